@@ -1,0 +1,94 @@
+"""The command line: ``run_recbole_mdcns --model=SASRec --dataset=ml-100k --key=value ...``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import textwrap
+from collections.abc import Sequence
+
+from recbole_mdcns import __version__
+from recbole_mdcns.errors import ConfigError, UserError
+
+PROGRAM = "run_recbole_mdcns"
+USER_ERROR, INTERRUPTED = 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0, 2 for a mistake of the user, 130 when interrupted."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())  # so that --model=package.module:Class finds the user's own modules
+    try:
+        options, keys = _parse(arguments)
+        if options.help:
+            print(help_text())
+            return 0
+        from recbole_mdcns.quick_start import run_recbole_mdcns
+
+        files = options.config_files.split() if options.config_files else None
+        run_recbole_mdcns(
+            options.model, options.dataset, files, argv=keys, command=[PROGRAM, *arguments], config_dict={}
+        )
+    except UserError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        print(f"{PROGRAM}: interrupted; add --resume to go on from the last finished epoch", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Split RecBole's three options from the keys, which become ``--key=value`` whatever way they were written."""
+    parser = _Parser(prog=PROGRAM, add_help=False, allow_abbrev=False)
+    parser.add_argument("--model", "-m")
+    parser.add_argument("--dataset", "-d")
+    parser.add_argument("--config_files")
+    parser.add_argument("--help", "-h", action="store_true")
+    parser.add_argument("--version", action="version", version=__version__)
+    options, rest = parser.parse_known_args(arguments)
+    keys: list[str] = []
+    for argument in rest:
+        if argument.startswith("--"):
+            keys.append(argument)
+        elif keys and "=" not in keys[-1]:
+            keys[-1] += f"={argument}"  # --key value
+        else:
+            raise ConfigError(f"argument {argument!r} is not understood: write --key=value")
+    return options, keys
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str):
+        raise ConfigError(message)
+
+
+def help_text() -> str:
+    """Return what ``--help`` prints: usage, and every key of ours with its meaning, type, default and symbol."""
+    from recbole_mdcns.keys import own_keys
+
+    lines = [
+        f"usage: {PROGRAM} --model=NAME --dataset=NAME [--config_files 'a.yaml b.yaml'] [--key=value ...]",
+        "",
+        "  -m, --model        self model: a sequential model of RecBole or package.module:Class",
+        "  -d, --dataset      dataset: <data_path>/<name>/<name>.inter; ml-100k needs no download",
+        "  --config_files     yaml files, separated by spaces",
+        "  --key=value        any key below, and any key of RecBole",
+        "  --peer.key=value   a key of the peer model, or its learning_rate, learner, weight_decay",
+    ]
+    section = ""
+    for key in own_keys().values():
+        if key.section != section:
+            section = key.section
+            lines += ["", f"{section}:"]
+        symbol = f" [{key.symbol}]" if key.symbol else ""
+        default = "~" if key.default is None else key.default
+        lines.append(f"  --{key.name}={default}{symbol}  ({key.spec})")
+        lines += textwrap.wrap(key.meaning, 100, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""The only place for differences between versions of RecBole, numpy, pandas and torch.
+
+Measured on RecBole 1.2.1 with numpy 1.26 and 2.4, pandas 2.2 and 3.1, torch 2.13:
+
+* RecBole gives numpy its removed names back (``np.float = np.float_``), which numpy 2 refuses. The configuration
+  here leaves numpy alone; the metrics that need those names are replaced in ``evaluation/metrics.py``.
+* RecBole fills missing values with a chained assignment, which does nothing on pandas 3.
+* RecBole pickles its Config into checkpoints, which torch >= 2.6 does not load by default.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def fill_missing(frame: Any, field2type: dict[str, Any]) -> Any:
+    """Return a data frame without missing values: 0 for tokens, the mean for floats, nothing for sequences.
+
+    Args:
+        frame: ``pandas.DataFrame`` of RecBole's fields, tokens already mapped to ids.
+        field2type: RecBole's ``FeatureType`` of each field.
+
+    Returns:
+        The frame with RecBole's imputation, on any version of pandas and numpy.
+    """
+    filled = {}
+    for field in frame:
+        kind = field2type[field].value
+        column = frame[field]
+        if kind == "token":
+            filled[field] = column.fillna(0)
+        elif kind == "float":
+            filled[field] = column.fillna(column.mean())
+        else:
+            empty = np.array([], dtype=np.int64 if kind == "token_seq" else np.float64)
+            filled[field] = column.map(lambda value, empty=empty: empty if isinstance(value, float) else value)
+    return frame.assign(**filled)
+
+
+@contextlib.contextmanager
+def quiet_readonly_arrays():
+    """Silence torch's warning about read-only arrays: pandas 3 hands them out, RecBole only reads them."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        yield
+
+
+def load_plain(path: str | Path, device: torch.device | str = "cpu") -> Any:
+    """Load a file of tensors and plain values, refusing anything that would run code.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: The file is damaged, or holds more than tensors and plain values.
+    """
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except OSError:
+        raise
+    except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError) as error:
+        raise ValueError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
+
+
+def grad_scaler(device: torch.device, enabled: bool) -> Any:
+    """Return the gradient scaler of mixed precision, under the name this torch has for it."""
+    if hasattr(torch.amp, "GradScaler"):
+        return torch.amp.GradScaler(device.type, enabled=enabled)
+    return torch.cuda.amp.GradScaler(enabled=enabled)

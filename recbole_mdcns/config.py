@@ -1,0 +1,289 @@
+"""``MDCNSConfig``: RecBole's Config with our yaml layers, checked keys, an explicit command line and no side effects."""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import torch
+from recbole.config import Config
+from recbole.utils.argument_list import (
+    dataset_arguments,
+    evaluation_arguments,
+    general_arguments,
+    training_arguments,
+)
+
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.keys import nearest, own_keys, recbole_keys
+from recbole_mdcns.model.registry import default_peer, resolve_model
+from recbole_mdcns.yaml_files import YamlLoader, properties_dir, read_yaml, recbole_properties_dir
+
+PEER_PREFIX = "peer."
+#: Keys of the training that may differ between self and peer, beside the keys of the peer's own model.
+PEER_TRAINING_KEYS = ("learner", "learning_rate", "weight_decay")
+#: What RecBole derives from other keys; left out of saved configs.
+_DERIVED = (
+    "MODEL_TYPE", "MODEL_INPUT_TYPE", "eval_type", "device", "single_spec", "local_rank", "valid_metric_bigger",
+    "train_neg_sample_args", "valid_neg_sample_args", "test_neg_sample_args",
+)  # fmt: skip
+#: RecBole keys that would work against this package, and what to use instead.
+_REPLACED = {
+    "train_neg_sample_args": "neg_sampler draws the negatives",
+    "neg_sampling": "neg_sampler draws the negatives",
+    "loss_type": "the loss is ranking_loss",
+    "save_dataset": "datasets are built at every start",
+    "save_dataloaders": "datasets are built at every start",
+    "dataset_save_path": "datasets are built at every start",
+    "dataloaders_save_path": "datasets are built at every start",
+    "local_rank": "one process trains on one device",
+    "nproc": "one process trains on one device",
+}
+
+
+class MDCNSConfig(Config):
+    """Configuration of one run.
+
+    Layers, the later ones winning: RecBole's overall, model and dataset yaml; ours; ``config_file_list`` in order;
+    ``config_dict``; ``argv``. A key without prefix holds for self and peer, ``peer.KEY`` for the peer alone.
+    Unlike RecBole's, it reads no ``sys.argv``, evaluates no strings as code and leaves numpy, PyYAML,
+    ``CUDA_VISIBLE_DEVICES`` and RecBole's argument lists as they are.
+
+    Args:
+        model: Self model: a name, a class, or ``package.module:Class``.
+        dataset: Name of the dataset.
+        config_file_list: Yaml files.
+        config_dict: Keys and values.
+        argv: Command line, such as ``["--epochs=3", "--peer.hidden_size=32"]``.
+
+    Raises:
+        ConfigError: A key or value cannot be used; names it, what was found and what is allowed.
+    """
+
+    def __init__(
+        self,
+        model: str | type | None = None,
+        dataset: str | None = None,
+        config_file_list: Sequence[str | Path] | None = None,
+        config_dict: dict[str, Any] | None = None,
+        argv: Sequence[str] = (),
+    ):
+        self._argv = list(argv)
+        try:
+            super().__init__(model, dataset, config_file_list, dict(config_dict or {}))
+        except (ValueError, KeyError, TypeError, NotImplementedError, RuntimeError) as error:
+            raise ConfigError(str(error.args[0]) if error.args else repr(error)) from error
+        self._resolve_peer()
+
+    # -- RecBole's steps, in the order in which its constructor takes them ------------------------------------------
+
+    def compatibility_settings(self) -> None:
+        """Change nothing: RecBole would write removed names into numpy here (see ``compat``)."""
+
+    def _init_parameters_category(self) -> None:
+        # Copies: RecBole appends to its module-level lists.
+        self.parameters = {
+            "General": list(general_arguments),
+            "Training": list(training_arguments),
+            "Evaluation": list(evaluation_arguments),
+            "Dataset": list(dataset_arguments),
+        }
+        listed = {name for names in self.parameters.values() for name in names}
+        self.parameters["MDCNS"] = [name for name in own_keys() if name not in listed]
+
+    def _build_yaml_loader(self) -> type[YamlLoader]:
+        return YamlLoader
+
+    def _load_config_files(self, file_list: Iterable[str | Path] | None) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        for file in file_list or []:
+            merged.update(read_yaml(file))
+        return merged
+
+    def _convert_config_dict(self, config_dict: dict[str, Any]) -> dict[str, Any]:
+        return {key: _literal(value) if isinstance(value, str) else value for key, value in config_dict.items()}
+
+    def _load_cmd_line(self) -> dict[str, Any]:
+        return self._convert_config_dict(parse_key_values(self._argv))
+
+    def _merge_external_config_dict(self) -> None:
+        super()._merge_external_config_dict()
+        external = self.external_config_dict
+        peer = external.pop("peer", None) or {}
+        if not isinstance(peer, dict):
+            raise ConfigError(f"peer = {peer!r} is not allowed: it holds keys of the peer; peer_model names the model")
+        self.peer_overrides = dict(peer)
+        for key in [key for key in external if key.startswith(PEER_PREFIX)]:
+            self.peer_overrides[key[len(PEER_PREFIX) :]] = external.pop(key)
+
+    def _get_model_and_dataset(self, model: str | type | None, dataset: str | None) -> tuple[str, type, str]:
+        model = model if model is not None else self.external_config_dict.get("model")
+        dataset = dataset if dataset is not None else self.external_config_dict.get("dataset")
+        if model is None or dataset is None:
+            raise ConfigError("model and dataset must be named, such as --model=SASRec --dataset=ml-100k")
+        self.model_spec = model if isinstance(model, str) else f"{model.__module__}:{model.__qualname__}"
+        cls = resolve_model(model)
+        return cls.__name__, cls, str(dataset)
+
+    def _load_internal_config_dict(self, model: str, model_class: type, dataset: str) -> None:
+        super()._load_internal_config_dict(model, model_class, dataset)
+        ours = properties_dir()
+        for path in (ours / "overall.yaml", *_model_yamls(model_class), ours / "dataset" / f"{dataset}.yaml"):
+            if path.is_file():
+                self.internal_config_dict.update(read_yaml(path))
+
+    def _get_final_config_dict(self) -> dict[str, Any]:
+        self._check_external(self.external_config_dict)
+        final = super()._get_final_config_dict()
+        final.update({name: key.check(final[name]) for name, key in own_keys().items()})
+        if final["neg_top_num"] > final["neg_candidate_num"]:
+            raise ConfigError(
+                f"neg_top_num = {final['neg_top_num']} is not allowed: it is at most "
+                f"neg_candidate_num = {final['neg_candidate_num']}"
+            )
+        # RecBole's models and loaders know no BCE: underneath, one row per positive and no negatives of theirs.
+        final.update(train_neg_sample_args=None, loss_type="CE")
+        return final
+
+    def _set_default_parameters(self) -> None:
+        super()._set_default_parameters()
+        modes = self.final_config_dict["eval_args"]["mode"]
+        if set(modes.values()) != {"full"}:
+            raise ConfigError(f"eval_args.mode = {modes!r} is not allowed: evaluation is by full ranking, mode full")
+
+    def _init_device(self) -> None:
+        """Choose the device without touching ``CUDA_VISIBLE_DEVICES``; ``gpu_id`` counts the visible devices."""
+        final = self.final_config_dict
+        gpu_id = str(final["gpu_id"]).strip("()[] ").split(",")[0].strip()
+        final.update(gpu_id=gpu_id, single_spec=True, local_rank=0, device=torch.device("cpu"))
+        if final["use_gpu"] and gpu_id and torch.cuda.is_available():
+            if not gpu_id.isdigit() or int(gpu_id) >= torch.cuda.device_count():
+                raise ConfigError(f"gpu_id = {gpu_id!r} is not allowed: {torch.cuda.device_count()} GPUs are visible")
+            final["device"] = torch.device("cuda", int(gpu_id))
+
+    # -- checks -----------------------------------------------------------------------------------------------------
+
+    def _check_external(self, external: dict[str, Any]) -> None:
+        known = {*recbole_keys(), *own_keys(), *self.internal_config_dict}
+        peer_model = external.get("peer_model")
+        if peer_model is not None:
+            known |= model_keys(resolve_model(peer_model, "peer_model"))
+        for key, value in external.items():
+            if key in _REPLACED and value not in (None, False):
+                raise ConfigError(f"{key} = {value!r} is not used here: {_REPLACED[key]}")
+            # A user's own model may read keys that no yaml names: only look-alikes of known keys are refused there.
+            hint = nearest(key, known, cutoff=0.6 if _is_known_model(self.model_class) else 0.85)
+            if key not in known and (hint or _is_known_model(self.model_class)):
+                raise ConfigError(f"{key} = {value!r}: there is no key {key}{hint}; --help lists ours")
+            default = self.internal_config_dict.get(key)
+            if key not in own_keys() and isinstance(default, (bool, int, float)) and not _same_kind(value, default):
+                raise ConfigError(f"{key} = {value!r} is not allowed: expected {type(default).__name__}")
+
+    def _resolve_peer(self) -> None:
+        final = self.final_config_dict
+        peer_class = resolve_model(final["peer_model"] or default_peer(self.model), "peer_model")
+        self.peer_class = peer_class
+        own = model_keys(peer_class)
+        shared = {*recbole_keys(), *own_keys(), *self.internal_config_dict} - own - set(PEER_TRAINING_KEYS)
+        allowed = sorted({*own, *PEER_TRAINING_KEYS})
+        for key in self.peer_overrides:
+            if key in shared or (key not in allowed and _is_known_model(peer_class)):
+                raise ConfigError(
+                    f"peer.{key} cannot be set apart for peer {peer_class.__name__}{nearest(key, allowed)}. "
+                    f"Allowed are {', '.join(allowed)}"
+                )
+
+    def peer_config(self) -> MDCNSConfig:
+        """Return the configuration of the peer: the same run, the peer's model values, and the ``peer.`` keys."""
+        shared = {k: v for k, v in self.external_config_dict.items() if k not in ("model", "dataset", "peer_model")}
+        return MDCNSConfig(self.peer_class, self.dataset, config_dict={**shared, **self.peer_overrides})
+
+    # -- plain values -------------------------------------------------------------------------------------------------
+
+    def plain(self) -> dict[str, Any]:
+        """Return the resolved keys as plain values, from which the same configuration can be built again."""
+        values = {key: value for key, value in self.final_config_dict.items() if key not in _DERIVED}
+        values["data_path"] = str(Path(values["data_path"]).parent)
+        values["model"] = self.model_spec
+        values["peer"] = dict(self.peer_overrides)
+        values["loss_type"] = None
+        return {key: _plain(value) for key, value in values.items()}
+
+    @classmethod
+    def from_plain(cls, values: dict[str, Any], **overrides: Any) -> MDCNSConfig:
+        """Build the configuration that :meth:`plain` described, with some keys replaced."""
+        values = {**copy.deepcopy(values), **overrides}
+        return cls(values.pop("model"), values.pop("dataset"), config_dict=values)
+
+
+def parse_key_values(argv: Sequence[str]) -> dict[str, str]:
+    """Read ``--key=value`` arguments; a bare ``--key`` means True.
+
+    Raises:
+        ConfigError: An argument of another form, or a key given twice with different values.
+    """
+    found: dict[str, str] = {}
+    for argument in argv:
+        key, equals, value = argument[2:].partition("=")
+        if not argument.startswith("--") or not key:
+            raise ConfigError(f"argument {argument!r} is not understood: write --key=value")
+        value = value if equals else "True"
+        if found.setdefault(key, value) != value:
+            raise ConfigError(f"--{key} is given twice: {found[key]!r} and {value!r}")
+    return found
+
+
+def model_keys(model_class: type) -> set[str]:
+    """Return the keys that the yaml files of a model name."""
+    files = (recbole_properties_dir() / "model" / f"{model_class.__name__}.yaml", *_model_yamls(model_class))
+    return {key for path in files if path.is_file() for key in read_yaml(path)} - {"loss_type", "train_neg_sample_args"}
+
+
+def _model_yamls(model_class: type) -> list[Path]:
+    """Return where our yaml of a model may lie: in properties/, or beside the user's own module."""
+    name = f"{model_class.__name__}.yaml"
+    beside = [] if _is_known_model(model_class) else _beside(model_class, name)
+    return [properties_dir() / "model" / name, *beside]
+
+
+def _beside(model_class: type, name: str) -> list[Path]:
+    import sys
+
+    file = getattr(sys.modules.get(model_class.__module__), "__file__", None)
+    return [Path(file).with_name(name)] if file else []
+
+
+def _is_known_model(model_class: type) -> bool:
+    return model_class.__module__.split(".")[0] in ("recbole", "recbole_mdcns")
+
+
+def _same_kind(value: Any, default: bool | int | float) -> bool:
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(value, bool) and isinstance(default, bool)
+    return isinstance(value, int) or (isinstance(value, float) and isinstance(default, float))
+
+
+def _literal(text: str) -> Any:
+    """Read a value as RecBole's command line does (numbers, lists, dicts, True, None), without running it."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if text in ("~", "null"):
+        return None
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return text
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [_plain(item) for item in value]
+    if isinstance(value, Enum):
+        return value.name
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

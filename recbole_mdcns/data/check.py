@@ -1,0 +1,88 @@
+"""Checks of an atomic ``.inter`` file before anything is loaded: every error names the file and the line."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from recbole.config import Config
+
+from recbole_mdcns.errors import DataError
+
+_FIELD_TYPES = ("token", "float", "token_seq", "float_seq")
+
+
+def inter_files(config: Config) -> list[Path]:
+    """Return the ``.inter`` files that a configuration asks for (several with ``benchmark_filename``)."""
+    folder, name = Path(config["data_path"]), config["dataset"]
+    parts = config["benchmark_filename"]
+    return [folder / f"{name}.{part}.inter" for part in parts] if parts else [folder / f"{name}.inter"]
+
+
+def check_inter_file(path: Path, config: Config) -> None:
+    """Check the header and every line of an atomic interaction file.
+
+    Args:
+        path: The file.
+        config: Names the separator, the encoding and the fields of user, item and time.
+
+    Raises:
+        DataError: The file is missing or empty, lacks a needed column, or has a malformed line.
+    """
+    if not path.is_file():
+        raise DataError(f"dataset file {path} is missing: put the interactions of {config['dataset']!r} there")
+    separator = config["field_separator"]
+    needed = [config["USER_ID_FIELD"], config["ITEM_ID_FIELD"]]
+    if not config["benchmark_filename"]:
+        needed.append(config["TIME_FIELD"])
+    with path.open(encoding=config["encoding"]) as lines:
+        columns = _header(path, lines.readline().rstrip("\r\n"), separator, needed)
+        kinds = [kind for _, kind in columns]
+        required = [index for index, (name, _) in enumerate(columns) if name in needed]
+        number = 1
+        try:
+            for number, line in enumerate(lines, start=2):
+                _check_line(line.rstrip("\r\n").split(separator), columns, kinds, required)
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path}, after line {number}: not {error.encoding} text; set the key encoding") from None
+        except ValueError as error:
+            raise DataError(f"{path}, line {number}: {error}") from None
+    if number == 1:
+        raise DataError(f"{path} is empty: it has a header and no interaction")
+
+
+def _header(path: Path, header: str, separator: str, needed: list[str]) -> list[tuple[str, str]]:
+    columns = []
+    for column in header.split(separator):
+        name, colon, kind = column.partition(":")
+        if not colon or kind not in _FIELD_TYPES:
+            raise DataError(
+                f"{path}, line 1: column {column!r} is not name:type, with type {', '.join(_FIELD_TYPES)}, "
+                f"columns separated by {separator!r}"
+            )
+        columns.append((name, kind))
+    missing = [name for name in needed if name not in dict(columns)]
+    if missing:
+        raise DataError(
+            f"{path}, line 1: column {' and '.join(missing)} is missing; found {', '.join(dict(columns))} "
+            "(USER_ID_FIELD, ITEM_ID_FIELD and TIME_FIELD name the needed ones)"
+        )
+    return columns
+
+
+def _check_line(
+    values: list[str], columns: list[tuple[str, str]], kinds: list[str], required: list[int]
+) -> None:
+    if len(values) != len(columns):
+        raise ValueError(f"expected {len(columns)} columns ({', '.join(name for name, _ in columns)}), found {values!r}")
+    for index in required:
+        value = values[index]
+        if not value:
+            raise ValueError(f"{columns[index][0]} is empty")
+        if kinds[index] == "float":
+            try:
+                finite = math.isfinite(float(value))
+            except ValueError:
+                finite = False
+            if not finite:
+                raise ValueError(f"{columns[index][0]} = {value!r} is not a number")

@@ -1,0 +1,103 @@
+"""The keys of recbole_mdcns: name, type, range, default, paper symbol and meaning, read from overall.yaml."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import operator
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.yaml_files import properties_dir, read_yaml, recbole_properties_dir
+
+_LINE = re.compile(r"^(?P<name>\w+):.*?#\s*\((?P<spec>[^)]*)\)\s*(\[(?P<symbol>[^\]]*)\]\s*)?(?P<meaning>.+)$")
+_BOUND = re.compile(r"^(?P<op>>=|>)\s*(?P<limit>[\d.]+)$")
+_TYPES = {"int": int, "float": float, "bool": bool, "str": str, "list": list}
+_COMPARE = {">=": operator.ge, ">": operator.gt}
+
+# Keys that RecBole reads without listing them in any of its yaml files.
+_UNLISTED = {"model", "dataset", "config_files", "encoding", "reg_weight", "contrast", "sim", "tau", "use_filter"}
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key: ``spec`` is the bracket of its yaml line, such as ``int, >= 1`` or ``choice, BCE|BPR``."""
+
+    name: str
+    default: Any
+    spec: str
+    symbol: str
+    meaning: str
+    section: str
+
+    def check(self, value: Any) -> Any:
+        """Return ``value`` in the key's type (an int where a float is asked for becomes one).
+
+        Raises:
+            ConfigError: Wrong type or out of range; names the key, the value and what is allowed.
+        """
+        kind, _, rest = self.spec.partition(",")
+        kinds = [part.strip() for part in kind.split(" or ")]
+        if value is None and "~" in kinds:
+            return None
+        if kinds == ["choice"]:
+            choices = rest.strip().split("|")
+            if value not in choices:
+                raise ConfigError(f"{self.name} = {value!r} is not allowed: choose {' or '.join(choices)}")
+            return value
+        if "float" in kinds and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        allowed = tuple(_TYPES[part] for part in kinds if part in _TYPES)
+        if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
+            raise ConfigError(f"{self.name} = {value!r} is not allowed: expected {self.spec.replace('~', 'nothing')}")
+        bound = _BOUND.match(rest.strip())
+        if bound and not _COMPARE[bound["op"]](value, float(bound["limit"])):
+            raise ConfigError(f"{self.name} = {value!r} is not allowed: it must be {bound['op']} {bound['limit']}")
+        return value
+
+
+@functools.lru_cache(maxsize=1)
+def own_keys() -> dict[str, Key]:
+    """Return every key of ``properties/overall.yaml`` by name, in the file's order."""
+    path = properties_dir() / "overall.yaml"
+    defaults = read_yaml(path)
+    keys: dict[str, Key] = {}
+    section = ""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if line.startswith("# ") and ":" not in line:
+            section = line[2:]
+        elif line.strip() and not line.startswith("#"):
+            match = _LINE.match(line)
+            if match is None:
+                raise ConfigError(f"{path}, line {number}: expected 'key: default  # (type) meaning', found {line!r}")
+            name = match["name"]
+            keys[name] = Key(
+                name, defaults[name], match["spec"].strip(), match["symbol"] or "", match["meaning"].strip(), section
+            )
+    return keys
+
+
+@functools.lru_cache(maxsize=1)
+def recbole_keys() -> frozenset[str]:
+    """Return every key that some yaml file or argument list of RecBole names."""
+    from recbole.utils.argument_list import (
+        dataset_arguments,
+        evaluation_arguments,
+        general_arguments,
+        training_arguments,
+    )
+
+    names = {*_UNLISTED, *dataset_arguments, *evaluation_arguments, *general_arguments, *training_arguments}
+    for path in recbole_properties_dir().rglob("*.yaml"):
+        names.update(re.findall(r"^([A-Za-z_]\w*):", path.read_text(encoding="utf-8"), re.MULTILINE))
+    return frozenset(names)
+
+
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return ``' (did you mean X?)'`` for the known name closest to ``name``, or nothing when none is close."""
+    lower = {candidate.lower(): candidate for candidate in known}
+    close = difflib.get_close_matches(name.lower(), list(lower), n=1, cutoff=cutoff)
+    return f" (did you mean {lower[close[0]]}?)" if close else ""

@@ -1,0 +1,1 @@
+"""Models by name or import path, and the way training looks at them."""

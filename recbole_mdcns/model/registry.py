@@ -1,0 +1,91 @@
+"""From the name of a model to its class: RecBole's, ours, or the user's own by import path."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from importlib.util import find_spec
+from pathlib import Path
+
+from recbole.model.abstract_recommender import AbstractRecommender, SequentialRecommender
+
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.keys import nearest
+
+_PACKAGES = ("recbole_mdcns.model", "recbole.model.sequential_recommender")
+DEFAULT_PEER = "GRU4Rec"
+DEFAULT_PEER_OF_DEFAULT = "SASRec"
+
+
+def default_peer(model_name: str) -> str:
+    """Return the peer that a self model gets when none is named: another architecture than its own."""
+    return DEFAULT_PEER_OF_DEFAULT if model_name == DEFAULT_PEER else DEFAULT_PEER
+
+
+def model_names() -> list[str]:
+    """Return the sequential models that go by name alone."""
+    package = importlib.import_module("recbole.model.sequential_recommender")
+    return sorted(name for name, value in vars(package).items() if _is_sequential(value))
+
+
+def resolve_model(model: str | type, key: str = "model") -> type:
+    """Return the class of a sequential model.
+
+    Args:
+        model: A class, a name such as ``SASRec``, or an import path ``package.module:Class``.
+        key: The config key it was given under, for the error.
+
+    Raises:
+        ConfigError: No such model, or one that is no sequential recommender.
+    """
+    if isinstance(model, type):
+        found = model
+    elif not isinstance(model, str) or not model:
+        raise ConfigError(f"{key} = {model!r} is not allowed: give a model name or package.module:Class")
+    elif ":" in model:
+        found = _import_path(model, key)
+    else:
+        found = _by_name(model, key)
+    if not _is_sequential(found):
+        raise ConfigError(f"{key} = {found.__name__} is no sequential recommender; allowed are subclasses of "
+                          "recbole.model.abstract_recommender.SequentialRecommender")
+    return found
+
+
+def _is_sequential(value: object) -> bool:
+    return inspect.isclass(value) and issubclass(value, SequentialRecommender) and value is not SequentialRecommender
+
+
+def _by_name(name: str, key: str) -> type:
+    for package in _PACKAGES:
+        module = f"{package}.{name.lower()}"
+        if name.isidentifier() and find_spec(module):
+            found = getattr(importlib.import_module(module), name, None)
+            if inspect.isclass(found):
+                return found
+    from recbole.utils import get_model
+
+    try:
+        found = get_model(name)
+    except (ValueError, AttributeError, ImportError):
+        names = model_names()
+        raise ConfigError(
+            f"{key} = {name!r} is not a model{nearest(name, names)}. Allowed are {', '.join(names)}, "
+            "or your own class as package.module:Class"
+        ) from None
+    assert issubclass(found, AbstractRecommender)
+    return found
+
+
+def _import_path(path: str, key: str) -> type:
+    module_name, _, class_name = path.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise ConfigError(f"{key} = {path!r}: module {module_name!r} cannot be imported ({error})") from None
+    found = getattr(module, class_name, None)
+    if not inspect.isclass(found):
+        classes = [name for name, value in vars(module).items() if _is_sequential(value)]
+        where = Path(module.__file__).name if module.__file__ else module_name
+        raise ConfigError(f"{key} = {path!r}: {where} has no class {class_name!r}; found {', '.join(classes) or 'none'}")
+    return found

@@ -1,0 +1,137 @@
+"""From names to results: one call that trains and evaluates, one that loads what it left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from logging import getLogger
+from pathlib import Path
+from typing import Any
+
+from recbole.data import data_preparation
+from recbole.utils import init_logger, init_seed, set_color
+from tabulate import tabulate
+
+from recbole_mdcns.config import MDCNSConfig
+from recbole_mdcns.data.dataset import HistoryDataset, create_dataset
+from recbole_mdcns.negatives import STRATEGIES
+from recbole_mdcns.record import build_record, check_writable, write_record
+from recbole_mdcns.trainer import MDCNSTrainer, NegativeSamplingTrainer, checkpoint
+from recbole_mdcns.trainer.resumable import load_weights
+
+
+def run_recbole_mdcns(
+    model: str | type | None = None,
+    dataset: str | None = None,
+    config_file_list: Sequence[str | Path] | None = None,
+    config_dict: dict[str, Any] | None = None,
+    saved: bool = True,
+    argv: Sequence[str] = (),
+    command: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Train a self model with its peer, choose the epoch on validation, and evaluate once on test.
+
+    Args:
+        model: Self model: a name, a class, or ``package.module:Class``.
+        dataset: Name of the dataset.
+        config_file_list: Yaml files.
+        config_dict: Keys and values.
+        saved: Write checkpoints; without them the best models are kept in memory.
+        argv: Further keys as on the command line, ``--key=value``.
+        command: The command line as typed, for the record.
+
+    Returns:
+        RecBole's ``best_valid_score``, ``valid_score_bigger``, ``best_valid_result`` and ``test_result`` of the self
+        model, and the whole ``record``.
+
+    Raises:
+        UserError: Something given cannot be used; raised before any training.
+    """
+    config = MDCNSConfig(model, dataset, config_file_list, config_dict, argv)
+    if config["result_file"]:
+        check_writable(config["result_file"])
+    init_seed(config["seed"], config["reproducibility"])
+    init_logger(config)
+    logger = getLogger()
+    logger.info(config)
+
+    data = create_dataset(config)
+    logger.info(data)
+    splits = dict(zip(("train", "valid", "test"), data_preparation(config, data)))
+
+    trainer = build_trainer(config, splits["train"]._dataset)
+    if config["resume"]:
+        trainer.resume_checkpoint(config["resume"])
+    progress = config["show_progress"]
+    best_score, best_result = trainer.fit(splits["train"], splits["valid"], saved=saved, show_progress=progress)
+
+    trainer.load_best()
+    results = {name: trainer.evaluate_all(splits[name], show_progress=progress) for name in ("valid", "test")}
+    logger.info(set_color("results at the best epoch", "yellow") + ":\n" + results_table(results))
+    record = build_record(config, trainer, splits, list(command), results)
+    if config["result_file"]:
+        write_record(record, config["result_file"])
+        logger.info(f"Record of the run: {config['result_file']}")
+    return {
+        "best_valid_score": best_score,
+        "valid_score_bigger": config["valid_metric_bigger"],
+        "best_valid_result": best_result,
+        "test_result": results["test"]["self"],
+        "record": record,
+    }
+
+
+def build_trainer(config: MDCNSConfig, dataset: HistoryDataset) -> NegativeSamplingTrainer:
+    """Build the models of a run, from its seed, and the trainer that its ``neg_sampler`` needs.
+
+    Raises:
+        ConfigError: A model cannot be the self model or the peer.
+    """
+    logger = getLogger()
+    init_seed(config["seed"], config["reproducibility"])
+    model = config.model_class(config, dataset).to(config["device"])
+    logger.info(model)
+    if not STRATEGIES[config["neg_sampler"]].needs_peer:
+        return NegativeSamplingTrainer(config, model)
+    peer_config = config.peer_config()
+    peer = config.peer_class(peer_config, dataset).to(config["device"])
+    logger.info(peer)
+    return MDCNSTrainer(config, model, peer, peer_config)
+
+
+def load_data_and_model(model_file: str | Path, **overrides: Any) -> tuple:
+    """Load a saved model with its data, as RecBole's function of this name does.
+
+    Args:
+        model_file: A file of the best self model, or of its peer.
+        **overrides: Keys to set anew, such as ``data_path``.
+
+    Returns:
+        config, model, dataset, train_data, valid_data, test_data.
+
+    Raises:
+        UserError: The file or the data cannot be used.
+    """
+    content = checkpoint.load(model_file, "model")
+    config = MDCNSConfig.from_plain(content["config"], **overrides)
+    if content["role"] == "peer":
+        config = config.peer_config()
+    init_seed(config["seed"], config["reproducibility"])
+    init_logger(config)
+    getLogger().info(config)
+    dataset = create_dataset(config)
+    getLogger().info(dataset)
+    train_data, valid_data, test_data = data_preparation(config, dataset)
+    init_seed(config["seed"], config["reproducibility"])
+    model = config.model_class(config, train_data._dataset).to(config["device"])
+    load_weights(model, content, model_file)
+    model.eval()
+    return config, model, dataset, train_data, valid_data, test_data
+
+
+def results_table(results: dict[str, dict[str, dict[str, float]]]) -> str:
+    """Lay out metrics by split and role, one row each."""
+    rows = [
+        [split, role, *metrics.values()] for split, by_role in results.items() for role, metrics in by_role.items()
+    ]
+    names = next(iter(next(iter(results.values())).values()))
+    return tabulate(rows, headers=["split", "model", *names], floatfmt=".4f", tablefmt="github")

@@ -1,0 +1,168 @@
+"""The machine-readable record of a run: what was run, on what, and what came out."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import tempfile
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+import recbole_mdcns
+from recbole_mdcns.config import MDCNSConfig
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.trainer import NegativeSamplingTrainer
+
+SCHEMA_VERSION = 1
+_PACKAGES = ("recbole-mdcns", "recbole", "torch", "numpy", "pandas", "scipy", "ray")
+
+
+def build_record(
+    config: MDCNSConfig,
+    trainer: NegativeSamplingTrainer,
+    splits: dict[str, Any],
+    command: list[str],
+    results: dict[str, dict[str, dict[str, float]]],
+) -> dict[str, Any]:
+    """Collect everything that someone needs to read, trust and repeat a result.
+
+    Args:
+        config: The run.
+        trainer: After ``fit``.
+        splits: RecBole's loaders by name: ``train``, ``valid``, ``test``.
+        command: The command line.
+        results: Metrics by split (``valid``, ``test``), then role (``self``, ``peer``, ``teacher``).
+
+    Returns:
+        Plain values, ready for JSON. Times are in seconds, memory in bytes.
+    """
+    validated = [entry for entry in trainer.history if "valid" in entry]
+    sign = 1 if config["valid_metric_bigger"] else -1
+    metric = config["valid_metric"].lower()
+    # The last of equals, as RecBole's early stopping keeps it.
+    best = max(validated, key=lambda entry: (sign * entry["valid"][metric], entry["epoch"]), default=None)
+    dataset = splits["train"]._dataset
+    return {
+        "schema": SCHEMA_VERSION,
+        "command": command,
+        "model": config["model"],
+        "peer_model": config.peer_class.__name__ if trainer.strategy.needs_peer else None,
+        "dataset": config["dataset"],
+        "config": config.plain(),
+        "peer_config": config.peer_config().plain() if trainer.strategy.needs_peer else None,
+        "seed": config["seed"],
+        "data": {
+            "users": dataset.user_num - 1,
+            "items": dataset.item_num - 1,
+            "interactions": len(dataset.history.items),
+            "rows": {name: len(loader._dataset) for name, loader in splits.items()},
+        },
+        "epochs": trainer.history,
+        "best_epoch": best["epoch"] if best else None,
+        "valid_metric": config["valid_metric"],
+        "best_valid_score": float(trainer.best_valid_score) if best else None,
+        "valid": results.get("valid"),
+        "test": results.get("test"),
+        "seconds_per_epoch": statistics.median([e["train_seconds"] for e in trainer.history] or [0.0]),
+        "peak_memory": peak_memory(trainer.device),
+        "versions": versions(),
+        "git": git_state(),
+        "machine": machine(trainer.device),
+    }
+
+
+def write_record(record: dict[str, Any], path: str | Path) -> None:
+    """Write a record as JSON, whole or not at all."""
+    path = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump(record, file, indent=1, allow_nan=False)
+        file.write("\n")
+    os.chmod(temporary, 0o644)
+    os.replace(temporary, path)
+
+
+def check_writable(path: str | Path) -> None:
+    """Check before training that a record can be written.
+
+    Raises:
+        ConfigError: The folder of ``path`` is missing or not writable, or ``path`` is a folder.
+    """
+    path = Path(path)
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise ConfigError(f"result_file = {str(path)!r} cannot be written: give a file in an existing, writable folder")
+
+
+def peak_memory(device: torch.device) -> dict[str, int]:
+    """Return the highest memory in use so far in bytes: resident memory of the process, and of the GPU."""
+    info = psutil.Process().memory_info()
+    try:
+        import resource
+
+        unit = 1 if platform.system() == "Darwin" else 1024
+        resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    except ImportError:  # Windows
+        resident = info.peak_wset
+    peak = {"resident": int(resident)}
+    if device.type == "cuda":
+        peak["gpu"] = int(torch.cuda.max_memory_allocated(device))
+    return peak
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that a result depends on."""
+    found = {"python": platform.python_version(), "recbole-mdcns": recbole_mdcns.__version__}
+    for name in _PACKAGES:
+        try:
+            found.setdefault(name, metadata.version(name))
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def git_state() -> dict[str, Any] | None:
+    """Return commit and cleanness of the clone that this package runs from; None when installed elsewhere."""
+    root = Path(recbole_mdcns.__file__).resolve().parent.parent
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(root), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != root:
+            return None
+        return {"commit": git("rev-parse", "HEAD"), "clean": not git("status", "--porcelain", "--untracked-files=no")}
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """Describe the machine without naming it: system, processor, cores, threads, memory, GPU."""
+    described: dict[str, Any] = {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "torch_threads": torch.get_num_threads(),
+        "memory": psutil.virtual_memory().total,
+        "device": str(device),
+    }
+    if device.type == "cuda":
+        described["gpu"] = torch.cuda.get_device_name(device)
+    return described
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor()

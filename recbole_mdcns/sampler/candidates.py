@@ -1,0 +1,104 @@
+"""The candidate pool: uniform, without repetition, free of history and target. Eq. (2)."""
+
+from __future__ import annotations
+
+import torch
+from recbole.sampler import RepeatableSampler
+from torch import Tensor
+
+from recbole_mdcns.data.batch import TargetBatch
+from recbole_mdcns.data.dataset import HistoryDataset
+from recbole_mdcns.errors import ConfigError
+
+
+class CandidateSampler(RepeatableSampler):
+    """Draws N different candidates per target from the items that are neither the target nor in its full history.
+
+    All rows are drawn at once. Draws that hit the history, the target or an earlier draw of the row are drawn again;
+    as every allowed item is treated alike, each set of N allowed items, and each item in each column, is equally
+    likely. Rows with fewer than 2 N allowed items are drawn by sorting random keys instead.
+
+    Args:
+        dataset: A dataset that knows its histories.
+        candidate_num: N.
+        seed: Seed of the sampler's own random generator.
+        device: Where batches live and candidates are drawn.
+    """
+
+    def __init__(self, dataset: HistoryDataset, candidate_num: int, seed: int, device: torch.device):
+        super().__init__("train", dataset)
+        self.history = dataset.history.to(device)
+        self.candidate_num = candidate_num
+        self.generator = torch.Generator(device).manual_seed(seed)
+
+    def check(self, dataset: HistoryDataset) -> None:
+        """Check before training that every row of ``dataset`` has N candidates left.
+
+        Raises:
+            ConfigError: Some row has fewer; names the user and what is left.
+        """
+        rows = TargetBatch.from_rows(dataset.inter_feat.to(self.history.items.device), dataset.config)
+        left = self.allowed_num(rows)
+        fewest = int(left.argmin())
+        if int(left[fewest]) < self.candidate_num:
+            user = dataset.id2token(dataset.uid_field, int(dataset.inter_feat[dataset.uid_field][fewest]))
+            raise ConfigError(
+                f"neg_candidate_num = {self.candidate_num} is not allowed: user {user} has {int(left[fewest])} of "
+                f"{self.item_num - 1} items left outside history and target; set it to at most that"
+            )
+
+    def allowed_num(self, batch: TargetBatch) -> Tensor:
+        """Return how many items each target's pool can be drawn from, shape [T]."""
+        start, end = batch.history_start, batch.history_end
+        target_is_new = ~self.history.contains(start, end, batch.target[:, None]).squeeze(1)
+        return self.item_num - 1 - self.history.distinct_num(start, end) - target_is_new.long()
+
+    def sample(self, batch: TargetBatch) -> Tensor:
+        """Draw the candidate pools of a batch.
+
+        Args:
+            batch: T targets on the sampler's device, each with at least N allowed items.
+
+        Returns:
+            Item ids, shape [T, N].
+        """
+        crowded = self.allowed_num(batch) < 2 * self.candidate_num  # [T]
+        pool = torch.empty(len(batch), self.candidate_num, dtype=torch.int64, device=batch.target.device)
+        for rows, draw in ((~crowded, self._redraw), (crowded, self._sort_keys)):
+            index = rows.nonzero().squeeze(1)
+            if len(index):
+                fields = (batch.target, batch.history_start, batch.history_end)
+                pool[index] = draw(*(field[index] for field in fields))
+        return pool
+
+    def _redraw(self, target: Tensor, start: Tensor, end: Tensor) -> Tensor:
+        pool = self._uniform(len(target) * self.candidate_num).view(len(target), -1)  # [T, N]
+        rows = torch.arange(len(target), device=target.device)  # rows that may still hold a bad draw
+        while len(rows):
+            drawn = pool[rows]
+            bad = (drawn == target[rows, None]) | self.history.contains(start[rows], end[rows], drawn) | _repeats(drawn)
+            drawn[bad] = self._uniform(int(bad.sum()))
+            pool[rows] = drawn
+            rows = rows[bad.any(1)]
+        return pool
+
+    def _sort_keys(self, target: Tensor, start: Tensor, end: Tensor, chunk: int = 1024) -> Tensor:
+        pools = []
+        for t, s, e in zip(target.split(chunk), start.split(chunk), end.split(chunk)):
+            keys = torch.rand(len(t), self.item_num, generator=self.generator, device=t.device)  # [chunk, V + 1]
+            keys[:, 0] = -1.0
+            keys[torch.arange(len(t), device=t.device), t] = -1.0
+            keys[self.history.pairs(s, e)] = -1.0
+            pools.append(keys.topk(self.candidate_num, dim=1).indices)
+        return torch.cat(pools)
+
+    def _uniform(self, number: int) -> Tensor:
+        return torch.randint(1, self.item_num, (number,), generator=self.generator, device=self.generator.device)
+
+
+def _repeats(pool: Tensor) -> Tensor:
+    """Mark the second and later occurrences of an item in its row, shape [T, N]."""
+    ordered, column = pool.sort(dim=1, stable=True)
+    again = torch.zeros_like(pool, dtype=torch.bool)
+    again[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
+    return torch.zeros_like(again).scatter_(1, column, again)

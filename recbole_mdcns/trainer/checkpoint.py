@@ -1,0 +1,166 @@
+"""Files of tensors and plain values: the best models, and the whole state of a training run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import tempfile
+import uuid
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from recbole.utils import get_local_time
+
+from recbole_mdcns import __version__, compat
+from recbole_mdcns.config import MDCNSConfig
+from recbole_mdcns.errors import CheckpointError
+
+FORMAT = "recbole_mdcns"
+#: Keys that do not change the numbers of an epoch: a resumed run may set them anew.
+FREE_KEYS = frozenset({
+    "resume", "result_file", "epochs", "stopping_step", "checkpoint_dir", "data_path", "show_progress", "state",
+    "gpu_id", "use_gpu", "log_wandb", "wandb_project", "evaluate_peers", "eval_batch_size", "metric_decimal_place",
+    "config_files", "worker", "loss_decimal_place",
+})  # fmt: skip
+
+
+def settings(config: MDCNSConfig) -> dict[str, Any]:
+    """Return the keys that two runs must share to give the same numbers."""
+    return {key: value for key, value in config.plain().items() if key not in FREE_KEYS}
+
+
+def settings_id(config: MDCNSConfig) -> str:
+    """Return eight hexadecimal digits that stand for :func:`settings`."""
+    return hashlib.sha256(json.dumps(settings(config), sort_keys=True).encode()).hexdigest()[:8]
+
+
+class RunFiles:
+    """The files of one run in ``checkpoint_dir``; no two runs share them.
+
+    Attributes:
+        best: The best self model.
+        last: The whole training state after the last finished epoch.
+    """
+
+    def __init__(self, best: Path):
+        self.best = best
+        self.last = best.with_name(f"{best.stem}-last.pth")
+
+    def model(self, role: str) -> Path:
+        """Return the file of the best epoch's model of a role; that of ``self`` is :attr:`best`."""
+        return self.best if role == "self" else self.best.with_name(f"{self.best.stem}-{role}.pth")
+
+    @classmethod
+    def new(cls, config: MDCNSConfig) -> RunFiles:
+        """Name the files of a new run: model, dataset, settings, time, and four random digits."""
+        names = (config["model"], config["dataset"], settings_id(config), get_local_time(), uuid.uuid4().hex[:4])
+        return cls(Path(config["checkpoint_dir"]) / ("-".join(names) + ".pth"))
+
+    @classmethod
+    def of_last(cls, last: str | Path) -> RunFiles:
+        """Return the files of the run that a ``*-last.pth`` file belongs to.
+
+        Raises:
+            CheckpointError: The name is another.
+        """
+        last = Path(last)
+        if not last.name.endswith("-last.pth"):
+            raise CheckpointError(f"resume = {str(last)!r} is not allowed: expected a file *-last.pth, or True")
+        return cls(last.with_name(last.name[: -len("-last.pth")] + ".pth"))
+
+    @classmethod
+    def newest(cls, config: MDCNSConfig) -> RunFiles:
+        """Find the newest unfinished or finished run of the same settings.
+
+        Raises:
+            CheckpointError: There is none.
+        """
+        pattern = f"{config['model']}-{config['dataset']}-{settings_id(config)}-*-last.pth"
+        found = sorted(Path(config["checkpoint_dir"]).glob(pattern), key=lambda path: path.stat().st_mtime)
+        if not found:
+            raise CheckpointError(
+                f"resume = True, but {config['checkpoint_dir']} holds no run of {config['model']} on "
+                f"{config['dataset']} with these settings ({pattern}); give the file as --resume=FILE"
+            )
+        return cls.of_last(found[-1])
+
+
+def save(content: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint so that a crash leaves either the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            torch.save({"format": FORMAT, "version": __version__, **content}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def load(path: str | Path, kind: str, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Read a checkpoint of this package.
+
+    Args:
+        path: The file.
+        kind: ``model`` or ``training``.
+        device: Where its tensors go.
+
+    Raises:
+        CheckpointError: Missing, truncated, not of this package, or of the other kind.
+    """
+    try:
+        content = compat.load_plain(path, device)
+    except OSError as error:
+        raise CheckpointError(f"checkpoint {path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise CheckpointError(f"checkpoint {path} is damaged or not of recbole_mdcns: {error}") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise CheckpointError(f"checkpoint {path} was not written by recbole_mdcns")
+    if content["kind"] != kind:
+        raise CheckpointError(f"checkpoint {path} holds a {content['kind']} state, expected a {kind} state")
+    return content
+
+
+def check_same_settings(saved: dict[str, Any], config: MDCNSConfig, path: str | Path) -> None:
+    """Refuse to go on with other settings than those of the saved run.
+
+    Raises:
+        CheckpointError: Names every key that differs, with both values.
+    """
+    here = settings(config)
+    there = {key: value for key, value in saved.items() if key not in FREE_KEYS}
+    differ = sorted(key for key in {*here, *there} if here.get(key) != there.get(key))
+    if differ:
+        pairs = ", ".join(f"{key} is {there.get(key)!r} there and {here.get(key)!r} here" for key in differ)
+        raise CheckpointError(f"checkpoint {path} is of another run: {pairs}")
+
+
+def random_states() -> dict[str, Any]:
+    """Return the states of the random generators of Python, numpy and torch as plain values and tensors."""
+    name, keys, position, has_gauss, gauss = np.random.get_state()
+    version, internal, next_gauss = random.getstate()
+    return {
+        "python": [version, list(internal), next_gauss],
+        "numpy": [name, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, gauss],
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def set_random_states(states: dict[str, Any]) -> None:
+    """Take back what :func:`random_states` gave."""
+    version, internal, next_gauss = states["python"]
+    random.setstate((version, tuple(internal), next_gauss))
+    name, keys, position, has_gauss, gauss = states["numpy"]
+    np.random.set_state((name, keys.cpu().numpy().astype(np.uint32), position, has_gauss, gauss))
+    torch.set_rng_state(states["torch"].cpu())
+    if torch.cuda.is_available() and len(states["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all([state.cpu() for state in states["cuda"]])

@@ -1,0 +1,196 @@
+"""Training and evaluation of one RecBole model with the negatives of a strategy."""
+
+from __future__ import annotations
+
+import math
+from time import perf_counter
+from typing import Any
+
+import torch
+from recbole.utils import get_gpu_usage, set_color
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+from tqdm import tqdm
+
+from recbole_mdcns.config import MDCNSConfig
+from recbole_mdcns.data.batch import TargetBatch
+from recbole_mdcns.data.history import HISTORY_END, HISTORY_START, HistoryIndex
+from recbole_mdcns.errors import TrainingError
+from recbole_mdcns.evaluation.metrics import PlainEvaluator
+from recbole_mdcns.losses import RANKING_LOSSES, multi_view
+from recbole_mdcns.negatives import STRATEGIES, ScoredPool
+from recbole_mdcns.sampler.candidates import CandidateSampler
+from recbole_mdcns.scoring import pool_scores
+from recbole_mdcns.trainer.resumable import ResumableTrainer
+
+
+class NegativeSamplingTrainer(ResumableTrainer):
+    """Draws a candidate pool per target, lets a strategy choose the negatives, and takes one step per batch.
+
+    RecBole's ``fit`` runs as it is: its log, TensorBoard, W&B, validation and early stopping. Replaced are one
+    epoch, and the history mask of the full ranking.
+
+    Args:
+        config: The run.
+        model: The self model, on ``config["device"]``.
+    """
+
+    def __init__(self, config: MDCNSConfig, model: torch.nn.Module):
+        super().__init__(config, model)
+        self.strategy = STRATEGIES[config["neg_sampler"]](config, self.device)
+        self.ranking_loss = RANKING_LOSSES[config["ranking_loss"]]
+        self.evaluator = PlainEvaluator(config)
+        self.sampler: CandidateSampler | None = None
+        self._eval_history: HistoryIndex | None = None
+
+    def extra_state(self) -> dict[str, Any]:
+        """Return the states of the candidate sampler and of the strategy."""
+        assert self.sampler is not None
+        return {"sampler": self.sampler.generator.get_state(), "strategy": self.strategy.state_dict()}
+
+    def load_extra_state(self, state: dict[str, Any]) -> None:
+        """Take back what :meth:`extra_state` gave."""
+        assert self.sampler is not None
+        self.sampler.generator.set_state(state["sampler"].cpu())
+        self.strategy.load_state_dict(state["strategy"])
+
+    def fit(self, train_data, *args, **kwargs):
+        """Check that every row leaves N candidates, then train; see :meth:`ResumableTrainer.fit`.
+
+        Raises:
+            ConfigError: Some row leaves fewer.
+            TrainingError: The loss is no longer finite.
+        """
+        if self.sampler is None:
+            dataset = train_data._dataset
+            sampler = CandidateSampler(dataset, self.strategy.candidate_num, self.config["seed"], self.device)
+            sampler.check(dataset)
+            self.sampler = sampler
+        return super().fit(train_data, *args, **kwargs)
+
+    # -- training -----------------------------------------------------------------------------------------------------
+
+    def training_loss(self, batch: TargetBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Draw candidates, encode every history once per model, and return the loss of a step and its parts."""
+        assert self.sampler is not None
+        candidates = self.sampler.sample(batch)  # [T, N]
+        with torch.autocast(device_type=self.device.type, enabled=self.enable_amp):
+            encodings = [encoder.encode(batch.item_seq, batch.item_length) for encoder in self.encoders]  # [T, H] each
+        return self.target_loss(batch, encodings, candidates)
+
+    def target_loss(
+        self, batch: TargetBatch, encodings: list[Tensor], candidates: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss of T encoded targets, Eqs. (3) to (13), however their histories were encoded.
+
+        Args:
+            batch: The targets.
+            encodings: Per model, shape [T, H].
+            candidates: Item ids, shape [T, N].
+
+        Returns:
+            The loss to minimise, summed over the models, and its weighted parts, named ``role/part``.
+        """
+        items = torch.cat([batch.target[:, None], candidates], dim=1)  # [T, 1 + N], the positive in column 0
+        scores = [pool_scores(h.float(), e.item_table, items) for h, e in zip(encodings, self.encoders)]
+        pool = ScoredPool(batch, candidates, encodings, [s[:, 0] for s in scores], [s[:, 1:] for s in scores])
+        chosen = self.strategy.choose(pool)
+        parts: dict[str, Tensor] = {}
+        objectives = []
+        for index, encoder in enumerate(self.encoders):
+            view_losses = self.ranking_loss(pool.positive[index], chosen.scores[index]).mean(0)  # [K]
+            weights = chosen.weights[index]
+            extra = chosen.extra[index] if chosen.extra else {}
+            objectives.append(multi_view(view_losses, weights) + sum(extra.values()))  # Eq. (13)
+            named = {**dict(zip(self.strategy.views, view_losses * weights)), **extra}
+            parts.update({f"{encoder.role}/{name}": value.detach() for name, value in named.items()})
+        return torch.stack(objectives).sum(), parts
+
+    def _step(self, loss: Tensor) -> None:
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        for encoder, optimizer in zip(self.encoders, self.optimizers):
+            if self.clip_grad_norm:
+                self.scaler.unscale_(optimizer)
+                clip_grad_norm_(encoder.model.parameters(), **self.clip_grad_norm)
+            self.scaler.step(optimizer)
+        self.scaler.update()
+
+    def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False) -> float:
+        """Train one epoch; replaces RecBole's loop, which knows one model and reads every loss back at every step.
+
+        Returns:
+            The mean loss per target.
+        """
+        for encoder in self.encoders:
+            encoder.model.train()
+        started = perf_counter()
+        label = set_color(f"Train {epoch_idx:>5}", "pink")
+        batches = tqdm(train_data, total=len(train_data), ncols=100, desc=label) if show_progress else train_data
+        sums: dict[str, Tensor] = {}
+        target_num = 0
+        for rows in batches:
+            batch = TargetBatch.from_rows(rows.to(self.device), self.config)
+            loss, parts = self.training_loss(batch)
+            self._step(loss)
+            target_num += len(batch)
+            for name, value in {"loss": loss.detach(), **parts}.items():
+                sums[name] = sums.get(name, 0) + value.double() * len(batch)
+            if self.gpu_available and show_progress:
+                batches.set_postfix_str(set_color("GPU RAM: " + get_gpu_usage(self.device), "yellow"))
+        means = dict(zip(sums, (torch.stack(list(sums.values())) / target_num).tolist()))
+        if not all(map(math.isfinite, means.values())):
+            raise TrainingError(
+                f"the loss became {means['loss']} in epoch {epoch_idx}: lower learning_rate or set clip_grad_norm; "
+                f"the {epoch_idx} epochs before are in {self.files.last}"
+            )
+        total = means.pop("loss")
+        seconds = perf_counter() - started
+        self.history.append(
+            {"epoch": epoch_idx, "loss": total, "parts": means, "targets": target_num, "train_seconds": seconds}
+        )
+        self._epoch_trained(epoch_idx)
+        return total
+
+    def _generate_train_loss_output(self, epoch_idx, s_time, e_time, losses) -> str:
+        places = self.config["loss_decimal_place"] or 4
+        parts = ", ".join(f"{name}: {value:.{places}f}" for name, value in self.history[-1]["parts"].items())
+        return f"{super()._generate_train_loss_output(epoch_idx, s_time, e_time, losses)} [{parts}]"
+
+    def _add_train_loss_to_tensorboard(self, epoch_idx, losses, tag="Loss/Train") -> None:
+        super()._add_train_loss_to_tensorboard(epoch_idx, losses, tag)
+        parts = self.history[-1]["parts"]
+        for name, value in parts.items():
+            self.tensorboard.add_scalar(f"{tag}/{name}", value, epoch_idx)
+        self.wandblogger.log_metrics({**parts, "train_step": epoch_idx}, head="train", commit=False)
+
+    # -- evaluation ---------------------------------------------------------------------------------------------------
+
+    def evaluate(self, eval_data, load_best_model=True, model_file=None, show_progress=False) -> dict[str, float]:
+        """Rank all items for every row of ``eval_data`` and return the self model's metrics.
+
+        Args:
+            eval_data: Full-ranking loader of RecBole.
+            load_best_model: Take the weights of the best epoch first.
+            model_file: Weights of the self model to take instead.
+            show_progress: Show a progress bar.
+        """
+        if load_best_model or model_file:
+            self.load_best(model_file)
+        self._eval_history = eval_data._dataset.history.to(self.device)
+        return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
+
+    def evaluate_all(self, eval_data, show_progress=False) -> dict[str, dict[str, float]]:
+        """Return the metrics of every model by role, with the weights that the models hold now."""
+        return {"self": self.evaluate(eval_data, load_best_model=False, show_progress=show_progress)}
+
+    def _full_sort_batch_eval(self, batched_data):
+        """Let RecBole rank a batch; with ``mask_history`` each row's full history is out of the ranking."""
+        rows, _, positive_row, positive_item = batched_data
+        mask = None
+        if self.config["mask_history"]:
+            assert self._eval_history is not None
+            start, end = (rows[field].to(self.device) for field in (HISTORY_START, HISTORY_END))
+            mask = self._eval_history.pairs(start, end)
+        return super()._full_sort_batch_eval((rows, mask, positive_row, positive_item))

@@ -1,0 +1,224 @@
+"""RecBole's trainer for one or more models, whose every finished epoch is on disk and can be gone on from."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from recbole.data.dataloader import AbstractDataLoader
+from recbole.trainer import Trainer
+from recbole.utils import set_color
+
+from recbole_mdcns import compat
+from recbole_mdcns.config import MDCNSConfig
+from recbole_mdcns.errors import CheckpointError
+from recbole_mdcns.model.encoder import Encoder
+from recbole_mdcns.trainer import checkpoint
+
+
+class ResumableTrainer(Trainer):
+    """Saves the best models as plain weights, and the whole state of the training after every epoch.
+
+    Args:
+        config: The run.
+        model: The self model, on ``config["device"]``.
+
+    Attributes:
+        encoders: The trained models, the self model first.
+        optimizers: One per model.
+        files: Where the run saves.
+        history: One record per finished epoch: losses, seconds, validation metrics.
+    """
+
+    def __init__(self, config: MDCNSConfig, model: torch.nn.Module):
+        super().__init__(config, model)
+        self.encoders = [Encoder(model)]
+        self.optimizers = [self.optimizer]
+        self.scaler = compat.grad_scaler(self.device, self.enable_scaler)
+        self.history: list[dict[str, Any]] = []
+        self.files = checkpoint.RunFiles.new(config)
+        self.saved_model_file = str(self.files.best)
+        self._resumed: dict[str, Any] | None = None
+        self._best_in_memory: list[dict[str, Any]] | None = None
+        self._train_data: AbstractDataLoader | None = None
+        self._saved = False
+        self._validates = False
+
+    def extra_state(self) -> dict[str, Any]:
+        """Return what a subclass must not lose over a resume, as tensors and plain values."""
+        return {}
+
+    def load_extra_state(self, state: dict[str, Any]) -> None:
+        """Take back what :meth:`extra_state` gave."""
+
+    # -- the run ------------------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        train_data: AbstractDataLoader,
+        valid_data: AbstractDataLoader | None = None,
+        verbose: bool = True,
+        saved: bool = True,
+        show_progress: bool = False,
+        callback_fn: Callable[[int, float], None] | None = None,
+    ) -> tuple[float, dict[str, float] | None]:
+        """Train as RecBole's ``Trainer.fit`` does, from the first epoch that is not done yet.
+
+        With ``saved=False`` nothing is written, and the best models are kept in memory.
+        """
+        self._train_data, self._saved = train_data, saved
+        self._validates = valid_data is not None and self.eval_step > 0
+        self._restore_random(train_data)
+        if self.start_epoch > 0 and (self.start_epoch >= self.epochs or self.cur_step > self.stopping_step):
+            self.logger.info(f"Nothing left to train: {self.start_epoch} epochs are done")
+            return float(self.best_valid_score), self.best_valid_result
+
+        def after_validation(epoch_idx: int, valid_score: float) -> None:
+            if self.cur_step == 0:
+                self._keep_best()
+            self._finish_epoch(epoch_idx)
+            if callback_fn:
+                callback_fn(epoch_idx, valid_score)
+
+        score, result = super().fit(train_data, valid_data, verbose, saved, show_progress, after_validation)
+        self.start_epoch = len(self.history)
+        self.tensorboard.flush()
+        return float(score), result
+
+    def _valid_epoch(self, valid_data, show_progress=False):
+        score, result = super()._valid_epoch(valid_data, show_progress)
+        self.history[-1]["valid"] = dict(result)
+        return score, result
+
+    def _epoch_trained(self, epoch_idx: int) -> None:
+        """Save an epoch that no validation follows; called by the subclass at the end of its epoch."""
+        if not (self._validates and (epoch_idx + 1) % self.eval_step == 0):
+            if not self._validates:
+                self._keep_best()
+            self._finish_epoch(epoch_idx)
+
+    def _keep_best(self) -> None:
+        if not self._saved:
+            self._best_in_memory = [copy.deepcopy(encoder.model.state_dict()) for encoder in self.encoders]
+
+    def _finish_epoch(self, epoch_idx: int) -> None:
+        if self._saved:
+            assert self._train_data is not None
+            checkpoint.save(self._training_state(epoch_idx), self.files.last)
+
+    # -- best models --------------------------------------------------------------------------------------------------
+
+    def _save_checkpoint(self, epoch, verbose=True, **kwargs) -> None:
+        """Save the best models as plain tensors and a plain config, one file per model; replaces RecBole's pickle."""
+        for encoder in self.encoders:
+            content = {
+                "kind": "model",
+                "role": encoder.role,
+                "config": self.config.plain(),
+                "epoch": epoch,
+                "cur_step": self.cur_step,
+                "best_valid_score": _finite(self.best_valid_score),
+                "state_dict": encoder.model.state_dict(),
+                "other_parameter": encoder.model.other_parameter(),
+            }
+            checkpoint.save(content, self.files.model(encoder.role))
+        if verbose:
+            self.logger.info(set_color("Saving current", "blue") + f": {self.saved_model_file}")
+
+    def load_best(self, model_file: str | Path | None = None) -> None:
+        """Put the best epoch's weights into the models.
+
+        Args:
+            model_file: Weights of the self model to take instead; the others stay as they are.
+
+        Raises:
+            CheckpointError: A file is missing, damaged or of another model.
+        """
+        if model_file is None and self._best_in_memory is not None:
+            for encoder, state in zip(self.encoders, self._best_in_memory):
+                encoder.model.load_state_dict(state)
+            return
+        for encoder in self.encoders[:1] if model_file else self.encoders:
+            path = model_file or self.files.model(encoder.role)
+            load_weights(encoder.model, checkpoint.load(path, "model", self.device), path)
+            self.logger.info(f"Loading model structure and parameters from {path}")
+
+    # -- the whole state ----------------------------------------------------------------------------------------------
+
+    def _training_state(self, epoch_idx: int) -> dict[str, Any]:
+        assert self._train_data is not None
+        return {
+            "kind": "training",
+            "config": self.config.plain(),
+            "epoch": epoch_idx,
+            "cur_step": self.cur_step,
+            "best_valid_score": _finite(self.best_valid_score),
+            "best_valid_result": dict(self.best_valid_result) if self.best_valid_result else None,
+            "history": self.history,
+            "models": {encoder.role: encoder.model.state_dict() for encoder in self.encoders},
+            "optimizers": {e.role: optimizer.state_dict() for e, optimizer in zip(self.encoders, self.optimizers)},
+            "scaler": self.scaler.state_dict(),
+            "random": checkpoint.random_states(),
+            "loader": self._train_data.generator.get_state(),
+            "extra": self.extra_state(),
+        }
+
+    def resume_checkpoint(self, resume_file: str | Path | bool) -> None:
+        """Take up a training where it stopped; the next ``fit`` goes on as if it had never stopped.
+
+        Args:
+            resume_file: A ``*-last.pth`` file, or True for the newest one of the same settings.
+
+        Raises:
+            CheckpointError: No such file, or it is damaged, or of a run with other settings.
+        """
+        newest = resume_file is True
+        files = checkpoint.RunFiles.newest(self.config) if newest else checkpoint.RunFiles.of_last(str(resume_file))
+        state = checkpoint.load(files.last, "training", self.device)
+        checkpoint.check_same_settings(state["config"], self.config, files.last)
+        for encoder, optimizer in zip(self.encoders, self.optimizers):
+            load_weights(encoder.model, {"state_dict": state["models"][encoder.role]}, files.last)
+            optimizer.load_state_dict(state["optimizers"][encoder.role])
+        self.scaler.load_state_dict(state["scaler"])
+        self.start_epoch = state["epoch"] + 1
+        self.cur_step = state["cur_step"]
+        if state["best_valid_score"] is not None:
+            self.best_valid_score = state["best_valid_score"]
+        self.best_valid_result = state["best_valid_result"]
+        self.history = state["history"]
+        self.train_loss_dict = {entry["epoch"]: entry["loss"] for entry in self.history}
+        self.files = files
+        self.saved_model_file = str(files.best)
+        self._resumed = state
+        self.logger.info(f"Checkpoint {files.last} loaded. Resume training from epoch {self.start_epoch}")
+
+    def _restore_random(self, train_data: AbstractDataLoader) -> None:
+        if self._resumed is not None:
+            self.load_extra_state(self._resumed["extra"])
+            train_data.generator.set_state(self._resumed["loader"].cpu())
+            checkpoint.set_random_states(self._resumed["random"])
+            self._resumed = None
+
+
+def load_weights(model: torch.nn.Module, content: dict[str, Any], path: str | Path) -> None:
+    """Load the weights of a checkpoint into a model.
+
+    Raises:
+        CheckpointError: They are of another model, or of another number of items.
+    """
+    try:
+        model.load_state_dict(content["state_dict"])
+    except RuntimeError as error:
+        reason = "; ".join(line.strip() for line in str(error).splitlines()[1:4])
+        raise CheckpointError(f"checkpoint {path} does not fit model {type(model).__name__}: {reason}") from None
+    model.load_other_parameter(content.get("other_parameter"))
+
+
+def _finite(score: float | np.floating) -> float | None:
+    """Return a score as a plain float; the infinity before the first validation as None."""
+    return float(score) if math.isfinite(score) else None

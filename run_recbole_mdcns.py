@@ -1,0 +1,8 @@
+"""Train a sequential recommender with MDCNS: ``python run_recbole_mdcns.py --model=SASRec --dataset=ml-100k``."""
+
+import sys
+
+from recbole_mdcns.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""Packaging of recbole-mdcns; tool settings live in pyproject.toml."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(r"__version__ = \"(.+)\"", (ROOT / "recbole_mdcns/__init__.py").read_text())[1]
+
+# RecBole 1.2.1 pins ray <= 2.6.3, whose wheels end at Python 3.11 and which needs
+# numpy < 2, pandas < 2.3, pyarrow < 18 and setuptools < 81 to be imported at all.
+# On newer Pythons RecBole is installed without its pins first (README, route b).
+RAY_2_6_BOUNDS = [
+    'numpy<2; python_version < "3.12"',
+    'pandas<2.3; python_version < "3.12"',
+    'pyarrow<18; python_version < "3.12"',
+    'setuptools<81; python_version < "3.12"',
+]
+
+setup(
+    name="recbole-mdcns",
+    version=VERSION,
+    description="MDCNS: multi-source negative sampling for the sequential recommenders of RecBole",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.9",
+    packages=[*find_packages(include=["recbole_mdcns", "recbole_mdcns.*"]), "recbole_mdcns.properties"],
+    package_dir={"recbole_mdcns.properties": "properties"},
+    package_data={"recbole_mdcns.properties": ["*.yaml", "*/*.yaml"]},
+    install_requires=["recbole==1.2.1", "torch>=2.1,<2.14", "numpy>=1.17.2", "tabulate>=0.8.10", *RAY_2_6_BOUNDS],
+    extras_require={
+        "test": ["pytest>=7", "hypothesis>=6"],
+        "tune": ["ray[tune]"],
+        "dev": ["pytest>=7", "hypothesis>=6", "ruff==0.17.5", "mypy==2.4.1", "types-PyYAML", "types-tabulate"],
+    },
+    entry_points={"console_scripts": ["run_recbole_mdcns=recbole_mdcns.cli:main"]},
+    classifiers=[
+        "License :: OSI Approved :: MIT License",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)
