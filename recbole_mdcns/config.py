@@ -40,6 +40,7 @@ _REPLACED = {
     "save_dataloaders": "datasets are built at every start",
     "dataset_save_path": "datasets are built at every start",
     "dataloaders_save_path": "datasets are built at every start",
+    "benchmark_filename": "sequences are built and split here, as eval_args says",
     "local_rank": "one process trains on one device",
     "nproc": "one process trains on one device",
 }
@@ -199,7 +200,8 @@ class MDCNSConfig(Config):
 
     def peer_config(self) -> MDCNSConfig:
         """Return the configuration of the peer: the same run, the peer's model values, and the ``peer.`` keys."""
-        shared = {k: v for k, v in self.external_config_dict.items() if k not in ("model", "dataset", "peer_model")}
+        not_shared = {"model", "dataset", "peer_model"} | (model_keys(self.model_class) - model_keys(self.peer_class))
+        shared = {key: value for key, value in self.external_config_dict.items() if key not in not_shared}
         return MDCNSConfig(self.peer_class, self.dataset, config_dict={**shared, **self.peer_overrides})
 
     # -- plain values -------------------------------------------------------------------------------------------------
@@ -209,7 +211,9 @@ class MDCNSConfig(Config):
         values = {key: value for key, value in self.final_config_dict.items() if key not in _DERIVED}
         values["data_path"] = str(Path(values["data_path"]).parent)
         values["model"] = self.model_spec
-        values["peer"] = dict(self.peer_overrides)
+        peer = self.peer_config()
+        own = {key for key in (*model_keys(self.peer_class), *PEER_TRAINING_KEYS) if key in peer}
+        values["peer"] = {**{key: peer[key] for key in sorted(own)}, **self.peer_overrides}
         values["loss_type"] = None
         return {key: _plain(value) for key, value in values.items()}
 

@@ -113,8 +113,6 @@ def load_data_and_model(model_file: str | Path, **overrides: Any) -> tuple:
     """
     content = checkpoint.load(model_file, "model")
     config = MDCNSConfig.from_plain(content["config"], **overrides)
-    if content["role"] == "peer":
-        config = config.peer_config()
     init_seed(config["seed"], config["reproducibility"])
     init_logger(config)
     getLogger().info(config)

@@ -56,7 +56,6 @@ def build_record(
         "peer_model": config.peer_class.__name__ if trainer.strategy.needs_peer else None,
         "dataset": config["dataset"],
         "config": config.plain(),
-        "peer_config": config.peer_config().plain() if trainer.strategy.needs_peer else None,
         "seed": config["seed"],
         "data": {
             "users": dataset.user_num - 1,

@@ -12,11 +12,9 @@ from recbole_mdcns.errors import DataError
 _FIELD_TYPES = ("token", "float", "token_seq", "float_seq")
 
 
-def inter_files(config: Config) -> list[Path]:
-    """Return the ``.inter`` files that a configuration asks for (several with ``benchmark_filename``)."""
-    folder, name = Path(config["data_path"]), config["dataset"]
-    parts = config["benchmark_filename"]
-    return [folder / f"{name}.{part}.inter" for part in parts] if parts else [folder / f"{name}.inter"]
+def inter_file(config: Config) -> Path:
+    """Return the ``.inter`` file that a configuration asks for."""
+    return Path(config["data_path"]) / f"{config['dataset']}.inter"
 
 
 def check_inter_file(path: Path, config: Config) -> None:
@@ -32,9 +30,7 @@ def check_inter_file(path: Path, config: Config) -> None:
     if not path.is_file():
         raise DataError(f"dataset file {path} is missing: put the interactions of {config['dataset']!r} there")
     separator = config["field_separator"]
-    needed = [config["USER_ID_FIELD"], config["ITEM_ID_FIELD"]]
-    if not config["benchmark_filename"]:
-        needed.append(config["TIME_FIELD"])
+    needed = [config["USER_ID_FIELD"], config["ITEM_ID_FIELD"], config["TIME_FIELD"]]
     with path.open(encoding=config["encoding"]) as lines:
         columns = _header(path, lines.readline().rstrip("\r\n"), separator, needed)
         kinds = [kind for _, kind in columns]

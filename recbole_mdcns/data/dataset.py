@@ -13,7 +13,7 @@ from recbole.utils.enum_type import FeatureSource, FeatureType
 from torch import Tensor
 
 from recbole_mdcns import compat
-from recbole_mdcns.data.check import check_inter_file, inter_files
+from recbole_mdcns.data.check import check_inter_file, inter_file
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START, HistoryIndex
 from recbole_mdcns.errors import DataError
 
@@ -35,12 +35,11 @@ class HistoryDataset(SequentialDataset):
     def _load_data(self, token: str, dataset_path: str) -> None:
         if not Path(dataset_path).exists():
             self._download()
-        for path in inter_files(self.config):
-            check_inter_file(path, self.config)
+        check_inter_file(inter_file(self.config), self.config)
         super()._load_data(token, dataset_path)
 
     def _download(self) -> None:
-        target = inter_files(self.config)[0]
+        target = inter_file(self.config)
         try:
             super()._download()
         except (OSError, HTTPException, RuntimeError, ValueError) as error:
@@ -65,13 +64,9 @@ class HistoryDataset(SequentialDataset):
 
     def _change_feat_format(self) -> None:
         # Here times are still float64; RecBole's own sort afterwards is stable and keeps this order.
-        if self.config["benchmark_filename"] is None:
-            self._check_field("uid_field", "time_field")
-            self.inter_feat = self.inter_feat.sort_values([self.uid_field, self.time_field], kind="stable")
+        self._check_field("uid_field", "time_field")
+        self.inter_feat = self.inter_feat.sort_values([self.uid_field, self.time_field], kind="stable")
         super()._change_feat_format()
-        if self.config["benchmark_filename"] is not None:
-            items, starts, ends = self._rows_as_histories()
-            self._set_history(items, np.repeat(starts, ends - starts), starts, ends)
         if self.config["pad_side"] == "left":
             self._pad_left()
 
@@ -88,21 +83,10 @@ class HistoryDataset(SequentialDataset):
         targets = np.flatnonzero(~is_start)
         if not np.array_equal(self.inter_feat[self.iid_field].numpy(), items[targets]):
             raise DataError("RecBole made other rows than one per prefix: this version of RecBole is not supported")
-        self._set_history(items, starts, starts[targets], targets)
-
-    def _rows_as_histories(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """With pre-split files each row's history is the list that the file gives."""
-        table = self.inter_feat[self.item_id_list_field]
-        length = self.inter_feat[self.item_list_length_field]
-        ends = length.cumsum(0).numpy()
-        inside = torch.arange(table.size(1)) < length[:, None]
-        return table[inside].numpy(), ends - length.numpy(), ends
-
-    def _set_history(self, items: np.ndarray, starts: np.ndarray, row_start: np.ndarray, row_end: np.ndarray) -> None:
         self.history = HistoryIndex(items, starts, self.item_num)
-        for field, values in ((HISTORY_START, row_start), (HISTORY_END, row_end)):
+        for field, values in ((HISTORY_START, starts[targets]), (HISTORY_END, targets)):
             self.set_field_property(field, FeatureType.TOKEN, FeatureSource.INTERACTION, 1)
-            self.inter_feat[field] = torch.as_tensor(values, dtype=torch.int64)
+            self.inter_feat[field] = torch.from_numpy(values)
 
     def _pad_left(self) -> None:
         length = self.inter_feat[self.item_list_length_field]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from recbole.config import Config
 from recbole.data.interaction import Interaction
 from torch import Tensor
 
@@ -17,14 +18,16 @@ class Encoder:
 
     Args:
         model: The model, as RecBole builds it.
+        config: The configuration that it was built from.
         role: ``self`` or ``peer``, for errors.
 
     Raises:
         ConfigError: The model's scores are not inner products of these two.
     """
 
-    def __init__(self, model: torch.nn.Module, role: str = "self"):
+    def __init__(self, model: torch.nn.Module, config: Config, role: str = "self"):
         self.model = model
+        self.config = config
         self.role = role
         self._check_inner_product()
 

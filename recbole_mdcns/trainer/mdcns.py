@@ -42,7 +42,7 @@ class MDCNSTrainer(NegativeSamplingTrainer):
         super().__init__(config, model)
         peer_config = peer_config or config.peer_config()
         self.peer = peer
-        self.encoders.append(Encoder(peer, role="peer"))
+        self.encoders.append(Encoder(peer, peer_config, role="peer"))
         self.optimizers.append(
             self._build_optimizer(
                 params=peer.parameters(),

@@ -37,7 +37,7 @@ class ResumableTrainer(Trainer):
 
     def __init__(self, config: MDCNSConfig, model: torch.nn.Module):
         super().__init__(config, model)
-        self.encoders = [Encoder(model)]
+        self.encoders = [Encoder(model, config)]
         self.optimizers = [self.optimizer]
         self.scaler = compat.grad_scaler(self.device, self.enable_scaler)
         self.history: list[dict[str, Any]] = []
@@ -119,7 +119,7 @@ class ResumableTrainer(Trainer):
             content = {
                 "kind": "model",
                 "role": encoder.role,
-                "config": self.config.plain(),
+                "config": encoder.config.plain(),
                 "epoch": epoch,
                 "cur_step": self.cur_step,
                 "best_valid_score": _finite(self.best_valid_score),

@@ -1,0 +1,167 @@
+"""Keys: layers, types, ranges, near misses, the peer's own keys, and no side effects."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import yaml
+
+from conftest import TINY, tiny_config
+from recbole_mdcns.config import MDCNSConfig
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.keys import own_keys
+from recbole_mdcns.yaml_files import properties_dir
+
+
+def test_later_layers_win(tmp_path):
+    (tmp_path / "one.yaml").write_text("epochs: 5\nlearning_rate: 1e-4\nneg_top_num: 2\n")
+    (tmp_path / "two.yaml").write_text("epochs: 6\n")
+    files = [tmp_path / "one.yaml", tmp_path / "two.yaml"]
+    config = MDCNSConfig("SASRec", "tiny", files, {"neg_top_num": 3, "seed": 7}, ["--seed=8", "--topk=[3,4]"])
+    assert config["epochs"] == 6
+    assert config["learning_rate"] == 1e-4
+    assert config["neg_top_num"] == 3
+    assert config["seed"] == 8
+    assert config["topk"] == [3, 4]
+    assert config["n_layers"] == 2  # RecBole's yaml of the model
+    assert config["distill_weight"] == 10.24  # ours
+
+
+def test_model_and_dataset_may_come_from_a_file(tmp_path):
+    (tmp_path / "run.yaml").write_text("model: GRU4Rec\ndataset: tiny\n")
+    config = MDCNSConfig(config_file_list=[tmp_path / "run.yaml"])
+    assert (config["model"], config["dataset"]) == ("GRU4Rec", "tiny")
+    with pytest.raises(ConfigError, match="model and dataset must be named"):
+        MDCNSConfig()
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--neg_candidates_num=5", "there is no key neg_candidates_num .did you mean neg_candidate_num"),
+        ("--learning_rat=0.1", "did you mean learning_rate"),
+        ("--qqqqqq=1", "there is no key qqqqqq"),
+        ("--neg_candidate_num=many", "neg_candidate_num = 'many' is not allowed: expected int"),
+        ("--neg_candidate_num=0", "neg_candidate_num = 0 is not allowed: it must be >= 1"),
+        ("--neg_candidate_num=2.5", "neg_candidate_num = 2.5 is not allowed: expected int"),
+        ("--neg_top_num=101", "neg_top_num = 101 is not allowed: it is at most neg_candidate_num = 100"),
+        ("--self_neg_weight=-1", "self_neg_weight = -1.0 is not allowed: it must be >= 0"),
+        ("--peer_neg_weight=-0.1", "peer_neg_weight"),
+        ("--teacher_neg_weight=-3", "teacher_neg_weight"),
+        ("--distill_weight=-3", "distill_weight"),
+        ("--divergence_weight=-3", "divergence_weight"),
+        ("--distill_temperature=0", "distill_temperature = 0.0 is not allowed: it must be > 0"),
+        ("--distill_temperature=True", "distill_temperature = True is not allowed: expected float"),
+        ("--ranking_loss=CE", "ranking_loss = 'CE' is not allowed: choose BCE or BPR"),
+        ("--neg_sampler=best", "choose mdcns or dns_plus or rns"),
+        ("--teacher_mean=2", "teacher_mean = 2 is not allowed: expected bool"),
+        ("--epochs=x", "epochs = 'x' is not allowed: expected int"),
+        ("--weight_decay=abc", "weight_decay = 'abc' is not allowed: expected float"),
+        ("--n_layers=2.5", "n_layers = 2.5 is not allowed: expected int"),
+        ("--peer_model=SASRek", "peer_model = 'SASRek' is not a model .did you mean SASRec"),
+        ("--peer_model=BPR", "peer_model = BPR is no sequential recommender"),
+        ("--peer_model=recbole.model.layers:Nope", "has no class 'Nope'"),
+        ("--peer_model=no.such.module:Net", "module 'no.such.module' cannot be imported"),
+        ("--peer.n_layers=2", "peer.n_layers cannot be set apart for peer GRU4Rec .*num_layers"),
+        ("--peer.MAX_ITEM_LIST_LENGTH=2", "peer.MAX_ITEM_LIST_LENGTH cannot be set apart"),
+        ("--peer=GRU4Rec", "peer_model names the model"),
+        ("--loss_type=BPR", "the loss is ranking_loss"),
+        ("--train_neg_sample_args={'distribution': 'uniform'}", "neg_sampler draws the negatives"),
+        ("--eval_args={'mode': 'uni100', 'order': 'TO'}", "evaluation is by full ranking"),
+        ("--metrics=['Recal']", "Recal"),
+        ("positional", "argument 'positional' is not understood"),
+    ],
+)
+def test_bad_keys_and_values_are_refused(argument, message):
+    with pytest.raises(ConfigError, match=message):
+        MDCNSConfig("SASRec", "tiny", argv=[argument])
+
+
+@pytest.mark.parametrize("model", ["SASRek", "BPR", "", "a b"])
+def test_unknown_models_are_refused(model):
+    with pytest.raises(ConfigError, match="model"):
+        MDCNSConfig(model, "tiny")
+
+
+def test_a_bad_config_file_is_named_with_its_line(tmp_path):
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("epochs: 3\nseed: [1, 2\n")
+    with pytest.raises(ConfigError, match=r"bad.yaml, line 3"):
+        MDCNSConfig("SASRec", "tiny", [bad])
+    bad.write_text("- a\n- b\n")
+    with pytest.raises(ConfigError, match="bad.yaml must hold lines"):
+        MDCNSConfig("SASRec", "tiny", [bad])
+    with pytest.raises(ConfigError, match="missing.yaml cannot be read"):
+        MDCNSConfig("SASRec", "tiny", ["missing.yaml"])
+
+
+def test_a_key_without_prefix_holds_for_both_models_and_the_prefix_sets_the_peer_apart():
+    config = tiny_config(hidden_size=32, **{"peer.hidden_size": 24, "peer": {"learning_rate": 0.5}})
+    peer = config.peer_config()
+    assert (config["hidden_size"], peer["hidden_size"]) == (32, 24)
+    assert (config["learning_rate"], peer["learning_rate"]) == (0.01, 0.5)
+    assert peer["num_layers"] == 1  # RecBole's yaml of the peer
+    assert (peer["model"], peer["embedding_size"]) == ("GRU4Rec", 16)
+
+
+def test_default_peer_is_another_architecture():
+    assert tiny_config("SASRec").peer_class.__name__ == "GRU4Rec"
+    assert tiny_config("GRU4Rec").peer_class.__name__ == "SASRec"
+    assert tiny_config("SASRec", peer_model="SASRec").peer_class.__name__ == "SASRec"
+
+
+def test_plain_values_build_the_same_configuration():
+    config = tiny_config(**{"peer.hidden_size": 24})
+    again = MDCNSConfig.from_plain(config.plain())
+    assert again.plain() == config.plain()
+    assert again["data_path"] == config["data_path"]
+    assert again.peer_config().plain() == config.peer_config().plain()
+
+
+def test_nothing_global_is_changed(monkeypatch):
+    """In a process of its own, so that no other import hides a change."""
+    code = (
+        "import os, sys, yaml, numpy as np\n"
+        "from recbole.utils import argument_list as a\n"
+        "def look():\n"
+        "    lists = [list(v) for k, v in sorted(vars(a).items()) if k.endswith('arguments')]\n"
+        "    resolvers = {k: len(v) for k, v in yaml.FullLoader.yaml_implicit_resolvers.items()}\n"
+        "    return dict(os.environ), list(sys.argv), sorted(vars(np)), lists, resolvers\n"
+        "from recbole_mdcns.config import MDCNSConfig\n"
+        "np.testing\n"
+        "before = look()\n"
+        "MDCNSConfig('SASRec', 'ml-100k', argv=['--epochs=3'])\n"
+        "assert look() == before\n"
+        "assert 'ray' not in sys.modules\n"
+    )
+    env = {**os.environ, "CUDA_VISIBLE_DEVICES": "3", "PYTHONPATH": str(properties_dir().parent)}
+    subprocess.run([sys.executable, "-c", code, "--seed=99", "--typo=1"], check=True, env=env)
+
+
+def test_sys_argv_is_not_read(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["pytest", "--epochs=77"])
+    assert tiny_config()["epochs"] == TINY["epochs"]
+
+
+def test_values_are_read_but_not_run():
+    config = MDCNSConfig("SASRec", "tiny", argv=["--wandb_project=__import__('os').getcwd()", "--seed=0x10"])
+    assert config["wandb_project"] == "__import__('os').getcwd()"
+    assert config["seed"] == 16
+
+
+def test_every_key_of_overall_yaml_has_type_default_and_meaning():
+    defaults = yaml.safe_load((properties_dir() / "overall.yaml").read_text())
+    assert set(own_keys()) == set(defaults)
+    symbols = {key.symbol for key in own_keys().values()}
+    assert {"N", "M", "alpha", "beta", "gamma", "mu", "tau", "L", "P"} <= symbols
+    for key in own_keys().values():
+        assert key.check(key.default) == key.default
+        assert len(key.meaning) > 10
+
+
+def test_numpy_scalars_do_not_reach_a_plain_config():
+    config = tiny_config()
+    config["learning_rate"] = np.float64(0.5)
+    assert type(config.plain()["learning_rate"]) in (float, np.float64)
