@@ -5,6 +5,7 @@ Measured on RecBole 1.2.1 with numpy 1.26 and 2.4, pandas 2.2 and 3.1, torch 2.1
 * RecBole gives numpy its removed names back (``np.float = np.float_``), which numpy 2 refuses. The configuration
   here leaves numpy alone; the metrics that need those names are replaced in ``evaluation/metrics.py``.
 * RecBole fills missing values with a chained assignment, which does nothing on pandas 3.
+* Importing RecBole's sequential models turns torch's anomaly detection on for the whole process (its SINE does).
 * RecBole pickles its Config into checkpoints, which torch >= 2.6 does not load by default.
 """
 
@@ -50,6 +51,11 @@ def quiet_readonly_arrays():
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         yield
+
+
+def no_anomaly_mode():
+    """Return a context without torch's anomaly detection, a debugging aid that slows every backward pass."""
+    return torch.autograd.set_detect_anomaly(False)
 
 
 def load_plain(path: str | Path, device: torch.device | str = "cpu") -> Any:

@@ -85,7 +85,8 @@ class ResumableTrainer(Trainer):
             if callback_fn:
                 callback_fn(epoch_idx, valid_score)
 
-        score, result = super().fit(train_data, valid_data, verbose, saved, show_progress, after_validation)
+        with compat.no_anomaly_mode():
+            score, result = super().fit(train_data, valid_data, verbose, saved, show_progress, after_validation)
         self.start_epoch = len(self.history)
         self.tensorboard.flush()
         return float(score), result

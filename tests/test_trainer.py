@@ -1,0 +1,311 @@
+"""Training: parameters move, quality rises, ablations reduce to what they must, runs repeat and resume bit for bit."""
+
+import copy
+import logging
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from conftest import same, states, tiny_config, tiny_run
+from recbole_mdcns.errors import ConfigError, TrainingError
+from recbole_mdcns.model.encoder import Encoder
+from recbole_mdcns.trainer import MDCNSTrainer, NegativeSamplingTrainer
+
+NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0, "dropout_prob": 0.0}
+SAMPLERS = ["mdcns", "dns_plus", "rns"]
+
+
+def fit(run, **arguments):
+    return run.trainer.fit(run.train, run.valid, verbose=False, **arguments)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_every_parameter_of_every_model_moves(sampler):
+    run = tiny_run(neg_sampler=sampler, epochs=1)
+    before = states(run.trainer)
+    fit(run, saved=False)
+    assert len(before) == (2 if sampler == "mdcns" else 1)
+    for old, encoder in zip(before, run.trainer.encoders):
+        for name, new in encoder.model.named_parameters():
+            assert not torch.equal(old[name], new), f"{encoder.role} {name}"
+    padding = run.trainer.model.item_embedding.weight[0]
+    assert torch.equal(padding, before[0]["item_embedding.weight"][0])
+
+
+@pytest.mark.parametrize(("model", "peer"), [("SASRec", "GRU4Rec"), ("GRU4Rec", "SASRec"), ("GRU4Rec", "GRU4Rec")])
+@pytest.mark.parametrize("loss", ["BCE", "BPR"])
+def test_mdcns_learns_a_known_next_item(model, peer, loss):
+    run = tiny_run(model, peer_model=peer, ranking_loss=loss, epochs=12)
+    score, result = fit(run, saved=False)
+    assert score == result["ndcg@10"] > 0.85  # ranking 18 unseen items at random gives about 0.25
+    entry = run.trainer.history[-1]
+    assert entry["loss"] < run.trainer.history[0]["loss"]
+    views = {f"{role}/{part}" for role in ("self", "peer") for part in ("self", "peer", "teacher", "distill")}
+    assert set(entry["parts"]) == views
+    assert entry["loss"] == pytest.approx(sum(entry["parts"].values()), rel=1e-5)
+
+
+@pytest.mark.parametrize("sampler", ["dns_plus", "rns"])
+def test_baselines_learn_too(sampler):
+    run = tiny_run(neg_sampler=sampler, epochs=12)
+    assert fit(run, saved=False)[0] > 0.8
+    assert isinstance(run.trainer, NegativeSamplingTrainer) and not isinstance(run.trainer, MDCNSTrainer)
+
+
+def test_all_extras_off_is_dns_plus_on_the_self_model_alone():
+    """Divergence, peer and teacher views, distillation 0: the self model's weights equal DNS+'s, bit for bit."""
+    keys = dict(NO_DROPOUT, epochs=2)
+    off = dict(divergence_weight=0, peer_neg_weight=0, teacher_neg_weight=0, distill_weight=0)
+    mdcns = tiny_run(**keys, **off)
+    fit(mdcns, saved=False)
+    dns = tiny_run(neg_sampler="dns_plus", **keys)
+    fit(dns, saved=False)
+    assert same(states(mdcns.trainer)[:1], states(dns.trainer))
+    assert mdcns.trainer.history[-1]["valid"] == dns.trainer.history[-1]["valid"]
+
+
+def test_each_extra_changes_the_run():
+    keys = dict(NO_DROPOUT, epochs=1)
+    base = tiny_run(**keys)
+    fit(base, saved=False)
+    for change in (
+        {"divergence_weight": 0}, {"distill_weight": 0}, {"teacher_mean": False}, {"distill_positive": False},
+        {"distill_temperature": 5.0}, {"distill_reduction": "sum"}, {"neg_top_num": 3}, {"ranking_loss": "BPR"},
+        {"teacher_neg_weight": 2.0}, {"pad_side": "left"}, {"peer.learning_rate": 0.1},
+    ):  # fmt: skip
+        other = tiny_run(**keys, **change)
+        fit(other, saved=False)
+        assert not same(states(base.trainer), states(other.trainer)), change
+
+
+def test_peer_that_copies_the_self_model_stays_a_copy():
+    """Without dropout both see the same batches, divergence is 0, and all three views choose alike."""
+    run = tiny_run(peer_model="SASRec", epochs=2, **NO_DROPOUT)
+    run.trainer.peer.load_state_dict(run.trainer.model.state_dict())
+    fit(run, saved=False)
+    left, right = states(run.trainer)
+    assert all(torch.equal(left[name], right[name]) for name in left)
+    assert run.trainer.history[-1]["parts"]["self/distill"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_the_same_instance_as_self_and_peer_is_refused():
+    run = tiny_run()
+    with pytest.raises(ConfigError, match="self and peer share parameters"):
+        MDCNSTrainer(run.config, run.trainer.model, run.trainer.model)
+
+
+def test_peer_has_its_own_optimiser_settings():
+    run = tiny_run(**{"peer.learning_rate": 0.123, "peer.weight_decay": 0.5, "peer.learner": "sgd"})
+    mine, peers = run.trainer.optimizers
+    assert (type(mine).__name__, mine.param_groups[0]["lr"]) == ("Adam", 0.01)
+    assert (type(peers).__name__, peers.param_groups[0]["lr"]) == ("SGD", 0.123)
+    assert peers.param_groups[0]["weight_decay"] == 0.5
+    owned = [{id(p) for group in o.param_groups for p in group["params"]} for o in run.trainer.optimizers]
+    assert owned == [{id(p) for p in encoder.model.parameters()} for encoder in run.trainer.encoders]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_same_seed_same_numbers(sampler):
+    ends = []
+    for seed in (5, 5, 6):
+        run = tiny_run(neg_sampler=sampler, neg_top_num=3, seed=seed)
+        fit(run, saved=False)
+        ends.append(states(run.trainer))
+    assert same(ends[0], ends[1])
+    assert not same(ends[0], ends[2])
+
+
+@pytest.mark.parametrize("keys", [{}, {"neg_sampler": "rns"}, {"eval_step": 2}, {"neg_top_num": 4, "pad_side": "left"}])
+def test_resume_equals_an_uninterrupted_run(keys):
+    keys = {"epochs": 5, **keys}
+    whole = tiny_run(**keys)
+    result = fit(whole)
+
+    first = tiny_run(**{**keys, "epochs": 3})
+    first.trainer.eval_step = whole.trainer.eval_step
+    fit(first)
+    torch.manual_seed(999)  # another process would be in another random state
+    second = tiny_run(**keys)
+    second.trainer.resume_checkpoint(first.trainer.files.last)
+    assert fit(second) == result
+    assert same(states(second.trainer), states(whole.trainer))
+    for left, right in zip(second.trainer.optimizers, whole.trainer.optimizers):
+        assert str(left.state_dict()) == str(right.state_dict())
+    times = "train_seconds"
+    assert [{k: v for k, v in e.items() if k != times} for e in second.trainer.history] == [
+        {k: v for k, v in e.items() if k != times} for e in whole.trainer.history
+    ]
+    second.trainer.load_best(), whole.trainer.load_best()
+    assert same(states(second.trainer), states(whole.trainer))
+    assert second.trainer.evaluate_all(second.test) == whole.trainer.evaluate_all(whole.test)
+
+
+def test_resume_of_a_stopped_run_trains_no_further(monkeypatch):
+    run = tiny_run(epochs=9, stopping_step=1)
+    monkeypatch.setattr("recbole.trainer.trainer.calculate_valid_score", lambda *_: -len(run.trainer.history))
+    fit(run)
+    done = len(run.trainer.history)
+    assert done == 3  # one best, one step of patience, one to stop
+    again = tiny_run(epochs=9, stopping_step=1)
+    again.trainer.resume_checkpoint(True)
+    score = fit(again)
+    assert len(again.trainer.history) == done
+    assert score == (run.trainer.best_valid_score, run.trainer.best_valid_result)
+
+
+def test_without_saving_the_best_models_come_from_memory(tmp_path):
+    saved = tiny_run(epochs=4)
+    fit(saved)
+    memory = tiny_run(epochs=4)
+    fit(memory, saved=False)
+    saved.trainer.load_best(), memory.trainer.load_best()
+    assert same(states(saved.trainer), states(memory.trainer))
+    assert len(list((tmp_path / "saved").glob("*.pth"))) == 3  # best self, its peer, last state
+
+
+def test_without_validation_the_last_epoch_is_kept():
+    run = tiny_run(epochs=2)
+    score, result = run.trainer.fit(run.train, None, verbose=False)
+    assert result is None
+    last = states(run.trainer)
+    run.trainer.load_best()
+    assert same(last, states(run.trainer))
+
+
+def test_two_runs_of_the_same_settings_share_no_file():
+    assert tiny_run().trainer.files.best != tiny_run().trainer.files.best
+
+
+def test_history_and_padding_are_never_ranked():
+    run = tiny_run()
+    scores = []
+    original = run.trainer.eval_collector.eval_batch_collect
+    run.trainer.eval_collector.eval_batch_collect = lambda s, *rest: (scores.append(s.clone()), original(s, *rest))
+    run.trainer.evaluate(run.test, load_best_model=False)
+    rows = run.test._dataset.inter_feat
+    masked = scores[0] == -torch.inf
+    assert masked[:, 0].all()
+    for row in range(len(rows)):
+        start, end = rows["history_start"][row], rows["history_end"][row]
+        seen = set(run.data.history.items[start:end].tolist())
+        assert len(seen) == 11 > run.config["MAX_ITEM_LIST_LENGTH"]
+        assert set(masked[row].nonzero().flatten().tolist()) == seen | {0}
+    run.config["mask_history"] = False
+    run.trainer.evaluate(run.test, load_best_model=False)
+    assert (scores[1] == -torch.inf).sum() == len(rows)
+
+
+def test_peer_and_teacher_come_from_the_same_pass_and_are_right():
+    run = tiny_run(epochs=2, evaluate_peers=True)
+    fit(run, saved=False)
+    assert set(run.trainer.history[-1]["valid_peers"]) == {"peer", "teacher"}
+    results = run.trainer.evaluate_all(run.test)
+    # the peer alone, evaluated as a self model of its own
+    config = tiny_config("GRU4Rec", neg_sampler="rns")
+    alone = NegativeSamplingTrainer(config, copy.deepcopy(run.trainer.peer))
+    assert alone.evaluate(run.test, load_best_model=False) == results["peer"]
+
+    # the teacher alone: a model whose scores are the sum of both
+    class Both(type(run.trainer.model)):
+        def full_sort_predict(self, interaction):
+            return super().full_sort_predict(interaction) + run.trainer.peer.full_sort_predict(interaction)
+
+    both = copy.deepcopy(run.trainer.model)
+    alone.model = both
+    both.__class__ = Both
+    assert alone.evaluate(run.test, load_best_model=False) == results["teacher"]
+
+
+def test_peers_are_left_out_of_validation_by_default():
+    run = tiny_run(epochs=1)
+    fit(run, saved=False)
+    assert "valid_peers" not in run.trainer.history[-1]
+
+
+def test_a_loss_that_explodes_ends_in_one_sentence():
+    run = tiny_run(learner="sgd", learning_rate=1e30)
+    with pytest.raises(TrainingError, match="the loss became .* lower learning_rate"):
+        fit(run, saved=False)
+
+
+def test_clipping_bounds_the_gradient():
+    run = tiny_run(epochs=1, clip_grad_norm={"max_norm": 1e-8}, learner="sgd", learning_rate=1.0)
+    before = states(run.trainer)
+    fit(run, saved=False)
+    for old, new in zip(before, states(run.trainer)):
+        assert max((old[name] - new[name]).abs().max() for name in old) < 1e-5
+
+
+def test_bfloat16_autocast_trains():
+    run = tiny_run(epochs=12, enable_amp=True)
+    assert fit(run, saved=False)[0] > 0.8
+
+
+def test_anomaly_detection_is_off_in_training_and_as_before_afterwards():
+    run = tiny_run(epochs=1)
+    modes = []
+    with torch.autograd.set_detect_anomaly(True, check_nan=False):
+        fit(run, saved=False, callback_fn=lambda *_: modes.append(torch.is_anomaly_enabled()))
+        assert torch.is_anomaly_enabled()
+    assert modes == [False]
+
+
+def test_callback_sees_every_validation():
+    run = tiny_run(epochs=3)
+    seen = []
+    fit(run, saved=False, callback_fn=lambda epoch, score: seen.append((epoch, score)))
+    assert seen == [(e["epoch"], e["valid"]["ndcg@10"]) for e in run.trainer.history]
+
+
+def test_the_epoch_log_names_the_parts(caplog):
+    run = tiny_run(epochs=1)
+    with caplog.at_level(logging.INFO):
+        run.trainer.fit(run.train, run.valid, saved=False)
+    text = caplog.text
+    assert "self/teacher: " in text and "peer/distill: " in text and "ndcg@10" in text
+
+
+def test_tensorboard_and_wandb_get_loss_parts_and_metrics(monkeypatch, tmp_path):
+    logged, summary = [], {}
+    fake = SimpleNamespace(
+        run=None,
+        init=lambda **kw: setattr(fake, "run", SimpleNamespace(summary=summary)),
+        define_metric=lambda *a, **k: None,
+        log=lambda metrics, commit=True: logged.append(metrics),
+    )
+    monkeypatch.setitem(sys.modules, "wandb", fake)
+    run = tiny_run(epochs=1, log_wandb=True)
+    fit(run, saved=False)
+    names = {name for metrics in logged for name in metrics}
+    assert {"train/train_loss", "train/self/teacher", "train/peer/distill", "valid/ndcg@10"} <= names
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    folder = next((tmp_path / "log_tensorboard").iterdir())
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    tags = set(events.Tags()["scalars"])
+    assert {"Loss/Train", "Loss/Train/self/teacher", "Vaild_score"} <= tags
+
+
+def test_one_encoding_and_one_scoring_per_model_and_step(monkeypatch):
+    import recbole_mdcns.trainer.negative_sampling as module
+
+    calls = {"encode": 0, "score": 0}
+    original, encode = module.pool_scores, Encoder.encode
+
+    def score(*args):
+        calls["score"] += 1
+        return original(*args)
+
+    def count(self, *args):
+        calls["encode"] += 1
+        return encode(self, *args)
+
+    run = tiny_run(epochs=1)
+    monkeypatch.setattr(module, "pool_scores", score)
+    monkeypatch.setattr(Encoder, "encode", count)
+    fit(run, saved=False)
+    steps = len(run.train)
+    assert calls == {"encode": 2 * steps, "score": 2 * steps}
