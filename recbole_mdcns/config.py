@@ -1,4 +1,4 @@
-"""``MDCNSConfig``: RecBole's Config with our yaml layers, checked keys, an explicit command line and no side effects."""
+"""``MDCNSConfig``: RecBole's Config with our yaml layers, checked keys and no side effects."""
 
 from __future__ import annotations
 
@@ -126,8 +126,8 @@ class MDCNSConfig(Config):
         dataset = dataset if dataset is not None else self.external_config_dict.get("dataset")
         if model is None or dataset is None:
             raise ConfigError("model and dataset must be named, such as --model=SASRec --dataset=ml-100k")
-        self.model_spec = model if isinstance(model, str) else f"{model.__module__}:{model.__qualname__}"
         cls = resolve_model(model)
+        self.model_spec = cls.__name__ if _is_known_model(cls) else f"{cls.__module__}:{cls.__qualname__}"
         return cls.__name__, cls, str(dataset)
 
     def _load_internal_config_dict(self, model: str, model_class: type, dataset: str) -> None:
@@ -146,6 +146,7 @@ class MDCNSConfig(Config):
                 f"neg_top_num = {final['neg_top_num']} is not allowed: it is at most "
                 f"neg_candidate_num = {final['neg_candidate_num']}"
             )
+        final["load_col"] = self._columns(final)
         # RecBole's models and loaders know no BCE: underneath, one row per positive and no negatives of theirs.
         final.update(train_neg_sample_args=None, loss_type="CE")
         return final
@@ -183,6 +184,15 @@ class MDCNSConfig(Config):
             default = self.internal_config_dict.get(key)
             if key not in own_keys() and isinstance(default, (bool, int, float)) and not _same_kind(value, default):
                 raise ConfigError(f"{key} = {value!r} is not allowed: expected {type(default).__name__}")
+
+    def _columns(self, final: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the columns to load: user, item and time, unless the user asks for others beside them."""
+        needed = [final[name] for name in ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD")]
+        asked = self.external_config_dict.get("load_col", {"inter": needed})
+        inter = asked.get("inter", []) if isinstance(asked, dict) else "*"
+        if inter != "*" and not set(needed) <= set(inter):
+            raise ConfigError(f"load_col.inter = {inter!r} is not allowed: it must hold {', '.join(needed)}")
+        return asked
 
     def _resolve_peer(self) -> None:
         final = self.final_config_dict

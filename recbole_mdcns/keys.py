@@ -6,7 +6,7 @@ import difflib
 import functools
 import operator
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from recbole_mdcns.yaml_files import properties_dir, read_yaml, recbole_properti
 _LINE = re.compile(r"^(?P<name>\w+):.*?#\s*\((?P<spec>[^)]*)\)\s*(\[(?P<symbol>[^\]]*)\]\s*)?(?P<meaning>.+)$")
 _BOUND = re.compile(r"^(?P<op>>=|>)\s*(?P<limit>[\d.]+)$")
 _TYPES = {"int": int, "float": float, "bool": bool, "str": str, "list": list}
-_COMPARE = {">=": operator.ge, ">": operator.gt}
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {">=": operator.ge, ">": operator.gt}
 
 # Keys that RecBole reads without listing them in any of its yaml files.
 _UNLISTED = {"model", "dataset", "config_files", "encoding", "reg_weight", "contrast", "sim", "tau", "use_filter"}

@@ -128,8 +128,6 @@ def load_data_and_model(model_file: str | Path, **overrides: Any) -> tuple:
 
 def results_table(results: dict[str, dict[str, dict[str, float]]]) -> str:
     """Lay out metrics by split and role, one row each."""
-    rows = [
-        [split, role, *metrics.values()] for split, by_role in results.items() for role, metrics in by_role.items()
-    ]
+    rows = [[split, role, *metrics.values()] for split, by_role in results.items() for role, metrics in by_role.items()]
     names = next(iter(next(iter(results.values())).values()))
     return tabulate(rows, headers=["split", "model", *names], floatfmt=".4f", tablefmt="github")

@@ -101,14 +101,13 @@ def check_writable(path: str | Path) -> None:
 
 def peak_memory(device: torch.device) -> dict[str, int]:
     """Return the highest memory in use so far in bytes: resident memory of the process, and of the GPU."""
-    info = psutil.Process().memory_info()
     try:
         import resource
 
         unit = 1 if platform.system() == "Darwin" else 1024
         resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     except ImportError:  # Windows
-        resident = info.peak_wset
+        resident = getattr(psutil.Process().memory_info(), "peak_wset", 0)
     peak = {"resident": int(resident)}
     if device.type == "cuda":
         peak["gpu"] = int(torch.cuda.max_memory_allocated(device))

@@ -30,7 +30,6 @@ TINY = {
     "train_batch_size": 64,
     "learning_rate": 0.01,
     "epochs": 2,
-    "load_col": {"inter": ["user_id", "item_id", "timestamp"]},
     "use_gpu": False,
 }
 

@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 import yaml
-
 from conftest import TINY, tiny_config
+
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.keys import own_keys
@@ -71,6 +71,7 @@ def test_model_and_dataset_may_come_from_a_file(tmp_path):
         ("--train_neg_sample_args={'distribution': 'uniform'}", "neg_sampler draws the negatives"),
         ("--eval_args={'mode': 'uni100', 'order': 'TO'}", "evaluation is by full ranking"),
         ("--metrics=['Recal']", "Recal"),
+        ("--load_col={'inter': ['user_id', 'item_id']}", "load_col.inter = .* must hold user_id, item_id, timestamp"),
         ("positional", "argument 'positional' is not understood"),
     ],
 )

@@ -4,9 +4,9 @@ import urllib.error
 
 import pytest
 import torch
+from conftest import HEADER, tiny_config, write_inter
 from recbole.data.dataset import SequentialDataset
 
-from conftest import HEADER, tiny_config, write_inter
 from recbole_mdcns.data.dataset import create_dataset, shift_right
 from recbole_mdcns.errors import DataError
 

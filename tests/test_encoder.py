@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from conftest import tiny_run
 from recbole.data.interaction import Interaction
 
-from conftest import tiny_run
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.model.encoder import Encoder
 from recbole_mdcns.model.registry import resolve_model

@@ -1,10 +1,10 @@
-"""Our metrics equal RecBole's to the last digit (RecBole's need numpy's removed names, given back here for the test)."""
+"""Our metrics equal RecBole's to the last digit, which get numpy's removed names back here."""
 
 import numpy as np
 import pytest
+from conftest import tiny_config
 from recbole.evaluator import metrics as theirs
 
-from conftest import tiny_config
 from recbole_mdcns.evaluation import metrics as ours
 
 

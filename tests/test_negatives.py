@@ -3,8 +3,8 @@
 import pytest
 import torch
 import torch.nn.functional as F
-
 from conftest import tiny_config
+
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.losses import RANKING_LOSSES, multi_view
 from recbole_mdcns.negatives import MDCNS, STRATEGIES, ScoredPool
@@ -64,24 +64,24 @@ class TestEveryStrategy:
 
 
 def test_the_three_views_by_hand():
-    """s_self (3 1 2 0), s_peer (0 2.5 4.2 .5): d (3 1.5 2.2 .5)."""
-    mine, other = torch.tensor([[3.0, 1.0, 2.0, 0.0]]), torch.tensor([[0.0, 2.5, 4.2, 0.5]])
+    """s_self (5 4 0 1), s_peer (5 .5 4.5 1): d (0 3.5 4.5 0)."""
+    mine, other = torch.tensor([[5.0, 4.0, 0.0, 1.0]]), torch.tensor([[5.0, 0.5, 4.5, 1.0]])
 
     def views(**keys):
         return MDCNS(tiny_config(neg_candidate_num=4, neg_top_num=1, **keys), CPU).view_columns(mine, other).tolist()
 
-    # self 6 2.5 4.2 .5; peer 3 4 6.4 1; mean teacher 1.5 1.75 3.1 .25 + d = 4.5 3.25 5.3 .75
-    assert views() == [[0, 2, 2]]
-    # sum teacher 3 3.5 6.2 .5 + d = 6 5 8.4 1
-    assert views(teacher_mean=False) == [[0, 2, 2]]
-    # without d: self 0, peer 2, teacher 2 by mean
-    assert views(divergence_weight=0) == [[0, 2, 2]]
-    # a large weight makes d decide everything
-    assert views(divergence_weight=100) == [[0, 0, 0]]
+    # self + d = 5 7.5 4.5 1; peer + d = 5 4 9 1; mean teacher 5 2.25 2.25 1, + d = 5 5.75 6.75 1
+    assert views() == [[1, 2, 2]]
+    # sum teacher 10 4.5 4.5 2, + d = 10 8 9 2
+    assert views(teacher_mean=False) == [[1, 2, 0]]
+    # mean teacher + d / 2 = 5 4 4.5 1
+    assert views(divergence_weight=0.5) == [[1, 2, 0]]
+    # without d all agree on the first
+    assert views(divergence_weight=0) == [[0, 0, 0]]
 
 
 def test_mean_and_sum_teacher_can_differ():
-    """Mean: 2 + 1 d against 2.4 + 0 d picks the disputed item at weight 1; sum: 4 + 1 against 4.8 + 0 too; at .5 not."""
+    """The sum halves the weight of d beside the mean: at weight 1/2 it no longer picks the disputed item."""
     mine, other = torch.tensor([[2.5, 2.4]]), torch.tensor([[1.5, 2.4]])
 
     def teacher_view(weight, mean):
@@ -110,7 +110,9 @@ def test_step_gradients_equal_autograd_of_the_plain_formula(ranking, mean, with_
         distill_weight=mu,
     )  # fmt: skip
     torch.manual_seed(1)
-    leaves = [torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in [(5, 4), (5, 6), (31, 4), (31, 6)]]
+    leaves = [
+        torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in [(5, 4), (5, 6), (31, 4), (31, 6)]
+    ]
     items = torch.stack([torch.randperm(30)[:9] + 1 for _ in range(5)])
 
     def ours():
@@ -134,7 +136,7 @@ def test_step_gradients_equal_autograd_of_the_plain_formula(ranking, mean, with_
             teacher = (a + b) / 2 if mean else a + b
             d = (a[1:] - b[1:]).abs()
             pick = [1 + int((view[1:] + d).argmax()) for view in (a, b, teacher)]
-            for own, (x, order) in enumerate(((a, (0, 1, 2)), (b, (1, 0, 2)))):
+            for x, order in ((a, (0, 1, 2)), (b, (1, 0, 2))):
                 for weight, view in zip((alpha, beta, gamma), order):
                     negative = x[pick[view]]
                     if ranking == "BCE":

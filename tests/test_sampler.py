@@ -1,15 +1,16 @@
 """The candidate pool of Eq. (2): distinct, free of history, target and padding, uniform, exact to the last item."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from conftest import tiny_run, write_inter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from conftest import tiny_run, write_inter
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.history import HistoryIndex
 from recbole_mdcns.errors import ConfigError
@@ -91,7 +92,7 @@ def test_the_full_history_is_excluded_not_only_the_window():
     tokens = run.data.field2id_token["item_id"]
     users = run.data.field2id_token["user_id"]
     sequences = {}
-    for line in open("data/tiny/tiny.inter").readlines()[1:]:
+    for line in Path("data/tiny/tiny.inter").read_text().splitlines()[1:]:
         user, item, _ = line.split("\t")
         sequences.setdefault(user, []).append(item)
     for rows in run.train:

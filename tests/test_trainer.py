@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-
 from conftest import same, states, tiny_config, tiny_run
+
 from recbole_mdcns.errors import ConfigError, TrainingError
 from recbole_mdcns.model.encoder import Encoder
 from recbole_mdcns.trainer import MDCNSTrainer, NegativeSamplingTrainer
@@ -167,7 +167,7 @@ def test_without_saving_the_best_models_come_from_memory(tmp_path):
 
 def test_without_validation_the_last_epoch_is_kept():
     run = tiny_run(epochs=2)
-    score, result = run.trainer.fit(run.train, None, verbose=False)
+    _, result = run.trainer.fit(run.train, None, verbose=False)
     assert result is None
     last = states(run.trainer)
     run.trainer.load_best()

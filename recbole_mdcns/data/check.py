@@ -37,7 +37,8 @@ def check_inter_file(path: Path, config: Config) -> None:
         required = [index for index, (name, _) in enumerate(columns) if name in needed]
         number = 1
         try:
-            for number, line in enumerate(lines, start=2):
+            for line in lines:
+                number += 1
                 _check_line(line.rstrip("\r\n").split(separator), columns, kinds, required)
         except UnicodeDecodeError as error:
             raise DataError(f"{path}, after line {number}: not {error.encoding} text; set the key encoding") from None
@@ -66,11 +67,11 @@ def _header(path: Path, header: str, separator: str, needed: list[str]) -> list[
     return columns
 
 
-def _check_line(
-    values: list[str], columns: list[tuple[str, str]], kinds: list[str], required: list[int]
-) -> None:
+def _check_line(values: list[str], columns: list[tuple[str, str]], kinds: list[str], required: list[int]) -> None:
     if len(values) != len(columns):
-        raise ValueError(f"expected {len(columns)} columns ({', '.join(name for name, _ in columns)}), found {values!r}")
+        raise ValueError(
+            f"expected {len(columns)} columns ({', '.join(name for name, _ in columns)}), found {values!r}"
+        )
     for index in required:
         value = values[index]
         if not value:

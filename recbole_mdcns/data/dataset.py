@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,6 +32,7 @@ class HistoryDataset(SequentialDataset):
     """
 
     history: HistoryIndex
+    inter_feat: Any
 
     def _load_data(self, token: str, dataset_path: str) -> None:
         if not Path(dataset_path).exists():

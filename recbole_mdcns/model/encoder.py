@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from recbole.config import Config
 from recbole.data.interaction import Interaction
+from recbole.model.abstract_recommender import SequentialRecommender
 from torch import Tensor
 
 from recbole_mdcns.errors import ConfigError
@@ -25,7 +26,7 @@ class Encoder:
         ConfigError: The model's scores are not inner products of these two.
     """
 
-    def __init__(self, model: torch.nn.Module, config: Config, role: str = "self"):
+    def __init__(self, model: SequentialRecommender, config: Config, role: str = "self"):
         self.model = model
         self.config = config
         self.role = role

@@ -47,8 +47,10 @@ def resolve_model(model: str | type, key: str = "model") -> type:
     else:
         found = _by_name(model, key)
     if not _is_sequential(found):
-        raise ConfigError(f"{key} = {found.__name__} is no sequential recommender; allowed are subclasses of "
-                          "recbole.model.abstract_recommender.SequentialRecommender")
+        raise ConfigError(
+            f"{key} = {found.__name__} is no sequential recommender; allowed are subclasses of "
+            "recbole.model.abstract_recommender.SequentialRecommender"
+        )
     return found
 
 
@@ -87,5 +89,7 @@ def _import_path(path: str, key: str) -> type:
     if not inspect.isclass(found):
         classes = [name for name, value in vars(module).items() if _is_sequential(value)]
         where = Path(module.__file__).name if module.__file__ else module_name
-        raise ConfigError(f"{key} = {path!r}: {where} has no class {class_name!r}; found {', '.join(classes) or 'none'}")
+        raise ConfigError(
+            f"{key} = {path!r}: {where} has no class {class_name!r}; found {', '.join(classes) or 'none'}"
+        )
     return found

@@ -9,7 +9,7 @@ import random
 import tempfile
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -145,7 +145,7 @@ def check_same_settings(saved: dict[str, Any], config: MDCNSConfig, path: str | 
 
 def random_states() -> dict[str, Any]:
     """Return the states of the random generators of Python, numpy and torch as plain values and tensors."""
-    name, keys, position, has_gauss, gauss = np.random.get_state()
+    name, keys, position, has_gauss, gauss = cast(tuple, np.random.get_state())
     version, internal, next_gauss = random.getstate()
     return {
         "python": [version, list(internal), next_gauss],

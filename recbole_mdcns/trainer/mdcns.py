@@ -6,6 +6,7 @@ import copy
 
 import torch
 from recbole.evaluator import Collector
+from recbole.model.abstract_recommender import SequentialRecommender
 
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError
@@ -30,8 +31,8 @@ class MDCNSTrainer(NegativeSamplingTrainer):
     def __init__(
         self,
         config: MDCNSConfig,
-        model: torch.nn.Module,
-        peer: torch.nn.Module,
+        model: SequentialRecommender,
+        peer: SequentialRecommender,
         peer_config: MDCNSConfig | None = None,
     ):
         if {id(p) for p in model.parameters()} & {id(p) for p in peer.parameters()}:
@@ -62,7 +63,7 @@ class MDCNSTrainer(NegativeSamplingTrainer):
         return super().fit(train_data, *args, **kwargs)
 
     def evaluate(self, eval_data, load_best_model=True, model_file=None, show_progress=False) -> dict[str, float]:
-        """Return the self model's metrics; with ``evaluate_peers`` those of peer and teacher are in ``peer_results``."""
+        """Return the self model's metrics; with ``evaluate_peers`` the others' are in ``peer_results``."""
         self.peer.eval()
         result = super().evaluate(eval_data, load_best_model, model_file, show_progress)
         self.peer_results = {}

@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Any
 
 import torch
+from recbole.model.abstract_recommender import SequentialRecommender
 from recbole.utils import get_gpu_usage, set_color
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
@@ -35,7 +36,7 @@ class NegativeSamplingTrainer(ResumableTrainer):
         model: The self model, on ``config["device"]``.
     """
 
-    def __init__(self, config: MDCNSConfig, model: torch.nn.Module):
+    def __init__(self, config: MDCNSConfig, model: SequentialRecommender):
         super().__init__(config, model)
         self.strategy = STRATEGIES[config["neg_sampler"]](config, self.device)
         self.ranking_loss = RANKING_LOSSES[config["ranking_loss"]]

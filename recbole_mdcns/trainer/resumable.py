@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from recbole.data.dataloader import AbstractDataLoader
+from recbole.model.abstract_recommender import SequentialRecommender
 from recbole.trainer import Trainer
 from recbole.utils import set_color
 
@@ -35,7 +35,13 @@ class ResumableTrainer(Trainer):
         history: One record per finished epoch: losses, seconds, validation metrics.
     """
 
-    def __init__(self, config: MDCNSConfig, model: torch.nn.Module):
+    # What RecBole's trainer keeps, and a resumed run takes up.
+    start_epoch: int
+    cur_step: int
+    best_valid_score: float
+    best_valid_result: dict[str, float] | None
+
+    def __init__(self, config: MDCNSConfig, model: SequentialRecommender):
         super().__init__(config, model)
         self.encoders = [Encoder(model, config)]
         self.optimizers = [self.optimizer]
@@ -206,7 +212,7 @@ class ResumableTrainer(Trainer):
             self._resumed = None
 
 
-def load_weights(model: torch.nn.Module, content: dict[str, Any], path: str | Path) -> None:
+def load_weights(model: SequentialRecommender, content: dict[str, Any], path: str | Path) -> None:
     """Load the weights of a checkpoint into a model.
 
     Raises:
