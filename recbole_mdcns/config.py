@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import copy
 from collections.abc import Iterable, Sequence
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from recbole.utils.argument_list import (
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.keys import nearest, own_keys, recbole_keys
 from recbole_mdcns.model.registry import default_peer, resolve_model
+from recbole_mdcns.values import literal, parse_key_values, plain_value
 from recbole_mdcns.yaml_files import YamlLoader, properties_dir, read_yaml, recbole_properties_dir
 
 PEER_PREFIX = "peer."
@@ -106,7 +105,7 @@ class MDCNSConfig(Config):
         return merged
 
     def _convert_config_dict(self, config_dict: dict[str, Any]) -> dict[str, Any]:
-        return {key: _literal(value) if isinstance(value, str) else value for key, value in config_dict.items()}
+        return {key: literal(value) if isinstance(value, str) else value for key, value in config_dict.items()}
 
     def _load_cmd_line(self) -> dict[str, Any]:
         return self._convert_config_dict(parse_key_values(self._argv))
@@ -152,6 +151,7 @@ class MDCNSConfig(Config):
         return final
 
     def _set_default_parameters(self) -> None:
+        self._data_path = self.final_config_dict["data_path"]  # RecBole appends the dataset's name to it
         super()._set_default_parameters()
         modes = self.final_config_dict["eval_args"]["mode"]
         if set(modes.values()) != {"full"}:
@@ -219,36 +219,19 @@ class MDCNSConfig(Config):
     def plain(self) -> dict[str, Any]:
         """Return the resolved keys as plain values, from which the same configuration can be built again."""
         values = {key: value for key, value in self.final_config_dict.items() if key not in _DERIVED}
-        values["data_path"] = str(Path(values["data_path"]).parent)
+        values["data_path"] = self._data_path
         values["model"] = self.model_spec
         peer = self.peer_config()
         own = {key for key in (*model_keys(self.peer_class), *PEER_TRAINING_KEYS) if key in peer}
         values["peer"] = {**{key: peer[key] for key in sorted(own)}, **self.peer_overrides}
         values["loss_type"] = None
-        return {key: _plain(value) for key, value in values.items()}
+        return {key: plain_value(value) for key, value in values.items()}
 
     @classmethod
     def from_plain(cls, values: dict[str, Any], **overrides: Any) -> MDCNSConfig:
         """Build the configuration that :meth:`plain` described, with some keys replaced."""
         values = {**copy.deepcopy(values), **overrides}
         return cls(values.pop("model"), values.pop("dataset"), config_dict=values)
-
-
-def parse_key_values(argv: Sequence[str]) -> dict[str, str]:
-    """Read ``--key=value`` arguments; a bare ``--key`` means True.
-
-    Raises:
-        ConfigError: An argument of another form, or a key given twice with different values.
-    """
-    found: dict[str, str] = {}
-    for argument in argv:
-        key, equals, value = argument[2:].partition("=")
-        if not argument.startswith("--") or not key:
-            raise ConfigError(f"argument {argument!r} is not understood: write --key=value")
-        value = value if equals else "True"
-        if found.setdefault(key, value) != value:
-            raise ConfigError(f"--{key} is given twice: {found[key]!r} and {value!r}")
-    return found
 
 
 def model_keys(model_class: type) -> set[str]:
@@ -279,25 +262,3 @@ def _same_kind(value: Any, default: bool | int | float) -> bool:
     if isinstance(default, bool) or isinstance(value, bool):
         return isinstance(value, bool) and isinstance(default, bool)
     return isinstance(value, int) or (isinstance(value, float) and isinstance(default, float))
-
-
-def _literal(text: str) -> Any:
-    """Read a value as RecBole's command line does (numbers, lists, dicts, True, None), without running it."""
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    if text in ("~", "null"):
-        return None
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return text
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set)):
-        return [_plain(item) for item in value]
-    if isinstance(value, Enum):
-        return value.name
-    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

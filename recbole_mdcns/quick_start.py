@@ -66,7 +66,8 @@ def run_recbole_mdcns(
 
     trainer.load_best()
     results = {name: trainer.evaluate_all(splits[name], show_progress=progress) for name in ("valid", "test")}
-    logger.info(set_color("results at the best epoch", "yellow") + ":\n" + results_table(results))
+    title = f"results at the best epoch, mask_history {config['mask_history']}"
+    logger.info(set_color(title, "yellow") + ":\n" + results_table(results))
     record = build_record(config, trainer, splits, list(command), results)
     if config["result_file"]:
         write_record(record, config["result_file"])

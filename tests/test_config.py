@@ -165,4 +165,12 @@ def test_every_key_of_overall_yaml_has_type_default_and_meaning():
 def test_numpy_scalars_do_not_reach_a_plain_config():
     config = tiny_config()
     config["learning_rate"] = np.float64(0.5)
-    assert type(config.plain()["learning_rate"]) in (float, np.float64)
+    config["seed"] = np.int64(3)
+    plain = config.plain()
+    assert (type(plain["learning_rate"]), type(plain["seed"])) == (float, int)
+
+
+def test_a_plain_config_of_ml_100k_names_no_folder_of_this_machine():
+    values = MDCNSConfig("SASRec", "ml-100k").plain()
+    assert values["data_path"] == "dataset/"
+    assert not [value for value in values.values() if isinstance(value, str) and value.startswith("/")]

@@ -43,7 +43,9 @@ def test_pools_are_distinct_and_allowed_even_when_just_n_items_are_left(data, it
         return
     candidate_num = data.draw(st.one_of(st.just(fewest), st.integers(1, fewest)))
     sampler, batch = sampler_for(sequences, item_num, candidate_num, seed)
-    assert sampler.allowed_num(batch).tolist() == [len(items) for items in allowed]
+    assert sampler.allowed_num(batch.target, batch.history_start, batch.history_end).tolist() == [
+        len(items) for items in allowed
+    ]
     pool = sampler.sample(batch)
     assert pool.shape == (len(sequences), candidate_num)
     for row, items in zip(pool.tolist(), allowed):

@@ -37,8 +37,9 @@ class CandidateSampler(RepeatableSampler):
         Raises:
             ConfigError: Some row has fewer; names the user and what is left.
         """
-        rows = TargetBatch.from_rows(dataset.inter_feat.to(self.history.items.device), dataset.config)
-        left = self.allowed_num(rows)
+        rows = TargetBatch.from_rows(dataset.inter_feat, dataset.config)
+        device = self.history.items.device
+        left = self.allowed_num(*(field.to(device) for field in (rows.target, rows.history_start, rows.history_end)))
         fewest = int(left.argmin())
         if int(left[fewest]) < self.candidate_num:
             user = dataset.id2token(dataset.uid_field, int(dataset.inter_feat[dataset.uid_field][fewest]))
@@ -47,10 +48,9 @@ class CandidateSampler(RepeatableSampler):
                 f"{self.item_num - 1} items left outside history and target; set it to at most that"
             )
 
-    def allowed_num(self, batch: TargetBatch) -> Tensor:
-        """Return how many items each target's pool can be drawn from, shape [T]."""
-        start, end = batch.history_start, batch.history_end
-        target_is_new = ~self.history.contains(start, end, batch.target[:, None]).squeeze(1)
+    def allowed_num(self, target: Tensor, start: Tensor, end: Tensor) -> Tensor:
+        """Return how many items the pools of targets [T] with histories [start, end) can be drawn from, shape [T]."""
+        target_is_new = ~self.history.contains(start, end, target[:, None]).squeeze(1)
         return self.item_num - 1 - self.history.distinct_num(start, end) - target_is_new.long()
 
     def sample(self, batch: TargetBatch) -> Tensor:
@@ -62,12 +62,12 @@ class CandidateSampler(RepeatableSampler):
         Returns:
             Item ids, shape [T, N].
         """
-        crowded = self.allowed_num(batch) < 2 * self.candidate_num  # [T]
+        fields = (batch.target, batch.history_start, batch.history_end)
+        crowded = self.allowed_num(*fields) < 2 * self.candidate_num  # [T]
         pool = torch.empty(len(batch), self.candidate_num, dtype=torch.int64, device=batch.target.device)
         for rows, draw in ((~crowded, self._redraw), (crowded, self._sort_keys)):
             index = rows.nonzero().squeeze(1)
             if len(index):
-                fields = (batch.target, batch.history_start, batch.history_end)
                 pool[index] = draw(*(field[index] for field in fields))
         return pool
 

@@ -1,0 +1,54 @@
+"""Values on their way in and out: from the text of a command line, and to what JSON and checkpoints can hold."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from recbole_mdcns.errors import ConfigError
+
+
+def parse_key_values(argv: Sequence[str]) -> dict[str, str]:
+    """Read ``--key=value`` arguments; a bare ``--key`` means True.
+
+    Raises:
+        ConfigError: An argument of another form, or a key given twice with different values.
+    """
+    found: dict[str, str] = {}
+    for argument in argv:
+        key, equals, value = argument[2:].partition("=")
+        if not argument.startswith("--") or not key:
+            raise ConfigError(f"argument {argument!r} is not understood: write --key=value")
+        value = value if equals else "True"
+        if found.setdefault(key, value) != value:
+            raise ConfigError(f"--{key} is given twice: {found[key]!r} and {value!r}")
+    return found
+
+
+def literal(text: str) -> Any:
+    """Read a value as RecBole's command line does (numbers, lists, dicts, True, None), without running it."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if text in ("~", "null"):
+        return None
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return text
+
+
+def plain_value(value: Any) -> Any:
+    """Return a value made of None, bools, numbers, strings, lists and dicts alone; anything else as its text."""
+    if isinstance(value, dict):
+        return {key: plain_value(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [plain_value(item) for item in value]
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, np.generic):
+        return value.item()
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
