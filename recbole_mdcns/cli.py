@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         options, keys = _parse(arguments)
         if options.help:
-            print(help_text())
+            print(help_text(), flush=True)
             return 0
         from recbole_mdcns.quick_start import run_recbole_mdcns
 
@@ -34,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return USER_ERROR
+    except BrokenPipeError:  # the reader has seen enough, as in --help | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         print(f"{PROGRAM}: interrupted; add --resume to go on from the last finished epoch", file=sys.stderr)
         return INTERRUPTED
