@@ -32,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             options.model, options.dataset, files, argv=keys, command=[PROGRAM, *arguments], config_dict={}
         )
     except UserError as error:
+        if "--state=DEBUG" in arguments:
+            raise
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return USER_ERROR
     except BrokenPipeError:  # the reader has seen enough, as in --help | head
@@ -78,6 +80,7 @@ def help_text() -> str:
         "  -d, --dataset      dataset: <data_path>/<name>/<name>.inter; ml-100k needs no download",
         "  --config_files     yaml files, separated by spaces",
         "  --key=value        any key below, and any key of RecBole",
+        "  --state=DEBUG      verbose log, and the traceback of an error",
         "  --peer.key=value   a key of the peer model, or its learning_rate, learner, weight_decay",
     ]
     section = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,8 @@ class MDCNSConfig(Config):
         except (ValueError, KeyError, TypeError, NotImplementedError, RuntimeError) as error:
             raise ConfigError(str(error.args[0]) if error.args else repr(error)) from error
         self._resolve_peer()
+        if self.peer_overrides:
+            self.peer_config()  # checks their values now
 
     # -- RecBole's steps, in the order in which its constructor takes them ------------------------------------------
 
@@ -146,6 +149,7 @@ class MDCNSConfig(Config):
                 f"neg_candidate_num = {final['neg_candidate_num']}"
             )
         final["load_col"] = self._columns(final)
+        final["peer"] = self.peer_overrides
         # RecBole's models and loaders know no BCE: underneath, one row per positive and no negatives of theirs.
         final.update(train_neg_sample_args=None, loss_type="CE")
         return final
@@ -156,6 +160,13 @@ class MDCNSConfig(Config):
         modes = self.final_config_dict["eval_args"]["mode"]
         if set(modes.values()) != {"full"}:
             raise ConfigError(f"eval_args.mode = {modes!r} is not allowed: evaluation is by full ranking, mode full")
+        final = self.final_config_dict
+        names = [name.lower() for name in final["metrics"]]
+        reported = [name if name == "gauc" else f"{name}@{k}" for name in names for k in final["topk"]]
+        if final["valid_metric"].lower() not in reported:
+            raise ConfigError(
+                f"valid_metric = {final['valid_metric']!r} is not allowed: metrics and topk give {', '.join(reported)}"
+            )
 
     def _init_device(self) -> None:
         """Choose the device without touching ``CUDA_VISIBLE_DEVICES``; ``gpu_id`` counts the visible devices."""
@@ -243,15 +254,9 @@ def model_keys(model_class: type) -> set[str]:
 def _model_yamls(model_class: type) -> list[Path]:
     """Return where our yaml of a model may lie: in properties/, or beside the user's own module."""
     name = f"{model_class.__name__}.yaml"
-    beside = [] if _is_known_model(model_class) else _beside(model_class, name)
+    module_file = getattr(sys.modules.get(model_class.__module__), "__file__", None)
+    beside = [Path(module_file).with_name(name)] if module_file and not _is_known_model(model_class) else []
     return [properties_dir() / "model" / name, *beside]
-
-
-def _beside(model_class: type, name: str) -> list[Path]:
-    import sys
-
-    file = getattr(sys.modules.get(model_class.__module__), "__file__", None)
-    return [Path(file).with_name(name)] if file else []
 
 
 def _is_known_model(model_class: type) -> bool:

@@ -15,7 +15,7 @@ from recbole_mdcns.yaml_files import properties_dir, read_yaml, recbole_properti
 
 _LINE = re.compile(r"^(?P<name>\w+):.*?#\s*\((?P<spec>[^)]*)\)\s*(\[(?P<symbol>[^\]]*)\]\s*)?(?P<meaning>.+)$")
 _BOUND = re.compile(r"^(?P<op>>=|>)\s*(?P<limit>[\d.]+)$")
-_TYPES = {"int": int, "float": float, "bool": bool, "str": str, "list": list}
+_TYPES = {"int": int, "float": float, "bool": bool, "str": str, "list": list, "dict": dict}
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {">=": operator.ge, ">": operator.gt}
 
 # Keys that RecBole reads without listing them in any of its yaml files.

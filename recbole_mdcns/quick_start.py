@@ -7,12 +7,13 @@ from logging import getLogger
 from pathlib import Path
 from typing import Any
 
-from recbole.data import data_preparation
+from recbole.model.abstract_recommender import SequentialRecommender
 from recbole.utils import init_logger, init_seed, set_color
 from tabulate import tabulate
 
 from recbole_mdcns.config import MDCNSConfig
-from recbole_mdcns.data.dataset import HistoryDataset, create_dataset
+from recbole_mdcns.data.dataset import HistoryDataset, load_splits
+from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.negatives import STRATEGIES
 from recbole_mdcns.record import build_record, check_writable, write_record
 from recbole_mdcns.trainer import MDCNSTrainer, NegativeSamplingTrainer, checkpoint
@@ -54,10 +55,7 @@ def run_recbole_mdcns(
     logger = getLogger()
     logger.info(config)
 
-    data = create_dataset(config)
-    logger.info(data)
-    splits = dict(zip(("train", "valid", "test"), data_preparation(config, data)))
-
+    _, splits = load_splits(config)
     trainer = build_trainer(config, splits["train"]._dataset)
     if config["resume"]:
         trainer.resume_checkpoint(config["resume"])
@@ -87,16 +85,26 @@ def build_trainer(config: MDCNSConfig, dataset: HistoryDataset) -> NegativeSampl
     Raises:
         ConfigError: A model cannot be the self model or the peer.
     """
-    logger = getLogger()
     init_seed(config["seed"], config["reproducibility"])
-    model = config.model_class(config, dataset).to(config["device"])
-    logger.info(model)
+    model = build_model(config, dataset)
     if not STRATEGIES[config["neg_sampler"]].needs_peer:
         return NegativeSamplingTrainer(config, model)
     peer_config = config.peer_config()
-    peer = config.peer_class(peer_config, dataset).to(config["device"])
-    logger.info(peer)
-    return MDCNSTrainer(config, model, peer, peer_config)
+    return MDCNSTrainer(config, model, build_model(peer_config, dataset), peer_config)
+
+
+def build_model(config: MDCNSConfig, dataset: HistoryDataset) -> SequentialRecommender:
+    """Build the model that a configuration names, on its device.
+
+    Raises:
+        ConfigError: The model does not accept its keys.
+    """
+    try:
+        model = config.model_class(config, dataset).to(config["device"])
+    except (ValueError, KeyError, TypeError, AttributeError, NotImplementedError, AssertionError) as error:
+        raise ConfigError(f"model {config['model']} cannot be built from its keys: {error}") from error
+    getLogger().info(model)
+    return model
 
 
 def load_data_and_model(model_file: str | Path, **overrides: Any) -> tuple:
@@ -117,14 +125,11 @@ def load_data_and_model(model_file: str | Path, **overrides: Any) -> tuple:
     init_seed(config["seed"], config["reproducibility"])
     init_logger(config)
     getLogger().info(config)
-    dataset = create_dataset(config)
-    getLogger().info(dataset)
-    train_data, valid_data, test_data = data_preparation(config, dataset)
-    init_seed(config["seed"], config["reproducibility"])
-    model = config.model_class(config, train_data._dataset).to(config["device"])
+    dataset, splits = load_splits(config)
+    model = build_model(config, splits["train"]._dataset)
     load_weights(model, content, model_file)
     model.eval()
-    return config, model, dataset, train_data, valid_data, test_data
+    return config, model, dataset, splits["train"], splits["valid"], splits["test"]
 
 
 def results_table(results: dict[str, dict[str, dict[str, float]]]) -> str:

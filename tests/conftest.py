@@ -8,10 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from recbole.data import data_preparation
 
 from recbole_mdcns.config import MDCNSConfig
-from recbole_mdcns.data.dataset import create_dataset
+from recbole_mdcns.data.dataset import load_splits
 from recbole_mdcns.quick_start import build_trainer
 
 HEADER = "user_id:token\titem_id:token\ttimestamp:float\n"
@@ -68,9 +67,9 @@ def tiny_config(model="SASRec", dataset="tiny", **keys) -> MDCNSConfig:
 def tiny_run(model="SASRec", dataset="tiny", **keys) -> SimpleNamespace:
     """Return config, trainer and loaders of a run that has not started."""
     config = tiny_config(model, dataset, **keys)
-    train, valid, test = data_preparation(config, create_dataset(config))
-    trainer = build_trainer(config, train._dataset)
-    return SimpleNamespace(config=config, trainer=trainer, train=train, valid=valid, test=test, data=train._dataset)
+    _, splits = load_splits(config)
+    data = splits["train"]._dataset
+    return SimpleNamespace(config=config, trainer=build_trainer(config, data), data=data, **splits)
 
 
 def states(trainer) -> list[dict[str, torch.Tensor]]:

@@ -19,12 +19,12 @@ def test_later_layers_win(tmp_path):
     (tmp_path / "one.yaml").write_text("epochs: 5\nlearning_rate: 1e-4\nneg_top_num: 2\n")
     (tmp_path / "two.yaml").write_text("epochs: 6\n")
     files = [tmp_path / "one.yaml", tmp_path / "two.yaml"]
-    config = MDCNSConfig("SASRec", "tiny", files, {"neg_top_num": 3, "seed": 7}, ["--seed=8", "--topk=[3,4]"])
+    config = MDCNSConfig("SASRec", "tiny", files, {"neg_top_num": 3, "seed": 7}, ["--seed=8", "--topk=[3,10]"])
     assert config["epochs"] == 6
     assert config["learning_rate"] == 1e-4
     assert config["neg_top_num"] == 3
     assert config["seed"] == 8
-    assert config["topk"] == [3, 4]
+    assert config["topk"] == [3, 10]
     assert config["n_layers"] == 2  # RecBole's yaml of the model
     assert config["distill_weight"] == 10.24  # ours
 
@@ -71,6 +71,10 @@ def test_model_and_dataset_may_come_from_a_file(tmp_path):
         ("--train_neg_sample_args={'distribution': 'uniform'}", "neg_sampler draws the negatives"),
         ("--eval_args={'mode': 'uni100', 'order': 'TO'}", "evaluation is by full ranking"),
         ("--metrics=['Recal']", "Recal"),
+        ("--valid_metric=NDCG@7", "valid_metric = 'NDCG@7' is not allowed: metrics and topk give recall@5, recall@10"),
+        ("--learner=adamm", "learner = 'adamm' is not allowed: choose adam or adamw"),
+        ("--clip_grad_norm=5", "clip_grad_norm = 5 is not allowed: expected dict"),
+        ("--peer.hidden_size=wide", "hidden_size = 'wide' is not allowed: expected int"),
         ("--load_col={'inter': ['user_id', 'item_id']}", "load_col.inter = .* must hold user_id, item_id, timestamp"),
         ("positional", "argument 'positional' is not understood"),
     ],

@@ -7,7 +7,7 @@ import torch
 from conftest import HEADER, tiny_config, write_inter
 from recbole.data.dataset import SequentialDataset
 
-from recbole_mdcns.data.dataset import create_dataset, shift_right
+from recbole_mdcns.data.dataset import HistoryDataset, load_splits, shift_right
 from recbole_mdcns.errors import DataError
 
 
@@ -18,14 +18,14 @@ def built(dataset):
 
 def test_rows_equal_those_of_recbole():
     config = tiny_config(MAX_ITEM_LIST_LENGTH=5)
-    ours, theirs = built(create_dataset(config)), built(SequentialDataset(config))
+    ours, theirs = built(HistoryDataset(config)), built(SequentialDataset(config))
     assert len(ours) == len(theirs) == 40 * 11
     for field in theirs.inter_feat:
         assert torch.equal(ours.inter_feat[field], theirs.inter_feat[field]), field
 
 
 def test_rows_know_their_full_history():
-    data = built(create_dataset(tiny_config(MAX_ITEM_LIST_LENGTH=3)))
+    data = built(HistoryDataset(tiny_config(MAX_ITEM_LIST_LENGTH=3)))
     for row in range(len(data)):
         inter = data.inter_feat[row]
         start, end = int(inter["history_start"]), int(inter["history_end"])
@@ -40,7 +40,7 @@ def test_order_is_by_exact_time_and_ties_keep_the_order_of_the_file():
     base = 1_650_000_000
     events = [("b", base + 2), ("a", base + 1), ("d", base + 3), ("c", base + 3), ("e", base + 4)]
     write_inter([f"u\t{item}\t{time}\n" for item, time in events], "times")
-    data = built(create_dataset(tiny_config(dataset="times")))
+    data = built(HistoryDataset(tiny_config(dataset="times")))
     tokens = data.field2id_token["item_id"]
     assert [tokens[item] for item in data.history.items] == ["a", "b", "d", "c", "e"]
 
@@ -48,8 +48,8 @@ def test_order_is_by_exact_time_and_ties_keep_the_order_of_the_file():
 def test_left_padding_moves_rows_to_the_right_edge():
     table, length = torch.tensor([[1, 2, 0, 0], [3, 4, 5, 6], [7, 0, 0, 0]]), torch.tensor([2, 4, 1])
     assert shift_right(table, length).tolist() == [[0, 0, 1, 2], [3, 4, 5, 6], [0, 0, 0, 7]]
-    right = built(create_dataset(tiny_config()))
-    left = built(create_dataset(tiny_config(pad_side="left")))
+    right = built(HistoryDataset(tiny_config()))
+    left = built(HistoryDataset(tiny_config(pad_side="left")))
     assert (left.inter_feat["item_length"] == 8).all()
     for row in range(len(right)):
         items = [item for item in right.inter_feat["item_id_list"][row].tolist() if item]
@@ -73,12 +73,18 @@ def test_left_padding_moves_rows_to_the_right_edge():
 def test_malformed_files_are_refused_by_name_and_line(lines, header, message):
     write_inter(lines, header=header)
     with pytest.raises(DataError, match=message):
-        built(create_dataset(tiny_config()))
+        load_splits(tiny_config())
+
+
+def test_a_dataset_that_leaves_nothing_to_evaluate_is_refused():
+    write_inter([f"u{user}\ti{item}\t{item}\n" for user in range(5) for item in range(2)], "short")
+    with pytest.raises(DataError, match="dataset 'short' splits into rows {'train': 5, 'valid': 0, 'test': 0}"):
+        load_splits(tiny_config(dataset="short"))
 
 
 def test_filters_that_leave_nothing_are_refused():
     with pytest.raises(DataError, match="tiny"):
-        create_dataset(tiny_config(user_inter_num_interval="[100,inf)"))
+        load_splits(tiny_config(user_inter_num_interval="[100,inf)"))
 
 
 def test_a_missing_dataset_offline_names_the_file_to_put(monkeypatch):
@@ -87,14 +93,14 @@ def test_a_missing_dataset_offline_names_the_file_to_put(monkeypatch):
 
     monkeypatch.setattr("urllib.request.urlopen", offline)
     with pytest.raises(DataError, match=r"ml-1m.*no network.*put its interactions into data/ml-1m/ml-1m.inter"):
-        create_dataset(tiny_config(dataset="ml-1m"))
+        load_splits(tiny_config(dataset="ml-1m"))
     with pytest.raises(DataError, match=r"put its interactions into data/unheard-of/unheard-of.inter"):
-        create_dataset(tiny_config(dataset="unheard-of"))
+        load_splits(tiny_config(dataset="unheard-of"))
 
 
 def test_missing_values_in_other_columns_are_filled():
     header = "user_id:token\titem_id:token\ttimestamp:float\trating:float\n"
     write_inter(["u\ta\t1\t2\n", "u\tb\t2\t\n", "u\tc\t3\t4\n"], "rated", header=header)
     config = tiny_config(dataset="rated", load_col={"inter": ["user_id", "item_id", "timestamp", "rating"]})
-    data = create_dataset(config)
+    data = HistoryDataset(config)
     assert data.inter_feat["rating"].tolist() == [2.0, 3.0, 4.0]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from http.client import HTTPException
+from logging import getLogger
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from recbole.config import Config
+from recbole.data import data_preparation
+from recbole.data.dataloader import AbstractDataLoader
 from recbole.data.dataset import SequentialDataset
 from recbole.utils.enum_type import FeatureSource, FeatureType
 from torch import Tensor
@@ -116,13 +119,22 @@ def shift_right(table: Tensor, length: Tensor) -> Tensor:
     return moved
 
 
-def create_dataset(config: Config) -> HistoryDataset:
-    """Check, load and filter the dataset of a configuration.
+def load_splits(config: Config) -> tuple[HistoryDataset, dict[str, AbstractDataLoader]]:
+    """Check, load, filter and split the dataset of a configuration.
+
+    Returns:
+        The whole dataset, and RecBole's loaders by name: ``train``, ``valid``, ``test``.
 
     Raises:
-        DataError: It is missing, malformed, or nothing is left of it after the filters.
+        DataError: It is missing, malformed, or too little is left of it after the filters.
     """
     try:
-        return HistoryDataset(config)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"dataset {config['dataset']!r} cannot be loaded: {error}") from error
+        dataset = HistoryDataset(config)
+        getLogger().info(dataset)
+        splits = dict(zip(("train", "valid", "test"), data_preparation(config, dataset)))
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, NotImplementedError) as error:
+        raise DataError(f"dataset {config['dataset']!r} cannot be loaded and split: {error}") from error
+    rows = {name: len(loader._dataset) for name, loader in splits.items()}
+    if not all(rows.values()):
+        raise DataError(f"dataset {config['dataset']!r} splits into rows {rows}: each part needs one (see eval_args)")
+    return dataset, splits
