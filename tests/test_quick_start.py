@@ -94,3 +94,11 @@ def test_resume_by_key_gives_the_numbers_of_an_uninterrupted_run():
     assert resumed["best_valid_result"] == whole["best_valid_result"]
     assert resumed["test_result"] == whole["test_result"]
     assert [e["loss"] for e in resumed["record"]["epochs"]] == [e["loss"] for e in whole["record"]["epochs"]]
+
+
+@pytest.mark.parametrize("keys", [{"epochs": 0}, {"epochs": 2, "eval_step": 0}])
+def test_without_any_validation_the_last_weights_are_evaluated(keys):
+    record = run(**keys)["record"]
+    assert record["best_epoch"] is None and record["best_valid_score"] is None
+    assert len(record["epochs"]) == keys["epochs"]
+    assert 0 <= record["test"]["self"]["ndcg@10"] <= 1
