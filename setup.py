@@ -33,6 +33,8 @@ setup(
     extras_require={
         "test": ["pytest>=7", "hypothesis>=6"],
         "tune": ["ray[tune]"],
+        "mamba": ["mamba-ssm"],  # CUDA kernels of the selective scan, for Mamba4Rec on a GPU
+        "benchmarks": ["matplotlib"],
         "dev": ["pytest>=7", "hypothesis>=6", "ruff==0.17.5", "mypy==2.4.1", "types-PyYAML", "types-tabulate"],
     },
     entry_points={"console_scripts": ["run_recbole_mdcns=recbole_mdcns.cli:main"]},
