@@ -151,7 +151,14 @@ class MDCNSConfig(Config):
         final["load_col"] = self._columns(final)
         final["peer"] = self.peer_overrides
         # RecBole's models and loaders know no BCE: underneath, one row per positive and no negatives of theirs.
-        final.update(train_neg_sample_args=None, loss_type="CE")
+        final["train_neg_sample_args"] = None
+        if not hasattr(self.model_class, "input_type"):  # the others insist on the loss_type of their yaml
+            final["loss_type"] = "CE"
+        # Transforms serve a model's own training, and DIN's and DIEN's evaluation ranks samples.
+        if "transform" not in self.external_config_dict:
+            final["transform"] = None
+        if "eval_args" not in self.external_config_dict:
+            final["eval_args"] = {**final["eval_args"], "mode": "full"}
         return final
 
     def _set_default_parameters(self) -> None:
@@ -266,4 +273,5 @@ def _is_known_model(model_class: type) -> bool:
 def _same_kind(value: Any, default: bool | int | float) -> bool:
     if isinstance(default, bool) or isinstance(value, bool):
         return isinstance(value, bool) and isinstance(default, bool)
-    return isinstance(value, int) or (isinstance(value, float) and isinstance(default, float))
+    # Some yaml of RecBole writes a rate as 0 or 1.
+    return isinstance(value, int) or (isinstance(value, float) and (isinstance(default, float) or default in (0, 1)))

@@ -101,7 +101,11 @@ def build_model(config: MDCNSConfig, dataset: HistoryDataset) -> SequentialRecom
     """
     try:
         model = config.model_class(config, dataset).to(config["device"])
-    except (ValueError, KeyError, TypeError, AttributeError, NotImplementedError, AssertionError) as error:
+    except KeyError as error:
+        raise ConfigError(
+            f"model {config['model']} cannot be built: it needs {error}, which neither keys nor data have"
+        ) from error
+    except (ValueError, TypeError, AttributeError, NotImplementedError, AssertionError) as error:
         raise ConfigError(f"model {config['model']} cannot be built from its keys: {error}") from error
     getLogger().info(model)
     return model

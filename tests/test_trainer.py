@@ -10,7 +10,7 @@ import torch
 from conftest import same, states, tiny_config, tiny_run
 
 from recbole_mdcns.errors import ConfigError, TrainingError
-from recbole_mdcns.model.encoder import Encoder
+from recbole_mdcns.model.encoder import InnerProductEncoder
 from recbole_mdcns.trainer import MDCNSTrainer, NegativeSamplingTrainer
 
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0, "dropout_prob": 0.0}
@@ -290,22 +290,16 @@ def test_tensorboard_and_wandb_get_loss_parts_and_metrics(monkeypatch, tmp_path)
 
 
 def test_one_encoding_and_one_scoring_per_model_and_step(monkeypatch):
-    import recbole_mdcns.trainer.negative_sampling as module
-
     calls = {"encode": 0, "score": 0}
-    original, encode = module.pool_scores, Encoder.encode
-
-    def score(*args):
-        calls["score"] += 1
-        return original(*args)
-
-    def count(self, *args):
-        calls["encode"] += 1
-        return encode(self, *args)
-
     run = tiny_run(epochs=1)
-    monkeypatch.setattr(module, "pool_scores", score)
-    monkeypatch.setattr(Encoder, "encode", count)
+    for name in calls:
+        original = getattr(InnerProductEncoder, name)
+
+        def count(self, *args, name=name, original=original):
+            calls[name] += 1
+            return original(self, *args)
+
+        monkeypatch.setattr(InnerProductEncoder, name, count)
     fit(run, saved=False)
     steps = len(run.train)
     assert calls == {"encode": 2 * steps, "score": 2 * steps}

@@ -16,6 +16,7 @@ class TargetBatch:
     """T targets and what came before them.
 
     Attributes:
+        user: Their users, shape [T].
         item_seq: Padded histories, newest L items, shape [T, L].
         item_length: Their lengths, shape [T].
         target: The items to predict, shape [T].
@@ -23,6 +24,7 @@ class TargetBatch:
         history_end: Where its full history ends there (exclusive), shape [T].
     """
 
+    user: Tensor
     item_seq: Tensor
     item_length: Tensor
     target: Tensor
@@ -34,6 +36,7 @@ class TargetBatch:
         """Take one target per row of a RecBole batch."""
         item = config["ITEM_ID_FIELD"]
         return cls(
+            user=rows[config["USER_ID_FIELD"]],
             item_seq=rows[item + config["LIST_SUFFIX"]],
             item_length=rows[config["ITEM_LIST_LENGTH_FIELD"]],
             target=rows[item],

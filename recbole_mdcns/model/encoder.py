@@ -1,67 +1,196 @@
-"""The one way in which training looks at a model: an encoding per history, and an item table."""
+"""The one way in which training looks at a model: encode a batch of histories, then score any items with that."""
 
 from __future__ import annotations
 
+import inspect
+from abc import ABC, abstractmethod
+
 import torch
+import torch.nn.functional as F
 from recbole.config import Config
 from recbole.data.interaction import Interaction
 from recbole.model.abstract_recommender import SequentialRecommender
 from torch import Tensor
 
+from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.scoring import pool_scores
+
+#: What RecBole's models call the arguments of their ``forward``.
+_ARGUMENTS = {
+    "item_seq": "item_seq",
+    "seq_item": "item_seq",
+    "item_seq_len": "item_length",
+    "seq_item_len": "item_length",
+    "user": "user",
+}
+#: What a model raises that needs more than users and items.
+_REFUSALS = (TypeError, KeyError, ValueError, RuntimeError, NotImplementedError, AttributeError, IndexError)
 
 
-class Encoder:
-    """A RecBole sequential model seen as ``encode(item_seq, item_length) -> [T, H]`` and an item table [V + 1, H].
+SMALLEST_PROBABILITY = 1e-12
 
-    Both come from the model's own ``forward`` and parameters; nothing is copied. That its scores are inner products
-    of the two is not assumed but measured once, on random histories.
 
-    Args:
+class Encoder(ABC):
+    """A RecBole sequential model in the eyes of the training loop; nothing of it is copied.
+
+    Attributes:
         model: The model, as RecBole builds it.
         config: The configuration that it was built from.
-        role: ``self`` or ``peer``, for errors.
-
-    Raises:
-        ConfigError: The model's scores are not inner products of these two.
+        role: ``self`` or ``peer``.
     """
 
-    def __init__(self, model: SequentialRecommender, config: Config, role: str = "self"):
+    def __init__(self, model: SequentialRecommender, config: Config, role: str):
         self.model = model
         self.config = config
         self.role = role
-        self._check_inner_product()
+
+    @abstractmethod
+    def encode(self, batch: TargetBatch) -> Tensor:
+        """Encode the histories of a batch, in the model's current mode, shape [T, .]."""
+
+    @abstractmethod
+    def score(self, encoding: Tensor, items: Tensor) -> Tensor:
+        """Score items [T, C] by what :meth:`encode` gave, shape [T, C], in float32 or wider."""
+
+
+class InnerProductEncoder(Encoder):
+    """A model whose score is ``h . e(v)``: the encoding is the output of its ``forward``, shape [T, H].
+
+    Attributes:
+        item_embedding: Its item table; row 0 is the padding, rows past the last item are not used.
+    """
+
+    def __init__(self, model: SequentialRecommender, config: Config, role: str, item_embedding: torch.nn.Embedding):
+        super().__init__(model, config, role)
+        self.item_embedding = item_embedding
 
     @property
     def item_table(self) -> Tensor:
-        """The item embeddings, shape [V + 1, H]; row 0 is the padding."""
-        return self.model.item_embedding.weight
+        """The item embeddings, shape [V + 1, H]."""
+        return self.item_embedding.weight
 
-    def encode(self, item_seq: Tensor, item_length: Tensor) -> Tensor:
-        """Encode padded histories [T, L] of the given lengths [T] into [T, H], in the model's current mode."""
-        return self.model.forward(item_seq, item_length)
+    def encode(self, batch: TargetBatch) -> Tensor:
+        """Return the output of the model's ``forward``, shape [T, H]."""
+        return forward(self.model, batch)
 
-    @torch.no_grad()
-    def _check_inner_product(self, row_num: int = 4) -> None:
-        model, name = self.model, type(self.model).__name__
-        refusal = f"{name} cannot be the {self.role} model: "
-        if not isinstance(getattr(model, "item_embedding", None), torch.nn.Embedding):
-            raise ConfigError(refusal + "it has no table item_embedding to score candidates with")
-        width = model.max_seq_length
-        device = self.item_table.device
-        generator = torch.Generator().manual_seed(0)
-        seq = torch.randint(1, model.n_items, (row_num, width), generator=generator)
-        length = torch.randint(1, width + 1, (row_num,), generator=generator)
-        seq = (seq * (torch.arange(width) < length[:, None])).to(device)
-        rows = Interaction({model.ITEM_SEQ: seq, model.ITEM_SEQ_LEN: length.to(device)})
-        was_training = model.training
-        model.eval()
-        try:
-            expected = model.full_sort_predict(rows).view(row_num, -1)
-            found = self.encode(seq, rows[model.ITEM_SEQ_LEN]) @ self.item_table.T
-        except (TypeError, KeyError, RuntimeError, NotImplementedError) as error:
-            raise ConfigError(refusal + f"it does not score a history of items alone ({error})") from error
-        finally:
-            model.train(was_training)
-        if found.shape != expected.shape or not torch.allclose(found, expected, rtol=1e-4, atol=1e-5):
-            raise ConfigError(refusal + "its scores are no inner products of encoding and item table")
+    def score(self, encoding: Tensor, items: Tensor) -> Tensor:
+        """Return inner products with the items' embeddings, shape [T, C]."""
+        return pool_scores(encoding.float(), self.item_table, items)
+
+
+class FullRankingEncoder(Encoder):
+    """Any other model: its own ``full_sort_predict`` scores all items, of which the asked ones are taken.
+
+    Right for biases, distances, temperatures and several interests, at the price of V scores per target. Where the
+    model ranks by probabilities, their logarithms are the scores: the same ranking, on the scale that losses expect.
+
+    Attributes:
+        probabilities: Whether the model ranks by probabilities.
+    """
+
+    def __init__(self, model: SequentialRecommender, config: Config, role: str, probabilities: bool):
+        super().__init__(model, config, role)
+        self.probabilities = probabilities
+
+    def encode(self, batch: TargetBatch) -> Tensor:
+        """Return the scores of all items, shape [T, V + 1]; autocast stays off, as these models mix types."""
+        with torch.autocast(batch.target.device.type, enabled=False):
+            scores = full_ranking(self.model, batch)
+            return scores.clamp(min=SMALLEST_PROBABILITY).log() if self.probabilities else scores
+
+    def score(self, encoding: Tensor, items: Tensor) -> Tensor:
+        """Return the items' scores, shape [T, C]."""
+        return encoding.float().gather(1, items)
+
+
+def forward(model: SequentialRecommender, batch: TargetBatch) -> Tensor:
+    """Call a model's ``forward`` with the arguments that it names.
+
+    Raises:
+        TypeError: It names one that no batch of users and items has.
+    """
+    names = list(inspect.signature(model.forward).parameters)
+    unknown = [name for name in names if name not in _ARGUMENTS]
+    if unknown:
+        raise TypeError(f"its forward asks for {', '.join(unknown)}")
+    return model.forward(*(getattr(batch, _ARGUMENTS[name]) for name in names))
+
+
+def full_ranking(model: SequentialRecommender, batch: TargetBatch) -> Tensor:
+    """Return a model's own scores of all items, shape [T, V + 1].
+
+    Raises:
+        TypeError: It has none.
+    """
+    if type(model).full_sort_predict is SequentialRecommender.full_sort_predict:
+        raise TypeError("it has no full_sort_predict")
+    rows = {
+        model.USER_ID: batch.user,
+        model.ITEM_SEQ: batch.item_seq,
+        model.ITEM_SEQ_LEN: batch.item_length,
+        model.ITEM_ID: batch.target,
+    }
+    return model.full_sort_predict(Interaction(rows)).view(len(batch), -1)
+
+
+def make_encoder(model: SequentialRecommender, config: Config, role: str = "self") -> Encoder:
+    """Find out, on random histories, how a model scores items, and return the encoder that does the same.
+
+    Args:
+        model: The model, as RecBole builds it; its mode and all random generators stay as they are.
+        config: The configuration that it was built from.
+        role: ``self`` or ``peer``.
+
+    Raises:
+        ConfigError: The model needs more than users and items, or does not rank all items.
+    """
+    device = next(model.parameters()).device
+    batch = random_batch(model, device)
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            scores = full_ranking(model, batch)
+            table = _inner_product_table(model, batch, scores)
+    except _REFUSALS as error:
+        raise ConfigError(
+            f"{type(model).__name__} cannot be the {role} model: it does not rank items by users and histories alone "
+            f"({error})"
+        ) from error
+    finally:
+        model.train(was_training)
+    if table is not None:
+        return InnerProductEncoder(model, config, role, table)
+    probabilities = bool((scores >= 0).all()) and torch.allclose(
+        scores.sum(1), torch.ones_like(scores[:, 0]), atol=1e-3
+    )
+    return FullRankingEncoder(model, config, role, probabilities)
+
+
+def random_batch(model: SequentialRecommender, device: torch.device, row_num: int = 4) -> TargetBatch:
+    """Return random histories of random lengths for a model's window, the same at every call."""
+    generator = torch.Generator().manual_seed(0)
+    width = model.max_seq_length
+    items = torch.randint(1, model.n_items, (row_num, width), generator=generator)
+    length = torch.randint(1, width + 1, (row_num,), generator=generator)
+    items = items * (torch.arange(width) < length[:, None])
+    ones = torch.ones(row_num, dtype=torch.int64)
+    fields = (ones, items, length, ones, ones, ones)
+    return TargetBatch(*(field.to(device) for field in fields))
+
+
+def _inner_product_table(model: SequentialRecommender, batch: TargetBatch, scores: Tensor) -> torch.nn.Embedding | None:
+    """Return the embedding whose inner products with the model's output are its scores, if there is one."""
+    try:
+        state = forward(model, batch)
+    except _REFUSALS:
+        return None
+    if not isinstance(state, Tensor):
+        return None
+    for module in model.modules():
+        if isinstance(module, torch.nn.Embedding) and state.shape[1:] == (module.embedding_dim,):
+            table = module.weight[: scores.size(1)]
+            if len(table) == scores.size(1) and torch.allclose(F.linear(state, table), scores, rtol=1e-4, atol=1e-5):
+                return module
+    return None

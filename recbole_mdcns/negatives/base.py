@@ -21,7 +21,7 @@ class ScoredPool:
     Attributes:
         batch: The T targets and their histories.
         candidates: Candidate ids, shape [T, N].
-        encodings: Per model, the encoded histories, shape [T, H]; with gradient.
+        encodings: Per model, what its encoder made of the histories, shape [T, .]; with gradient.
         positive: Per model, the scores of the targets, shape [T]; with gradient.
         scores: Per model, the scores of the candidates, shape [T, N]; with gradient.
     """

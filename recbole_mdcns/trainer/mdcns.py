@@ -10,7 +10,7 @@ from recbole.model.abstract_recommender import SequentialRecommender
 
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.model.encoder import Encoder
+from recbole_mdcns.model.encoder import make_encoder
 from recbole_mdcns.scoring import teacher_scores
 from recbole_mdcns.trainer.negative_sampling import NegativeSamplingTrainer
 
@@ -43,7 +43,7 @@ class MDCNSTrainer(NegativeSamplingTrainer):
         super().__init__(config, model)
         peer_config = peer_config or config.peer_config()
         self.peer = peer
-        self.encoders.append(Encoder(peer, peer_config, role="peer"))
+        self.encoders.append(make_encoder(peer, peer_config, role="peer"))
         self.optimizers.append(
             self._build_optimizer(
                 params=peer.parameters(),

@@ -21,7 +21,6 @@ from recbole_mdcns.evaluation.metrics import PlainEvaluator
 from recbole_mdcns.losses import RANKING_LOSSES, multi_view
 from recbole_mdcns.negatives import STRATEGIES, ScoredPool
 from recbole_mdcns.sampler.candidates import CandidateSampler
-from recbole_mdcns.scoring import pool_scores
 from recbole_mdcns.trainer.resumable import ResumableTrainer
 
 
@@ -76,7 +75,7 @@ class NegativeSamplingTrainer(ResumableTrainer):
         assert self.sampler is not None
         candidates = self.sampler.sample(batch)  # [T, N]
         with torch.autocast(device_type=self.device.type, enabled=self.enable_amp):
-            encodings = [encoder.encode(batch.item_seq, batch.item_length) for encoder in self.encoders]  # [T, H] each
+            encodings = [encoder.encode(batch) for encoder in self.encoders]  # [T, H] each
         return self.target_loss(batch, encodings, candidates)
 
     def target_loss(
@@ -86,14 +85,14 @@ class NegativeSamplingTrainer(ResumableTrainer):
 
         Args:
             batch: The targets.
-            encodings: Per model, shape [T, H].
+            encodings: Per model, what its encoder gave, shape [T, .].
             candidates: Item ids, shape [T, N].
 
         Returns:
             The loss to minimise, summed over the models, and its weighted parts, named ``role/part``.
         """
         items = torch.cat([batch.target[:, None], candidates], dim=1)  # [T, 1 + N], the positive in column 0
-        scores = [pool_scores(h.float(), e.item_table, items) for h, e in zip(encodings, self.encoders)]
+        scores = [encoder.score(encoding, items) for encoder, encoding in zip(self.encoders, encodings)]
         pool = ScoredPool(batch, candidates, encodings, [s[:, 0] for s in scores], [s[:, 1:] for s in scores])
         chosen = self.strategy.choose(pool)
         parts: dict[str, Tensor] = {}

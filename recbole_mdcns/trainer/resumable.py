@@ -17,7 +17,7 @@ from recbole.utils import set_color
 from recbole_mdcns import compat
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.errors import CheckpointError
-from recbole_mdcns.model.encoder import Encoder
+from recbole_mdcns.model.encoder import Encoder, make_encoder
 from recbole_mdcns.trainer import checkpoint
 
 
@@ -43,7 +43,7 @@ class ResumableTrainer(Trainer):
 
     def __init__(self, config: MDCNSConfig, model: SequentialRecommender):
         super().__init__(config, model)
-        self.encoders = [Encoder(model, config)]
+        self.encoders: list[Encoder] = [make_encoder(model, config)]
         self.optimizers = [self.optimizer]
         self.scaler = compat.grad_scaler(self.device, self.enable_scaler)
         self.history: list[dict[str, Any]] = []

@@ -1,0 +1,63 @@
+"""Write docs/models.md: which sequential models can be self or peer, measured on ml-100k.
+
+python benchmarks/model_table.py
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+
+from tabulate import tabulate
+
+from recbole_mdcns.config import MDCNSConfig
+from recbole_mdcns.data.dataset import load_splits
+from recbole_mdcns.errors import UserError
+from recbole_mdcns.model.encoder import FullRankingEncoder, make_encoder
+from recbole_mdcns.model.registry import model_names
+from recbole_mdcns.model.selftest import is_causal, is_trimmable
+from recbole_mdcns.quick_start import build_model
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "models.md"
+OURS = ("FMLP4Rec", "LinRec", "Mamba4Rec")
+HEAD = """# Models
+
+Every sequential model of RecBole 1.2.1, and ours, as self or peer. Written by `benchmarks/model_table.py`, which
+builds each one on ml-100k (user, item and time columns) and measures it on random histories; nothing here is a list
+kept by hand.
+
+* **scores**: *inner product* models are scored for the candidate pool alone; the others by their own
+  `full_sort_predict`, V scores per target.
+* **causal**: the state inside a longer pass is the encoding of the prefix that ends there.
+* **trimmable**: columns that are padding in every row may be cut off.
+
+"""
+
+
+def row(name: str) -> list[str]:
+    """Measure one model."""
+    try:
+        config = MDCNSConfig(name, "ml-100k", config_dict={"use_gpu": False, "MAX_ITEM_LIST_LENGTH": 20})
+        _, splits = load_splits(config)
+        encoder = make_encoder(build_model(config, splits["train"]._dataset), config)
+    except UserError as error:
+        return [name, "refused", "", "", "", re.sub(r"\S*/(?=\S)", "", str(error)).replace("|", "/")]
+    scores = "inner product"
+    if isinstance(encoder, FullRankingEncoder):
+        scores = "log of its probabilities" if encoder.probabilities else "its full ranking"
+    answers = ["yes" if test(encoder) else "no" for test in (is_causal, is_trimmable)]
+    return [name, "supported", scores, *answers, "of recbole_mdcns" if name in OURS else ""]
+
+
+def main() -> None:
+    """Write the page."""
+    logging.disable(logging.WARNING)
+    rows = [row(name) for name in sorted([*model_names(), *OURS], key=str.lower)]
+    table = tabulate(rows, headers=["model", "", "scores", "causal", "trimmable", "note"], tablefmt="github")
+    PAGE.write_text(HEAD + table + "\n", encoding="utf-8")
+    print(table)
+
+
+if __name__ == "__main__":
+    main()
