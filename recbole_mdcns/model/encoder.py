@@ -118,13 +118,7 @@ def forward(model: SequentialRecommender, batch: TargetBatch) -> Tensor:
 
 
 def full_ranking(model: SequentialRecommender, batch: TargetBatch) -> Tensor:
-    """Return a model's own scores of all items, shape [T, V + 1].
-
-    Raises:
-        TypeError: It has none.
-    """
-    if type(model).full_sort_predict is SequentialRecommender.full_sort_predict:
-        raise TypeError("it has no full_sort_predict")
+    """Return a model's own scores of all items, shape [T, V + 1]."""
     rows = {
         model.USER_ID: batch.user,
         model.ITEM_SEQ: batch.item_seq,

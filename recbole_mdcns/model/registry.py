@@ -36,7 +36,7 @@ def resolve_model(model: str | type, key: str = "model") -> type:
         key: The config key it was given under, for the error.
 
     Raises:
-        ConfigError: No such model, or one that is no sequential recommender.
+        ConfigError: No such model, or one that is no sequential recommender, or that cannot rank all items.
     """
     if isinstance(model, type):
         found = model
@@ -50,6 +50,10 @@ def resolve_model(model: str | type, key: str = "model") -> type:
         raise ConfigError(
             f"{key} = {found.__name__} is no sequential recommender; allowed are subclasses of "
             "recbole.model.abstract_recommender.SequentialRecommender"
+        )
+    if found.full_sort_predict is SequentialRecommender.full_sort_predict:
+        raise ConfigError(
+            f"{key} = {found.__name__} cannot be used: it has no full_sort_predict to rank all items with"
         )
     return found
 
