@@ -51,10 +51,8 @@ def resolve_model(model: str | type, key: str = "model") -> type:
             f"{key} = {found.__name__} is no sequential recommender; allowed are subclasses of "
             "recbole.model.abstract_recommender.SequentialRecommender"
         )
-    if found.full_sort_predict is SequentialRecommender.full_sort_predict:
-        raise ConfigError(
-            f"{key} = {found.__name__} cannot be used: it has no full_sort_predict to rank all items with"
-        )
+    if getattr(found, "full_sort_predict", None) is SequentialRecommender.full_sort_predict:
+        raise ConfigError(f"{key} = {found.__name__} cannot be used: it has no full_sort_predict")
     return found
 
 
