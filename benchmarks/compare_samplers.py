@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the records, the table and the figure")
     parser.add_argument("--samplers", default="mdcns,rns", help="values of neg_sampler, separated by commas")
     parser.add_argument("--seeds", default="1,2,3", help="seeds, separated by commas")
+    parser.add_argument("--note", help="a line for the page, such as what else the machine was doing")
     options, keys = parser.parse_known_args()
     options.out.mkdir(parents=True, exist_ok=True)
     samplers = options.samplers.split(",")
@@ -39,9 +40,10 @@ def main() -> None:
                 own = [f"--neg_sampler={sampler}", f"--seed={seed}", f"--result_file={file}"]
                 subprocess.run([sys.executable, str(RUN), *keys, *own], check=True)
     records = {name: [read(path) for path in sorted(options.out.glob(f"{name}-*.json"))] for name in samplers}
-    (options.out / "README.md").write_text(page(records), encoding="utf-8")
+    text = page(records, options.note)
+    (options.out / "README.md").write_text(text, encoding="utf-8")
     draw(records, options.out / "curves.png")
-    print(page(records))
+    print(text)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -49,7 +51,7 @@ def read(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def page(records: dict[str, list[dict[str, Any]]]) -> str:
+def page(records: dict[str, list[dict[str, Any]]], note: str | None) -> str:
     """Return the table of all samplers, with what a reader needs to run it again."""
     first = next(iter(records.values()))[0]
     metric = first["valid_metric"].lower()
@@ -75,6 +77,8 @@ def page(records: dict[str, list[dict[str, Any]]]) -> str:
         "versions": ", ".join(f"{name} {version}" for name, version in first["versions"].items()),
         "commit": ", ".join(sorted({r["git"]["commit"] for runs in records.values() for r in runs if r["git"]})),
     }
+    if note:
+        about["note"] = note
     lines = [f"* {name}: {value}" for name, value in about.items()]
     table = tabulate(rows, headers=headers, tablefmt="github")
     title = f"# {first['model']} on {first['dataset']}: negative samplers"
