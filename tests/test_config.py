@@ -12,6 +12,7 @@ from conftest import TINY, tiny_config
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.keys import own_keys
+from recbole_mdcns.model.registry import model_names
 from recbole_mdcns.yaml_files import properties_dir
 
 
@@ -178,3 +179,10 @@ def test_a_plain_config_of_ml_100k_names_no_folder_of_this_machine():
     values = MDCNSConfig("SASRec", "ml-100k").plain()
     assert values["data_path"] == "dataset/"
     assert not [value for value in values.values() if isinstance(value, str) and value.startswith("/")]
+
+
+def test_names_of_models_are_found_not_listed():
+    assert {"SASRec", "GRU4Rec", "FMLP4Rec", "LinRec", "Mamba4Rec", "BERT4Rec"} <= set(model_names())
+    assert not {"ItemSequenceModel", "BPR", "SequentialRecommender"} & set(model_names())
+    with pytest.raises(ConfigError, match="did you mean Mamba4Rec"):
+        MDCNSConfig("Mamba4Re", "tiny")

@@ -20,8 +20,7 @@ REFUSED = {
     "DIN": "no full_sort_predict", "DIEN": "no full_sort_predict", "FDSA": "'class'", "GRU4RecF": "'class'",
     "SASRecF": "'class'", "S3Rec": "class", "GRU4RecKG": r"tiny.ent", "KSR": r"tiny.ent",
 }  # fmt: skip
-OURS = ["FMLP4Rec", "LinRec", "Mamba4Rec"]
-SUPPORTED = [name for name in [*model_names(), *OURS] if name not in REFUSED]
+SUPPORTED = [name for name in model_names() if name not in REFUSED]
 CAUSAL = {"SASRec", "GRU4Rec", "Mamba4Rec"}
 SMALL = {"train_batch_size": 32, "neg_candidate_num": 5, "learning_rate": 0.01, "epochs": 2}
 

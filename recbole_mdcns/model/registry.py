@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import pkgutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -23,9 +24,14 @@ def default_peer(model_name: str) -> str:
 
 
 def model_names() -> list[str]:
-    """Return the sequential models that go by name alone."""
-    package = importlib.import_module("recbole.model.sequential_recommender")
-    return sorted(name for name, value in vars(package).items() if _is_sequential(value))
+    """Return the sequential models that go by name alone: a class ``Name`` in a module ``name`` of either package."""
+    names = []
+    for package_name in _PACKAGES:
+        package = importlib.import_module(package_name)
+        for module in pkgutil.iter_modules(package.__path__):
+            classes = vars(importlib.import_module(f"{package_name}.{module.name}"))
+            names += [name for name, value in classes.items() if name.lower() == module.name and _is_sequential(value)]
+    return sorted(names, key=str.lower)
 
 
 def resolve_model(model: str | type, key: str = "model") -> type:
