@@ -75,7 +75,7 @@ class NegativeSamplingTrainer(ResumableTrainer):
         assert self.sampler is not None
         candidates = self.sampler.sample(batch)  # [T, N]
         with torch.autocast(device_type=self.device.type, enabled=self.enable_amp):
-            encodings = [encoder.encode(batch) for encoder in self.encoders]  # [T, H] each
+            encodings = [encoder.encode(batch) for encoder in self.encoders]  # [T, .] each
         return self.target_loss(batch, encodings, candidates)
 
     def target_loss(
@@ -141,9 +141,9 @@ class NegativeSamplingTrainer(ResumableTrainer):
                 batches.set_postfix_str(set_color("GPU RAM: " + get_gpu_usage(self.device), "yellow"))
         means = dict(zip(sums, (torch.stack(list(sums.values())) / target_num).tolist()))
         if not all(map(math.isfinite, means.values())):
+            before = f"; the epochs before are in {self.files.last}" if self._saved and self.history else ""
             raise TrainingError(
-                f"the loss became {means['loss']} in epoch {epoch_idx}: lower learning_rate or set clip_grad_norm; "
-                f"the {epoch_idx} epochs before are in {self.files.last}"
+                f"the loss became {means['loss']} in epoch {epoch_idx}: lower learning_rate or set clip_grad_norm{before}"
             )
         total = means.pop("loss")
         seconds = perf_counter() - started
