@@ -143,7 +143,8 @@ class NegativeSamplingTrainer(ResumableTrainer):
         if not all(map(math.isfinite, means.values())):
             before = f"; the epochs before are in {self.files.last}" if self._saved and self.history else ""
             raise TrainingError(
-                f"the loss became {means['loss']} in epoch {epoch_idx}: lower learning_rate or set clip_grad_norm{before}"
+                f"the loss became {means['loss']} in epoch {epoch_idx}: "
+                f"lower learning_rate or set clip_grad_norm{before}"
             )
         total = means.pop("loss")
         seconds = perf_counter() - started
