@@ -67,8 +67,6 @@ def load_plain(path: str | Path, device: torch.device | str = "cpu") -> Any:
     """
     try:
         return torch.load(path, map_location=device, weights_only=True)
-    except OSError:
-        raise
     except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError) as error:
         raise ValueError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
 

@@ -7,7 +7,6 @@ import os
 import platform
 import statistics
 import subprocess
-import tempfile
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import torch
 import recbole_mdcns
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.files import replacing
 from recbole_mdcns.trainer import NegativeSamplingTrainer
 
 SCHEMA_VERSION = 1
@@ -67,8 +67,8 @@ def build_record(
         "best_epoch": best["epoch"] if best else None,
         "valid_metric": config["valid_metric"],
         "best_valid_score": float(trainer.best_valid_score) if best else None,
-        "valid": results.get("valid"),
-        "test": results.get("test"),
+        "valid": results["valid"],
+        "test": results["test"],
         "seconds_per_epoch": statistics.median([e["train_seconds"] for e in trainer.history] or [0.0]),
         "peak_memory": peak_memory(trainer.device),
         "versions": versions(),
@@ -79,13 +79,8 @@ def build_record(
 
 def write_record(record: dict[str, Any], path: str | Path) -> None:
     """Write a record as JSON, whole or not at all."""
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(record, file, indent=1, allow_nan=False)
-        file.write("\n")
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)
+    with replacing(Path(path)) as file:
+        file.write(json.dumps(record, indent=1, allow_nan=False).encode() + b"\n")
 
 
 def check_writable(path: str | Path) -> None:

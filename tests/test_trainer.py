@@ -240,7 +240,15 @@ def test_clipping_bounds_the_gradient():
 
 def test_bfloat16_autocast_trains():
     run = tiny_run(epochs=12, enable_amp=True)
+    kinds, original = set(), run.trainer.target_loss
+
+    def note(batch, encodings, candidates):
+        kinds.update(encoding.dtype for encoding in encodings)
+        return original(batch, encodings, candidates)
+
+    run.trainer.target_loss = note
     assert fit(run, saved=False)[0] > 0.8
+    assert torch.bfloat16 in kinds  # GRU4Rec ends in a linear map, SASRec in a norm that autocast keeps in float32
 
 
 def test_anomaly_detection_is_off_in_training_and_as_before_afterwards():

@@ -26,8 +26,6 @@ _ARGUMENTS = {
 }
 #: What a model raises that needs more than users and items.
 _REFUSALS = (TypeError, KeyError, ValueError, RuntimeError, NotImplementedError, AttributeError, IndexError)
-
-
 SMALLEST_PROBABILITY = 1e-12
 
 
@@ -64,6 +62,7 @@ class InnerProductEncoder(Encoder):
     def __init__(self, model: SequentialRecommender, config: Config, role: str, item_embedding: torch.nn.Embedding):
         super().__init__(model, config, role)
         self.item_embedding = item_embedding
+        self._fields = forward_fields(model)
 
     @property
     def item_table(self) -> Tensor:
@@ -72,7 +71,7 @@ class InnerProductEncoder(Encoder):
 
     def encode(self, batch: TargetBatch) -> Tensor:
         """Return the output of the model's ``forward``, shape [T, H]."""
-        return forward(self.model, batch)
+        return self.model.forward(*(getattr(batch, field) for field in self._fields))
 
     def score(self, encoding: Tensor, items: Tensor) -> Tensor:
         """Return inner products with the items' embeddings, shape [T, C]."""
@@ -104,17 +103,13 @@ class FullRankingEncoder(Encoder):
         return encoding.float().gather(1, items)
 
 
-def forward(model: SequentialRecommender, batch: TargetBatch) -> Tensor:
-    """Call a model's ``forward`` with the arguments that it names.
+def forward_fields(model: SequentialRecommender) -> list[str]:
+    """Return which fields of a batch a model's ``forward`` asks for, in its order.
 
     Raises:
-        TypeError: It names one that no batch of users and items has.
+        KeyError: It asks for one that no batch of users and items has.
     """
-    names = list(inspect.signature(model.forward).parameters)
-    unknown = [name for name in names if name not in _ARGUMENTS]
-    if unknown:
-        raise TypeError(f"its forward asks for {', '.join(unknown)}")
-    return model.forward(*(getattr(batch, _ARGUMENTS[name]) for name in names))
+    return [_ARGUMENTS[name] for name in inspect.signature(model.forward).parameters]
 
 
 def full_ranking(model: SequentialRecommender, batch: TargetBatch) -> Tensor:
@@ -162,10 +157,10 @@ def make_encoder(model: SequentialRecommender, config: Config, role: str = "self
     return FullRankingEncoder(model, config, role, probabilities)
 
 
-def random_batch(model: SequentialRecommender, device: torch.device, row_num: int = 4) -> TargetBatch:
+def random_batch(model: SequentialRecommender, device: torch.device) -> TargetBatch:
     """Return random histories of random lengths for a model's window, the same at every call."""
     generator = torch.Generator().manual_seed(0)
-    width = model.max_seq_length
+    width, row_num = model.max_seq_length, 4
     items = torch.randint(1, model.n_items, (row_num, width), generator=generator)
     length = torch.randint(1, width + 1, (row_num,), generator=generator)
     items = items * (torch.arange(width) < length[:, None])
@@ -177,7 +172,7 @@ def random_batch(model: SequentialRecommender, device: torch.device, row_num: in
 def _inner_product_table(model: SequentialRecommender, batch: TargetBatch, scores: Tensor) -> torch.nn.Embedding | None:
     """Return the embedding whose inner products with the model's output are its scores, if there is one."""
     try:
-        state = forward(model, batch)
+        state = model.forward(*(getattr(batch, field) for field in forward_fields(model)))
     except _REFUSALS:
         return None
     if not isinstance(state, Tensor):

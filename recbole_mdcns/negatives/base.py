@@ -57,6 +57,7 @@ class NegativeStrategy(ABC):
 
     Attributes:
         views: Names of the K negatives, for the log.
+        weights: Weights of the views' losses, one row per model; ones unless a subclass sets others.
         candidate_num: Size N of the pool to draw.
         needs_peer: Whether a peer model is trained beside the self model.
         generator: Random generator of the strategy's draws, seeded by the run and saved with it.
@@ -66,6 +67,7 @@ class NegativeStrategy(ABC):
     needs_peer = False
 
     def __init__(self, config: Config, device: torch.device):
+        self.weights = torch.ones(1, len(self.views), device=device)
         self.candidate_num = config["neg_candidate_num"]
         self.generator = torch.Generator(device).manual_seed(config["seed"] + 1)  # the candidate sampler has seed
 

@@ -21,4 +21,4 @@ class DNSPlus(NegativeStrategy):
     def choose(self, pool: ScoredPool) -> Negatives:
         """Draw one of the top M."""
         columns = draw_one(top_candidates(pool.scores[0].detach(), self.top_num), self.generator)
-        return Negatives(self.pick(pool, columns[:, None]), [torch.ones(1, device=columns.device)])
+        return Negatives(self.pick(pool, columns[:, None]), list(self.weights))

@@ -19,4 +19,4 @@ class RNS(NegativeStrategy):
 
     def choose(self, pool: ScoredPool) -> Negatives:
         """Take the only candidate."""
-        return Negatives(scores=pool.scores, weights=[torch.ones(1, device=pool.candidates.device)])
+        return Negatives(scores=pool.scores, weights=list(self.weights))

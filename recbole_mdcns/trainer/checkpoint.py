@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import random
-import tempfile
 import uuid
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +16,7 @@ from recbole.utils import get_local_time
 from recbole_mdcns import __version__, compat
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.errors import CheckpointError
+from recbole_mdcns.files import replacing
 
 FORMAT = "recbole_mdcns"
 #: Keys that do not change the numbers of an epoch: a resumed run may set them anew.
@@ -92,17 +91,8 @@ class RunFiles:
 def save(content: dict[str, Any], path: Path) -> None:
     """Write a checkpoint so that a crash leaves either the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            torch.save({"format": FORMAT, "version": __version__, **content}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replacing(path) as file:
+        torch.save({"format": FORMAT, "version": __version__, **content}, file)
 
 
 def load(path: str | Path, kind: str, device: torch.device | str = "cpu") -> dict[str, Any]:

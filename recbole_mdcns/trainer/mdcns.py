@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from recbole.evaluator import Collector
 from recbole.model.abstract_recommender import SequentialRecommender
@@ -87,7 +85,7 @@ class MDCNSTrainer(NegativeSamplingTrainer):
     def _valid_epoch(self, valid_data, show_progress=False):
         score, result = super()._valid_epoch(valid_data, show_progress)
         if self.peer_results:
-            self.history[-1]["valid_peers"] = copy.deepcopy(self.peer_results)
+            self.history[-1]["valid_peers"] = self.peer_results
             for role, metrics in self.peer_results.items():
                 self.logger.info(f"{role} valid result: {metrics}")
         return score, result

@@ -79,6 +79,8 @@ class ResumableTrainer(Trainer):
         """
         self._train_data, self._saved = train_data, saved
         self._validates = valid_data is not None and self.eval_step > 0
+        if saved:
+            self._best_in_memory = None
         self._restore_random(train_data)
         if self.start_epoch > 0 and (self.start_epoch >= self.epochs or self.cur_step > self.stopping_step):
             self.logger.info(f"Nothing left to train: {self.start_epoch} epochs are done")
