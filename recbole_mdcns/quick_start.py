@@ -51,7 +51,7 @@ def run_recbole_mdcns(
     if config["result_file"]:
         check_writable(config["result_file"])
     init_seed(config["seed"], config["reproducibility"])
-    init_logger(config)
+    start_log(config)
     logger = getLogger()
     logger.info(config)
 
@@ -77,6 +77,12 @@ def run_recbole_mdcns(
         "test_result": results["test"]["self"],
         "record": record,
     }
+
+
+def start_log(config: MDCNSConfig) -> None:
+    """Start RecBole's log; it makes the log's folder in two steps, which fails when two runs start at once."""
+    Path("log", config["model"]).mkdir(parents=True, exist_ok=True)
+    init_logger(config)
 
 
 def build_trainer(config: MDCNSConfig, dataset: HistoryDataset) -> NegativeSamplingTrainer:
@@ -127,7 +133,7 @@ def load_data_and_model(model_file: str | Path, **overrides: Any) -> tuple:
     content = checkpoint.load(model_file, "model")
     config = MDCNSConfig.from_plain(content["config"], **overrides)
     init_seed(config["seed"], config["reproducibility"])
-    init_logger(config)
+    start_log(config)
     getLogger().info(config)
     dataset, splits = load_splits(config)
     model = build_model(config, splits["train"]._dataset)

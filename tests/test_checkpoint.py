@@ -26,7 +26,7 @@ def test_files_load_with_weights_only(finished):
     assert content["config"]["neg_sampler"] == "mdcns"
     best = torch.load(files.best, weights_only=True)
     assert {"state_dict", "config", "epoch", "best_valid_score", "cur_step", "other_parameter"} <= set(best)
-    assert torch.load(files.model("peer"), weights_only=True)["config"]["model"] == "GRU4Rec"
+    assert torch.load(files.model("peer"), weights_only=True)["config"]["model"] == "Mamba4Rec"
 
 
 def test_the_best_file_fits_recboles_own_model(finished):

@@ -65,7 +65,7 @@ def test_model_and_dataset_may_come_from_a_file(tmp_path):
         ("--peer_model=BPR", "peer_model = BPR is no sequential recommender"),
         ("--peer_model=recbole.model.layers:Nope", "has no class 'Nope'"),
         ("--peer_model=no.such.module:Net", "module 'no.such.module' cannot be imported"),
-        ("--peer.n_layers=2", "peer.n_layers cannot be set apart for peer GRU4Rec .*num_layers"),
+        ("--peer.n_layers=2", "peer.n_layers cannot be set apart for peer Mamba4Rec .*num_layers"),
         ("--peer.MAX_ITEM_LIST_LENGTH=2", "peer.MAX_ITEM_LIST_LENGTH cannot be set apart"),
         ("--peer=GRU4Rec", "peer_model names the model"),
         ("--loss_type=BPR", "the loss is ranking_loss"),
@@ -109,12 +109,12 @@ def test_a_key_without_prefix_holds_for_both_models_and_the_prefix_sets_the_peer
     assert (config["hidden_size"], peer["hidden_size"]) == (32, 24)
     assert (config["learning_rate"], peer["learning_rate"]) == (0.01, 0.5)
     assert peer["num_layers"] == 1  # RecBole's yaml of the peer
-    assert (peer["model"], peer["embedding_size"]) == ("GRU4Rec", 16)
+    assert (peer["model"], peer["d_state"]) == ("Mamba4Rec", 16)
 
 
 def test_default_peer_is_another_architecture():
-    assert tiny_config("SASRec").peer_class.__name__ == "GRU4Rec"
-    assert tiny_config("GRU4Rec").peer_class.__name__ == "SASRec"
+    assert tiny_config("SASRec").peer_class.__name__ == "Mamba4Rec"
+    assert tiny_config("Mamba4Rec").peer_class.__name__ == "SASRec"
     assert tiny_config("SASRec", peer_model="SASRec").peer_class.__name__ == "SASRec"
 
 

@@ -28,7 +28,7 @@ def test_result_and_record():
     assert result["test_result"] == record["test"]["self"]
     assert result["best_valid_score"] == record["best_valid_score"] == record["valid"]["self"]["ndcg@10"]
     assert record["command"] == ["cmd"]
-    assert (record["model"], record["peer_model"]) == ("SASRec", "GRU4Rec")
+    assert (record["model"], record["peer_model"]) == ("SASRec", "Mamba4Rec")
     assert record["config"]["peer"]["hidden_size"] == 16
     assert record["data"] == {
         "users": 40, "items": 30, "interactions": 480, "rows": {"train": 360, "valid": 40, "test": 40},
@@ -70,7 +70,7 @@ def test_the_saved_model_is_an_ordinary_recbole_model(pad_side):
     trainer = tiny_run(neg_sampler="rns", pad_side=pad_side).trainer
     assert trainer.evaluate(test, load_best_model=True, model_file=mine) == result["test_result"]
     peer_config, peer, *_ = load_data_and_model(peers)
-    assert peer_config["model"] == type(peer).__name__ == "GRU4Rec"
+    assert peer_config["model"] == type(peer).__name__ == "Mamba4Rec"
     assert all(torch.isfinite(p).all() for p in peer.parameters())
 
 

@@ -14,12 +14,12 @@ from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.keys import nearest
 
 _PACKAGES = ("recbole_mdcns.model", "recbole.model.sequential_recommender")
-DEFAULT_PEER = "GRU4Rec"
+DEFAULT_PEER = "Mamba4Rec"
 DEFAULT_PEER_OF_DEFAULT = "SASRec"
 
 
 def default_peer(model_name: str) -> str:
-    """Return the peer that a self model gets when none is named: another architecture than its own."""
+    """Return the peer that a self model gets when none is named: Mamba4Rec, and SASRec for Mamba4Rec (paper, 4.1)."""
     return DEFAULT_PEER_OF_DEFAULT if model_name == DEFAULT_PEER else DEFAULT_PEER
 
 
