@@ -26,6 +26,8 @@ from recbole_mdcns.yaml_files import YamlLoader, properties_dir, read_yaml, recb
 PEER_PREFIX = "peer."
 #: Keys of the training that may differ between self and peer, beside the keys of the peer's own model.
 PEER_TRAINING_KEYS = ("learner", "learning_rate", "weight_decay")
+#: Keys that only the split over users reads.
+_USER_SPLIT_KEYS = ("split_ratio", "split_seed", "split_file", "eval_prefixes")
 #: What RecBole derives from other keys; left out of saved configs.
 _DERIVED = (
     "MODEL_TYPE", "MODEL_INPUT_TYPE", "eval_type", "device", "single_spec", "local_rank", "valid_metric_bigger",
@@ -135,9 +137,16 @@ class MDCNSConfig(Config):
     def _load_internal_config_dict(self, model: str, model_class: type, dataset: str) -> None:
         super()._load_internal_config_dict(model, model_class, dataset)
         ours = properties_dir()
-        for path in (ours / "overall.yaml", *_model_yamls(model_class), ours / "dataset" / f"{dataset}.yaml"):
+        for path in (ours / "overall.yaml", *_model_yamls(model_class)):
             if path.is_file():
                 self.internal_config_dict.update(read_yaml(path))
+        of_dataset = ours / "dataset" / f"{dataset}.yaml"
+        for_dataset = read_yaml(of_dataset) if of_dataset.is_file() else {}
+        protocol = self.external_config_dict.get("protocol", for_dataset.get("protocol", self.internal_config_dict["protocol"]))
+        preset = read_yaml(ours / "protocol" / f"{own_keys()['protocol'].check(protocol)}.yaml")
+        # Model keys of the preset hold for the models that have them.
+        self.internal_config_dict.update({k: v for k, v in preset.items() if k in self.internal_config_dict})
+        self.internal_config_dict.update(for_dataset)
 
     def _get_final_config_dict(self) -> dict[str, Any]:
         self._check_external(self.external_config_dict)
@@ -148,6 +157,7 @@ class MDCNSConfig(Config):
                 f"neg_top_num = {final['neg_top_num']} is not allowed: it is at most "
                 f"neg_candidate_num = {final['neg_candidate_num']}"
             )
+        self._check_protocol(final)
         final["load_col"] = self._columns(final)
         final["peer"] = self.peer_overrides
         # RecBole's models and loaders know no BCE: underneath, one row per positive and no negatives of theirs.
@@ -202,6 +212,24 @@ class MDCNSConfig(Config):
             default = self.internal_config_dict.get(key)
             if key not in own_keys() and isinstance(default, (bool, int, float)) and not _same_kind(value, default):
                 raise ConfigError(f"{key} = {value!r} is not allowed: expected {type(default).__name__}")
+
+    def _check_protocol(self, final: dict[str, Any]) -> None:
+        """Refuse shares that are none, and keys of the protocol that is not used."""
+        ratio = final["split_ratio"]
+        numbers = all(isinstance(share, (int, float)) and not isinstance(share, bool) for share in ratio)
+        if not numbers or len(ratio) != 3 or min(ratio) < 0 or abs(sum(ratio) - 1) > 1e-6:
+            raise ConfigError(
+                f"split_ratio = {ratio!r} is not allowed: give the shares of train, valid and test users, three numbers "
+                "from 0 to 1 that sum to 1"
+            )
+        external, internal = self.external_config_dict, self.internal_config_dict
+        unused = ("eval_args",) if final["protocol"] == "paper" else _USER_SPLIT_KEYS
+        for key in unused:
+            if key in external and external[key] != internal[key]:
+                raise ConfigError(
+                    f"{key} = {external[key]!r} is not used under protocol {final['protocol']}: "
+                    + ("it splits users by split_ratio or split_file" if key == "eval_args" else "set protocol to paper")
+                )
 
     def _columns(self, final: dict[str, Any]) -> dict[str, Any] | None:
         """Return the columns to load: user, item and time, unless the user asks for others beside them."""

@@ -7,7 +7,9 @@ import torch
 from conftest import HEADER, tiny_config, write_inter
 from recbole.data.dataset import SequentialDataset
 
-from recbole_mdcns.data.dataset import HistoryDataset, load_splits, shift_right
+from recbole_mdcns.config import MDCNSConfig
+from recbole_mdcns.data.dataset import HistoryDataset, load_splits
+from recbole_mdcns.data.windows import window_index, windows
 from recbole_mdcns.errors import DataError
 
 
@@ -16,23 +18,60 @@ def built(dataset):
     return dataset
 
 
-def test_rows_equal_those_of_recbole():
-    config = tiny_config(MAX_ITEM_LIST_LENGTH=5)
-    ours, theirs = built(HistoryDataset(config)), built(SequentialDataset(config))
-    assert len(ours) == len(theirs) == 40 * 11
-    for field in theirs.inter_feat:
-        assert torch.equal(ours.inter_feat[field], theirs.inter_feat[field]), field
+class ExactOrder(SequentialDataset):
+    """RecBole's dataset, given its lines in the order of exact times: its own stable sort keeps them so."""
+
+    def _change_feat_format(self):
+        self.inter_feat = self.inter_feat.sort_values([self.uid_field, self.time_field], kind="stable")
+        super()._change_feat_format()
+
+
+@pytest.mark.parametrize("dataset", ["tiny", "ml-100k"])
+def test_rows_equal_those_of_recbole(dataset):
+    keys = {"data_path": MDCNSConfig("SASRec", "ml-100k")._data_path} if dataset == "ml-100k" else {}
+    config = tiny_config(dataset=dataset, MAX_ITEM_LIST_LENGTH=5, **keys)
+    ours, theirs = built(HistoryDataset(config)), built(ExactOrder(config))
+    assert len(ours) == len(theirs) == {"tiny": 40 * 11, "ml-100k": 100_000 - 943}[dataset]
+    rows = ours[:]
+    for field in theirs.inter_feat.interaction:
+        assert torch.equal(rows[field], theirs.inter_feat[field]), field
+    assert ours.field2seqlen["item_id_list"] == theirs.field2seqlen["item_id_list"] == 5
+    assert (ours.inter_matrix() != theirs.inter_matrix()).nnz == 0
+
+
+@pytest.mark.parametrize("intervals", [("[5,inf)", "[20,inf)"), ("(5,30]", "[10,inf)"), ("[0,40)", "[0,100)")])
+def test_filters_leave_what_recboles_leave(intervals):
+    keys = dict(zip(("user_inter_num_interval", "item_inter_num_interval"), intervals))
+    config = MDCNSConfig("SASRec", "ml-100k", config_dict=keys)
+    ours, theirs = HistoryDataset(config), SequentialDataset(config)
+    for field in ("user_id", "item_id"):
+        assert (ours.field2id_token[field] == theirs.field2id_token[field]).all()
+        assert ours.inter_feat[field].tolist() == theirs.inter_feat[field].tolist()
+
+
+@pytest.mark.parametrize("mode", ["valid_and_test", "valid_only", "test_only"])
+def test_leave_one_out_takes_the_rows_that_recbole_takes(mode):
+    lengths = [1, 2, 3, 4, 9]
+    write_inter([f"u{n}\ti{step}\t{step}\n" for n in lengths for step in range(n)], "steps")
+    config = tiny_config(dataset="steps", eval_args={"split": {"LS": mode}, "order": "TO", "group_by": "user"})
+    for ours, theirs in zip(HistoryDataset(config).build(), SequentialDataset(config).build()):
+        pairs = [
+            sorted(zip(part["user_id"].tolist(), part["item_id"].tolist()))
+            for part in (ours.inter_feat, theirs.inter_feat)
+        ]
+        assert pairs[0] == pairs[1]
 
 
 def test_rows_know_their_full_history():
     data = built(HistoryDataset(tiny_config(MAX_ITEM_LIST_LENGTH=3)))
+    rows = data[:]
     for row in range(len(data)):
-        inter = data.inter_feat[row]
+        inter = rows[row]
         start, end = int(inter["history_start"]), int(inter["history_end"])
         window = [item for item in inter["item_id_list"].tolist() if item]
         assert data.history.items[max(start, end - 3) : end].tolist() == window
         assert int(data.history.items[end]) == int(inter["item_id"])
-    assert int((data.inter_feat["history_end"] - data.inter_feat["history_start"]).max()) == 11
+    assert int((rows["history_end"] - rows["history_start"]).max()) == 11
 
 
 def test_order_is_by_exact_time_and_ties_keep_the_order_of_the_file():
@@ -45,15 +84,23 @@ def test_order_is_by_exact_time_and_ties_keep_the_order_of_the_file():
     assert [tokens[item] for item in data.history.items] == ["a", "b", "d", "c", "e"]
 
 
+def test_windows_hold_the_newest_entries_at_the_asked_side():
+    values = torch.tensor([10, 11, 12, 13, 20, 21])  # the last prefix ends where the array does
+    start, end = torch.tensor([0, 0, 4, 0]), torch.tensor([1, 4, 6, 0])
+    right = windows(values, *window_index(start, end, 3, "right"))
+    assert right.tolist() == [[10, 0, 0], [11, 12, 13], [20, 21, 0], [0, 0, 0]]
+    left = windows(values, *window_index(start, end, 3, "left"))
+    assert left.tolist() == [[0, 0, 10], [11, 12, 13], [0, 20, 21], [0, 0, 0]]
+    pairs = windows(torch.stack([values, -values], 1), *window_index(start, end, 2, "left"))
+    assert pairs.tolist()[0] == [[0, 0], [10, -10]]
+
+
 def test_left_padding_moves_rows_to_the_right_edge():
-    table, length = torch.tensor([[1, 2, 0, 0], [3, 4, 5, 6], [7, 0, 0, 0]]), torch.tensor([2, 4, 1])
-    assert shift_right(table, length).tolist() == [[0, 0, 1, 2], [3, 4, 5, 6], [0, 0, 0, 7]]
-    right = built(HistoryDataset(tiny_config()))
-    left = built(HistoryDataset(tiny_config(pad_side="left")))
-    assert (left.inter_feat["item_length"] == 8).all()
+    right, left = (built(HistoryDataset(tiny_config(pad_side=side)))[:] for side in ("right", "left"))
+    assert (left["item_length"] == 8).all()
     for row in range(len(right)):
-        items = [item for item in right.inter_feat["item_id_list"][row].tolist() if item]
-        assert left.inter_feat["item_id_list"][row].tolist() == [0] * (8 - len(items)) + items
+        items = [item for item in right["item_id_list"][row].tolist() if item]
+        assert left["item_id_list"][row].tolist() == [0] * (8 - len(items)) + items
 
 
 @pytest.mark.parametrize(
@@ -67,6 +114,8 @@ def test_left_padding_moves_rows_to_the_right_edge():
         (["u\ti\n"], "user_id:token\titem_id:token\n", r"line 1: column timestamp is missing; found user_id, item_id"),
         (["u,i,1\n"], "user_id:token,item_id:token,timestamp:float\n", r"line 1: column .* is not name:type"),
         (["u\ti\t1\n"], "user_id\titem_id\ttimestamp\n", r"line 1: column 'user_id' is not name:type"),
+        (["u\ti\t1\n", "u\tj\t2\t3\n"], HEADER, r"line 3: expected 3 columns"),
+        (["u\ti\t1\n", "\n", "u\tj\t2\n"], HEADER, r"line 3: expected 3 columns .* found \[''\]"),
         (["u\ti\t1\n", "v\ti\t1\n"], HEADER, r"no user with two interactions"),
     ],
 )
@@ -104,3 +153,28 @@ def test_missing_values_in_other_columns_are_filled():
     config = tiny_config(dataset="rated", load_col={"inter": ["user_id", "item_id", "timestamp", "rating"]})
     data = HistoryDataset(config)
     assert data.inter_feat["rating"].tolist() == [2.0, 3.0, 4.0]
+
+
+def test_values_are_taken_literally():
+    """Quotes and pandas' words for missing values are tokens like any others; the last line may lack its end."""
+    write_inter(['u"\tNA\t1\n', 'u"\tnull\t2\n', 'u"\t"x\t3.5'], "odd")
+    data = HistoryDataset(tiny_config(dataset="odd"))
+    assert data.field2id_token["item_id"].tolist() == ["[PAD]", "NA", "null", '"x']
+    assert data.inter_feat["timestamp"].tolist() == [1.0, 2.0, 3.5]
+
+
+def test_a_number_in_a_column_that_is_not_used_may_be_anything():
+    header = "user_id:token\titem_id:token\ttimestamp:float\trating:float\n"
+    write_inter(["u\ta\t1\tgood\n", "u\tb\t2\t\n"], "rated", header=header)
+    assert len(HistoryDataset(tiny_config(dataset="rated")).inter_feat) == 2
+    every = tiny_config(dataset="rated", load_col={"inter": ["user_id", "item_id", "timestamp", "rating"]})
+    with pytest.raises(DataError, match=r"line 2: rating = 'good' is not a number"):
+        HistoryDataset(every)
+
+
+def test_sequence_columns_are_checked_too():
+    header = "user_id:token\titem_id:token\ttimestamp:float\ttags:float_seq\n"
+    write_inter(["u\ta\t1\t1 2\n", "u\tb\t2\n"], "tags", header=header)
+    config = tiny_config(dataset="tags", load_col={"inter": ["user_id", "item_id", "timestamp", "tags"]})
+    with pytest.raises(DataError, match=r"line 3: expected 4 columns"):
+        HistoryDataset(config)

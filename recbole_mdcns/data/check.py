@@ -1,4 +1,4 @@
-"""Checks of an atomic ``.inter`` file before anything is loaded: every error names the file and the line."""
+"""Checks of an atomic ``.inter`` file: every error names the file and the line."""
 
 from __future__ import annotations
 
@@ -17,35 +17,57 @@ def inter_file(config: Config) -> Path:
     return Path(config["data_path"]) / f"{config['dataset']}.inter"
 
 
-def check_inter_file(path: Path, config: Config) -> None:
-    """Check the header and every line of an atomic interaction file.
+def check_header(path: Path, config: Config) -> list[tuple[str, str]]:
+    """Read the first line of an atomic interaction file.
 
     Args:
         path: The file.
         config: Names the separator, the encoding and the fields of user, item and time.
 
+    Returns:
+        Name and type of every column.
+
     Raises:
-        DataError: The file is missing or empty, lacks a needed column, or has a malformed line.
+        DataError: The file is missing, its header is malformed or lacks a needed column, or nothing follows it.
     """
     if not path.is_file():
         raise DataError(f"dataset file {path} is missing: put the interactions of {config['dataset']!r} there")
     separator = config["field_separator"]
     needed = [config["USER_ID_FIELD"], config["ITEM_ID_FIELD"], config["TIME_FIELD"]]
+    try:
+        with path.open(encoding=config["encoding"]) as lines:
+            columns = _header(path, lines.readline().rstrip("\r\n"), separator, needed)
+            if not lines.readline():
+                raise DataError(f"{path} is empty: it has a header and no interaction")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not {error.encoding} text; set the key encoding") from None
+    return columns
+
+
+def check_inter_file(path: Path, config: Config, wanted: set[str] | None = None) -> None:
+    """Check the header and every line of an atomic interaction file.
+
+    Args:
+        path: The file.
+        config: Names the separator, the encoding and the fields of user, item and time.
+        wanted: Names of the columns whose values are used; all of them when None.
+
+    Raises:
+        DataError: The file is missing or empty, lacks a needed column, or has a malformed line.
+    """
+    columns = check_header(path, config)
+    needed = [config["USER_ID_FIELD"], config["ITEM_ID_FIELD"], config["TIME_FIELD"]]
+    number = 1
     with path.open(encoding=config["encoding"]) as lines:
-        columns = _header(path, lines.readline().rstrip("\r\n"), separator, needed)
-        kinds = [kind for _, kind in columns]
-        required = [index for index, (name, _) in enumerate(columns) if name in needed]
-        number = 1
         try:
+            lines.readline()
             for line in lines:
                 number += 1
-                _check_line(line.rstrip("\r\n").split(separator), columns, kinds, required)
+                _check_line(line.rstrip("\r\n").split(config["field_separator"]), columns, needed, wanted)
         except UnicodeDecodeError as error:
             raise DataError(f"{path}, after line {number}: not {error.encoding} text; set the key encoding") from None
         except ValueError as error:
             raise DataError(f"{path}, line {number}: {error}") from None
-    if number == 1:
-        raise DataError(f"{path} is empty: it has a header and no interaction")
 
 
 def _header(path: Path, header: str, separator: str, needed: list[str]) -> list[tuple[str, str]]:
@@ -67,19 +89,18 @@ def _header(path: Path, header: str, separator: str, needed: list[str]) -> list[
     return columns
 
 
-def _check_line(values: list[str], columns: list[tuple[str, str]], kinds: list[str], required: list[int]) -> None:
+def _check_line(values: list[str], columns: list[tuple[str, str]], needed: list[str], wanted: set[str] | None) -> None:
     if len(values) != len(columns):
         raise ValueError(
             f"expected {len(columns)} columns ({', '.join(name for name, _ in columns)}), found {values!r}"
         )
-    for index in required:
-        value = values[index]
-        if not value:
-            raise ValueError(f"{columns[index][0]} is empty")
-        if kinds[index] == "float":
+    for (name, kind), value in zip(columns, values):
+        if name in needed and not value:
+            raise ValueError(f"{name} is empty")
+        if kind == "float" and value and (wanted is None or name in wanted):
             try:
                 finite = math.isfinite(float(value))
             except ValueError:
                 finite = False
             if not finite:
-                raise ValueError(f"{columns[index][0]} = {value!r} is not a number")
+                raise ValueError(f"{name} = {value!r} is not a number")

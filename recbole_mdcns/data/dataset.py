@@ -1,50 +1,87 @@
-"""RecBole's sequential dataset, with checked files, exact time order and the full history of every row."""
+"""RecBole's sequential dataset on flat arrays: rows are ranges, windows are gathered when a batch asks for them."""
 
 from __future__ import annotations
 
+import copy
 from http.client import HTTPException
 from logging import getLogger
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from recbole.config import Config
 from recbole.data import data_preparation
 from recbole.data.dataloader import AbstractDataLoader
 from recbole.data.dataset import SequentialDataset
+from recbole.data.interaction import Interaction
 from recbole.utils.enum_type import FeatureSource, FeatureType
-from torch import Tensor
 
 from recbole_mdcns import compat
-from recbole_mdcns.data.check import check_inter_file, inter_file
+from recbole_mdcns.data import split
+from recbole_mdcns.data.atomic import read_inter
+from recbole_mdcns.data.check import check_header, check_inter_file, inter_file
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START, HistoryIndex
+from recbole_mdcns.data.kcore import filter_by_counts
+from recbole_mdcns.data.problems import find_problems
+from recbole_mdcns.data.windows import window_index, windows
 from recbole_mdcns.errors import DataError
 
 
 class HistoryDataset(SequentialDataset):
-    """One row per prefix as RecBole makes them, each also knowing its whole history.
+    """One row per prefix as RecBole makes them, kept as ranges of one flat array per column.
 
-    Three things differ from RecBole's class: lines are checked before loading; sequences are ordered by the exact
-    time, ties by the order in the file (RecBole rounds to float32 first); rows carry ``history_start`` and
-    ``history_end`` into :attr:`history`, which no ``MAX_ITEM_LIST_LENGTH`` cuts. With ``pad_side: left`` rows are
-    padded on the left, and ``item_length`` is the window's length, so that models read the last position.
+    ``inter_feat`` holds what a row has of its own: user, target, length, and where its history lies; ``dataset[rows]``
+    adds the windows of the newest ``MAX_ITEM_LIST_LENGTH`` entries, the columns that RecBole's models read. Lines are
+    checked while they are read, sequences are ordered by the exact time, ties by the order in the file (RecBole rounds
+    to float32 first), and with ``protocol: paper`` users are split instead of rows.
+
+    With ``pad_side: left`` windows are padded on the left, and ``item_length`` is their width, so that models read the
+    last position.
 
     Attributes:
-        history (HistoryIndex): All histories; set once the rows exist.
+        history (HistoryIndex): All histories, not cut by any window; set once the rows exist.
+        user_split (dict[str, list[str]]): Users by part under the ``paper`` protocol, empty otherwise.
     """
 
     history: HistoryIndex
     inter_feat: Any
+    user_feat: Any
+    item_feat: Any
+
+    def __init__(self, config: Config):
+        self.user_split: dict[str, list[str]] = {}
+        super().__init__(config)
+
+    # -- loading ------------------------------------------------------------------------------------------------------
 
     def _load_data(self, token: str, dataset_path: str) -> None:
         if not Path(dataset_path).exists():
             self._download()
-        check_inter_file(inter_file(self.config), self.config)
         super()._load_data(token, dataset_path)
+
+    def _load_inter_feat(self, token: str, dataset_path: str) -> None:
+        """Read with ``read_inter``; RecBole's own reader is left what it alone can: sequence columns."""
+        path = inter_file(self.config)
+        load, unload = self._get_load_and_unload_col(FeatureSource.INTERACTION)
+        columns = check_header(path, self.config)
+        kinds = {name: kind for name, kind in columns if (load is None or name in load) and name not in (unload or ())}
+        if any(kind.endswith("seq") for kind in kinds.values()):
+            check_inter_file(path, self.config, set(kinds))
+            return super()._load_inter_feat(token, dataset_path)
+        for name, kind in kinds.items():
+            self.set_field_property(name, FeatureType(kind), FeatureSource.INTERACTION, 1)
+            if kind == "float":
+                self.field2bucketnum[name] = 2
+        self.inter_feat = read_inter(path, self.config, columns, set(kinds))
+        return None
 
     def _download(self) -> None:
         target = inter_file(self.config)
+        hint = f"put its interactions into {target}, or set data_path to the folder that holds it"
+        if self.config["raw_data"]:
+            raise DataError(f"dataset {self.dataset_name!r} is not in {self.dataset_path}: {self.config['raw_data']}")
         try:
             super()._download()
         except (OSError, HTTPException, RuntimeError, ValueError) as error:
@@ -55,9 +92,39 @@ class HistoryDataset(SequentialDataset):
                     folder.rmdir()
                 raise DataError(
                     f"dataset {self.dataset_name!r} is not in {self.dataset_path} and could not be downloaded "
-                    f"({getattr(error, 'reason', None) or error}): put its interactions into {target}, "
-                    "or set data_path to the folder that holds it"
+                    f"({getattr(error, 'reason', None) or error}): {hint}"
                 ) from None
+
+    def _filter_by_inter_num(self) -> None:
+        """Apply RecBole's intervals by counting integers; its own way counts strings in Python."""
+        if self.user_feat is not None or self.item_feat is not None:
+            super()._filter_by_inter_num()
+        else:
+            columns, allowed = [], []
+            for field, key in ((self.uid_field, "user_inter_num_interval"), (self.iid_field, "item_inter_num_interval")):
+                intervals = self._parse_intervals_str(self.config[key])
+                columns.append(pd.factorize(self.inter_feat[field])[0])
+                allowed.append(lambda counts, i=intervals: self._within_intervals(counts, i) if i else counts >= 0)
+            kept = filter_by_counts(*columns, *allowed)
+            if not kept.all():
+                self.inter_feat = self.inter_feat[kept]
+        if self.inter_feat.empty:
+            intervals = {key: self.config[key] for key in ("user_inter_num_interval", "item_inter_num_interval")}
+            raise DataError(f"{inter_file(self.config)}: the filters leave no interaction ({intervals})")
+        strict = self.config["strict_data"]
+        self.report(find_problems(self.inter_feat, self.uid_field, self.iid_field, self.time_field, unsorted=strict))
+
+    def report(self, problems: list[str]) -> None:
+        """Log problems of the data, or refuse them with ``strict_data``.
+
+        Raises:
+            DataError: There is one, and ``strict_data`` is set.
+        """
+        for problem in problems:
+            message = f"{inter_file(self.config)}, {problem}"
+            if self.config["strict_data"]:
+                raise DataError(f"{message}; strict_data = False only reports this")
+            self.logger.warning(message)
 
     def _fill_nan(self) -> None:
         for name in self.feat_name_list:
@@ -67,56 +134,109 @@ class HistoryDataset(SequentialDataset):
         with compat.quiet_readonly_arrays():
             return super()._dataframe_to_interaction(data)
 
+    # -- rows ---------------------------------------------------------------------------------------------------------
+
     def _change_feat_format(self) -> None:
-        # Here times are still float64; RecBole's own sort afterwards is stable and keeps this order.
+        # Here times are still float64; RecBole's own conversion afterwards keeps this order.
         self._check_field("uid_field", "time_field")
-        self.inter_feat = self.inter_feat.sort_values([self.uid_field, self.time_field], kind="stable")
+        order = np.lexsort((self.inter_feat[self.time_field], self.inter_feat[self.uid_field]))
+        self.inter_feat = self.inter_feat.iloc[order]
         super()._change_feat_format()
-        if self.config["pad_side"] == "left":
-            self._pad_left()
 
     def data_augmentation(self) -> None:
-        """Make one row per prefix with RecBole's method, and note where each row's full history lies."""
+        """Make one row per prefix: user and target of its own, its history as a range of the flat columns."""
+        self._aug_presets()
         users = self.inter_feat[self.uid_field].numpy()
-        items = self.inter_feat[self.iid_field].numpy().copy()
         is_start = np.ones(len(users), dtype=bool)
         is_start[1:] = users[1:] != users[:-1]
         if is_start.all():
             raise DataError(f"dataset {self.dataset_name!r} has no user with two interactions: nothing to train on")
         starts = np.maximum.accumulate(np.where(is_start, np.arange(len(users)), 0))
-        super().data_augmentation()
-        targets = np.flatnonzero(~is_start)
-        if not np.array_equal(self.inter_feat[self.iid_field].numpy(), items[targets]):
-            raise DataError("RecBole made other rows than one per prefix: this version of RecBole is not supported")
-        self.history = HistoryIndex(items, starts, self.item_num)
-        for field, values in ((HISTORY_START, starts[targets]), (HISTORY_END, targets)):
+        self.history = HistoryIndex(self.inter_feat[self.iid_field].numpy(), starts, self.item_num)
+        self._columns = {name: self.inter_feat[name] for name in self.inter_feat.interaction if name != self.uid_field}
+
+        targets = torch.from_numpy(np.flatnonzero(~is_start))
+        rows = {name: column[targets] for name, column in self.inter_feat.interaction.items()}
+        rows[HISTORY_START], rows[HISTORY_END] = torch.from_numpy(starts)[targets], targets
+        length = (targets - rows[HISTORY_START]).clamp(max=self.max_item_list_len)
+        if self.config["pad_side"] == "left":
+            length = torch.full_like(length, self.max_item_list_len)
+        rows[self.item_list_length_field] = length
+        for field in (HISTORY_START, HISTORY_END):
             self.set_field_property(field, FeatureType.TOKEN, FeatureSource.INTERACTION, 1)
-            self.inter_feat[field] = torch.from_numpy(values)
+        self.inter_feat = Interaction(rows)
 
-    def _pad_left(self) -> None:
-        length = self.inter_feat[self.item_list_length_field]
-        suffix = self.config["LIST_SUFFIX"]
-        for field in [name for name in self.inter_feat if name.endswith(suffix)]:
-            self.inter_feat[field] = shift_right(self.inter_feat[field], length)
-        self.inter_feat[self.item_list_length_field] = torch.full_like(length, self.max_item_list_len)
+    def __getitem__(self, index, join: bool = True) -> Interaction:
+        """Return rows with their windows, as RecBole's tables would hold them."""
+        rows = super().__getitem__(index, join)
+        place, filled = window_index(
+            rows[HISTORY_START], rows[HISTORY_END], self.max_item_list_len, self.config["pad_side"]
+        )
+        for name, column in self._columns.items():
+            rows.interaction[getattr(self, f"{name}_list_field")] = windows(column, place, filled)
+        return rows
 
+    def inter_matrix(self, form="coo", value_field=None):
+        """Return RecBole's user-item matrix of these rows: every target, and the first item of every sequence."""
+        first = torch.arange(len(self))[self.inter_feat[HISTORY_END] - self.inter_feat[HISTORY_START] == 1]
+        both = copy.copy(self)
+        rows = self.inter_feat.interaction
+        begun = {name: self._columns[name][rows[HISTORY_START][first]] for name in rows if name in self._columns}
+        begun[self.uid_field] = rows[self.uid_field][first]
+        both.inter_feat = Interaction({name: torch.cat([rows[name], begun[name]]) for name in begun})
+        return super(SequentialDataset, both).inter_matrix(form, value_field)
 
-def shift_right(table: Tensor, length: Tensor) -> Tensor:
-    """Move right-padded rows to the right edge of their window.
+    # -- splits -------------------------------------------------------------------------------------------------------
 
-    Args:
-        table: Rows padded with 0 on the right, shape [B, L] or [B, L, ...].
-        length: Their lengths, shape [B].
+    def build(self) -> list[HistoryDataset]:
+        """Split into train, valid and test as ``protocol`` says."""
+        if self.config["protocol"] == "leave_one_out":
+            return super().build()
+        self._change_feat_format()
+        self._drop_unused_col()
+        return [self._part(rows) for rows in self._split_by_users()]
 
-    Returns:
-        The same rows padded with 0 on the left.
-    """
-    width = table.size(1)
-    source = torch.arange(width) - (width - length[:, None])  # [B, L], negative where padding goes
-    rows = torch.arange(len(table))[:, None].expand_as(source)
-    moved = table[rows, source.clamp(min=0)]
-    moved[source < 0] = 0
-    return moved
+    def leave_one_out(self, group_by: str, leave_one_mode: str) -> list[HistoryDataset]:
+        """Split rows as RecBole's method of this name, without a Python loop over rows."""
+        users = self.inter_feat[group_by].numpy()
+        none = np.empty(0, dtype=np.int64)
+        if leave_one_mode == "valid_and_test":
+            parts = split.leave_one_out(users, 2)
+        elif leave_one_mode == "valid_only":
+            parts = [*split.leave_one_out(users, 1), none]
+        elif leave_one_mode == "test_only":
+            train, test = split.leave_one_out(users, 1)
+            parts = [train, none, test]
+        else:
+            raise DataError(
+                f"eval_args.split.LS = {leave_one_mode!r} is not allowed: choose valid_and_test, valid_only or test_only"
+            )
+        self._drop_unused_col()
+        return [self._part(rows) for rows in parts]
+
+    def _split_by_users(self) -> list[np.ndarray]:
+        users = self.inter_feat[self.uid_field].numpy()
+        names = self.field2id_token[self.uid_field]
+        if self.config["split_file"]:
+            self.user_split = split.read_split(self.config["split_file"], set(names[1:]))
+            left_out = self.user_num - 1 - sum(map(len, self.user_split.values()))
+            if left_out:
+                self.logger.warning(f"split_file {self.config['split_file']} leaves {left_out} users out")
+        else:
+            with_rows = [str(names[user]) for user in np.unique(users)]
+            self.user_split = split.split_users(with_rows, self.config["split_ratio"], self.config["split_seed"])
+        part = np.full(self.user_num, -1)
+        for number, members in enumerate(self.user_split.values()):
+            part[[self.field2token_id[self.uid_field][name] for name in members]] = number
+        is_last = np.ones(len(users), dtype=bool)
+        is_last[:-1] = users[1:] != users[:-1]
+        evaluated = is_last | (self.config["eval_prefixes"] == "all")
+        part = part[users]
+        return [np.flatnonzero((part == number) & (evaluated | (number == 0))) for number in range(len(split.PARTS))]
+
+    def _part(self, rows: np.ndarray) -> HistoryDataset:
+        index = torch.from_numpy(rows)
+        return self.copy(Interaction({name: column[index] for name, column in self.inter_feat.interaction.items()}))
 
 
 def load_splits(config: Config) -> tuple[HistoryDataset, dict[str, AbstractDataLoader]]:
@@ -131,10 +251,11 @@ def load_splits(config: Config) -> tuple[HistoryDataset, dict[str, AbstractDataL
     try:
         dataset = HistoryDataset(config)
         getLogger().info(dataset)
-        splits = dict(zip(("train", "valid", "test"), data_preparation(config, dataset)))
+        splits = dict(zip(split.PARTS, data_preparation(config, dataset)))
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, NotImplementedError) as error:
         raise DataError(f"dataset {config['dataset']!r} cannot be loaded and split: {error}") from error
     rows = {name: len(loader._dataset) for name, loader in splits.items()}
     if not all(rows.values()):
-        raise DataError(f"dataset {config['dataset']!r} splits into rows {rows}: each part needs one (see eval_args)")
+        key = "eval_args" if config["protocol"] == "leave_one_out" else "split_file" if config["split_file"] else "split_ratio"
+        raise DataError(f"dataset {config['dataset']!r} splits into rows {rows}: each part needs one (see {key})")
     return dataset, splits

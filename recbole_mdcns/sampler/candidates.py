@@ -8,6 +8,7 @@ from torch import Tensor
 
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
+from recbole_mdcns.data.history import HISTORY_END, HISTORY_START
 from recbole_mdcns.errors import ConfigError
 
 
@@ -37,9 +38,9 @@ class CandidateSampler(RepeatableSampler):
         Raises:
             ConfigError: Some row has fewer; names the user and what is left.
         """
-        rows = TargetBatch.from_rows(dataset.inter_feat, dataset.config)
-        device = self.history.items.device
-        left = self.allowed_num(*(field.to(device) for field in (rows.target, rows.history_start, rows.history_end)))
+        rows, device = dataset.inter_feat, self.history.items.device
+        fields = (rows[dataset.iid_field], rows[HISTORY_START], rows[HISTORY_END])
+        left = self.allowed_num(*(field.to(device) for field in fields))
         fewest = int(left.argmin())
         if int(left[fewest]) < self.candidate_num:
             user = dataset.id2token(dataset.uid_field, int(dataset.inter_feat[dataset.uid_field][fewest]))
