@@ -12,7 +12,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from recbole_mdcns.config import MDCNSConfig
-from recbole_mdcns.data.dataset import load_splits
+from recbole_mdcns.data.load import load_splits
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.model.encoder import FullRankingEncoder, make_encoder
 from recbole_mdcns.model.registry import model_names

@@ -142,7 +142,9 @@ class MDCNSConfig(Config):
                 self.internal_config_dict.update(read_yaml(path))
         of_dataset = ours / "dataset" / f"{dataset}.yaml"
         for_dataset = read_yaml(of_dataset) if of_dataset.is_file() else {}
-        protocol = self.external_config_dict.get("protocol", for_dataset.get("protocol", self.internal_config_dict["protocol"]))
+        protocol = self.external_config_dict.get(
+            "protocol", for_dataset.get("protocol", self.internal_config_dict["protocol"])
+        )
         preset = read_yaml(ours / "protocol" / f"{own_keys()['protocol'].check(protocol)}.yaml")
         # Model keys of the preset hold for the models that have them.
         self.internal_config_dict.update({k: v for k, v in preset.items() if k in self.internal_config_dict})
@@ -219,16 +221,22 @@ class MDCNSConfig(Config):
         numbers = all(isinstance(share, (int, float)) and not isinstance(share, bool) for share in ratio)
         if not numbers or len(ratio) != 3 or min(ratio) < 0 or abs(sum(ratio) - 1) > 1e-6:
             raise ConfigError(
-                f"split_ratio = {ratio!r} is not allowed: give the shares of train, valid and test users, three numbers "
-                "from 0 to 1 that sum to 1"
+                f"split_ratio = {ratio!r} is not allowed: give the shares of train, valid and test users, three "
+                "numbers from 0 to 1 that sum to 1"
             )
         external, internal = self.external_config_dict, self.internal_config_dict
-        unused = ("eval_args",) if final["protocol"] == "paper" else _USER_SPLIT_KEYS
-        for key in unused:
+        if final["protocol"] == "paper":
+            asked = (external.get("eval_args") or {}).get("split")
+            if asked not in (None, internal["eval_args"]["split"]):
+                raise ConfigError(
+                    f"eval_args.split = {asked!r} is not used under protocol paper: split_ratio or split_file says who "
+                    "is trained on"
+                )
+            return
+        for key in _USER_SPLIT_KEYS:
             if key in external and external[key] != internal[key]:
                 raise ConfigError(
-                    f"{key} = {external[key]!r} is not used under protocol {final['protocol']}: "
-                    + ("it splits users by split_ratio or split_file" if key == "eval_args" else "set protocol to paper")
+                    f"{key} = {external[key]!r} is not used under protocol leave_one_out: set protocol=paper"
                 )
 
     def _columns(self, final: dict[str, Any]) -> dict[str, Any] | None:

@@ -12,7 +12,9 @@ from recbole.utils import init_logger, init_seed, set_color
 from tabulate import tabulate
 
 from recbole_mdcns.config import MDCNSConfig
-from recbole_mdcns.data.dataset import HistoryDataset, load_splits
+from recbole_mdcns.data.dataset import HistoryDataset
+from recbole_mdcns.data.load import load_splits
+from recbole_mdcns.data.split import write_split
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.negatives import STRATEGIES
 from recbole_mdcns.record import build_record, check_writable, write_record
@@ -55,10 +57,15 @@ def run_recbole_mdcns(
     logger = getLogger()
     logger.info(config)
 
-    _, splits = load_splits(config)
+    whole, splits = load_splits(config)
     trainer = build_trainer(config, splits["train"]._dataset)
     if config["resume"]:
         trainer.resume_checkpoint(config["resume"])
+    beside = config["result_file"] or (trainer.files.best if saved else None)
+    if beside and whole.user_split:
+        path = Path(beside).with_name(f"{Path(beside).stem}-split.tsv")
+        write_split(whole.user_split, path)
+        logger.info(f"Split over users, for split_file: {path}")
     progress = config["show_progress"]
     best_score, best_result = trainer.fit(splits["train"], splits["valid"], saved=saved, show_progress=progress)
 

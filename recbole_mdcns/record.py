@@ -58,10 +58,9 @@ def build_record(
         "config": config.plain(),
         "seed": config["seed"],
         "data": {
-            "users": dataset.user_num - 1,
-            "items": dataset.item_num - 1,
-            "interactions": len(dataset.history.items),
+            **dataset.statistics(),
             "rows": {name: len(loader._dataset) for name, loader in splits.items()},
+            "split_users": {part: len(users) for part, users in dataset.user_split.items()},
         },
         "epochs": trainer.history,
         "best_epoch": best["epoch"] if best else None,

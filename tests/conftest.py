@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from recbole_mdcns.config import MDCNSConfig
-from recbole_mdcns.data.dataset import load_splits
+from recbole_mdcns.data.load import load_splits
 from recbole_mdcns.quick_start import build_trainer
 
 HEADER = "user_id:token\titem_id:token\ttimestamp:float\n"

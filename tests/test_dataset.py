@@ -8,7 +8,8 @@ from conftest import HEADER, tiny_config, write_inter
 from recbole.data.dataset import SequentialDataset
 
 from recbole_mdcns.config import MDCNSConfig
-from recbole_mdcns.data.dataset import HistoryDataset, load_splits
+from recbole_mdcns.data.dataset import HistoryDataset
+from recbole_mdcns.data.load import load_splits
 from recbole_mdcns.data.windows import window_index, windows
 from recbole_mdcns.errors import DataError
 

@@ -8,7 +8,7 @@ from conftest import cycle_lines, same, states, tiny_config, tiny_run, write_int
 from recbole.data.transform import construct_transform
 
 from recbole_mdcns.data.batch import TargetBatch
-from recbole_mdcns.data.dataset import load_splits
+from recbole_mdcns.data.load import load_splits
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.model.encoder import FullRankingEncoder, InnerProductEncoder, full_ranking, make_encoder
 from recbole_mdcns.model.registry import model_names

@@ -32,6 +32,7 @@ def test_result_and_record():
     assert record["config"]["peer"]["hidden_size"] == 16
     assert record["data"] == {
         "users": 40, "items": 30, "interactions": 480, "rows": {"train": 360, "valid": 40, "test": 40},
+        "split_users": {},
     }  # fmt: skip
     assert [e["epoch"] for e in record["epochs"]] == [0, 1, 2]
     scores = [e["valid"]["ndcg@10"] for e in record["epochs"]]

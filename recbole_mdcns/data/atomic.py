@@ -1,4 +1,4 @@
-"""Reading an atomic ``.inter`` file whole and fast; a file that is not clean is read again by ``check``, line by line."""
+"""Reading an atomic ``.inter`` file whole and fast; one that is not clean is read again by ``check``, line by line."""
 
 from __future__ import annotations
 

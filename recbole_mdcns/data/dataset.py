@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from http.client import HTTPException
-from logging import getLogger
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,6 @@ import numpy as np
 import pandas as pd
 import torch
 from recbole.config import Config
-from recbole.data import data_preparation
-from recbole.data.dataloader import AbstractDataLoader
 from recbole.data.dataset import SequentialDataset
 from recbole.data.interaction import Interaction
 from recbole.utils.enum_type import FeatureSource, FeatureType
@@ -101,7 +98,10 @@ class HistoryDataset(SequentialDataset):
             super()._filter_by_inter_num()
         else:
             columns, allowed = [], []
-            for field, key in ((self.uid_field, "user_inter_num_interval"), (self.iid_field, "item_inter_num_interval")):
+            for field, key in (
+                (self.uid_field, "user_inter_num_interval"),
+                (self.iid_field, "item_inter_num_interval"),
+            ):
                 intervals = self._parse_intervals_str(self.config[key])
                 columns.append(pd.factorize(self.inter_feat[field])[0])
                 allowed.append(lambda counts, i=intervals: self._within_intervals(counts, i) if i else counts >= 0)
@@ -166,8 +166,10 @@ class HistoryDataset(SequentialDataset):
             self.set_field_property(field, FeatureType.TOKEN, FeatureSource.INTERACTION, 1)
         self.inter_feat = Interaction(rows)
 
-    def __getitem__(self, index, join: bool = True) -> Interaction:
-        """Return rows with their windows, as RecBole's tables would hold them."""
+    def __getitem__(self, index, join: bool = True):
+        """Return rows with their windows, or one column of all rows, as RecBole's tables would hold them."""
+        if isinstance(index, str):
+            return self.inter_feat[index] if index in self.inter_feat else self[:][index]
         rows = super().__getitem__(index, join)
         place, filled = window_index(
             rows[HISTORY_START], rows[HISTORY_END], self.max_item_list_len, self.config["pad_side"]
@@ -175,6 +177,10 @@ class HistoryDataset(SequentialDataset):
         for name, column in self._columns.items():
             rows.interaction[getattr(self, f"{name}_list_field")] = windows(column, place, filled)
         return rows
+
+    def statistics(self) -> dict[str, int]:
+        """Return the numbers of users, items and interactions after the filters, the padding not counted."""
+        return {"users": self.user_num - 1, "items": self.item_num - 1, "interactions": len(self.history.items)}
 
     def inter_matrix(self, form="coo", value_field=None):
         """Return RecBole's user-item matrix of these rows: every target, and the first item of every sequence."""
@@ -208,9 +214,8 @@ class HistoryDataset(SequentialDataset):
             train, test = split.leave_one_out(users, 1)
             parts = [train, none, test]
         else:
-            raise DataError(
-                f"eval_args.split.LS = {leave_one_mode!r} is not allowed: choose valid_and_test, valid_only or test_only"
-            )
+            allowed = "choose valid_and_test, valid_only or test_only"
+            raise DataError(f"eval_args.split.LS = {leave_one_mode!r} is not allowed: {allowed}")
         self._drop_unused_col()
         return [self._part(rows) for rows in parts]
 
@@ -237,25 +242,3 @@ class HistoryDataset(SequentialDataset):
     def _part(self, rows: np.ndarray) -> HistoryDataset:
         index = torch.from_numpy(rows)
         return self.copy(Interaction({name: column[index] for name, column in self.inter_feat.interaction.items()}))
-
-
-def load_splits(config: Config) -> tuple[HistoryDataset, dict[str, AbstractDataLoader]]:
-    """Check, load, filter and split the dataset of a configuration.
-
-    Returns:
-        The whole dataset, and RecBole's loaders by name: ``train``, ``valid``, ``test``.
-
-    Raises:
-        DataError: It is missing, malformed, or too little is left of it after the filters.
-    """
-    try:
-        dataset = HistoryDataset(config)
-        getLogger().info(dataset)
-        splits = dict(zip(split.PARTS, data_preparation(config, dataset)))
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, NotImplementedError) as error:
-        raise DataError(f"dataset {config['dataset']!r} cannot be loaded and split: {error}") from error
-    rows = {name: len(loader._dataset) for name, loader in splits.items()}
-    if not all(rows.values()):
-        key = "eval_args" if config["protocol"] == "leave_one_out" else "split_file" if config["split_file"] else "split_ratio"
-        raise DataError(f"dataset {config['dataset']!r} splits into rows {rows}: each part needs one (see {key})")
-    return dataset, splits

@@ -26,7 +26,9 @@ def filter_by_counts(users: np.ndarray, items: np.ndarray, user_allowed: Allowed
     """
     left = np.arange(len(users))
     while True:
-        stays = user_allowed(np.bincount(users[left]))[users[left]] & item_allowed(np.bincount(items[left]))[items[left]]
+        stays = (
+            user_allowed(np.bincount(users[left]))[users[left]] & item_allowed(np.bincount(items[left]))[items[left]]
+        )
         if stays.all():
             break
         left = left[stays]

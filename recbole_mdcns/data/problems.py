@@ -19,33 +19,34 @@ def find_problems(frame: pd.DataFrame, user: str, item: str, time: str, unsorted
     Returns:
         One sentence for each kind that occurs, with the line where it occurs first and how often.
     """
-    codes, names = pd.factorize(frame[user])
+    users, names = pd.factorize(frame[user])
+    items = pd.factorize(frame[item])[0]
     times, lines = frame[time].to_numpy(), frame.index.to_numpy() + 2
     found = []
+
     if unsorted:
-        order = np.lexsort((lines, codes))
-        back = (codes[order][1:] == codes[order][:-1]) & (times[order][1:] < times[order][:-1])
+        order = np.lexsort((lines, users))  # of each user, as in the file
+        back = (np.diff(users[order]) == 0) & (np.diff(times[order]) < 0)
         if back.any():
-            where = order[1:][back]
-            line = lines[where].min()
+            line = lines[order[1:][back]].min()
             found.append(f"line {line}: its {time} is before the line above it of its user ({back.sum()} such lines)")
-    order = np.lexsort((lines, pd.factorize(frame[item])[0], times, codes))
-    same = codes[order][1:] == codes[order][:-1]
-    same &= times[order][1:] == times[order][:-1]
-    items = frame[item].array
-    where = order[1:][same]
-    before = order[:-1][same]
-    again = np.asarray(items[where] == items[before])
+
+    order = np.lexsort((lines, items, times, users))
+    again = np.logical_and.reduce([np.diff(values[order]) == 0 for values in (users, items, times)])
     if again.any():
-        first = np.argmin(lines[where[again]])
-        line, other = lines[where[again]][first], lines[before[again]][first]
-        found.append(f"line {line}: the same {user}, {item} and {time} as in line {other} ({again.sum()} such lines)")
-    single = np.flatnonzero(np.bincount(codes) == 1)
-    if len(single):
-        alone = np.flatnonzero(np.isin(codes, single))
-        line = lines[alone].min()
-        name = names[codes[alone[np.argmin(lines[alone])]]]
+        later, earlier = lines[order[1:][again]], lines[order[:-1][again]]
+        first = later.argmin()
         found.append(
-            f"line {line}: {user} {name!r} has one interaction, nothing to train or evaluate on ({len(single)} such users)"
+            f"line {later[first]}: the same {user}, {item} and {time} as in line {earlier[first]} "
+            f"({again.sum()} such lines)"
+        )
+
+    is_single = np.bincount(users) == 1
+    if is_single.any():
+        alone = np.flatnonzero(is_single[users])
+        first = alone[lines[alone].argmin()]
+        found.append(
+            f"line {lines[first]}: {user} {str(names[users[first]])!r} has one interaction, nothing to train or "
+            f"evaluate on ({is_single.sum()} such users)"
         )
     return found

@@ -81,7 +81,9 @@ def read_split(path: str | Path, known: set[str]) -> dict[str, list[str]]:
     for number, line in enumerate(lines[1:], start=2):
         user, _, part = line.partition("\t")
         if part not in parts:
-            raise DataError(f"split_file {path}, line {number}: expected user, tab and {'|'.join(PARTS)}, found {line!r}")
+            raise DataError(
+                f"split_file {path}, line {number}: expected user, tab and {'|'.join(PARTS)}, found {line!r}"
+            )
         if user not in known:
             raise DataError(f"split_file {path}, line {number}: user {user!r} is not in the data (after its filters)")
         if user in seen:
@@ -94,5 +96,6 @@ def read_split(path: str | Path, known: set[str]) -> dict[str, list[str]]:
 def write_split(parts: dict[str, list[str]], path: Path) -> None:
     """Write a split so that :func:`read_split` gives the same again."""
     lines = [_HEADER, *(f"{user}\t{part}" for part, users in parts.items() for user in users)]
+    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
         file.write(("\n".join(lines) + "\n").encode())

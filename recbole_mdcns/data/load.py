@@ -1,0 +1,65 @@
+"""From a configuration to the loaders of train, valid and test, with a look at what they hold."""
+
+from __future__ import annotations
+
+from logging import getLogger
+
+import torch
+from recbole.config import Config
+from recbole.data import data_preparation
+from recbole.data.dataloader import AbstractDataLoader
+
+from recbole_mdcns.data.dataset import HistoryDataset
+from recbole_mdcns.data.history import HISTORY_START
+from recbole_mdcns.data.split import PARTS
+from recbole_mdcns.errors import DataError
+
+
+def load_splits(config: Config) -> tuple[HistoryDataset, dict[str, AbstractDataLoader]]:
+    """Check, load, filter and split the dataset of a configuration.
+
+    Returns:
+        The whole dataset, and RecBole's loaders by name: ``train``, ``valid``, ``test``.
+
+    Raises:
+        DataError: It is missing, malformed, or too little is left of it after the filters.
+    """
+    try:
+        dataset = HistoryDataset(config)
+        getLogger().info(dataset)
+        splits = dict(zip(PARTS, data_preparation(config, dataset)))
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, NotImplementedError) as error:
+        raise DataError(f"dataset {config['dataset']!r} cannot be loaded and split: {error}") from error
+    parts = {name: loader._dataset for name, loader in splits.items()}
+    rows = {name: len(part) for name, part in parts.items()}
+    if not all(rows.values()):
+        key = (
+            "eval_args"
+            if config["protocol"] == "leave_one_out"
+            else "split_file"
+            if config["split_file"]
+            else "split_ratio"
+        )
+        raise DataError(f"dataset {config['dataset']!r} splits into rows {rows}: each part needs one (see {key})")
+    dataset.report(_unexpected(dataset) + _only_evaluated(**parts))
+    return dataset, splits
+
+
+def _unexpected(dataset: HistoryDataset) -> list[str]:
+    found, expected = dataset.statistics(), dataset.config["expected_statistics"] or {}
+    differ = [
+        f"{found.get(name)} {name}, expected {number}" for name, number in expected.items() if found.get(name) != number
+    ]
+    return [f"after the filters: {'; '.join(differ)} (expected_statistics)"] if differ else []
+
+
+def _only_evaluated(train: HistoryDataset, valid: HistoryDataset, test: HistoryDataset) -> list[str]:
+    is_learned = torch.zeros(train.item_num, dtype=torch.bool)
+    is_learned[train.inter_feat[train.iid_field]] = True
+    is_learned[train.history.items[train.inter_feat[HISTORY_START]]] = True  # a sequence's first item is no target
+    targets = torch.cat([part.inter_feat[part.iid_field] for part in (valid, test)]).unique()
+    unseen = targets[~is_learned[targets]]
+    if not len(unseen):
+        return []
+    name = str(train.id2token(train.iid_field, int(unseen[0])))
+    return [f"{train.iid_field} {name!r} is evaluated and never trained on ({len(unseen)} such items)"]
