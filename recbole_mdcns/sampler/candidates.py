@@ -39,8 +39,13 @@ class CandidateSampler(RepeatableSampler):
             ConfigError: Some row has fewer; names the user and what is left.
         """
         rows, device = dataset.inter_feat, self.history.items.device
-        fields = (rows[dataset.iid_field], rows[HISTORY_START], rows[HISTORY_END])
-        left = self.allowed_num(*(field.to(device) for field in fields))
+        start, end = rows[HISTORY_START].to(device), rows[HISTORY_END].to(device)
+        left = self.item_num - 1 - self.history.distinct_num(start, end)
+        close = (left <= self.candidate_num).nonzero().squeeze(1)  # the target may be one item more
+        if not len(close):
+            return
+        target = rows[dataset.iid_field].to(device)
+        left[close] = self.allowed_num(target[close], start[close], end[close])
         fewest = int(left.argmin())
         if int(left[fewest]) < self.candidate_num:
             user = dataset.id2token(dataset.uid_field, int(dataset.inter_feat[dataset.uid_field][fewest]))

@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Any
 
 import torch
+from recbole.data.interaction import Interaction
 from recbole.model.abstract_recommender import SequentialRecommender
 from recbole.utils import get_gpu_usage, set_color
 from torch import Tensor
@@ -54,19 +55,34 @@ class NegativeSamplingTrainer(ResumableTrainer):
         self.sampler.generator.set_state(state["sampler"].cpu())
         self.strategy.load_state_dict(state["strategy"])
 
-    def fit(self, train_data, *args, **kwargs):
-        """Check that every row leaves N candidates, then train; see :meth:`ResumableTrainer.fit`.
+    def prepare(self, train_data) -> None:
+        """Make the candidate sampler of a training set, and check that every row leaves N candidates.
 
         Raises:
             ConfigError: Some row leaves fewer.
-            TrainingError: The loss is no longer finite.
         """
         if self.sampler is None:
             dataset = train_data._dataset
             sampler = CandidateSampler(dataset, self.strategy.candidate_num, self.config["seed"], self.device)
             sampler.check(dataset)
             self.sampler = sampler
+
+    def fit(self, train_data, *args, **kwargs):
+        """Check the data, then train; see :meth:`prepare` and :meth:`ResumableTrainer.fit`.
+
+        Raises:
+            ConfigError: Some row leaves fewer than N candidates.
+            TrainingError: The loss is no longer finite.
+        """
+        self.prepare(train_data)
         return super().fit(train_data, *args, **kwargs)
+
+    def train_step(self, rows: Interaction) -> tuple[int, dict[str, Tensor]]:
+        """Take one optimiser step on a batch of RecBole's loader; return its number of targets and its losses."""
+        batch = TargetBatch.from_rows(rows.to(self.device), self.config)
+        loss, parts = self.training_loss(batch)
+        self._step(loss)
+        return len(batch), {"loss": loss.detach(), **parts}
 
     # -- training -----------------------------------------------------------------------------------------------------
 
@@ -131,12 +147,10 @@ class NegativeSamplingTrainer(ResumableTrainer):
         sums: dict[str, Tensor] = {}
         target_num = 0
         for rows in batches:
-            batch = TargetBatch.from_rows(rows.to(self.device), self.config)
-            loss, parts = self.training_loss(batch)
-            self._step(loss)
-            target_num += len(batch)
-            for name, value in {"loss": loss.detach(), **parts}.items():
-                sums[name] = sums.get(name, 0) + value.double() * len(batch)
+            number, parts = self.train_step(rows)
+            target_num += number
+            for name, value in parts.items():
+                sums[name] = sums.get(name, 0) + value.double() * number
             if self.gpu_available and show_progress:
                 batches.set_postfix_str(set_color("GPU RAM: " + get_gpu_usage(self.device), "yellow"))
         means = dict(zip(sums, (torch.stack(list(sums.values())) / target_num).tolist()))
