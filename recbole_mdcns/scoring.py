@@ -6,23 +6,93 @@ Equation numbers are those of MDCNS, SIGIR 2026, arXiv 2605.19651.
 
 from __future__ import annotations
 
+import functools
+import warnings
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
-def pool_scores(encoding: Tensor, item_table: Tensor, items: Tensor) -> Tensor:
+def pool_scores(encoding: Tensor, item_table: Tensor, items: Tensor, order: Tensor | None = None) -> Tensor:
     """Score items by inner product, Eq. (3): ``s(v) = h . e(v)``.
+
+    Neither forward nor backward keeps the embeddings of the items, [T, C, H]: both gradients are weighted sums of rows,
+    of the table by target, and of the encodings by item.
 
     Args:
         encoding: Encoded histories h, shape [T, H].
         item_table: Item embeddings, shape [V + 1, H].
         items: Item ids, shape [T, C].
+        order: What :func:`item_order` gives for these items, where several models score them.
 
     Returns:
         Scores, shape [T, C].
     """
-    vectors = F.embedding(items, item_table)  # [T, C, H]
-    return (vectors @ encoding.unsqueeze(-1)).squeeze(-1)  # [T, C]
+    return _PoolScores.apply(encoding, item_table, items, order)
+
+
+def item_order(items: Tensor) -> Tensor:
+    """Return the places of ``items.view(-1)`` in the order of the item ids, shape [T * C]."""
+    return items.reshape(-1).int().argsort(stable=True)
+
+
+class _PoolScores(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, encoding: Tensor, item_table: Tensor, items: Tensor, order: Tensor | None) -> Tensor:
+        ctx.save_for_backward(encoding, item_table, items, order)
+        fits = items.size(1) <= len(item_table)  # a sparse row holds no more entries than it is wide
+        if encoding.device.type == "cpu" and fits and _has_sampled_products(encoding.dtype):
+            return _sampled_products(encoding, item_table, items)
+        return (F.embedding(items, item_table) @ encoding.unsqueeze(-1)).squeeze(-1)  # [T, C]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor):
+        encoding, item_table, items, order = ctx.saved_tensors
+        of_encoding = of_table = None
+        if ctx.needs_input_grad[0]:
+            of_encoding = F.embedding_bag(items, item_table, per_sample_weights=grad.contiguous(), mode="sum")  # [T, H]
+        if ctx.needs_input_grad[1]:
+            order = item_order(items) if order is None else order
+            found, count = items.reshape(-1).index_select(0, order).unique_consecutive(return_counts=True)
+            rows = F.embedding_bag(
+                order.div(items.size(1), rounding_mode="floor"),
+                encoding,
+                count.cumsum(0) - count,
+                per_sample_weights=grad.reshape(-1).index_select(0, order),
+                mode="sum",
+            )  # [items found, H]
+            of_table = torch.zeros_like(item_table).index_copy_(0, found, rows)
+        return of_encoding, of_table, None, None
+
+
+def _sampled_products(encoding: Tensor, item_table: Tensor, items: Tensor) -> Tensor:
+    """Compute the entries of ``encoding @ item_table.T`` that the items name, shape [T, C], without the others."""
+    starts = torch.arange(0, items.numel() + 1, items.size(1))
+    pattern = torch.sparse_csr_tensor(
+        starts,
+        items.reshape(-1),
+        encoding.new_zeros(items.numel()),
+        (len(items), len(item_table)),
+        check_invariants=False,
+    )
+    return torch.sparse.sampled_addmm(pattern, encoding, item_table.T, beta=0.0).values().view(items.shape)
+
+
+@functools.cache
+def _has_sampled_products(dtype: torch.dtype) -> bool:
+    """Tell whether this build of torch multiplies sampled entries right: in any order and repeated (MKL does)."""
+    encoding, table = torch.eye(2, 3, dtype=dtype) + 1, torch.arange(15, dtype=dtype).view(5, 3)
+    items = torch.tensor([[3, 1, 3], [4, 0, 2]])
+    with warnings.catch_warnings():  # torch says once per process that sparse CSR tensors are young
+        warnings.filterwarnings("ignore", message="Sparse CSR")
+        try:
+            found = _sampled_products(encoding, table, items)
+        except RuntimeError:
+            return False
+    return torch.equal(found, (table[items] * encoding[:, None]).sum(-1))
 
 
 def teacher_scores(self_scores: Tensor, peer_scores: Tensor, mean: bool) -> Tensor:

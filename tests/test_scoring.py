@@ -1,8 +1,9 @@
 """Hand-worked numbers for Eqs. (3) and (4)."""
 
+import pytest
 import torch
 
-from recbole_mdcns.scoring import pool_scores, teacher_scores
+from recbole_mdcns.scoring import item_order, pool_scores, teacher_scores
 
 
 def test_pool_scores_are_inner_products():
@@ -24,6 +25,34 @@ def test_pool_scores_gradients_are_those_of_the_broadcast_product():
     expected = torch.autograd.grad((plain * weight).sum(), (encoding, table))
     torch.testing.assert_close(found, expected)
     assert torch.autograd.gradcheck(lambda h, e: pool_scores(h, e, items), (encoding, table))
+
+
+@pytest.mark.parametrize("sampled", [True, False])
+@pytest.mark.parametrize("shape", [(1, 1), (5, 3), (64, 101)])
+def test_fast_scores_equal_the_broadcast_product(monkeypatch, sampled, shape):
+    """With MKL's sampled products and without; items repeat within and across rows; the order may be shared."""
+    if not sampled:
+        monkeypatch.setattr("recbole_mdcns.scoring._has_sampled_products", lambda dtype: False)
+    torch.manual_seed(1)
+    table, encoding = torch.randn(30, 8, requires_grad=True), torch.randn(shape[0], 8, requires_grad=True)
+    items, weight = torch.randint(0, 30, shape), torch.randn(shape)
+    plain = (encoding[:, None] * table[items]).sum(-1)
+    expected = torch.autograd.grad((plain * weight).sum(), (encoding, table), retain_graph=True)
+    for order in (None, item_order(items)):
+        scores = pool_scores(encoding, table, items, order)
+        torch.testing.assert_close(scores, plain)
+        torch.testing.assert_close(torch.autograd.grad((scores * weight).sum(), (encoding, table)), expected)
+    # a row of the scores may be used alone, and one input may need no gradient
+    only = torch.autograd.grad(pool_scores(encoding.detach(), table, items)[:, 0].sum(), table)[0]
+    torch.testing.assert_close(only, torch.autograd.grad(plain[:, 0].sum(), table)[0])
+
+
+def test_the_embeddings_of_the_pool_are_not_kept():
+    kept = []
+    table, encoding = torch.randn(50, 16, requires_grad=True), torch.randn(20, 16, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.numel()), lambda t: t):
+        pool_scores(encoding, table, torch.randint(0, 50, (20, 40)))
+    assert sum(kept) < 20 * 40 * 16 / 2
 
 
 def test_teacher_is_sum_or_mean():

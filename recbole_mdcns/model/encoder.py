@@ -48,8 +48,11 @@ class Encoder(ABC):
         """Encode the histories of a batch, in the model's current mode, shape [T, .]."""
 
     @abstractmethod
-    def score(self, encoding: Tensor, items: Tensor) -> Tensor:
-        """Score items [T, C] by what :meth:`encode` gave, shape [T, C], in float32 or wider."""
+    def score(self, encoding: Tensor, items: Tensor, order: Tensor | None = None) -> Tensor:
+        """Score items [T, C] by what :meth:`encode` gave, shape [T, C], in float32 or wider.
+
+        ``order`` is what ``scoring.item_order`` gives for the items, where several models score them.
+        """
 
 
 class InnerProductEncoder(Encoder):
@@ -73,9 +76,9 @@ class InnerProductEncoder(Encoder):
         """Return the output of the model's ``forward``, shape [T, H]."""
         return self.model.forward(*(getattr(batch, field) for field in self._fields))
 
-    def score(self, encoding: Tensor, items: Tensor) -> Tensor:
+    def score(self, encoding: Tensor, items: Tensor, order: Tensor | None = None) -> Tensor:
         """Return inner products with the items' embeddings, shape [T, C]."""
-        return pool_scores(encoding.float(), self.item_table, items)
+        return pool_scores(encoding.float(), self.item_table, items, order)
 
 
 class FullRankingEncoder(Encoder):
@@ -98,7 +101,7 @@ class FullRankingEncoder(Encoder):
             scores = full_ranking(self.model, batch)
             return scores.clamp(min=SMALLEST_PROBABILITY).log() if self.probabilities else scores
 
-    def score(self, encoding: Tensor, items: Tensor) -> Tensor:
+    def score(self, encoding: Tensor, items: Tensor, order: Tensor | None = None) -> Tensor:
         """Return the items' scores, shape [T, C]."""
         return encoding.float().gather(1, items)
 

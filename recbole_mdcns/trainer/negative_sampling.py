@@ -22,6 +22,7 @@ from recbole_mdcns.evaluation.metrics import PlainEvaluator
 from recbole_mdcns.losses import RANKING_LOSSES, multi_view
 from recbole_mdcns.negatives import STRATEGIES, ScoredPool
 from recbole_mdcns.sampler.candidates import CandidateSampler
+from recbole_mdcns.scoring import item_order
 from recbole_mdcns.trainer.resumable import ResumableTrainer
 
 
@@ -108,7 +109,8 @@ class NegativeSamplingTrainer(ResumableTrainer):
             The loss to minimise, summed over the models, and its weighted parts, named ``role/part``.
         """
         items = torch.cat([batch.target[:, None], candidates], dim=1)  # [T, 1 + N], the positive in column 0
-        scores = [encoder.score(encoding, items) for encoder, encoding in zip(self.encoders, encodings)]
+        order = item_order(items)
+        scores = [encoder.score(encoding, items, order) for encoder, encoding in zip(self.encoders, encodings)]
         pool = ScoredPool(batch, candidates, encodings, [s[:, 0] for s in scores], [s[:, 1:] for s in scores])
         chosen = self.strategy.choose(pool)
         parts: dict[str, Tensor] = {}
