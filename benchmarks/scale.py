@@ -1,6 +1,6 @@
 """Load, split and start training on growing synthetic data: seconds and peak memory, ours against RecBole's dataset.
 
-    python benchmarks/scale.py --data DIR --out benchmarks/results/scale --ours 1000000,20000000 --recbole 250000,1000000
+    python benchmarks/scale.py --data DIR --out benchmarks/results/scale --ours 1000000,20000000 --recbole 1000000
 
 DIR takes the synthetic data (see synthetic.py); users and items grow with the interactions, up to 140,000 and one
 million. Every case is a process of its own. RecBole's case is its SequentialDataset and its loaders under the same
@@ -53,15 +53,14 @@ def case(side: str, data: str, name: str, steps: int) -> dict[str, Any]:
     done("load")
     train, _, _ = data_preparation(config, dataset)
     done("split")
-    batches = iter(train)
-    next(batches)
+    next(iter(train))
     done("first batch")
     if side == "ours":
         trainer = build_trainer(config, train._dataset)
         trainer.prepare(train)
         done("build")
-        for rows in itertools.islice(batches, steps):
-            trainer.train_step(rows)
+        for batch in itertools.islice(trainer.batches, steps):
+            trainer.train_step(batch)
         done(f"{steps} steps")
     return {**stages, "rows": len(train._dataset)}
 
@@ -118,7 +117,7 @@ def page(results: list[dict[str, Any]], about: dict[str, Any]) -> str:
         tabulate(rows, headers=columns, tablefmt="github"),
         "",
         "* Seconds of each stage, and the highest resident memory of the process up to its end.",
-        "* `build`: two models (SASRec, GRU4Rec), their optimisers, the candidate sampler and its check; steps of 1024 rows.",
+        "* `build`: two models (SASRec, GRU4Rec), their optimisers, the sampler and its check; steps of 1024 rows.",
         f"* command: `python benchmarks/scale.py {' '.join(sys.argv[1:])}`",
         f"* machine: {about['machine']['processor']}, {about['machine']['cores']} cores, "
         f"{about['machine']['memory'] / 2**30:.0f} GiB",

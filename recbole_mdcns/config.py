@@ -159,6 +159,8 @@ class MDCNSConfig(Config):
                 f"neg_top_num = {final['neg_top_num']} is not allowed: it is at most "
                 f"neg_candidate_num = {final['neg_candidate_num']}"
             )
+        if final["batching"] != "row" and final["pad_side"] == "left":
+            raise ConfigError(f"batching = {final['batching']!r} is not allowed with pad_side = 'left': choose row")
         self._check_protocol(final)
         final["load_col"] = self._columns(final)
         final["peer"] = self.peer_overrides

@@ -36,6 +36,7 @@ def test_rows_equal_those_of_recbole(dataset):
     rows = ours[:]
     for field in theirs.inter_feat.interaction:
         assert torch.equal(rows[field], theirs.inter_feat[field]), field
+        assert torch.equal(ours.inter_feat[field], theirs.inter_feat[field]), field
     assert ours.field2seqlen["item_id_list"] == theirs.field2seqlen["item_id_list"] == 5
     assert (ours.inter_matrix() != theirs.inter_matrix()).nnz == 0
 

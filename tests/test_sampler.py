@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from recbole_mdcns.data.batch import TargetBatch
+from recbole_mdcns.data.batching import TargetLoader
 from recbole_mdcns.data.history import HistoryIndex
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.sampler.candidates import CandidateSampler
@@ -28,7 +29,7 @@ def sampler_for(sequences, item_num, candidate_num, seed=0):
     dataset = SimpleNamespace(iid_field="item_id", user_num=len(sequences) + 1, item_num=item_num + 1, history=history)
     target = torch.tensor([sequence[-1] for sequence in sequences])
     start, end = torch.tensor(begins[:-1]), torch.tensor(begins[1:] - 1)
-    batch = TargetBatch(target, torch.zeros(len(target), 1), torch.ones(len(target)), target, start, end)
+    batch = TargetBatch(target, target, start, end, None)
     return CandidateSampler(dataset, candidate_num, seed, CPU), batch
 
 
@@ -97,9 +98,8 @@ def test_the_full_history_is_excluded_not_only_the_window():
     for line in Path("data/tiny/tiny.inter").read_text().splitlines()[1:]:
         user, item, _ = line.split("\t")
         sequences.setdefault(user, []).append(item)
-    for rows in run.train:
-        batch = TargetBatch.from_rows(rows, run.config)
-        for pool, target, user in zip(sampler.sample(batch), batch.target, rows["user_id"]):
+    for batch in TargetLoader(run.data, 64, "row", True, None, CPU):
+        for pool, target, user in zip(sampler.sample(batch), batch.target, batch.user):
             sequence = sequences[users[user]]
             seen = sequence[: sequence.index(tokens[target]) + 1]
             assert not {tokens[item] for item in pool} & set(seen)

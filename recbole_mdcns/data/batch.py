@@ -1,14 +1,40 @@
-"""One training step's worth of targets, however their histories were batched."""
+"""One training step's worth of targets, however their histories are encoded."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from recbole.config import Config
-from recbole.data.interaction import Interaction
 from torch import Tensor
 
-from recbole_mdcns.data.history import HISTORY_END, HISTORY_START
+
+@dataclass
+class Sequences:
+    """Padded item sequences, in the form that models read.
+
+    Attributes:
+        user: Their users, shape [B].
+        item_seq: Items, shape [B, W].
+        item_length: Their lengths, shape [B].
+    """
+
+    user: Tensor
+    item_seq: Tensor
+    item_length: Tensor
+
+
+@dataclass
+class Passes:
+    """Longer sequences that hold the histories of many targets: one pass of a causal model serves them all.
+
+    Attributes:
+        sequences: The sequences, B of them.
+        row: The sequence that a target's history is in, shape [T].
+        position: The position of the history's last item in it, shape [T].
+    """
+
+    sequences: Sequences
+    row: Tensor
+    position: Tensor
 
 
 @dataclass
@@ -17,32 +43,19 @@ class TargetBatch:
 
     Attributes:
         user: Their users, shape [T].
-        item_seq: Padded histories, newest L items, shape [T, L].
-        item_length: Their lengths, shape [T].
         target: The items to predict, shape [T].
         history_start: Where each target's sequence begins in the history index, shape [T].
         history_end: Where its full history ends there (exclusive), shape [T].
+        rows: The newest items of each history; None when every model reads ``passes``.
+        passes: The same histories inside longer sequences; None when every model reads ``rows``.
     """
 
     user: Tensor
-    item_seq: Tensor
-    item_length: Tensor
     target: Tensor
     history_start: Tensor
     history_end: Tensor
-
-    @classmethod
-    def from_rows(cls, rows: Interaction, config: Config) -> TargetBatch:
-        """Take one target per row of a RecBole batch."""
-        item = config["ITEM_ID_FIELD"]
-        return cls(
-            user=rows[config["USER_ID_FIELD"]],
-            item_seq=rows[item + config["LIST_SUFFIX"]],
-            item_length=rows[config["ITEM_LIST_LENGTH_FIELD"]],
-            target=rows[item],
-            history_start=rows[HISTORY_START],
-            history_end=rows[HISTORY_END],
-        )
+    rows: Sequences | None
+    passes: Passes | None = None
 
     def __len__(self) -> int:
         return len(self.target)

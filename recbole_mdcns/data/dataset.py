@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import pandas as pd
 import torch
 from recbole.config import Config
 from recbole.data.dataset import SequentialDataset
-from recbole.data.interaction import Interaction
 from recbole.utils.enum_type import FeatureSource, FeatureType
 
 from recbole_mdcns import compat
@@ -22,15 +20,15 @@ from recbole_mdcns.data.check import check_header, check_inter_file, inter_file
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START, HistoryIndex
 from recbole_mdcns.data.kcore import filter_by_counts
 from recbole_mdcns.data.problems import find_problems
-from recbole_mdcns.data.windows import window_index, windows
+from recbole_mdcns.data.windows import PrefixRows
 from recbole_mdcns.errors import DataError
 
 
 class HistoryDataset(SequentialDataset):
     """One row per prefix as RecBole makes them, kept as ranges of one flat array per column.
 
-    ``inter_feat`` holds what a row has of its own: user, target, length, and where its history lies; ``dataset[rows]``
-    adds the windows of the newest ``MAX_ITEM_LIST_LENGTH`` entries, the columns that RecBole's models read. Lines are
+    ``inter_feat`` holds what a row has of its own: user, target, length, and where its history lies; the windows of the
+    newest ``MAX_ITEM_LIST_LENGTH`` entries, which RecBole's models read, are made for the rows of a batch. Lines are
     checked while they are read, sequences are ordered by the exact time, ties by the order in the file (RecBole rounds
     to float32 first), and with ``protocol: paper`` users are split instead of rows.
 
@@ -153,10 +151,11 @@ class HistoryDataset(SequentialDataset):
             raise DataError(f"dataset {self.dataset_name!r} has no user with two interactions: nothing to train on")
         starts = np.maximum.accumulate(np.where(is_start, np.arange(len(users)), 0))
         self.history = HistoryIndex(self.inter_feat[self.iid_field].numpy(), starts, self.item_num)
-        self._columns = {name: self.inter_feat[name] for name in self.inter_feat.interaction if name != self.uid_field}
-
+        columns = self.inter_feat.interaction
+        names = [name for name in columns if name != self.uid_field]
+        sequences = {getattr(self, f"{name}_list_field"): columns[name] for name in names}
         targets = torch.from_numpy(np.flatnonzero(~is_start))
-        rows = {name: column[targets] for name, column in self.inter_feat.interaction.items()}
+        rows = {name: column[targets] for name, column in columns.items()}
         rows[HISTORY_START], rows[HISTORY_END] = torch.from_numpy(starts)[targets], targets
         length = (targets - rows[HISTORY_START]).clamp(max=self.max_item_list_len)
         if self.config["pad_side"] == "left":
@@ -164,33 +163,11 @@ class HistoryDataset(SequentialDataset):
         rows[self.item_list_length_field] = length
         for field in (HISTORY_START, HISTORY_END):
             self.set_field_property(field, FeatureType.TOKEN, FeatureSource.INTERACTION, 1)
-        self.inter_feat = Interaction(rows)
-
-    def __getitem__(self, index, join: bool = True):
-        """Return rows with their windows, or one column of all rows, as RecBole's tables would hold them."""
-        if isinstance(index, str):
-            return self.inter_feat[index] if index in self.inter_feat else self[:][index]
-        rows = super().__getitem__(index, join)
-        place, filled = window_index(
-            rows[HISTORY_START], rows[HISTORY_END], self.max_item_list_len, self.config["pad_side"]
-        )
-        for name, column in self._columns.items():
-            rows.interaction[getattr(self, f"{name}_list_field")] = windows(column, place, filled)
-        return rows
+        self.inter_feat = PrefixRows(rows, sequences, self.max_item_list_len, self.config["pad_side"])
 
     def statistics(self) -> dict[str, int]:
         """Return the numbers of users, items and interactions after the filters, the padding not counted."""
         return {"users": self.user_num - 1, "items": self.item_num - 1, "interactions": len(self.history.items)}
-
-    def inter_matrix(self, form="coo", value_field=None):
-        """Return RecBole's user-item matrix of these rows: every target, and the first item of every sequence."""
-        first = torch.arange(len(self))[self.inter_feat[HISTORY_END] - self.inter_feat[HISTORY_START] == 1]
-        both = copy.copy(self)
-        rows = self.inter_feat.interaction
-        begun = {name: self._columns[name][rows[HISTORY_START][first]] for name in rows if name in self._columns}
-        begun[self.uid_field] = rows[self.uid_field][first]
-        both.inter_feat = Interaction({name: torch.cat([rows[name], begun[name]]) for name in begun})
-        return super(SequentialDataset, both).inter_matrix(form, value_field)
 
     # -- splits -------------------------------------------------------------------------------------------------------
 
@@ -240,5 +217,4 @@ class HistoryDataset(SequentialDataset):
         return [np.flatnonzero((part == number) & (evaluated | (number == 0))) for number in range(len(split.PARTS))]
 
     def _part(self, rows: np.ndarray) -> HistoryDataset:
-        index = torch.from_numpy(rows)
-        return self.copy(Interaction({name: column[index] for name, column in self.inter_feat.interaction.items()}))
+        return self.copy(self.inter_feat.part(torch.from_numpy(rows)))

@@ -3,7 +3,46 @@
 from __future__ import annotations
 
 import torch
+from recbole.data.interaction import Interaction
 from torch import Tensor
+
+from recbole_mdcns.data.history import HISTORY_END, HISTORY_START
+
+
+class PrefixRows(Interaction):
+    """RecBole's table of rows without its window columns: they are made for the rows that are asked for.
+
+    ``rows[index]`` is an ``Interaction`` with all columns, ``rows[name]`` one column of all rows.
+
+    Args:
+        rows: Columns with one value per row, ``history_start`` and ``history_end`` among them.
+        sequences: By the name of a window column, the flat array that it shows, shape [n].
+        width: Window length L.
+        pad_side: ``right`` or ``left``.
+    """
+
+    def __init__(self, rows: dict[str, Tensor], sequences: dict[str, Tensor], width: int, pad_side: str):
+        super().__init__(rows)
+        self.sequences, self.width, self.pad_side = sequences, width, pad_side
+
+    def __getitem__(self, index):
+        if isinstance(index, str):
+            if index in self.interaction or index not in self.sequences:
+                return super().__getitem__(index)
+            return windows(self.sequences[index], *self._place(self.interaction))
+        rows = super().__getitem__(index)
+        if rows[HISTORY_START].dim():
+            place, filled = self._place(rows)
+            rows.update(Interaction({name: windows(flat, place, filled) for name, flat in self.sequences.items()}))
+        return rows
+
+    def part(self, index: Tensor) -> PrefixRows:
+        """Return some of the rows, shape [n], without making their windows."""
+        rows = {name: column[index] for name, column in self.interaction.items()}
+        return PrefixRows(rows, self.sequences, self.width, self.pad_side)
+
+    def _place(self, rows) -> tuple[Tensor, Tensor]:
+        return window_index(rows[HISTORY_START], rows[HISTORY_END], self.width, self.pad_side)
 
 
 def window_index(start: Tensor, end: Tensor, width: int, pad_side: str) -> tuple[Tensor, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +13,7 @@ from recbole.data.interaction import Interaction
 from recbole.model.abstract_recommender import SequentialRecommender
 from torch import Tensor
 
-from recbole_mdcns.data.batch import TargetBatch
+from recbole_mdcns.data.batch import Sequences, TargetBatch
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.scoring import pool_scores
 
@@ -36,16 +37,34 @@ class Encoder(ABC):
         model: The model, as RecBole builds it.
         config: The configuration that it was built from.
         role: ``self`` or ``peer``.
+        causal: The model may be asked for the states inside longer passes; set by who has measured it.
+        trimmable: Columns that are padding in every row may be left out; set by who has measured it.
     """
+
+    causal = False
+    trimmable = False
 
     def __init__(self, model: SequentialRecommender, config: Config, role: str):
         self.model = model
         self.config = config
         self.role = role
 
-    @abstractmethod
     def encode(self, batch: TargetBatch) -> Tensor:
-        """Encode the histories of a batch, in the model's current mode, shape [T, .]."""
+        """Encode the histories of a batch, in the model's current mode, shape [T, .]: the cheapest way it allows."""
+        if self.causal and batch.passes is not None:
+            states = self.position_states(batch.passes.sequences)
+            assert states is not None
+            return states[batch.passes.row, batch.passes.position]
+        assert batch.rows is not None
+        return self.encode_sequences(batch.rows if self.trimmable else widened(batch.rows, self.model.max_seq_length))
+
+    @abstractmethod
+    def encode_sequences(self, sequences: Sequences) -> Tensor:
+        """Encode whole sequences, shape [B, .]."""
+
+    def position_states(self, sequences: Sequences) -> Tensor | None:
+        """Return the states at all positions, shape [B, W, H], with gradient; None where there are none to be had."""
+        return None
 
     @abstractmethod
     def score(self, encoding: Tensor, items: Tensor, order: Tensor | None = None) -> Tensor:
@@ -72,9 +91,30 @@ class InnerProductEncoder(Encoder):
         """The item embeddings, shape [V + 1, H]."""
         return self.item_embedding.weight
 
-    def encode(self, batch: TargetBatch) -> Tensor:
-        """Return the output of the model's ``forward``, shape [T, H]."""
-        return self.model.forward(*(getattr(batch, field) for field in self._fields))
+    def encode_sequences(self, sequences: Sequences) -> Tensor:
+        """Return the output of the model's ``forward``, shape [B, H]."""
+        return self.model.forward(*(getattr(sequences, field) for field in self._fields))
+
+    def position_states(self, sequences: Sequences) -> Tensor | None:
+        """Return what the model gathers its last state from with RecBole's ``gather_indexes``.
+
+        None where it does not gather exactly once, or not from a tensor of shape [B, W, H].
+        """
+        seen = []
+        gather = type(self.model).gather_indexes
+
+        def record(output: Tensor, gather_index: Tensor) -> Tensor:
+            seen.append(output)
+            return gather(self.model, output, gather_index)
+
+        self.model.gather_indexes = record
+        try:
+            encoding = self.encode_sequences(sequences)
+        finally:
+            del self.model.gather_indexes
+        if len(seen) != 1 or seen[0].shape != (*sequences.item_seq.shape, encoding.size(-1)):
+            return None
+        return seen[0]
 
     def score(self, encoding: Tensor, items: Tensor, order: Tensor | None = None) -> Tensor:
         """Return inner products with the items' embeddings, shape [T, C]."""
@@ -95,10 +135,10 @@ class FullRankingEncoder(Encoder):
         super().__init__(model, config, role)
         self.probabilities = probabilities
 
-    def encode(self, batch: TargetBatch) -> Tensor:
-        """Return the scores of all items, shape [T, V + 1]; autocast stays off, as these models mix types."""
-        with torch.autocast(batch.target.device.type, enabled=False):
-            scores = full_ranking(self.model, batch)
+    def encode_sequences(self, sequences: Sequences) -> Tensor:
+        """Return the scores of all items, shape [B, V + 1]; autocast stays off, as these models mix types."""
+        with torch.autocast(sequences.item_seq.device.type, enabled=False):
+            scores = full_ranking(self.model, sequences)
             return scores.clamp(min=SMALLEST_PROBABILITY).log() if self.probabilities else scores
 
     def score(self, encoding: Tensor, items: Tensor, order: Tensor | None = None) -> Tensor:
@@ -106,24 +146,30 @@ class FullRankingEncoder(Encoder):
         return encoding.float().gather(1, items)
 
 
+def widened(sequences: Sequences, width: int) -> Sequences:
+    """Pad right-padded sequences to a width, for models that count on it."""
+    missing = width - sequences.item_seq.size(1)
+    return replace(sequences, item_seq=F.pad(sequences.item_seq, (0, missing))) if missing else sequences
+
+
 def forward_fields(model: SequentialRecommender) -> list[str]:
-    """Return which fields of a batch a model's ``forward`` asks for, in its order.
+    """Return which fields of sequences a model's ``forward`` asks for, in its order.
 
     Raises:
-        KeyError: It asks for one that no batch of users and items has.
+        KeyError: It asks for one that no sequences of users and items have.
     """
     return [_ARGUMENTS[name] for name in inspect.signature(model.forward).parameters]
 
 
-def full_ranking(model: SequentialRecommender, batch: TargetBatch) -> Tensor:
-    """Return a model's own scores of all items, shape [T, V + 1]."""
+def full_ranking(model: SequentialRecommender, sequences: Sequences) -> Tensor:
+    """Return a model's own scores of all items, shape [B, V + 1]."""
     rows = {
-        model.USER_ID: batch.user,
-        model.ITEM_SEQ: batch.item_seq,
-        model.ITEM_SEQ_LEN: batch.item_length,
-        model.ITEM_ID: batch.target,
+        model.USER_ID: sequences.user,
+        model.ITEM_SEQ: sequences.item_seq,
+        model.ITEM_SEQ_LEN: sequences.item_length,
+        model.ITEM_ID: sequences.item_seq[:, 0],  # the CPR models compute a loss along the way, which is not used
     }
-    return model.full_sort_predict(Interaction(rows)).view(len(batch), -1)
+    return model.full_sort_predict(Interaction(rows)).view(len(sequences.user), -1)
 
 
 def make_encoder(model: SequentialRecommender, config: Config, role: str = "self") -> Encoder:
@@ -138,13 +184,13 @@ def make_encoder(model: SequentialRecommender, config: Config, role: str = "self
         ConfigError: The model needs more than users and items, or does not rank all items.
     """
     device = next(model.parameters()).device
-    batch = random_batch(model, device)
+    sequences = random_sequences(model, device)
     was_training = model.training
     model.eval()
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            scores = full_ranking(model, batch)
-            table = _inner_product_table(model, batch, scores)
+            scores = full_ranking(model, sequences)
+            table = _inner_product_table(model, sequences, scores)
     except _REFUSALS as error:
         raise ConfigError(
             f"{type(model).__name__} cannot be the {role} model: it does not rank items by users and histories alone "
@@ -160,22 +206,23 @@ def make_encoder(model: SequentialRecommender, config: Config, role: str = "self
     return FullRankingEncoder(model, config, role, probabilities)
 
 
-def random_batch(model: SequentialRecommender, device: torch.device) -> TargetBatch:
+def random_sequences(model: SequentialRecommender, device: torch.device) -> Sequences:
     """Return random histories of random lengths for a model's window, the same at every call."""
     generator = torch.Generator().manual_seed(0)
     width, row_num = model.max_seq_length, 4
     items = torch.randint(1, model.n_items, (row_num, width), generator=generator)
     length = torch.randint(1, width + 1, (row_num,), generator=generator)
     items = items * (torch.arange(width) < length[:, None])
-    ones = torch.ones(row_num, dtype=torch.int64)
-    fields = (ones, items, length, ones, ones, ones)
-    return TargetBatch(*(field.to(device) for field in fields))
+    users = torch.ones(row_num, dtype=torch.int64)
+    return Sequences(users.to(device), items.to(device), length.to(device))
 
 
-def _inner_product_table(model: SequentialRecommender, batch: TargetBatch, scores: Tensor) -> torch.nn.Embedding | None:
+def _inner_product_table(
+    model: SequentialRecommender, sequences: Sequences, scores: Tensor
+) -> torch.nn.Embedding | None:
     """Return the embedding whose inner products with the model's output are its scores, if there is one."""
     try:
-        state = model.forward(*(getattr(batch, field) for field in forward_fields(model)))
+        state = model.forward(*(getattr(sequences, field) for field in forward_fields(model)))
     except _REFUSALS:
         return None
     if not isinstance(state, Tensor):

@@ -7,7 +7,6 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from recbole.data.interaction import Interaction
 from recbole.model.abstract_recommender import SequentialRecommender
 from recbole.utils import get_gpu_usage, set_color
 from torch import Tensor
@@ -16,10 +15,12 @@ from tqdm import tqdm
 
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.data.batch import TargetBatch
+from recbole_mdcns.data.batching import TargetLoader
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START, HistoryIndex
 from recbole_mdcns.errors import TrainingError
 from recbole_mdcns.evaluation.metrics import PlainEvaluator
 from recbole_mdcns.losses import RANKING_LOSSES, multi_view
+from recbole_mdcns.model.selftest import measure
 from recbole_mdcns.negatives import STRATEGIES, ScoredPool
 from recbole_mdcns.sampler.candidates import CandidateSampler
 from recbole_mdcns.scoring import item_order
@@ -43,6 +44,7 @@ class NegativeSamplingTrainer(ResumableTrainer):
         self.ranking_loss = RANKING_LOSSES[config["ranking_loss"]]
         self.evaluator = PlainEvaluator(config)
         self.sampler: CandidateSampler | None = None
+        self.batches: TargetLoader
         self._eval_history: HistoryIndex | None = None
 
     def extra_state(self) -> dict[str, Any]:
@@ -57,16 +59,34 @@ class NegativeSamplingTrainer(ResumableTrainer):
         self.strategy.load_state_dict(state["strategy"])
 
     def prepare(self, train_data) -> None:
-        """Make the candidate sampler of a training set, and check that every row leaves N candidates.
+        """Make the candidate sampler and the batches of a training set.
+
+        Args:
+            train_data: RecBole's loader of the training part.
 
         Raises:
-            ConfigError: Some row leaves fewer.
+            ConfigError: A row leaves fewer than N candidates, or ``batching`` does not go with ``pad_side``.
         """
-        if self.sampler is None:
-            dataset = train_data._dataset
-            sampler = CandidateSampler(dataset, self.strategy.candidate_num, self.config["seed"], self.device)
-            sampler.check(dataset)
-            self.sampler = sampler
+        if self.sampler is not None:
+            return
+        dataset = train_data._dataset
+        sampler = CandidateSampler(dataset, self.strategy.candidate_num, self.config["seed"], self.device)
+        sampler.check(dataset)
+        mode = self.config["batching"]
+        if mode != "row":
+            for encoder in self.encoders:
+                measure(encoder)
+            abilities = ", ".join(f"{e.role}: causal {e.causal}, trimmable {e.trimmable}" for e in self.encoders)
+            self.logger.info(f"batching {mode} ({abilities})")
+        self.batches = TargetLoader(
+            dataset,
+            self.config["train_batch_size"],
+            mode,
+            with_rows=not all(encoder.causal for encoder in self.encoders),
+            generator=train_data.generator if self.config["shuffle"] else None,
+            device=self.device,
+        )
+        self.sampler = sampler
 
     def fit(self, train_data, *args, **kwargs):
         """Check the data, then train; see :meth:`prepare` and :meth:`ResumableTrainer.fit`.
@@ -78,12 +98,11 @@ class NegativeSamplingTrainer(ResumableTrainer):
         self.prepare(train_data)
         return super().fit(train_data, *args, **kwargs)
 
-    def train_step(self, rows: Interaction) -> tuple[int, dict[str, Tensor]]:
-        """Take one optimiser step on a batch of RecBole's loader; return its number of targets and its losses."""
-        batch = TargetBatch.from_rows(rows.to(self.device), self.config)
+    def train_step(self, batch: TargetBatch) -> dict[str, Tensor]:
+        """Take one optimiser step on a batch; return the loss and its parts."""
         loss, parts = self.training_loss(batch)
         self._step(loss)
-        return len(batch), {"loss": loss.detach(), **parts}
+        return {"loss": loss.detach(), **parts}
 
     # -- training -----------------------------------------------------------------------------------------------------
 
@@ -145,14 +164,14 @@ class NegativeSamplingTrainer(ResumableTrainer):
             encoder.model.train()
         started = perf_counter()
         label = set_color(f"Train {epoch_idx:>5}", "pink")
-        batches = tqdm(train_data, total=len(train_data), ncols=100, desc=label) if show_progress else train_data
+        batches: Any = tqdm(self.batches, ncols=100, desc=label) if show_progress else self.batches
         sums: dict[str, Tensor] = {}
         target_num = 0
-        for rows in batches:
-            number, parts = self.train_step(rows)
-            target_num += number
+        for batch in batches:
+            parts = self.train_step(batch)
+            target_num += len(batch)
             for name, value in parts.items():
-                sums[name] = sums.get(name, 0) + value.double() * number
+                sums[name] = sums.get(name, 0) + value.double() * len(batch)
             if self.gpu_available and show_progress:
                 batches.set_postfix_str(set_color("GPU RAM: " + get_gpu_usage(self.device), "yellow"))
         means = dict(zip(sums, (torch.stack(list(sums.values())) / target_num).tolist()))
