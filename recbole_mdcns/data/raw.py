@@ -1,0 +1,264 @@
+"""The raw formats that datasets are published in: what one line of each says about who took which item when.
+
+A format is a function that looks at a file's name and first line and returns a ``Layout``, which reads single lines;
+``FORMATS`` lists them. Files are opened and lines counted in ``interactions.py``.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import datetime
+import json
+import reprlib
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from operator import itemgetter
+from pathlib import Path
+
+from recbole_mdcns.errors import DataError, UserError
+
+#: User, item, time (in the file's own unit), and whether the row counts as an interaction or was not asked for.
+Row = tuple[str, str, float, bool]
+#: Takes a line apart; ValueError if it cannot.
+Split = Callable[[str], list[str]]
+#: The signal of KuaiRand that every row has: the video was shown.
+EXPOSURE = "exposure"
+#: Whole numbers up to here are exact in 64-bit floats, which is what RecBole reads times as.
+_LARGEST = 2**53
+_RATED = ("user", "item", "rating", "timestamp")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which rows of a raw file count as interactions; a format takes only the fields that it names in ``options``.
+
+    Attributes:
+        signal: KuaiRand: every row (``exposure``), or the 0/1 column that must be 1.
+        first_day, last_day: KuaiRand: days as YYYYMMDD, both inclusive.
+        min_rating: Formats with ratings: the least one that counts.
+    """
+
+    signal: str = EXPOSURE
+    first_day: str | None = None
+    last_day: str | None = None
+    min_rating: float | None = None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the lines of one file are read.
+
+    Attributes:
+        parse: Rows of a line; ValueError says what is wrong with it.
+        expected: What a line should look like, for messages.
+        header: Whether the first line holds names instead of values.
+    """
+
+    parse: Callable[[str], list[Row]]
+    expected: str
+    header: bool = False
+
+
+@dataclass(frozen=True)
+class Format:
+    """A raw format and the defaults that go with it.
+
+    Attributes:
+        layout: Makes the layout of a file from its path, its first line and the selection; DataError if it cannot.
+        names: Patterns of the dataset names that have this format.
+        options: Fields of ``Selection`` that it takes.
+        min_count: Default of the k-core, for users and items.
+        duplicates: Which of several interactions of a user and an item stays by default: first, last or keep (all).
+        one_line_a_user: A line holds all that a user did.
+    """
+
+    layout: Callable[[Path, str, Selection], Layout]
+    names: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    min_count: int = 5
+    duplicates: str = "keep"
+    one_line_a_user: bool = False
+
+
+def find_format(dataset: str, format_name: str | None = None) -> Format:
+    """Return the format of that name or, without one, the format that the dataset's name stands for.
+
+    Raises:
+        UserError: The dataset's name stands for none.
+    """
+    if format_name is not None:
+        return FORMATS[format_name]
+    for candidate in FORMATS.values():
+        if any(fnmatchcase(dataset, pattern) for pattern in candidate.names):
+            return candidate
+    known = ", ".join(f"{name} ({', '.join(f.names) or 'any other name'})" for name, f in FORMATS.items())
+    raise UserError(f"the name {dataset!r} does not tell the format of its raw files: add --format, one of {known}")
+
+
+def _amazon(path: Path, first_line: str, chosen: Selection) -> Layout:
+    """Amazon 2014 (McAuley): ratings as csv without header, or 5-core reviews as one object a line."""
+    row = _rated(chosen)
+    if _extension(path) == ".csv":
+        return _table(_csv, _RATED, _RATED, row)
+    if _extension(path) == ".json":
+        needed = ("reviewerID", "asin", "overall", "unixReviewTime")
+
+        def parse(line: str) -> list[Row]:
+            review = _object(line)
+            missing = [key for key in needed if not isinstance(review.get(key), (str, int, float))]
+            if missing:
+                raise ValueError(f"{' and '.join(missing)} is missing or neither text nor a number")
+            return [row(*(str(review[key]) for key in needed))]
+
+        return Layout(parse, f"one object a line with {', '.join(needed)}")
+    raise DataError(f"{path}: Amazon ratings end in .csv or .csv.gz, reviews in .json or .json.gz (or give --format)")
+
+
+def _hetrec(path: Path, first_line: str, chosen: Selection) -> Layout:
+    """HetRec 2011 LastFM: who tagged which artist, in milliseconds or by day; a day is written as its start in UTC."""
+    if "day" in _tabs(first_line):
+        return _headed(path, first_line, _tabs, ("userID", "artistID", "day", "month", "year"), _row_of_day)
+    return _headed(path, first_line, _tabs, ("userID", "artistID", "timestamp"), _row)
+
+
+def _kuairand(path: Path, first_line: str, chosen: Selection) -> Layout:
+    """KuaiRand (Gao et al., CIKM 2022): logs of shown videos, with what the user did as 0/1 columns."""
+    first, last = chosen.first_day or "00000000", chosen.last_day or "99999999"
+    signals = () if chosen.signal == EXPOSURE else (chosen.signal,)
+
+    def row(user: str, item: str, time: str, date: str, *values: str) -> Row:
+        for name, value in zip(signals, values):
+            if value not in ("0", "1"):
+                raise ValueError(f"{name} = {reprlib.repr(value)} is not 0 or 1")
+        if len(date) != 8 or not date.isdecimal():
+            raise ValueError(f"date = {reprlib.repr(date)} is not YYYYMMDD")
+        return _row(user, item, time, first <= date <= last and "0" not in values)
+
+    return _headed(path, first_line, _csv, ("user_id", "video_id", "time_ms", "date", *signals), row)
+
+
+def _movielens(path: Path, first_line: str, chosen: Selection) -> Layout:
+    """MovieLens: ``::`` in .dat, tabs in u.data, csv with a header since ml-20m."""
+    row, kind = _rated(chosen), _extension(path)
+    if kind == ".csv":
+        return _headed(path, first_line, _csv, ("userId", "movieId", "rating", "timestamp"), row)
+    if kind == ".dat":
+        return _table(lambda line: line.split("::"), _RATED, _RATED, row)
+    if kind == ".data":
+        return _table(_tabs, _RATED, _RATED, row)
+    raise DataError(f"{path}: MovieLens ratings end in .dat, .data or .csv, all with or without .gz (or give --format)")
+
+
+def _sequences(path: Path, first_line: str, chosen: Selection) -> Layout:
+    """Plain text, a user and their items in order; the time is the position, from 1."""
+
+    def parse(line: str) -> list[Row]:
+        user, *items = line.split() or [""]
+        if not items:
+            raise ValueError(f"user {reprlib.repr(user)} has no item")
+        return [_row(user, item, str(position)) for position, item in enumerate(items, 1)]
+
+    return Layout(parse, "'user item item ...', separated by spaces, one line a user")
+
+
+FORMATS = {
+    "amazon": Format(_amazon, ("amazon-*",), ("min_rating",)),
+    "hetrec": Format(_hetrec, ("lastfm",), duplicates="first"),
+    "kuairand": Format(_kuairand, ("kuairand*",), ("signal", "first_day", "last_day"), duplicates="first"),
+    "movielens": Format(_movielens, ("ml-*",), ("min_rating",), min_count=0),
+    "lines": Format(_sequences, one_line_a_user=True),
+}
+
+
+def _headed(path: Path, header: str, split: Split, needed: Sequence[str], row: Callable[..., Row]) -> Layout:
+    """Return the layout of a file whose first line names its columns."""
+    try:
+        columns = split(header)
+    except ValueError:
+        columns = [header]
+    missing = [name for name in needed if name not in columns]
+    if missing:
+        found = ", ".join(reprlib.repr(name) for name in columns)
+        raise DataError(f"{path}, line 1: column {' and '.join(missing)} is missing; found {found}")
+    return _table(split, columns, needed, row, header=True)
+
+
+def _table(
+    split: Split, columns: Sequence[str], needed: Sequence[str], row: Callable[..., Row], header: bool = False
+) -> Layout:
+    """Return the layout of lines of fields; ``row`` gets the needed ones, in that order."""
+    pick = itemgetter(*(list(columns).index(name) for name in needed))
+
+    def parse(line: str) -> list[Row]:
+        fields = split(line)
+        if len(fields) != len(columns):
+            raise ValueError(f"found {len(fields)} fields in {reprlib.repr(line)}")
+        return [row(*pick(fields))]
+
+    return Layout(parse, f"{len(columns)} fields {', '.join(columns)}", header)
+
+
+def _rated(chosen: Selection) -> Callable[[str, str, str, str], Row]:
+    least = float("-inf") if chosen.min_rating is None else chosen.min_rating
+    return lambda user, item, rating, time: _row(user, item, time, _number("rating", rating) >= least)
+
+
+def _row_of_day(user: str, item: str, day: str, month: str, year: str) -> Row:
+    try:
+        days = (datetime.date(int(year), int(month), int(day)) - datetime.date(1970, 1, 1)).days
+    except (ValueError, OverflowError):
+        raise ValueError(f"day, month, year = {reprlib.repr((day, month, year))} is no date") from None
+    return _row(user, item, str(days * 86_400_000))
+
+
+def _row(user: str, item: str, time: str, counts: bool = True) -> Row:
+    for name, token in (("user", user), ("item", item)):
+        if not token:
+            raise ValueError(f"{name} is empty")
+        if not token.isprintable():
+            raise ValueError(f"{name} = {reprlib.repr(token)} has a tab or another control character")
+    return user, item, _number("timestamp", time), counts
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not abs(value) <= _LARGEST or "_" in text:  # also catches nan
+        raise ValueError(f"{name} = {reprlib.repr(text)} is not a finite number of at most 2^53")
+    return value
+
+
+def _object(line: str) -> dict:
+    """Read an object written as JSON or, as in many files of 2014, as a Python literal."""
+    try:
+        try:
+            found = json.loads(line)
+        except ValueError:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # unknown escapes in the text of a review
+                found = ast.literal_eval(line)
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+        found = None
+    if not isinstance(found, dict):
+        raise ValueError(f"{reprlib.repr(line)} is no object")
+    return found
+
+
+def _csv(line: str) -> list[str]:
+    try:
+        return next(csv.reader((line,), strict=True))
+    except csv.Error as error:
+        raise ValueError(f"{reprlib.repr(line)} is not csv ({error})") from None
+
+
+def _tabs(line: str) -> list[str]:
+    return line.split("\t")
+
+
+def _extension(path: Path) -> str:
+    return (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()

@@ -1,0 +1,90 @@
+"""The statistics of a dataset, as the paper's Table 2 has them."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from tabulate import tabulate
+
+from recbole_mdcns.errors import DataError
+
+
+def statistics(users: np.ndarray, items: np.ndarray) -> dict[str, float]:
+    """Count users, items and interactions.
+
+    Args:
+        users: User of each interaction, in whatever form ``np.unique`` takes, shape [n], n >= 1.
+        items: Item of each interaction, shape [n].
+
+    Returns:
+        ``users``, ``items`` and ``interactions`` as numbers; ``length``, the average number of interactions of a
+        user; ``sparsity``, the percentage of user-item pairs without interaction, 100 (1 - n / (users x items)).
+    """
+    user_num, item_num, n = len(np.unique(users)), len(np.unique(items)), len(users)
+    return {
+        "users": user_num,
+        "items": item_num,
+        "interactions": n,
+        "length": n / user_num,
+        "sparsity": 100 * (1 - n / (user_num * item_num)),
+    }
+
+
+def statistics_table(datasets: Mapping[str, Mapping[str, float]]) -> str:
+    """Return a Markdown table with one row for each dataset: its name and what ``statistics`` says."""
+    headers = ["dataset", "users", "items", "interactions", "avg. length", "sparsity"]
+    rows = []
+    for name, numbers in datasets.items():
+        counts = [f"{numbers[key]:,}" for key in ("users", "items", "interactions")]
+        rows.append([name, *counts, f"{numbers['length']:.1f}", f"{numbers['sparsity']:.2f}%"])
+    align = ["left"] + ["right"] * (len(headers) - 1)
+    return tabulate(rows, headers=headers, tablefmt="github", colalign=align, disable_numparse=True)
+
+
+def read_users_and_items(path: Path, user_field: str, item_field: str) -> tuple[np.ndarray, np.ndarray]:
+    """Read who interacted with what from an atomic ``.inter`` file, tab-separated UTF-8.
+
+    Args:
+        path: The file.
+        user_field: Name of its user column.
+        item_field: Name of its item column.
+
+    Returns:
+        Users and items as integers from 0 in the order of first appearance, each of shape [n], n >= 1.
+
+    Raises:
+        DataError: The file is missing or has no interaction, lacks a column, or has a malformed line.
+    """
+    if not path.is_file():
+        raise DataError(f"dataset file {path} is missing")
+    columns: tuple[array, array] = (array("i"), array("i"))
+    indices: tuple[dict[str, int], dict[str, int]] = ({}, {})
+    number = 1
+    try:
+        with path.open(encoding="utf-8", newline="\n") as lines:
+            names = [name.partition(":")[0] for name in lines.readline().rstrip("\r\n").split("\t")]
+            missing = [name for name in (user_field, item_field) if name not in names]
+            if missing:
+                raise DataError(
+                    f"{path}, line 1: column {' and '.join(missing)} is missing; found {', '.join(names)} "
+                    "(--user-field and --item-field name the needed ones)"
+                )
+            places = (names.index(user_field), names.index(item_field))
+            for number, line in enumerate(lines, 2):
+                fields = line.rstrip("\r\n").split("\t")
+                if len(fields) != len(names):
+                    raise DataError(f"{path}, line {number}: expected {len(names)} columns, found {len(fields)}")
+                for column, index, place in zip(columns, indices, places):
+                    if not fields[place]:
+                        raise DataError(f"{path}, line {number}: {names[place]} is empty")
+                    column.append(index.setdefault(fields[place], len(index)))
+    except UnicodeDecodeError:
+        raise DataError(f"{path}, after line {number}: not UTF-8 text") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+    if not columns[0]:
+        raise DataError(f"{path} is empty: it has a header and no interaction")
+    return np.array(columns[0]), np.array(columns[1])
