@@ -467,9 +467,9 @@ def test_stats_prints_one_row_for_each_dataset(capsys):
         (None, "dataset file data/x/x.inter is missing"),
         (HEADER, "x.inter is empty: it has a header and no interaction"),
         ("user_id:token\tvideo_id:token\n", "line 1: column item_id is missing; found user_id, video_id"),
-        (HEADER + "u\ti\t1\nu\ti\n", "line 3: expected 3 columns, found 2"),
+        (HEADER + "u\ti\t1\nu\ti\n", "line 3: expected 3 columns (user_id, item_id, timestamp), found ['u', 'i']"),
         (HEADER + "u\t\t1\n", "line 2: item_id is empty"),
-        (HEADER + "u\t\udcff\t1\n", "not UTF-8 text"),
+        (HEADER + "u\t\udcff\t1\n", "not utf-8 text"),
     ],
 )
 def test_stats_of_an_unusable_file(text, message, capsys):

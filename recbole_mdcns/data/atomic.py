@@ -7,20 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from recbole.config import Config
 
-from recbole_mdcns.data.check import check_inter_file
+from recbole_mdcns.data.check import Layout, check_inter_file
 from recbole_mdcns.errors import DataError
 
 _BLOCK = 1 << 24
 
 
-def read_inter(path: Path, config: Config, columns: list[tuple[str, str]], wanted: set[str]) -> pd.DataFrame:
+def read_inter(path: Path, layout: Layout, columns: list[tuple[str, str]], wanted: set[str]) -> pd.DataFrame:
     """Read columns of an atomic interaction file.
 
     Args:
         path: The file.
-        config: Names the separator, the encoding and the fields of user, item and time.
+        layout: What it must look like.
         columns: Name and type of every column, as ``check_header`` gives them.
         wanted: Names of the columns to read, of type ``token`` or ``float``.
 
@@ -30,21 +29,19 @@ def read_inter(path: Path, config: Config, columns: list[tuple[str, str]], wante
     Raises:
         DataError: A line is malformed.
     """
-    separator, encoding = config["field_separator"], config["encoding"]
     kinds = {name: kind for name, kind in columns if name in wanted}
-    needed = [config["USER_ID_FIELD"], config["ITEM_ID_FIELD"], config["TIME_FIELD"]]
     frame = None
-    if _lines_are_even(path, separator, len(columns)):
+    if _lines_are_even(path, layout.separator, len(columns)):
         try:
             frame = pd.read_csv(
                 path,
-                sep=separator,
+                sep=layout.separator,
                 header=0,
                 names=[name for name, _ in columns],
                 usecols=list(kinds),
                 index_col=False,
                 dtype={name: "float64" if kind == "float" else "category" for name, kind in kinds.items()},
-                encoding=encoding,
+                encoding=layout.encoding,
                 engine="c",
                 quoting=csv.QUOTE_NONE,
                 keep_default_na=False,
@@ -52,8 +49,8 @@ def read_inter(path: Path, config: Config, columns: list[tuple[str, str]], wante
             )
         except ValueError:  # what a line holds is no number, or no text of this encoding
             frame = None
-    if frame is None or not all(_is_filled(frame[name], kinds[name]) for name in needed):
-        check_inter_file(path, config, wanted)
+    if frame is None or not all(_is_filled(frame[name], kinds[name]) for name in layout.needed):
+        check_inter_file(path, layout, wanted)
         raise DataError(f"{path} cannot be read: its lines look right, yet pandas reads other values from them")
     return frame
 

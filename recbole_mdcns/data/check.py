@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from recbole.config import Config
@@ -12,17 +14,40 @@ from recbole_mdcns.errors import DataError
 _FIELD_TYPES = ("token", "float", "token_seq", "float_seq")
 
 
+@dataclass(frozen=True)
+class Layout:
+    """What an atomic interaction file must look like.
+
+    Attributes:
+        needed: Names of the columns that it must have and fill.
+        named_by: What sets these names, for the message.
+        separator: What stands between columns.
+        encoding: Encoding of the text.
+    """
+
+    needed: tuple[str, ...]
+    named_by: str = "USER_ID_FIELD, ITEM_ID_FIELD and TIME_FIELD"
+    separator: str = "\t"
+    encoding: str = "utf-8"
+
+    @classmethod
+    def of(cls, config: Config) -> Layout:
+        """Return the layout that a configuration asks for."""
+        needed = (config["USER_ID_FIELD"], config["ITEM_ID_FIELD"], config["TIME_FIELD"])
+        return cls(needed, separator=config["field_separator"], encoding=config["encoding"])
+
+
 def inter_file(config: Config) -> Path:
     """Return the ``.inter`` file that a configuration asks for."""
     return Path(config["data_path"]) / f"{config['dataset']}.inter"
 
 
-def check_header(path: Path, config: Config) -> list[tuple[str, str]]:
+def check_header(path: Path, layout: Layout) -> list[tuple[str, str]]:
     """Read the first line of an atomic interaction file.
 
     Args:
         path: The file.
-        config: Names the separator, the encoding and the fields of user, item and time.
+        layout: What it must look like.
 
     Returns:
         Name and type of every column.
@@ -31,12 +56,10 @@ def check_header(path: Path, config: Config) -> list[tuple[str, str]]:
         DataError: The file is missing, its header is malformed or lacks a needed column, or nothing follows it.
     """
     if not path.is_file():
-        raise DataError(f"dataset file {path} is missing: put the interactions of {config['dataset']!r} there")
-    separator = config["field_separator"]
-    needed = [config["USER_ID_FIELD"], config["ITEM_ID_FIELD"], config["TIME_FIELD"]]
+        raise DataError(f"dataset file {path} is missing: put the interactions of {path.stem!r} there")
     try:
-        with path.open(encoding=config["encoding"]) as lines:
-            columns = _header(path, lines.readline().rstrip("\r\n"), separator, needed)
+        with path.open(encoding=layout.encoding) as lines:
+            columns = _header(path, lines.readline().rstrip("\r\n"), layout)
             if not lines.readline():
                 raise DataError(f"{path} is empty: it has a header and no interaction")
     except UnicodeDecodeError as error:
@@ -44,52 +67,53 @@ def check_header(path: Path, config: Config) -> list[tuple[str, str]]:
     return columns
 
 
-def check_inter_file(path: Path, config: Config, wanted: set[str] | None = None) -> None:
+def check_inter_file(path: Path, layout: Layout, wanted: set[str] | None = None) -> None:
     """Check the header and every line of an atomic interaction file.
 
     Args:
         path: The file.
-        config: Names the separator, the encoding and the fields of user, item and time.
+        layout: What it must look like.
         wanted: Names of the columns whose values are used; all of them when None.
 
     Raises:
         DataError: The file is missing or empty, lacks a needed column, or has a malformed line.
     """
-    columns = check_header(path, config)
-    needed = [config["USER_ID_FIELD"], config["ITEM_ID_FIELD"], config["TIME_FIELD"]]
+    columns = check_header(path, layout)
     number = 1
-    with path.open(encoding=config["encoding"]) as lines:
+    with path.open(encoding=layout.encoding) as lines:
         try:
             lines.readline()
             for line in lines:
                 number += 1
-                _check_line(line.rstrip("\r\n").split(config["field_separator"]), columns, needed, wanted)
+                _check_line(line.rstrip("\r\n").split(layout.separator), columns, layout.needed, wanted)
         except UnicodeDecodeError as error:
             raise DataError(f"{path}, after line {number}: not {error.encoding} text; set the key encoding") from None
         except ValueError as error:
             raise DataError(f"{path}, line {number}: {error}") from None
 
 
-def _header(path: Path, header: str, separator: str, needed: list[str]) -> list[tuple[str, str]]:
+def _header(path: Path, header: str, layout: Layout) -> list[tuple[str, str]]:
     columns = []
-    for column in header.split(separator):
+    for column in header.split(layout.separator):
         name, colon, kind = column.partition(":")
         if not colon or kind not in _FIELD_TYPES:
             raise DataError(
                 f"{path}, line 1: column {column!r} is not name:type, with type {', '.join(_FIELD_TYPES)}, "
-                f"columns separated by {separator!r}"
+                f"columns separated by {layout.separator!r}"
             )
         columns.append((name, kind))
-    missing = [name for name in needed if name not in dict(columns)]
+    missing = [name for name in layout.needed if name not in dict(columns)]
     if missing:
         raise DataError(
             f"{path}, line 1: column {' and '.join(missing)} is missing; found {', '.join(dict(columns))} "
-            "(USER_ID_FIELD, ITEM_ID_FIELD and TIME_FIELD name the needed ones)"
+            f"({layout.named_by} name the needed ones)"
         )
     return columns
 
 
-def _check_line(values: list[str], columns: list[tuple[str, str]], needed: list[str], wanted: set[str] | None) -> None:
+def _check_line(
+    values: list[str], columns: list[tuple[str, str]], needed: Sequence[str], wanted: set[str] | None
+) -> None:
     if len(values) != len(columns):
         raise ValueError(
             f"expected {len(columns)} columns ({', '.join(name for name, _ in columns)}), found {values!r}"

@@ -16,7 +16,7 @@ from recbole.utils.enum_type import FeatureSource, FeatureType
 from recbole_mdcns import compat
 from recbole_mdcns.data import split
 from recbole_mdcns.data.atomic import read_inter
-from recbole_mdcns.data.check import check_header, check_inter_file, inter_file
+from recbole_mdcns.data.check import Layout, check_header, check_inter_file, inter_file
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START, HistoryIndex
 from recbole_mdcns.data.kcore import filter_by_counts
 from recbole_mdcns.data.problems import find_problems
@@ -58,18 +58,18 @@ class HistoryDataset(SequentialDataset):
 
     def _load_inter_feat(self, token: str, dataset_path: str) -> None:
         """Read with ``read_inter``; RecBole's own reader is left what it alone can: sequence columns."""
-        path = inter_file(self.config)
+        path, layout = inter_file(self.config), Layout.of(self.config)
         load, unload = self._get_load_and_unload_col(FeatureSource.INTERACTION)
-        columns = check_header(path, self.config)
+        columns = check_header(path, layout)
         kinds = {name: kind for name, kind in columns if (load is None or name in load) and name not in (unload or ())}
         if any(kind.endswith("seq") for kind in kinds.values()):
-            check_inter_file(path, self.config, set(kinds))
+            check_inter_file(path, layout, set(kinds))
             return super()._load_inter_feat(token, dataset_path)
         for name, kind in kinds.items():
             self.set_field_property(name, FeatureType(kind), FeatureSource.INTERACTION, 1)
             if kind == "float":
                 self.field2bucketnum[name] = 2
-        self.inter_feat = read_inter(path, self.config, columns, set(kinds))
+        self.inter_feat = read_inter(path, layout, columns, set(kinds))
         return None
 
     def _download(self) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from tabulate import tabulate
 
-from recbole_mdcns.errors import DataError
+from recbole_mdcns.data.atomic import read_inter
+from recbole_mdcns.data.check import Layout, check_header
 
 
 def statistics(users: np.ndarray, items: np.ndarray) -> dict[str, float]:
@@ -58,33 +59,7 @@ def read_users_and_items(path: Path, user_field: str, item_field: str) -> tuple[
     Raises:
         DataError: The file is missing or has no interaction, lacks a column, or has a malformed line.
     """
-    if not path.is_file():
-        raise DataError(f"dataset file {path} is missing")
-    columns: tuple[array, array] = (array("i"), array("i"))
-    indices: tuple[dict[str, int], dict[str, int]] = ({}, {})
-    number = 1
-    try:
-        with path.open(encoding="utf-8", newline="\n") as lines:
-            names = [name.partition(":")[0] for name in lines.readline().rstrip("\r\n").split("\t")]
-            missing = [name for name in (user_field, item_field) if name not in names]
-            if missing:
-                raise DataError(
-                    f"{path}, line 1: column {' and '.join(missing)} is missing; found {', '.join(names)} "
-                    "(--user-field and --item-field name the needed ones)"
-                )
-            places = (names.index(user_field), names.index(item_field))
-            for number, line in enumerate(lines, 2):
-                fields = line.rstrip("\r\n").split("\t")
-                if len(fields) != len(names):
-                    raise DataError(f"{path}, line {number}: expected {len(names)} columns, found {len(fields)}")
-                for column, index, place in zip(columns, indices, places):
-                    if not fields[place]:
-                        raise DataError(f"{path}, line {number}: {names[place]} is empty")
-                    column.append(index.setdefault(fields[place], len(index)))
-    except UnicodeDecodeError:
-        raise DataError(f"{path}, after line {number}: not UTF-8 text") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
-    if not columns[0]:
-        raise DataError(f"{path} is empty: it has a header and no interaction")
-    return np.array(columns[0]), np.array(columns[1])
+    layout = Layout((user_field, item_field), named_by="--user-field and --item-field")
+    frame = read_inter(path, layout, check_header(path, layout), {user_field, item_field})
+    users, items = (pd.factorize(frame[field])[0] for field in (user_field, item_field))
+    return users, items
