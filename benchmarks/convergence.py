@@ -1,0 +1,114 @@
+"""Put records of runs beside the curves of the paper's released logs: a table and a figure.
+
+    python run_recbole_mdcns.py -m SASRec -d amazon-beauty --peer_model=GRU4Rec --protocol=paper --epochs=20 \\
+        --data_path=DIR --result_file=benchmarks/results/convergence/amazon-beauty-GRU4Rec-row.json
+    python benchmarks/convergence.py --out benchmarks/results/convergence
+
+Reads every record in OUT. The released curves are validation NDCG@10 of the self model, one seed, another random split
+of the users; epochs count from 1. Needs matplotlib.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+METRIC = "ndcg@10"
+#: Of the released logs of MDCNS (SASRec, BCE, gamma 1, tau 1), by dataset and peer: validation by epoch.
+RELEASED = {
+    ("amazon-beauty", "Mamba4Rec"): {1: 0.0130, 3: 0.0321, 5: 0.0433, 10: 0.0509, 20: 0.0554, 50: 0.0591, 100: 0.0596},
+    ("amazon-beauty", "GRU4Rec"): {1: 0.0029, 3: 0.0219, 5: 0.0308, 10: 0.0460, 20: 0.0526, 50: 0.0553, 100: 0.0595},
+    ("amazon-toys-games", "Mamba4Rec"): {
+        1: 0.0041,
+        3: 0.0190,
+        5: 0.0489,
+        10: 0.0590,
+        20: 0.0650,
+        50: 0.0700,
+        100: 0.0692,
+    },
+    ("lastfm", "Mamba4Rec"): {1: 0.0098, 3: 0.0266, 5: 0.0710, 10: 0.0971, 20: 0.1135, 50: 0.1299, 100: 0.1336},
+}
+
+
+def main() -> None:
+    """Read the records, write the page and the figure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the records; takes README.md and curves.png")
+    out = parser.parse_args().out
+    groups: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    for path in sorted(out.glob("*.json")):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        groups.setdefault((record["dataset"], record["peer_model"]), {})[path.stem] = record
+    text = page(groups)
+    (out / "README.md").write_text(text, encoding="utf-8")
+    draw(groups, out / "curves.png")
+    print(text)
+
+
+def curve(record: dict[str, Any]) -> dict[int, float]:
+    """Return the validation metric by epoch, from 1."""
+    return {entry["epoch"] + 1: entry["valid"][METRIC] for entry in record["epochs"] if "valid" in entry}
+
+
+def page(groups: dict[tuple[str, str], dict[str, dict[str, Any]]]) -> str:
+    """Return one table per dataset and peer, and how each run was made."""
+    lines = ["# Convergence beside the released logs", "", f"Validation {METRIC} of SASRec by epoch, protocol `paper`."]
+    for (dataset, peer), records in groups.items():
+        released = RELEASED.get((dataset, peer), {})
+        epochs = sorted({*released, 2, 4, 6} & {epoch for record in records.values() for epoch in curve(record)})
+        rows = [["released", *(_cell(released.get(epoch)) for epoch in epochs), "", "", ""]]
+        for name, record in records.items():
+            found = curve(record)
+            best = f"{record['valid']['self'][METRIC]:.4f} / {record['test']['self'][METRIC]:.4f}"
+            rows.append([name, *(_cell(found.get(epoch), released.get(epoch)) for epoch in epochs), best,
+                         record["best_epoch"] + 1, f"{record['seconds_per_epoch']:.0f}"])  # fmt: skip
+        headers = ["run", *(f"epoch {epoch}" for epoch in epochs), "best: valid / test", "its epoch", "s/epoch"]
+        lines += ["", f"## {dataset}, peer {peer}", "", tabulate(rows, headers=headers, tablefmt="github"), ""]
+        for name, record in records.items():
+            commit = record["git"]["commit"][:10] if record["git"] else "none"
+            versions = ", ".join(f"{key} {record['versions'][key]}" for key in ("python", "recbole", "torch", "numpy"))
+            command = " ".join(part for part in record["command"][1:] if "_path=" not in part and "_file=" not in part)
+            lines.append(
+                f"* {name}: `python run_recbole_mdcns.py {command}`; seed {record['seed']}, split_seed "
+                f"{record['config']['split_seed']}; commit {commit}; {versions}; {record['machine']['processor']}, "
+                f"{record['machine']['torch_threads']} thread(s)"
+            )
+    note = "In brackets: the difference from the released curve. Seconds were not measured on a quiet machine."
+    return "\n".join([*lines, "", note, "", "![curves](curves.png)", ""])
+
+
+def _cell(value: float | None, released: float | None = None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4f}" + (f" ({value / released - 1:+.0%})" if released else "")
+
+
+def draw(groups: dict[tuple[str, str], dict[str, dict[str, Any]]], path: Path) -> None:
+    """Draw every run and the released points, one panel per dataset and peer."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, len(groups), figsize=(5 * len(groups), 3.6), squeeze=False)
+    for axis, ((dataset, peer), records) in zip(axes[0], groups.items()):
+        for name, record in records.items():
+            found = curve(record)
+            axis.plot(list(found), list(found.values()), label=name)
+        last = max(epoch for record in records.values() for epoch in curve(record))
+        released = {k: v for k, v in RELEASED.get((dataset, peer), {}).items() if k <= last}
+        axis.plot(list(released), list(released.values()), "k^", label="released")
+        axis.set(title=f"{dataset}, SASRec + {peer}", xlabel="epoch", ylabel=f"validation {METRIC}")
+        axis.legend(fontsize=7)
+        axis.grid(alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+
+
+if __name__ == "__main__":
+    main()
