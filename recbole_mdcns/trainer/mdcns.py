@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import torch
-from recbole.evaluator import Collector
 from recbole.model.abstract_recommender import SequentialRecommender
 
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.evaluation.collector import RankCollector
 from recbole_mdcns.model.encoder import make_encoder
 from recbole_mdcns.scoring import teacher_scores
 from recbole_mdcns.trainer.negative_sampling import NegativeSamplingTrainer
@@ -50,7 +50,7 @@ class MDCNSTrainer(NegativeSamplingTrainer):
                 weight_decay=peer_config["weight_decay"],
             )
         )
-        self.peer_collectors = {"peer": Collector(config), "teacher": Collector(config)}
+        self.peer_collectors = {"peer": RankCollector(config), "teacher": RankCollector(config)}
         self.peer_results: dict[str, dict[str, float]] = {}
         self._compare = False  # evaluate peer and teacher in the next pass, whatever evaluate_peers says
 

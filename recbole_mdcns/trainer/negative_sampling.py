@@ -18,6 +18,7 @@ from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.batching import TargetLoader
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START, HistoryIndex
 from recbole_mdcns.errors import TrainingError
+from recbole_mdcns.evaluation.collector import RankCollector
 from recbole_mdcns.evaluation.metrics import PlainEvaluator
 from recbole_mdcns.losses import RANKING_LOSSES, multi_view
 from recbole_mdcns.model.selftest import measure
@@ -42,6 +43,7 @@ class NegativeSamplingTrainer(ResumableTrainer):
         super().__init__(config, model)
         self.strategy = STRATEGIES[config["neg_sampler"]](config, self.device)
         self.ranking_loss = RANKING_LOSSES[config["ranking_loss"]]
+        self.eval_collector = RankCollector(config)
         self.evaluator = PlainEvaluator(config)
         self.sampler: CandidateSampler | None = None
         self.batches: TargetLoader

@@ -13,12 +13,14 @@ from recbole.data.dataloader import AbstractDataLoader
 from recbole.model.abstract_recommender import SequentialRecommender
 from recbole.trainer import Trainer
 from recbole.utils import set_color
+from torch.optim import Optimizer
 
 from recbole_mdcns import compat
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.errors import CheckpointError
 from recbole_mdcns.model.encoder import Encoder, make_encoder
 from recbole_mdcns.trainer import checkpoint
+from recbole_mdcns.trainer.optimizer import fused
 
 
 class ResumableTrainer(Trainer):
@@ -54,6 +56,9 @@ class ResumableTrainer(Trainer):
         self._train_data: AbstractDataLoader | None = None
         self._saved = False
         self._validates = False
+
+    def _build_optimizer(self, **kwargs) -> Optimizer:
+        return fused(super()._build_optimizer(**kwargs))
 
     def extra_state(self) -> dict[str, Any]:
         """Return what a subclass must not lose over a resume, as tensors and plain values."""
