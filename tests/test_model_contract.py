@@ -26,7 +26,11 @@ SMALL = {"train_batch_size": 32, "neg_candidate_num": 5, "learning_rate": 0.01, 
 
 #: Two epochs of this data are 80 steps; these need more of them.
 SLOW = {
-    "BERT4Rec": {"epochs": 20, "learning_rate": 0.003}, "Caser": {"epochs": 6}, "NextItNet": {"epochs": 16},
+    "BERT4Rec": {
+        "epochs": 30, "stopping_step": 30, "learning_rate": 0.005, "n_layers": 1,
+        "hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0,
+    },
+    "Caser": {"epochs": 10}, "NextItNet": {"epochs": 16},
     "GRU4RecCPR": {"epochs": 8}, "SASRecCPR": {"epochs": 8},
 }  # fmt: skip
 

@@ -44,6 +44,7 @@ def read_inter(path: Path, layout: Layout, columns: list[tuple[str, str]], wante
                 encoding=layout.encoding,
                 engine="c",
                 quoting=csv.QUOTE_NONE,
+                low_memory=False,  # in one piece: joining the categories of many costs more
                 keep_default_na=False,
                 na_values=[""],
             )
