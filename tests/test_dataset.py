@@ -115,6 +115,7 @@ def test_left_padding_moves_rows_to_the_right_edge():
         ([], HEADER, r"tiny.inter is empty"),
         (["u\ti\n"], "user_id:token\titem_id:token\n", r"line 1: column timestamp is missing; found user_id, item_id"),
         (["u,i,1\n"], "user_id:token,item_id:token,timestamp:float\n", r"line 1: column .* is not name:type"),
+        (["u\ti\t1\n"], "user_id:token\titem_id:token\ttimestamp:token\n", r"timestamp:token must be timestamp:float"),
         (["u\ti\t1\n"], "user_id\titem_id\ttimestamp\n", r"line 1: column 'user_id' is not name:type"),
         (["u\ti\t1\n", "u\tj\t2\t3\n"], HEADER, r"line 3: expected 3 columns"),
         (["u\ti\t1\n", "\n", "u\tj\t2\n"], HEADER, r"line 3: expected 3 columns .* found \[''\]"),

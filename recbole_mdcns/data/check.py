@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,13 +19,13 @@ class Layout:
     """What an atomic interaction file must look like.
 
     Attributes:
-        needed: Names of the columns that it must have and fill.
+        needed: Names and types of the columns that it must have and fill.
         named_by: What sets these names, for the message.
         separator: What stands between columns.
         encoding: Encoding of the text.
     """
 
-    needed: tuple[str, ...]
+    needed: Mapping[str, str]
     named_by: str = "USER_ID_FIELD, ITEM_ID_FIELD and TIME_FIELD"
     separator: str = "\t"
     encoding: str = "utf-8"
@@ -33,7 +33,8 @@ class Layout:
     @classmethod
     def of(cls, config: Config) -> Layout:
         """Return the layout that a configuration asks for."""
-        needed = (config["USER_ID_FIELD"], config["ITEM_ID_FIELD"], config["TIME_FIELD"])
+        fields = (config["USER_ID_FIELD"], config["ITEM_ID_FIELD"], config["TIME_FIELD"])
+        needed = dict(zip(fields, ("token", "token", "float")))
         return cls(needed, separator=config["field_separator"], encoding=config["encoding"])
 
 
@@ -108,11 +109,14 @@ def _header(path: Path, header: str, layout: Layout) -> list[tuple[str, str]]:
             f"{path}, line 1: column {' and '.join(missing)} is missing; found {', '.join(dict(columns))} "
             f"({layout.named_by} name the needed ones)"
         )
+    for name, kind in columns:
+        if kind != layout.needed.get(name, kind):
+            raise DataError(f"{path}, line 1: column {name}:{kind} must be {name}:{layout.needed[name]}")
     return columns
 
 
 def _check_line(
-    values: list[str], columns: list[tuple[str, str]], needed: Sequence[str], wanted: set[str] | None
+    values: list[str], columns: list[tuple[str, str]], needed: Collection[str], wanted: set[str] | None
 ) -> None:
     if len(values) != len(columns):
         raise ValueError(
