@@ -74,6 +74,7 @@ def main() -> None:
     parser.add_argument("--recbole", default="250000,1000000", help="interactions, by commas")
     parser.add_argument("--steps", type=int, default=5, help="training steps of 1024 rows")
     parser.add_argument("--timeout", type=int, default=3600, help="seconds that a case may take")
+    parser.add_argument("--note", default="", help="a line for the page, such as what else the machine was doing")
     parser.add_argument("--case", nargs=2, metavar=("SIDE", "NAME"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.case:
@@ -103,11 +104,11 @@ def main() -> None:
         print(json.dumps(results[-1]), flush=True)
     about = {"machine": machine(torch.device("cpu")), "versions": versions(), "git": git_state()}
     (options.out / "scale.json").write_text(json.dumps({"results": results, **about}, indent=1) + "\n")
-    (options.out / "README.md").write_text(page(results, about))
+    (options.out / "README.md").write_text(page(results, about, options.note))
     draw(results, options.out / "scale.png")
 
 
-def page(results: list[dict[str, Any]], about: dict[str, Any]) -> str:
+def page(results: list[dict[str, Any]], about: dict[str, Any], note: str) -> str:
     """Return the table and what a reader needs to run it again."""
     columns = list(dict.fromkeys(key for result in results for key in result))
     rows = [[f"{v:.1f}" if isinstance(v := r.get(c, ""), float) else v for c in columns] for r in results]
@@ -123,6 +124,7 @@ def page(results: list[dict[str, Any]], about: dict[str, Any]) -> str:
         f"{about['machine']['memory'] / 2**30:.0f} GiB",
         f"* versions: {', '.join(f'{name} {version}' for name, version in about['versions'].items())}",
         f"* commit: {about['git']['commit'] if about['git'] else 'none'}",
+        *([f"* note: {note}"] if note else []),
         "",
         "![seconds and memory against interactions](scale.png)",
         "",

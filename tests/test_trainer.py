@@ -117,7 +117,17 @@ def test_same_seed_same_numbers(sampler):
     assert not same(ends[0], ends[2])
 
 
-@pytest.mark.parametrize("keys", [{}, {"neg_sampler": "rns"}, {"eval_step": 2}, {"neg_top_num": 4, "pad_side": "left"}])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {},
+        {"neg_sampler": "rns"},
+        {"eval_step": 2},
+        {"neg_top_num": 4, "pad_side": "left"},
+        {"batching": "user"},
+        {"batching": "bucket"},
+    ],
+)
 def test_resume_equals_an_uninterrupted_run(keys):
     keys = {"epochs": 5, **keys}
     whole = tiny_run(**keys)
