@@ -39,12 +39,14 @@ def main() -> None:
     """Read the records, write the page and the figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder of the records; takes README.md and curves.png")
-    out = parser.parse_args().out
+    parser.add_argument("--note", default="", help="a line for the page")
+    options = parser.parse_args()
+    out = options.out
     groups: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     for path in sorted(out.glob("*.json")):
         record = json.loads(path.read_text(encoding="utf-8"))
         groups.setdefault((record["dataset"], record["peer_model"]), {})[path.stem] = record
-    text = page(groups)
+    text = page(groups, options.note)
     (out / "README.md").write_text(text, encoding="utf-8")
     draw(groups, out / "curves.png")
     print(text)
@@ -55,7 +57,7 @@ def curve(record: dict[str, Any]) -> dict[int, float]:
     return {entry["epoch"] + 1: entry["valid"][METRIC] for entry in record["epochs"] if "valid" in entry}
 
 
-def page(groups: dict[tuple[str, str], dict[str, dict[str, Any]]]) -> str:
+def page(groups: dict[tuple[str, str], dict[str, dict[str, Any]]], remark: str) -> str:
     """Return one table per dataset and peer, and how each run was made."""
     lines = ["# Convergence beside the released logs", "", f"Validation {METRIC} of SASRec by epoch, protocol `paper`."]
     for (dataset, peer), records in groups.items():
@@ -79,7 +81,7 @@ def page(groups: dict[tuple[str, str], dict[str, dict[str, Any]]]) -> str:
                 f"{record['machine']['torch_threads']} thread(s)"
             )
     note = "In brackets: the difference from the released curve. Seconds were not measured on a quiet machine."
-    return "\n".join([*lines, "", note, "", "![curves](curves.png)", ""])
+    return "\n".join([*lines, "", note, *([remark] if remark else []), "", "![curves](curves.png)", ""])
 
 
 def _cell(value: float | None, released: float | None = None) -> str:
