@@ -54,7 +54,7 @@ def main() -> None:
         record = json.loads(file.read_text(encoding="utf-8"))
         scores = [f"{record['valid'][role][METRIC]:.4f}" for role in ("self", "peer", "teacher")]
         commit = record["git"]["commit"][:10] if record["git"] else ""
-        rows.append([model, peer, *scores, f"{record['seconds_per_epoch']:.0f}", commit])
+        rows.append([model, peer, *scores, commit])
     headers = [
         "self",
         "peer",
@@ -63,6 +63,7 @@ def main() -> None:
         "commit",
     ]
     text = f"# Every model, through the command line\n\n`python benchmarks/every_model.py {' '.join(keys)}`\n\n"
+    text += "That each runs, not how good it is: seed and values are the defaults, and training is short.\n\n"
     text += tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True) + "\n"
     (options.out / "README.md").write_text(text, encoding="utf-8")
     print(text)
