@@ -193,7 +193,7 @@ def test_the_k_core_is_five_by_default_and_iterated(capsys):
 
 def test_times_are_written_as_the_numbers_they_are():
     times = ["9007199254740992", "1650965953.528", "1e3", "-2", "1.0", "0.1"]
-    text = "".join(f"u{index},a,1,{time}\n" for index, time in enumerate(times))
+    text = "".join(f"u{index},a,-1,{time}\n" for index, time in enumerate(times))
     written = [line.split("\t")[2] for line in prepared("amazon-x", raw(text), *ALL)]
     assert written == ["9007199254740992", "1650965953.528", "1000", "-2", "1", "0.1"]
 
