@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from figure import saved_figure
 from tabulate import tabulate
 
 RUN = Path(__file__).resolve().parent.parent / "run_recbole_mdcns.py"
@@ -96,32 +97,25 @@ def spread(values: list[float]) -> str:
 
 def draw(records: dict[str, list[dict[str, Any]]], path: Path) -> None:
     """Draw the validation metric of every run against epoch and against training time."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(1, 2, figsize=(10, 4), sharey=True)
-    for index, (name, runs) in enumerate(records.items()):
-        metric = runs[0]["valid_metric"].lower()
-        for number, run in enumerate(runs):
-            entries = [entry for entry in run["epochs"] if "valid" in entry]
-            score = [entry["valid"][metric] for entry in entries]
-            seconds, total = [], 0.0
-            for entry in run["epochs"]:
-                total += entry["train_seconds"]
-                if "valid" in entry:
-                    seconds.append(total)
-            style = {"color": f"C{index}", "alpha": 0.8, "label": name if number == 0 else None}
-            axes[0].plot([entry["epoch"] for entry in entries], score, **style)
-            axes[1].plot(seconds, score, **style)
-    axes[0].set(xlabel="epoch", ylabel=f"validation {metric}")
-    axes[1].set(xlabel="training time, s")
-    axes[0].legend()
-    for axis in axes:
-        axis.grid(alpha=0.3)
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
+    with saved_figure(path, ncols=2, figsize=(10, 4), sharey=True) as axes:
+        for index, (name, runs) in enumerate(records.items()):
+            metric = runs[0]["valid_metric"].lower()
+            for number, run in enumerate(runs):
+                entries = [entry for entry in run["epochs"] if "valid" in entry]
+                score = [entry["valid"][metric] for entry in entries]
+                seconds, total = [], 0.0
+                for entry in run["epochs"]:
+                    total += entry["train_seconds"]
+                    if "valid" in entry:
+                        seconds.append(total)
+                style = {"color": f"C{index}", "alpha": 0.8, "label": name if number == 0 else None}
+                axes[0].plot([entry["epoch"] for entry in entries], score, **style)
+                axes[1].plot(seconds, score, **style)
+        axes[0].set(xlabel="epoch", ylabel=f"validation {metric}")
+        axes[1].set(xlabel="training time, s")
+        axes[0].legend()
+        for axis in axes:
+            axis.grid(alpha=0.3)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from figure import saved_figure
 from tabulate import tabulate
 
 METRIC = "ndcg@10"
@@ -92,24 +93,17 @@ def _cell(value: float | None, released: float | None = None) -> str:
 
 def draw(groups: dict[tuple[str, str], dict[str, dict[str, Any]]], path: Path) -> None:
     """Draw every run and the released points, one panel per dataset and peer."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(1, len(groups), figsize=(5 * len(groups), 3.6), squeeze=False)
-    for axis, ((dataset, peer), records) in zip(axes[0], groups.items()):
-        for name, record in records.items():
-            found = curve(record)
-            axis.plot(list(found), list(found.values()), label=name)
-        last = max(epoch for record in records.values() for epoch in curve(record))
-        released = {k: v for k, v in RELEASED.get((dataset, peer), {}).items() if k <= last}
-        axis.plot(list(released), list(released.values()), "k^", label="released")
-        axis.set(title=f"{dataset}, SASRec + {peer}", xlabel="epoch", ylabel=f"validation {METRIC}")
-        axis.legend(fontsize=7)
-        axis.grid(alpha=0.3)
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
+    with saved_figure(path, ncols=len(groups), figsize=(5 * len(groups), 3.6), squeeze=False) as axes:
+        for axis, ((dataset, peer), records) in zip(axes[0], groups.items()):
+            for name, record in records.items():
+                found = curve(record)
+                axis.plot(list(found), list(found.values()), label=name)
+            last = max(epoch for record in records.values() for epoch in curve(record))
+            released = {k: v for k, v in RELEASED.get((dataset, peer), {}).items() if k <= last}
+            axis.plot(list(released), list(released.values()), "k^", label="released")
+            axis.set(title=f"{dataset}, SASRec + {peer}", xlabel="epoch", ylabel=f"validation {METRIC}")
+            axis.legend(fontsize=7)
+            axis.grid(alpha=0.3)
 
 
 if __name__ == "__main__":

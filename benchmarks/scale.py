@@ -20,6 +20,7 @@ from time import perf_counter
 from typing import Any
 
 import torch
+from figure import saved_figure
 from synthetic import write
 from tabulate import tabulate
 
@@ -134,25 +135,20 @@ def page(results: list[dict[str, Any]], about: dict[str, Any], note: str) -> str
 
 def draw(results: list[dict[str, Any]], path: Path) -> None:
     """Draw seconds to the first batch and peak memory then, against the number of interactions."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.5))
-    for side, label in (("ours", "recbole_mdcns"), ("recbole", "RecBole")):
-        done = sorted((r for r in results if r["side"] == side and "ended" not in r), key=lambda r: r["interactions"])
-        numbers = [r["interactions"] for r in done]
-        seconds = [sum(r[f"{stage} s"] for stage in ("load", "split", "first batch")) for r in done]
-        axes[0].plot(numbers, seconds, "o-", label=label)
-        axes[1].plot(numbers, [r["first batch GiB"] for r in done], "o-", label=label)
-    axes[0].set(xscale="log", yscale="log", xlabel="interactions", ylabel="seconds to the first batch")
-    axes[1].set(xscale="log", yscale="log", xlabel="interactions", ylabel="peak memory then, GiB")
-    axes[0].legend()
-    for axis in axes:
-        axis.grid(alpha=0.3)
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
+    with saved_figure(path, ncols=2, figsize=(9, 3.5)) as axes:
+        for side, label in (("ours", "recbole_mdcns"), ("recbole", "RecBole")):
+            done = sorted(
+                (r for r in results if r["side"] == side and "ended" not in r), key=lambda r: r["interactions"]
+            )
+            numbers = [r["interactions"] for r in done]
+            seconds = [sum(r[f"{stage} s"] for stage in ("load", "split", "first batch")) for r in done]
+            axes[0].plot(numbers, seconds, "o-", label=label)
+            axes[1].plot(numbers, [r["first batch GiB"] for r in done], "o-", label=label)
+        axes[0].set(xscale="log", yscale="log", xlabel="interactions", ylabel="seconds to the first batch")
+        axes[1].set(xscale="log", yscale="log", xlabel="interactions", ylabel="peak memory then, GiB")
+        axes[0].legend()
+        for axis in axes:
+            axis.grid(alpha=0.3)
 
 
 if __name__ == "__main__":

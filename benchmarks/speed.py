@@ -20,6 +20,7 @@ from time import perf_counter
 from typing import Any
 
 import torch
+from figure import saved_figure
 from recbole.data import data_preparation
 from recbole.data.dataset import SequentialDataset
 from recbole.model.sequential_recommender.sasrec import SASRec
@@ -170,20 +171,13 @@ def report(options: argparse.Namespace, results: list[dict[str, Any]]) -> None:
 
 def draw(results: list[dict[str, Any]], path: Path) -> None:
     """Draw the seconds per epoch as bars on a logarithmic axis."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     labels = [f"{r['way']}{', peer ' + r['peer'] if r['peer'] else ''}" for r in results]
     seconds = [r["s per epoch"] for r in results]
-    figure, axis = pyplot.subplots(figsize=(8, 0.4 * len(results) + 1))
-    bars = axis.barh(labels, seconds, color=["C0" if label.startswith("ours") else "C7" for label in labels])
-    axis.bar_label(bars, [f"{value:.1f}" for value in seconds], padding=3)
-    axis.set(xscale="log", xlabel="seconds per epoch")
-    axis.invert_yaxis()
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
+    with saved_figure(path, figsize=(8, 0.4 * len(results) + 1)) as axis:
+        bars = axis.barh(labels, seconds, color=["C0" if label.startswith("ours") else "C7" for label in labels])
+        axis.bar_label(bars, [f"{value:.1f}" for value in seconds], padding=3)
+        axis.set(xscale="log", xlabel="seconds per epoch")
+        axis.invert_yaxis()
 
 
 if __name__ == "__main__":

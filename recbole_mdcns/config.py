@@ -142,9 +142,7 @@ class MDCNSConfig(Config):
                 self.internal_config_dict.update(read_yaml(path))
         of_dataset = ours / "dataset" / f"{dataset}.yaml"
         for_dataset = read_yaml(of_dataset) if of_dataset.is_file() else {}
-        protocol = self.external_config_dict.get(
-            "protocol", for_dataset.get("protocol", self.internal_config_dict["protocol"])
-        )
+        protocol = self.external_config_dict.get("protocol", self.internal_config_dict["protocol"])
         preset = read_yaml(ours / "protocol" / f"{own_keys()['protocol'].check(protocol)}.yaml")
         # Model keys of the preset hold for the models that have them.
         self.internal_config_dict.update({k: v for k, v in preset.items() if k in self.internal_config_dict})

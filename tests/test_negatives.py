@@ -22,7 +22,7 @@ def scored_pool(model_num=2, target_num=6, candidate_num=10, seed=0, scale=1.0):
         scores.append((torch.randn(target_num, candidate_num, generator=generator) * scale).requires_grad_())
     ids = torch.stack([torch.randperm(30, generator=generator)[:candidate_num] + 1 for _ in range(target_num)])
     zeros = torch.zeros(target_num, dtype=torch.int64)
-    return ScoredPool(TargetBatch(zeros, zeros + 40, zeros, zeros, None), ids, encodings, positive, scores)
+    return ScoredPool(TargetBatch(zeros, zeros + 40, zeros, zeros), ids, encodings, positive, scores)
 
 
 @pytest.mark.parametrize("name", list(STRATEGIES))

@@ -54,7 +54,7 @@ class TargetBatch:
     target: Tensor
     history_start: Tensor
     history_end: Tensor
-    rows: Sequences | None
+    rows: Sequences | None = None
     passes: Passes | None = None
 
     def __len__(self) -> int:

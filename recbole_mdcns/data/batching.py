@@ -9,7 +9,7 @@ from torch import Tensor
 
 from recbole_mdcns.data.batch import Passes, Sequences, TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
-from recbole_mdcns.data.history import HISTORY_END, HISTORY_START
+from recbole_mdcns.data.history import HISTORY_END, HISTORY_START, ranges
 from recbole_mdcns.data.windows import window_index, windows
 
 #: Batches of users are cut from pools of this many batches, sorted by length: little padding, yet mixed users.
@@ -71,6 +71,9 @@ class TargetLoader:
         order = torch.arange(number) if self.generator is None else torch.randperm(number, generator=self.generator)
         return order.to(self.device)
 
+    def _targets(self, index: Tensor) -> TargetBatch:
+        return TargetBatch(self.user[index], self.target[index], self.start[index], self.end[index])
+
     def _row_batches(self) -> list[Tensor]:
         order = self._order(len(self.target))
         if self.mode == "row":
@@ -80,7 +83,7 @@ class TargetLoader:
         return [batches[number] for number in self._order(len(batches)).tolist()]
 
     def _of_rows(self, index: Tensor) -> TargetBatch:
-        batch = TargetBatch(self.user[index], self.target[index], self.start[index], self.end[index], None)
+        batch = self._targets(index)
         batch.rows = self._histories(batch)
         return batch
 
@@ -119,11 +122,8 @@ class TargetLoader:
         return [batches[number] for number in self._order(len(batches)).tolist()]
 
     def _of_passes(self, passes: Tensor) -> TargetBatch:
-        count = self.count[passes]
-        row = torch.repeat_interleave(torch.arange(len(passes), device=self.device), count)
-        place = torch.arange(len(row), device=self.device) - (count.cumsum(0) - count)[row]
-        index = self.first[passes][row] + place
-        batch = TargetBatch(self.user[index], self.target[index], self.start[index], self.end[index], None)
+        row, index = ranges(self.first[passes], self.count[passes])
+        batch = self._targets(index)
         begin, length = self.begin[passes], self.length[passes]
         where, filled = window_index(begin, begin + length, int(length.max()), "right")
         sequences = Sequences(self.user[self.first[passes]], windows(self.items, where, filled), length)

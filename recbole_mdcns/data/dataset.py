@@ -74,7 +74,6 @@ class HistoryDataset(SequentialDataset):
 
     def _download(self) -> None:
         target = inter_file(self.config)
-        hint = f"put its interactions into {target}, or set data_path to the folder that holds it"
         if self.config["raw_data"]:
             raise DataError(f"dataset {self.dataset_name!r} is not in {self.dataset_path}: {self.config['raw_data']}")
         try:
@@ -87,7 +86,8 @@ class HistoryDataset(SequentialDataset):
                     folder.rmdir()
                 raise DataError(
                     f"dataset {self.dataset_name!r} is not in {self.dataset_path} and could not be downloaded "
-                    f"({getattr(error, 'reason', None) or error}): {hint}"
+                    f"({getattr(error, 'reason', None) or error}): put its interactions into {target}, "
+                    "or set data_path to the folder that holds it"
                 ) from None
 
     def _filter_by_inter_num(self) -> None:

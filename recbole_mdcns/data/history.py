@@ -65,7 +65,20 @@ class HistoryIndex:
 
     def pairs(self, start: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
         """Return every (row, item) pair of the rows' histories, each of shape [sum of lengths]."""
-        length = end - start
-        rows = torch.repeat_interleave(torch.arange(len(start), device=start.device), length)
-        offset = torch.arange(len(rows), device=start.device) - (length.cumsum(0) - length)[rows]
-        return rows, self.items[start[rows] + offset]
+        rows, places = ranges(start, end - start)
+        return rows, self.items[places]
+
+
+def ranges(start: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
+    """Write ranges of integers one after the other.
+
+    Args:
+        start: First integer of each range, shape [B].
+        length: Number of integers in each, shape [B].
+
+    Returns:
+        The range that each integer belongs to, and the integers, both of shape [sum of lengths].
+    """
+    row = torch.repeat_interleave(torch.arange(len(start), device=start.device), length)
+    place = torch.arange(len(row), device=start.device) - (length.cumsum(0) - length)[row]
+    return row, start[row] + place

@@ -33,13 +33,7 @@ def load_splits(config: Config) -> tuple[HistoryDataset, dict[str, AbstractDataL
     parts = {name: loader._dataset for name, loader in splits.items()}
     rows = {name: len(part) for name, part in parts.items()}
     if not all(rows.values()):
-        key = (
-            "eval_args"
-            if config["protocol"] == "leave_one_out"
-            else "split_file"
-            if config["split_file"]
-            else "split_ratio"
-        )
+        key = "eval_args" if config["protocol"] == "leave_one_out" else "split_ratio or split_file"
         raise DataError(f"dataset {config['dataset']!r} splits into rows {rows}: each part needs one (see {key})")
     dataset.report(_unexpected(dataset) + _only_evaluated(**parts))
     return dataset, splits
