@@ -35,7 +35,7 @@ class ReleasedRows(Dataset):
         columns = (rows["history_start"], rows["history_end"], rows[dataset.iid_field])
         self.rows = list(zip(*(column.tolist() for column in columns)))
         self.items = dataset.history.items.tolist()
-        self.all_items = set(range(1, dataset.item_num))
+        self.item_num = dataset.item_num
         self.width, self.candidate_num = dataset.max_item_list_len, candidate_num
 
     def __len__(self) -> int:
@@ -44,10 +44,18 @@ class ReleasedRows(Dataset):
     def __getitem__(self, index: int) -> tuple[Tensor, int, Tensor]:
         start, end, target = self.rows[index]
         history = self.items[start:end]
-        candidates = random.sample(list(self.all_items - set(history) - {target}), self.candidate_num)
         window = history[-self.width :]
         padded = [0] * (self.width - len(window)) + window
-        return torch.tensor(padded), target, torch.tensor(candidates)
+        return torch.tensor(padded), target, torch.tensor(self.draw(history, target))
+
+    def draw(self, history: list[int], target: int) -> list[int]:
+        """Draw the candidates of a row."""
+        return draw_candidates(self.item_num, history, target, self.candidate_num)
+
+
+def draw_candidates(item_num: int, history: list[int], target: int, candidate_num: int) -> list[int]:
+    """Draw from the Python set of all items, made anew for the row, less its history and its target."""
+    return random.sample(list(set(range(1, item_num)) - set(history) - {target}), candidate_num)
 
 
 class ReleasedTraining:
@@ -79,7 +87,13 @@ class ReleasedTraining:
 
     def step(self, batch: list[Tensor]) -> Tensor:
         """Take one step and return its loss."""
-        item_seq, target, candidates = batch
+        device = next(self.models[0].parameters()).device
+        loss = self.loss(*(column.to(device) for column in batch))
+        self.update(loss)
+        return loss.detach()
+
+    def loss(self, item_seq: Tensor, target: Tensor, candidates: Tensor) -> Tensor:
+        """Return the loss of both models."""
         length = torch.full_like(target, item_seq.size(1))
         positive, scores = [], []
         for model in self.models:
@@ -94,7 +108,7 @@ class ReleasedTraining:
                 torch.cat([positive[0][:, None], scores[0]], 1) + torch.cat([positive[1][:, None], scores[1]], 1)
             ) / 2
             of_teacher = F.softmax(whole, dim=1)
-        loss = torch.zeros(())
+        loss = torch.zeros((), device=target.device)
         for own_positive, own_scores in zip(positive, scores):
             for column in chosen:
                 negative = own_scores.gather(1, column).squeeze(1)
@@ -103,9 +117,12 @@ class ReleasedTraining:
                 )
             log_student = F.log_softmax(torch.cat([own_positive[:, None], own_scores], 1), dim=1)
             loss = loss + 0.01 * F.kl_div(log_student, of_teacher, reduction="sum")
+        return loss
+
+    def update(self, loss: Tensor) -> None:
+        """Take a step of both optimisers."""
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         loss.backward()
         for optimizer in self.optimizers:
             optimizer.step()
-        return loss.detach()

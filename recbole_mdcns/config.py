@@ -17,6 +17,7 @@ from recbole.utils.argument_list import (
     training_arguments,
 )
 
+from recbole_mdcns.checks import check_evaluation, check_given, check_protocol, check_together
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.keys import nearest, own_keys, recbole_keys
 from recbole_mdcns.model.registry import default_peer, resolve_model
@@ -26,26 +27,11 @@ from recbole_mdcns.yaml_files import YamlLoader, properties_dir, read_yaml, recb
 PEER_PREFIX = "peer."
 #: Keys of the training that may differ between self and peer, beside the keys of the peer's own model.
 PEER_TRAINING_KEYS = ("learner", "learning_rate", "weight_decay")
-#: Keys that only the split over users reads.
-_USER_SPLIT_KEYS = ("split_ratio", "split_seed", "split_file", "eval_prefixes")
 #: What RecBole derives from other keys; left out of saved configs.
 _DERIVED = (
     "MODEL_TYPE", "MODEL_INPUT_TYPE", "eval_type", "device", "single_spec", "local_rank", "valid_metric_bigger",
     "train_neg_sample_args", "valid_neg_sample_args", "test_neg_sample_args",
 )  # fmt: skip
-#: RecBole keys that would work against this package, and what to use instead.
-_REPLACED = {
-    "train_neg_sample_args": "neg_sampler draws the negatives",
-    "neg_sampling": "neg_sampler draws the negatives",
-    "loss_type": "the loss is ranking_loss",
-    "save_dataset": "datasets are built at every start",
-    "save_dataloaders": "datasets are built at every start",
-    "dataset_save_path": "datasets are built at every start",
-    "dataloaders_save_path": "datasets are built at every start",
-    "benchmark_filename": "sequences are built and split here, as eval_args says",
-    "local_rank": "one process trains on one device",
-    "nproc": "one process trains on one device",
-}
 
 
 class MDCNSConfig(Config):
@@ -152,14 +138,8 @@ class MDCNSConfig(Config):
         self._check_external(self.external_config_dict)
         final = super()._get_final_config_dict()
         final.update({name: key.check(final[name]) for name, key in own_keys().items()})
-        if final["neg_top_num"] > final["neg_candidate_num"]:
-            raise ConfigError(
-                f"neg_top_num = {final['neg_top_num']} is not allowed: it is at most "
-                f"neg_candidate_num = {final['neg_candidate_num']}"
-            )
-        if final["batching"] != "row" and final["pad_side"] == "left":
-            raise ConfigError(f"batching = {final['batching']!r} is not allowed with pad_side = 'left': choose row")
-        self._check_protocol(final)
+        check_together(final)
+        check_protocol(final, self.external_config_dict, self.internal_config_dict)
         final["load_col"] = self._columns(final)
         final["peer"] = self.peer_overrides
         # RecBole's models and loaders know no BCE: underneath, one row per positive and no negatives of theirs.
@@ -176,16 +156,7 @@ class MDCNSConfig(Config):
     def _set_default_parameters(self) -> None:
         self._data_path = self.final_config_dict["data_path"]  # RecBole appends the dataset's name to it
         super()._set_default_parameters()
-        modes = self.final_config_dict["eval_args"]["mode"]
-        if set(modes.values()) != {"full"}:
-            raise ConfigError(f"eval_args.mode = {modes!r} is not allowed: evaluation is by full ranking, mode full")
-        final = self.final_config_dict
-        names = [name.lower() for name in final["metrics"]]
-        reported = [name if name == "gauc" else f"{name}@{k}" for name in names for k in final["topk"]]
-        if final["valid_metric"].lower() not in reported:
-            raise ConfigError(
-                f"valid_metric = {final['valid_metric']!r} is not allowed: metrics and topk give {', '.join(reported)}"
-            )
+        check_evaluation(self.final_config_dict)
 
     def _init_device(self) -> None:
         """Choose the device without touching ``CUDA_VISIBLE_DEVICES``; ``gpu_id`` counts the visible devices."""
@@ -204,40 +175,7 @@ class MDCNSConfig(Config):
         peer_model = external.get("peer_model")
         if peer_model is not None:
             known |= model_keys(resolve_model(peer_model, "peer_model"))
-        for key, value in external.items():
-            if key in _REPLACED and value not in (None, False):
-                raise ConfigError(f"{key} = {value!r} is not used here: {_REPLACED[key]}")
-            # A user's own model may read keys that no yaml names: only look-alikes of known keys are refused there.
-            hint = nearest(key, known, cutoff=0.6 if _is_known_model(self.model_class) else 0.85)
-            if key not in known and (hint or _is_known_model(self.model_class)):
-                raise ConfigError(f"{key} = {value!r}: there is no key {key}{hint}; --help lists ours")
-            default = self.internal_config_dict.get(key)
-            if key not in own_keys() and isinstance(default, (bool, int, float)) and not _same_kind(value, default):
-                raise ConfigError(f"{key} = {value!r} is not allowed: expected {type(default).__name__}")
-
-    def _check_protocol(self, final: dict[str, Any]) -> None:
-        """Refuse shares that are none, and keys of the protocol that is not used."""
-        ratio = final["split_ratio"]
-        numbers = all(isinstance(share, (int, float)) and not isinstance(share, bool) for share in ratio)
-        if not numbers or len(ratio) != 3 or min(ratio) < 0 or abs(sum(ratio) - 1) > 1e-6:
-            raise ConfigError(
-                f"split_ratio = {ratio!r} is not allowed: give the shares of train, valid and test users, three "
-                "numbers from 0 to 1 that sum to 1"
-            )
-        external, internal = self.external_config_dict, self.internal_config_dict
-        if final["protocol"] == "paper":
-            asked = (external.get("eval_args") or {}).get("split")
-            if asked not in (None, internal["eval_args"]["split"]):
-                raise ConfigError(
-                    f"eval_args.split = {asked!r} is not used under protocol paper: split_ratio or split_file says who "
-                    "is trained on"
-                )
-            return
-        for key in _USER_SPLIT_KEYS:
-            if key in external and external[key] != internal[key]:
-                raise ConfigError(
-                    f"{key} = {external[key]!r} is not used under protocol leave_one_out: set protocol=paper"
-                )
+        check_given(external, self.internal_config_dict, known, _is_known_model(self.model_class))
 
     def _columns(self, final: dict[str, Any]) -> dict[str, Any] | None:
         """Return the columns to load: user, item and time, unless the user asks for others beside them."""
@@ -304,10 +242,3 @@ def _model_yamls(model_class: type) -> list[Path]:
 
 def _is_known_model(model_class: type) -> bool:
     return model_class.__module__.split(".")[0] in ("recbole", "recbole_mdcns")
-
-
-def _same_kind(value: Any, default: bool | int | float) -> bool:
-    if isinstance(default, bool) or isinstance(value, bool):
-        return isinstance(value, bool) and isinstance(default, bool)
-    # Some yaml of RecBole writes a rate as 0 or 1.
-    return isinstance(value, int) or (isinstance(value, float) and (isinstance(default, float) or default in (0, 1)))

@@ -15,7 +15,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 
-def pool_scores(encoding: Tensor, item_table: Tensor, items: Tensor, order: Tensor | None = None) -> Tensor:
+def pool_scores(
+    encoding: Tensor, item_table: Tensor, items: Tensor, order: Tensor | None = None, sparse: bool = False
+) -> Tensor:
     """Score items by inner product, Eq. (3): ``s(v) = h . e(v)``.
 
     Neither forward nor backward keeps the embeddings of the items, [T, C, H]: both gradients are weighted sums of rows,
@@ -26,11 +28,12 @@ def pool_scores(encoding: Tensor, item_table: Tensor, items: Tensor, order: Tens
         item_table: Item embeddings, shape [V + 1, H].
         items: Item ids, shape [T, C].
         order: What :func:`item_order` gives for these items, where several models score them.
+        sparse: Give the gradient of the table as a sparse tensor of the rows that occur.
 
     Returns:
         Scores, shape [T, C].
     """
-    return _PoolScores.apply(encoding, item_table, items, order)
+    return _PoolScores.apply(encoding, item_table, items, order, sparse)
 
 
 def item_order(items: Tensor) -> Tensor:
@@ -40,7 +43,8 @@ def item_order(items: Tensor) -> Tensor:
 
 class _PoolScores(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, encoding: Tensor, item_table: Tensor, items: Tensor, order: Tensor | None) -> Tensor:
+    def forward(ctx, encoding: Tensor, item_table: Tensor, items: Tensor, order: Tensor | None, sparse: bool) -> Tensor:
+        ctx.sparse = sparse
         ctx.save_for_backward(encoding, item_table, items, order)
         fits = items.size(1) <= len(item_table)  # a sparse row holds no more entries than it is wide
         if encoding.device.type == "cpu" and fits and _has_sampled_products(encoding.dtype):
@@ -50,22 +54,34 @@ class _PoolScores(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: Tensor):
-        encoding, item_table, items, order = ctx.saved_tensors
+        _, item_table, items, _ = ctx.saved_tensors
         of_encoding = of_table = None
         if ctx.needs_input_grad[0]:
             of_encoding = F.embedding_bag(items, item_table, per_sample_weights=grad.contiguous(), mode="sum")  # [T, H]
         if ctx.needs_input_grad[1]:
-            order = item_order(items) if order is None else order
-            found, count = items.reshape(-1).index_select(0, order).unique_consecutive(return_counts=True)
-            rows = F.embedding_bag(
-                order.div(items.size(1), rounding_mode="floor"),
-                encoding,
-                count.cumsum(0) - count,
-                per_sample_weights=grad.reshape(-1).index_select(0, order),
-                mode="sum",
-            )  # [items found, H]
-            of_table = torch.zeros_like(item_table).index_copy_(0, found, rows)
-        return of_encoding, of_table, None, None
+            of_table = _table_gradient(ctx, grad)
+        return of_encoding, of_table, None, None, None
+
+
+def _table_gradient(ctx, grad: Tensor) -> Tensor:
+    """Sum, for each item, the encodings of the targets that were scored against it, weighted by their gradients."""
+    encoding, item_table, items, order = ctx.saved_tensors
+    order = item_order(items) if order is None else order
+    if ctx.sparse:
+        ordered = items.reshape(-1).index_select(0, order)
+        found, count = ordered.unique_consecutive(return_counts=True)
+    else:
+        count = items.new_zeros(len(item_table)).scatter_add_(0, items.reshape(-1), torch.ones_like(items).view(-1))
+    rows = F.embedding_bag(
+        order.div(items.size(1), rounding_mode="floor"),
+        encoding,
+        count.cumsum(0) - count,
+        per_sample_weights=grad.reshape(-1).index_select(0, order),
+        mode="sum",
+    )  # [V + 1, H], or [items found, H]
+    if not ctx.sparse:
+        return rows
+    return torch.sparse_coo_tensor(found[None], rows, item_table.shape, is_coalesced=True, check_invariants=False)
 
 
 def _sampled_products(encoding: Tensor, item_table: Tensor, items: Tensor) -> Tensor:

@@ -120,3 +120,27 @@ def test_training_learns_in_every_mode(mode, model, peer):
 def test_left_padding_goes_with_rows_alone():
     with pytest.raises(ConfigError, match="batching = 'user' is not allowed with pad_side = 'left': choose row"):
         tiny_config(batching="user", pad_side="left")
+    run = tiny_run(pad_side="left", neg_sampler="rns")
+    run.trainer.prepare(run.train)
+    assert run.trainer.batches.mode == "row"
+
+
+@pytest.mark.parametrize(
+    ("model", "peer", "mode"),
+    [("SASRec", "GRU4Rec", "user"), ("FMLP4Rec", "SASRec", "user"), ("STAMP", "FMLP4Rec", "bucket"),
+     ("LinRec", "FMLP4Rec", "row")],
+)  # fmt: skip
+def test_auto_is_the_fastest_mode_that_the_models_allow(model, peer, mode):
+    run = tiny_run(model, peer_model=peer)
+    assert run.config["batching"] == "auto"
+    run.trainer.prepare(run.train)
+    assert run.trainer.batches.mode == mode
+
+
+@pytest.mark.parametrize("mode", ["bucket", "user"])
+def test_the_host_knows_the_widths_without_looking(mode):
+    """Batches are as wide as their longest sequence and history, and no wider."""
+    for batch in loader([3, 9, 30, 60, 7] * 8, mode, width=20, with_rows=True):
+        assert batch.rows.item_seq.size(1) == int(batch.rows.item_length.max())
+        if mode == "user":
+            assert batch.passes.sequences.item_seq.size(1) == int(batch.passes.sequences.item_length.max())

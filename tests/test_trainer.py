@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from conftest import same, states, tiny_config, tiny_run
+from conftest import same, states, tiny_config, tiny_run, write_inter
 
 from recbole_mdcns.errors import ConfigError, TrainingError
 from recbole_mdcns.model.encoder import InnerProductEncoder
@@ -321,3 +321,18 @@ def test_one_encoding_and_one_scoring_per_model_and_step(monkeypatch):
     fit(run, saved=False)
     steps = len(run.train)
     assert calls == {"encode": 2 * steps, "score": 2 * steps}
+
+
+def test_evaluation_leaves_out_common_padding_without_another_result():
+    """Rows come by length; where the models allow it their padding is cut, and the metrics stay."""
+    write_inter([f"u{u}\ti{(u + step) % 30}\t{step}\n" for u in range(40) for step in range(3 + u % 9)])
+    run = tiny_run(eval_batch_size=7, evaluate_peers=True)
+    run.trainer.fit(run.train, run.valid, verbose=False, saved=False)
+    widths: list[int] = []
+    forward = run.trainer.model.forward
+    run.trainer.model.forward = lambda items, length: widths.append(items.size(1)) or forward(items, length)
+    trimmed = run.trainer.evaluate_all(run.test)
+    assert widths == sorted(widths) and widths[0] < widths[-1] == 8
+    for encoder in run.trainer.encoders:
+        encoder.trimmable = False
+    assert run.trainer.evaluate_all(run.test) == trimmed

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -59,11 +60,11 @@ class TargetLoader:
 
     def __iter__(self) -> Iterator[TargetBatch]:
         if self.mode == "user":
-            for passes in self._user_batches():
-                yield self._of_passes(passes)
+            for passes, size in self._user_batches():
+                yield self._of_passes(passes, size)
         else:
-            for index in self._row_batches():
-                yield self._of_rows(index)
+            for index, width in self._row_batches():
+                yield self._of_rows(index, width)
 
     # -- rows ---------------------------------------------------------------------------------------------------------
 
@@ -74,22 +75,24 @@ class TargetLoader:
     def _targets(self, index: Tensor) -> TargetBatch:
         return TargetBatch(self.user[index], self.target[index], self.start[index], self.end[index])
 
-    def _row_batches(self) -> list[Tensor]:
+    def _row_batches(self) -> list[tuple[Tensor, int]]:
         order = self._order(len(self.target))
         if self.mode == "row":
-            return list(order.split(self.batch_size))
-        length = (self.end - self.start).clamp(max=self.width)[order]
-        batches = order[length.argsort(stable=True)].split(self.batch_size)
+            return [(index, self.width) for index in order.split(self.batch_size)]
+        length = (self.end - self.start).clamp(max=self.width)
+        batches = self._shuffled(order[length[order].argsort(stable=True)].split(self.batch_size))
+        return list(zip(batches, _totals(length, batches, Tensor.max)))
+
+    def _shuffled(self, batches: Sequence[Tensor]) -> list[Tensor]:
         return [batches[number] for number in self._order(len(batches)).tolist()]
 
-    def _of_rows(self, index: Tensor) -> TargetBatch:
+    def _of_rows(self, index: Tensor, width: int) -> TargetBatch:
         batch = self._targets(index)
-        batch.rows = self._histories(batch)
+        batch.rows = self._histories(batch, width)
         return batch
 
-    def _histories(self, batch: TargetBatch) -> Sequences:
+    def _histories(self, batch: TargetBatch, width: int) -> Sequences:
         length = (batch.history_end - batch.history_start).clamp(max=self.width)
-        width = self.width if self.mode == "row" else int(length.max())
         place, filled = window_index(batch.history_start, batch.history_end, width, self.pad_side)
         if self.pad_side == "left":
             length = torch.full_like(length, width)
@@ -112,22 +115,45 @@ class TargetLoader:
         self.begin = begin[self.first]
         self.length = self.end[self.first + self.count - 1] - self.begin
 
-    def _user_batches(self) -> list[Tensor]:
+    def _user_batches(self) -> list[tuple[Tensor, _Size]]:
         order = self._order(len(self.first))
         pool = self.count[order].cumsum(0) // (POOL * self.batch_size)
         order = order[(pool * (self.width + 1) + self.length[order]).argsort(stable=True)]
         before = self.count[order].cumsum(0) - self.count[order]
         sizes = torch.bincount(before // self.batch_size)
-        batches = order.split(sizes[sizes > 0].tolist())
-        return [batches[number] for number in self._order(len(batches)).tolist()]
+        batches = self._shuffled(order.split(sizes[sizes > 0].tolist()))
+        last = self.first + self.count - 1
+        row_length = (self.end[last] - self.start[last]).clamp(max=self.width)
+        return [
+            (passes, _Size(*size))
+            for passes, *size in zip(
+                batches,
+                _totals(self.count, batches, Tensor.sum),
+                _totals(self.length, batches, Tensor.max),
+                _totals(row_length, batches, Tensor.max),
+            )
+        ]
 
-    def _of_passes(self, passes: Tensor) -> TargetBatch:
-        row, index = ranges(self.first[passes], self.count[passes])
+    def _of_passes(self, passes: Tensor, size: _Size) -> TargetBatch:
+        row, index = ranges(self.first[passes], self.count[passes], size.targets)
         batch = self._targets(index)
         begin, length = self.begin[passes], self.length[passes]
-        where, filled = window_index(begin, begin + length, int(length.max()), "right")
+        where, filled = window_index(begin, begin + length, size.width, "right")
         sequences = Sequences(self.user[self.first[passes]], windows(self.items, where, filled), length)
         batch.passes = Passes(sequences, row, batch.history_end - begin[row] - 1)
         if self.with_rows:
-            batch.rows = self._histories(batch)
+            batch.rows = self._histories(batch, size.row_width)
         return batch
+
+
+class _Size(NamedTuple):
+    """What a batch of passes needs to know on the host."""
+
+    targets: int
+    width: int
+    row_width: int
+
+
+def _totals(values: Tensor, batches: Sequence[Tensor], total: Callable[[Tensor], Tensor]) -> list[int]:
+    """Return a number for each batch, reading the device once for all of them."""
+    return torch.stack([total(values[index]) for index in batches]).tolist()

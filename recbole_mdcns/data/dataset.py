@@ -172,12 +172,17 @@ class HistoryDataset(SequentialDataset):
     # -- splits -------------------------------------------------------------------------------------------------------
 
     def build(self) -> list[HistoryDataset]:
-        """Split into train, valid and test as ``protocol`` says."""
+        """Split into train, valid and test as ``protocol`` says; rows to evaluate come in the order of length."""
         if self.config["protocol"] == "leave_one_out":
-            return super().build()
-        self._change_feat_format()
-        self._drop_unused_col()
-        return [self._part(rows) for rows in self._split_by_users()]
+            parts = super().build()
+        else:
+            self._change_feat_format()
+            self._drop_unused_col()
+            parts = [self._part(rows) for rows in self._split_by_users()]
+        for part in parts[1:]:  # so that batches of short histories are narrow
+            rows = part.inter_feat
+            part.inter_feat = rows.part(rows[self.item_list_length_field].argsort(stable=True))
+        return parts
 
     def leave_one_out(self, group_by: str, leave_one_mode: str) -> list[HistoryDataset]:
         """Split rows as RecBole's method of this name, without a Python loop over rows."""

@@ -69,16 +69,17 @@ class HistoryIndex:
         return rows, self.items[places]
 
 
-def ranges(start: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
+def ranges(start: Tensor, length: Tensor, total: int | None = None) -> tuple[Tensor, Tensor]:
     """Write ranges of integers one after the other.
 
     Args:
         start: First integer of each range, shape [B].
         length: Number of integers in each, shape [B].
+        total: The sum of the lengths, where the host knows it: a GPU is then not waited for.
 
     Returns:
         The range that each integer belongs to, and the integers, both of shape [sum of lengths].
     """
-    row = torch.repeat_interleave(torch.arange(len(start), device=start.device), length)
+    row = torch.repeat_interleave(torch.arange(len(start), device=start.device), length, output_size=total)
     place = torch.arange(len(row), device=start.device) - (length.cumsum(0) - length)[row]
     return row, start[row] + place

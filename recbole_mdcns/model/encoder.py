@@ -58,6 +58,13 @@ class Encoder(ABC):
         assert batch.rows is not None
         return self.encode_sequences(batch.rows if self.trimmable else widened(batch.rows, self.model.max_seq_length))
 
+    def trimmed(self, rows: Interaction) -> Interaction:
+        """Return RecBole's rows without the columns that are padding in all of them, where the model allows it."""
+        if not self.trimmable:
+            return rows
+        sequence, width = self.model.ITEM_SEQ, int(rows[self.model.ITEM_SEQ_LEN].max())
+        return Interaction({**rows.interaction, sequence: rows[sequence][:, :width]})
+
     @abstractmethod
     def encode_sequences(self, sequences: Sequences) -> Tensor:
         """Encode whole sequences, shape [B, .]."""
@@ -65,6 +72,10 @@ class Encoder(ABC):
     def position_states(self, sequences: Sequences) -> Tensor | None:
         """Return the states at all positions, shape [B, W, H], with gradient; None where there are none to be had."""
         return None
+
+    def make_lazy(self) -> bool:
+        """Let the item table have sparse gradients; return False where all its rows take part in every step."""
+        return False
 
     @abstractmethod
     def score(self, encoding: Tensor, items: Tensor, order: Tensor | None = None) -> Tensor:
@@ -85,6 +96,11 @@ class InnerProductEncoder(Encoder):
         super().__init__(model, config, role)
         self.item_embedding = item_embedding
         self._fields = forward_fields(model)
+
+    def make_lazy(self) -> bool:
+        """Let the item table have sparse gradients: of the items in the sequences and in the pools."""
+        self.item_embedding.sparse = True
+        return True
 
     @property
     def item_table(self) -> Tensor:
@@ -118,7 +134,7 @@ class InnerProductEncoder(Encoder):
 
     def score(self, encoding: Tensor, items: Tensor, order: Tensor | None = None) -> Tensor:
         """Return inner products with the items' embeddings, shape [T, C]."""
-        return pool_scores(encoding.float(), self.item_table, items, order)
+        return pool_scores(encoding.float(), self.item_table, items, order, self.item_embedding.sparse)
 
 
 class FullRankingEncoder(Encoder):

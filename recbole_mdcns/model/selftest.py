@@ -6,20 +6,45 @@ No list of names: both answers come from running the model on random histories, 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
+from recbole.config import Config
+from recbole.model.abstract_recommender import SequentialRecommender
 
-from recbole_mdcns.model.encoder import Encoder, random_sequences
+from recbole_mdcns.model.encoder import Encoder, make_encoder, random_sequences
 
 #: Two ways to the same state may differ by this much in float32.
 RELATIVE, ABSOLUTE = 1e-4, 1e-5
 
 
-def measure(encoder: Encoder) -> None:
-    """Set ``causal`` and ``trimmable`` of an encoder."""
-    encoder.causal, encoder.trimmable = is_causal(encoder), is_trimmable(encoder)
+def measured_encoder(model: SequentialRecommender, config: Config, role: str = "self") -> Encoder:
+    """Return the encoder of a model, knowing what the model can do; with ``pad_side: left`` that is nothing.
+
+    Args:
+        model: The model, as RecBole builds it.
+        config: The configuration that it was built from.
+        role: ``self`` or ``peer``.
+
+    Raises:
+        ConfigError: As ``make_encoder``.
+    """
+    encoder = make_encoder(model, config, role)
+    if config["pad_side"] == "right":
+        encoder.causal, encoder.trimmable = is_causal(encoder), is_trimmable(encoder)
+    return encoder
+
+
+def fastest_mode(encoders: Sequence[Encoder]) -> str:
+    """Return the fastest batching that measured models allow together.
+
+    One causal model is enough for ``user``: the others then encode each target's own history, as they would in
+    ``row``.
+    """
+    if any(encoder.causal for encoder in encoders):
+        return "user"
+    return "bucket" if any(encoder.trimmable for encoder in encoders) else "row"
 
 
 def is_trimmable(encoder: Encoder) -> bool:

@@ -78,15 +78,18 @@ class CandidateSampler(RepeatableSampler):
         return pool
 
     def _redraw(self, target: Tensor, start: Tensor, end: Tensor) -> Tensor:
-        pool = self._uniform(len(target) * self.candidate_num).view(len(target), -1)  # [T, N]
-        rows = torch.arange(len(target), device=target.device)  # rows that may still hold a bad draw
+        pool = self._uniform(len(target))
+        bad = self._is_bad(pool, target, start, end)
+        rows = bad.any(1).nonzero().squeeze(1)  # rows that hold a bad draw
         while len(rows):
-            drawn = pool[rows]
-            bad = (drawn == target[rows, None]) | self.history.contains(start[rows], end[rows], drawn) | _repeats(drawn)
-            drawn[bad] = self._uniform(int(bad.sum()))
+            drawn = torch.where(bad[rows], self._uniform(len(rows)), pool[rows])
             pool[rows] = drawn
-            rows = rows[bad.any(1)]
+            bad[rows] = self._is_bad(drawn, target[rows], start[rows], end[rows])
+            rows = rows[bad[rows].any(1)]
         return pool
+
+    def _is_bad(self, pool: Tensor, target: Tensor, start: Tensor, end: Tensor) -> Tensor:
+        return (pool == target[:, None]) | self.history.contains(start, end, pool) | _repeats(pool, self.item_num)
 
     def _sort_keys(self, target: Tensor, start: Tensor, end: Tensor, chunk: int = 1024) -> Tensor:
         pools = []
@@ -98,13 +101,16 @@ class CandidateSampler(RepeatableSampler):
             pools.append(keys.topk(self.candidate_num, dim=1).indices)
         return torch.cat(pools)
 
-    def _uniform(self, number: int) -> Tensor:
-        return torch.randint(1, self.item_num, (number,), generator=self.generator, device=self.generator.device)
+    def _uniform(self, row_num: int) -> Tensor:
+        shape, device = (row_num, self.candidate_num), self.generator.device
+        return torch.randint(1, self.item_num, shape, generator=self.generator, device=device)
 
 
-def _repeats(pool: Tensor) -> Tensor:
-    """Mark the second and later occurrences of an item in its row, shape [T, N]."""
-    ordered, column = pool.sort(dim=1, stable=True)
-    again = torch.zeros_like(pool, dtype=torch.bool)
-    again[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
-    return torch.zeros_like(again).scatter_(1, column, again)
+def _repeats(pool: Tensor, item_num: int) -> Tensor:
+    """Mark the second and later occurrences of an item in its row, shape [T, N], by one sort of all (row, item)."""
+    key = (torch.arange(len(pool), device=pool.device)[:, None] * item_num + pool).view(-1)
+    order = (key.int() if len(pool) * item_num < 2**31 else key).argsort(stable=True)
+    ordered = key.index_select(0, order)
+    again = torch.zeros_like(ordered, dtype=torch.bool)
+    again[1:] = ordered[1:] == ordered[:-1]
+    return torch.zeros_like(again).scatter_(0, order, again).view(pool.shape)

@@ -8,7 +8,7 @@ from recbole.model.abstract_recommender import SequentialRecommender
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.evaluation.collector import RankCollector
-from recbole_mdcns.model.encoder import make_encoder
+from recbole_mdcns.model.selftest import measured_encoder
 from recbole_mdcns.scoring import teacher_scores
 from recbole_mdcns.trainer.negative_sampling import NegativeSamplingTrainer
 
@@ -41,7 +41,7 @@ class MDCNSTrainer(NegativeSamplingTrainer):
         super().__init__(config, model)
         peer_config = peer_config or config.peer_config()
         self.peer = peer
-        self.encoders.append(make_encoder(peer, peer_config, role="peer"))
+        self.encoders.append(measured_encoder(peer, peer_config, role="peer"))
         self.optimizers.append(
             self._build_optimizer(
                 params=peer.parameters(),
@@ -93,7 +93,8 @@ class MDCNSTrainer(NegativeSamplingTrainer):
     def _full_sort_batch_eval(self, batched_data):
         ranked = super()._full_sort_batch_eval(batched_data)
         if self._collects_peers():
-            rows, self_scores, positive_row, positive_item = ranked
+            _, self_scores, positive_row, positive_item = ranked
+            rows = self.encoders[1].trimmed(batched_data[0])
             peer_scores = self.peer.full_sort_predict(rows.to(self.device)).view(self_scores.shape)
             peer_scores = peer_scores.masked_fill(self_scores == -torch.inf, -torch.inf)  # padding and history
             teacher = teacher_scores(self_scores, peer_scores, self.config["teacher_mean"])

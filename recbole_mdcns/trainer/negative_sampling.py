@@ -21,7 +21,7 @@ from recbole_mdcns.errors import TrainingError
 from recbole_mdcns.evaluation.collector import RankCollector
 from recbole_mdcns.evaluation.metrics import PlainEvaluator
 from recbole_mdcns.losses import RANKING_LOSSES, multi_view
-from recbole_mdcns.model.selftest import measure
+from recbole_mdcns.model.selftest import fastest_mode
 from recbole_mdcns.negatives import STRATEGIES, ScoredPool
 from recbole_mdcns.sampler.candidates import CandidateSampler
 from recbole_mdcns.scoring import item_order
@@ -74,12 +74,13 @@ class NegativeSamplingTrainer(ResumableTrainer):
         dataset = train_data._dataset
         sampler = CandidateSampler(dataset, self.strategy.candidate_num, self.config["seed"], self.device)
         sampler.check(dataset)
+        if self.config["lazy_items"]:
+            self._make_lazy()
         mode = self.config["batching"]
-        if mode != "row":
-            for encoder in self.encoders:
-                measure(encoder)
-            abilities = ", ".join(f"{e.role}: causal {e.causal}, trimmable {e.trimmable}" for e in self.encoders)
-            self.logger.info(f"batching {mode} ({abilities})")
+        if mode == "auto":
+            mode = fastest_mode(self.encoders)
+        abilities = ", ".join(f"{e.role}: causal {e.causal}, trimmable {e.trimmable}" for e in self.encoders)
+        self.logger.info(f"batching {mode} ({abilities})")
         self.batches = TargetLoader(
             dataset,
             self.config["train_batch_size"],
@@ -89,6 +90,14 @@ class NegativeSamplingTrainer(ResumableTrainer):
             device=self.device,
         )
         self.sampler = sampler
+
+    def _make_lazy(self) -> None:
+        for encoder in self.encoders:
+            if not encoder.make_lazy():
+                self.logger.warning(
+                    f"lazy_items does nothing for the {encoder.role} model: {type(encoder.model).__name__} scores all "
+                    "items, so all their rows have a gradient"
+                )
 
     def fit(self, train_data, *args, **kwargs):
         """Check the data, then train; see :meth:`prepare` and :meth:`ResumableTrainer.fit`.
@@ -231,4 +240,4 @@ class NegativeSamplingTrainer(ResumableTrainer):
             assert self._eval_history is not None
             start, end = (rows[field].to(self.device) for field in (HISTORY_START, HISTORY_END))
             mask = self._eval_history.pairs(start, end)
-        return super()._full_sort_batch_eval((rows, mask, positive_row, positive_item))
+        return super()._full_sort_batch_eval((self.encoders[0].trimmed(rows), mask, positive_row, positive_item))

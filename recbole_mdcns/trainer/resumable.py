@@ -18,9 +18,10 @@ from torch.optim import Optimizer
 from recbole_mdcns import compat
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.errors import CheckpointError
-from recbole_mdcns.model.encoder import Encoder, make_encoder
+from recbole_mdcns.model.encoder import Encoder
+from recbole_mdcns.model.selftest import measured_encoder
 from recbole_mdcns.trainer import checkpoint
-from recbole_mdcns.trainer.optimizer import fused
+from recbole_mdcns.trainer.optimizer import fused, lazy
 
 
 class ResumableTrainer(Trainer):
@@ -45,7 +46,7 @@ class ResumableTrainer(Trainer):
 
     def __init__(self, config: MDCNSConfig, model: SequentialRecommender):
         super().__init__(config, model)
-        self.encoders: list[Encoder] = [make_encoder(model, config)]
+        self.encoders: list[Encoder] = [measured_encoder(model, config)]
         self.optimizers = [self.optimizer]
         self.scaler = compat.grad_scaler(self.device, self.enable_scaler)
         self.history: list[dict[str, Any]] = []
@@ -58,7 +59,8 @@ class ResumableTrainer(Trainer):
         self._validates = False
 
     def _build_optimizer(self, **kwargs) -> Optimizer:
-        return fused(super()._build_optimizer(**kwargs))
+        optimizer = fused(super()._build_optimizer(**kwargs))
+        return lazy(optimizer) if self.config["lazy_items"] else optimizer
 
     def extra_state(self) -> dict[str, Any]:
         """Return what a subclass must not lose over a resume, as tensors and plain values."""

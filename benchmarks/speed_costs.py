@@ -1,0 +1,174 @@
+"""What a training step costs against N, L, V and the batch size, and what its two special kernels gain.
+
+    python benchmarks/speed_costs.py --out benchmarks/results/speed
+
+Synthetic users, SASRec with GRU4Rec, one of the four changed at a time. Every figure is the median of the steps after
+warm-up; kernels are measured in turns with their plain forms. Needs matplotlib.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from figure import saved_figure
+from released_step import draw_candidates
+from tabulate import tabulate
+from torch import Tensor
+from ways import ours
+
+from recbole_mdcns.data.batch import TargetBatch
+from recbole_mdcns.data.history import HistoryIndex
+from recbole_mdcns.record import git_state, machine, versions
+from recbole_mdcns.sampler.candidates import CandidateSampler
+from recbole_mdcns.scoring import pool_scores
+
+#: The usual size of each, and the sizes measured.
+USUAL = {"N": 100, "L": 50, "V": 12_000, "batch": 1024}
+SIZES = {
+    "N": [10, 30, 100, 300, 1000],
+    "L": [10, 20, 50, 100, 200],
+    "V": [12_000, 100_000, 1_000_000],
+    "batch": [256, 1024, 4096],
+}
+
+
+def main() -> None:
+    """Measure the steps and the kernels, then write the tables and the figure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--users", type=int, default=4000)
+    parser.add_argument("--warm_up", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=15)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    logging.disable(logging.WARNING)
+    steps = [
+        {"changed": name, "size": size, "lazy": lazy, "ms": step_ms(options, {**USUAL, name: size}, lazy)}
+        for name, sizes in SIZES.items()
+        for size in sizes
+        for lazy in ((False, True) if name == "V" else (False,))
+    ]
+    for step in steps:
+        print(step)
+    report(options, steps, [sampling_ms(options), scoring_ms(options)])
+
+
+def step_ms(options: argparse.Namespace, size: dict[str, int], lazy: bool) -> float:
+    """Return the milliseconds of a step in mode ``user``, on users of 2 L items each."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "made"
+        data.mkdir()
+        users = max(options.users, -(-size["V"] // (2 * size["L"])))
+        items = np.random.default_rng(0).integers(size["V"], size=(users, 2 * size["L"]))
+        items.flat[: size["V"]] = np.arange(size["V"])  # every item occurs
+        table = ["user_id:token\titem_id:token\ttimestamp:float"]
+        table += [f"{user}\t{item}\t{t}" for user, row in enumerate(items.tolist()) for t, item in enumerate(row)]
+        (data / "made.inter").write_text("\n".join(table) + "\n")
+        asked = argparse.Namespace(
+            model="SASRec", dataset="made", data_path=folder, gpu=False, candidates=size["N"], batch_size=size["batch"]
+        )
+        way = ours(asked, "GRU4Rec", "user", MAX_ITEM_LIST_LENGTH=size["L"], lazy_items=lazy)
+        return 1000 * statistics.median(way.run(options.warm_up + options.steps)[options.warm_up :])
+
+
+def sampling_ms(options: argparse.Namespace) -> dict[str, Any]:
+    """Draw the pools of a usual batch: all rows at once, and row by row from the set of what is left."""
+    rows, item_num, per_row = USUAL["batch"], USUAL["V"] + 1, 8
+    items = np.random.default_rng(0).integers(1, item_num, size=rows * (per_row + 1))
+    starts = np.arange(0, len(items), per_row + 1)
+    history = HistoryIndex(items, np.repeat(starts, per_row + 1), item_num)
+    begin, end = torch.from_numpy(starts), torch.from_numpy(starts + per_row)
+    target = torch.from_numpy(items[starts + per_row])
+    batch = TargetBatch(torch.ones_like(begin), target, begin, end)
+    sampler = CandidateSampler.__new__(CandidateSampler)
+    sampler.history, sampler.item_num, sampler.candidate_num = history, item_num, USUAL["N"]
+    sampler.generator = torch.Generator().manual_seed(0)
+    histories = [items[start : start + per_row].tolist() for start in starts]
+
+    def plain() -> None:
+        for seen, wanted in zip(histories, target.tolist()):
+            draw_candidates(item_num, seen, wanted, USUAL["N"])
+
+    return _in_turns(options, "sampling 1024 pools of 100 from 12,000 items", lambda: sampler.sample(batch), plain)
+
+
+def scoring_ms(options: argparse.Namespace) -> dict[str, Any]:
+    """Score the pools of a usual batch and go back to both gradients: ours, and the broadcast product."""
+    shape = (USUAL["batch"], 1 + USUAL["N"])
+    torch.manual_seed(0)
+    table, encoding = (torch.randn(number, 64, requires_grad=True) for number in (USUAL["V"] + 1, shape[0]))
+    items, grad = torch.randint(1, USUAL["V"], shape), torch.randn(shape)
+
+    def both_ways(scores: Callable[[], Tensor]) -> Callable[[], Any]:
+        return lambda: torch.autograd.grad(scores(), (encoding, table), grad)
+
+    ours_form = both_ways(lambda: pool_scores(encoding, table, items))
+    plain_form = both_ways(lambda: (encoding[:, None] * F.embedding(items, table)).sum(-1))
+    return _in_turns(options, "scoring 1024 x 101, H 64, forward and backward", ours_form, plain_form)
+
+
+def _in_turns(options: argparse.Namespace, name: str, *forms: Callable[[], Any]) -> dict[str, Any]:
+    seconds: list[list[float]] = [[] for _ in forms]
+    for _ in range(options.warm_up + options.steps):
+        for form, found in zip(forms, seconds):
+            started = time.perf_counter()
+            form()
+            found.append(time.perf_counter() - started)
+    fast, plain = (1000 * statistics.median(found[options.warm_up :]) for found in seconds)
+    return {"kernel": name, "ours ms": fast, "plain ms": plain, "ratio": plain / fast}
+
+
+def report(options: argparse.Namespace, steps: list[dict[str, Any]], kernels: list[dict[str, Any]]) -> None:
+    """Write JSON, tables and figure."""
+    about = {"machine": machine(torch.device("cpu")), "versions": versions(), "git": git_state()}
+    usual = {name: next(s["ms"] for s in steps if s["changed"] == name and s["size"] == USUAL[name]) for name in SIZES}
+    rows = [
+        [s["changed"], f"{s['size']:,}", "yes" if s["lazy"] else "", f"{s['ms']:.0f}",
+         f"{s['ms'] / usual[s['changed']]:.2f}"]
+        for s in steps
+    ]  # fmt: skip
+    headers = ["changed", "size", "lazy_items", "ms/step", "of the usual"]
+    table = tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
+    of_kernels = tabulate(kernels, headers="keys", tablefmt="github", floatfmt=".1f")
+    text = "\n".join([
+        "# What a step costs", "",
+        "SASRec with GRU4Rec, batching `user`, synthetic users of 2 L items; usually "
+        + ", ".join(f"{name} = {size:,}" for name, size in USUAL.items()) + ".", "",
+        table, "", of_kernels, "",
+        f"* `python {' '.join(sys.argv)}`; medians of {options.steps} steps",
+        f"* {about['machine']['processor']}, {options.threads} thread(s); "
+        + ", ".join(f"{key} {about['versions'][key]}" for key in ("python", "torch", "numpy", "recbole"))
+        + f"; commit {about['git']['commit'][:10] if about['git'] else 'none'}",
+        "", "![cost of a step](costs.png)", "",
+    ])  # fmt: skip
+    print(text)
+    options.out.mkdir(parents=True, exist_ok=True)
+    content = json.dumps({"steps": steps, "kernels": kernels, **about}, indent=1)
+    (options.out / "costs.json").write_text(content + "\n", encoding="utf-8")
+    (options.out / "costs.md").write_text(text, encoding="utf-8")
+    with saved_figure(options.out / "costs.png", ncols=len(SIZES), figsize=(12, 3)) as axes:
+        for axis, name in zip(axes, SIZES):
+            for lazy in (False, True):
+                line = [(s["size"], s["ms"]) for s in steps if s["changed"] == name and s["lazy"] == lazy]
+                if line:
+                    axis.plot(*zip(*line), "o-", label="lazy_items" if lazy else "usual")
+            axis.set(xscale="log", yscale="log", xlabel=name, ylabel="ms per step" if axis is axes[0] else "")
+            axis.grid(alpha=0.3)
+        axes[2].legend(fontsize=7)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""Keys that cannot be used: unknown, replaced, of the wrong kind, or at odds with one another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.keys import nearest, own_keys
+
+#: Keys that only the split over users reads.
+_USER_SPLIT_KEYS = ("split_ratio", "split_seed", "split_file", "eval_prefixes")
+#: RecBole keys that would work against this package, and what to use instead.
+_REPLACED = {
+    "train_neg_sample_args": "neg_sampler draws the negatives",
+    "neg_sampling": "neg_sampler draws the negatives",
+    "loss_type": "the loss is ranking_loss",
+    "save_dataset": "datasets are built at every start",
+    "save_dataloaders": "datasets are built at every start",
+    "dataset_save_path": "datasets are built at every start",
+    "dataloaders_save_path": "datasets are built at every start",
+    "benchmark_filename": "sequences are built and split here, as eval_args says",
+    "local_rank": "one process trains on one device",
+    "nproc": "one process trains on one device",
+}
+
+
+def check_given(given: dict[str, Any], defaults: dict[str, Any], known: set[str], strict: bool) -> None:
+    """Refuse given keys that nobody reads, or that are of another kind than their default.
+
+    Args:
+        given: What the user set.
+        defaults: Every default.
+        known: Every key that somebody reads.
+        strict: Refuse each unknown key; otherwise only look-alikes of known ones, as a user's own model may read keys
+            that no yaml names.
+
+    Raises:
+        ConfigError: Names the key, its value and what is allowed.
+    """
+    for key, value in given.items():
+        if key in _REPLACED and value not in (None, False):
+            raise ConfigError(f"{key} = {value!r} is not used here: {_REPLACED[key]}")
+        hint = nearest(key, known, cutoff=0.6 if strict else 0.85)
+        if key not in known and (hint or strict):
+            raise ConfigError(f"{key} = {value!r}: there is no key {key}{hint}; --help lists ours")
+        default = defaults.get(key)
+        if key not in own_keys() and isinstance(default, (bool, int, float)) and not _same_kind(value, default):
+            raise ConfigError(f"{key} = {value!r} is not allowed: expected {type(default).__name__}")
+
+
+def check_together(final: dict[str, Any]) -> None:
+    """Refuse values that are allowed one by one and not together.
+
+    Raises:
+        ConfigError: Names both keys.
+    """
+    if final["neg_top_num"] > final["neg_candidate_num"]:
+        raise ConfigError(
+            f"neg_top_num = {final['neg_top_num']} is not allowed: it is at most "
+            f"neg_candidate_num = {final['neg_candidate_num']}"
+        )
+    if final["batching"] in ("bucket", "user") and final["pad_side"] == "left":
+        raise ConfigError(f"batching = {final['batching']!r} is not allowed with pad_side = 'left': choose row or auto")
+    if final["lazy_items"]:
+        needed = {"learner": "adam", "weight_decay": 0.0, "clip_grad_norm": None, "enable_scaler": False}
+        for key, value in needed.items():
+            if final[key] != value:
+                raise ConfigError(f"{key} = {final[key]!r} is not allowed with lazy_items: it must be {value!r}")
+
+
+def check_protocol(final: dict[str, Any], given: dict[str, Any], defaults: dict[str, Any]) -> None:
+    """Refuse shares that are none, and keys of the protocol that is not used.
+
+    Raises:
+        ConfigError: Names the key and what is allowed.
+    """
+    ratio = final["split_ratio"]
+    numbers = all(isinstance(share, (int, float)) and not isinstance(share, bool) for share in ratio)
+    if not numbers or len(ratio) != 3 or min(ratio) < 0 or abs(sum(ratio) - 1) > 1e-6:
+        raise ConfigError(
+            f"split_ratio = {ratio!r} is not allowed: give the shares of train, valid and test users, three "
+            "numbers from 0 to 1 that sum to 1"
+        )
+    if final["protocol"] == "paper":
+        asked = (given.get("eval_args") or {}).get("split")
+        if asked not in (None, defaults["eval_args"]["split"]):
+            raise ConfigError(
+                f"eval_args.split = {asked!r} is not used under protocol paper: split_ratio or split_file says who "
+                "is trained on"
+            )
+        return
+    for key in _USER_SPLIT_KEYS:
+        if key in given and given[key] != defaults[key]:
+            raise ConfigError(f"{key} = {given[key]!r} is not used under protocol leave_one_out: set protocol=paper")
+
+
+def check_evaluation(final: dict[str, Any]) -> None:
+    """Refuse sampled evaluation, and a metric to stop by that is not computed.
+
+    Raises:
+        ConfigError: Names the key and what is allowed.
+    """
+    modes = final["eval_args"]["mode"]
+    if set(modes.values()) != {"full"}:
+        raise ConfigError(f"eval_args.mode = {modes!r} is not allowed: evaluation is by full ranking, mode full")
+    names = [name.lower() for name in final["metrics"]]
+    reported = [name if name == "gauc" else f"{name}@{k}" for name in names for k in final["topk"]]
+    if final["valid_metric"].lower() not in reported:
+        raise ConfigError(
+            f"valid_metric = {final['valid_metric']!r} is not allowed: metrics and topk give {', '.join(reported)}"
+        )
+
+
+def _same_kind(value: Any, default: bool | int | float) -> bool:
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(value, bool) and isinstance(default, bool)
+    # Some yaml of RecBole writes a rate as 0 or 1.
+    return isinstance(value, int) or (isinstance(value, float) and (isinstance(default, float) or default in (0, 1)))
