@@ -9,13 +9,14 @@ warm-up; kernels are measured in turns with their plain forms. Needs matplotlib.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,10 @@ from tabulate import tabulate
 from torch import Tensor
 from ways import ours
 
-from recbole_mdcns.data.batch import TargetBatch
-from recbole_mdcns.data.history import HistoryIndex
+from recbole_mdcns import compat
+from recbole_mdcns.config import MDCNSConfig
+from recbole_mdcns.data.batching import TargetLoader
+from recbole_mdcns.data.load import load_splits
 from recbole_mdcns.record import git_state, machine, versions
 from recbole_mdcns.sampler.candidates import CandidateSampler
 from recbole_mdcns.scoring import pool_scores
@@ -67,7 +70,18 @@ def main() -> None:
 
 
 def step_ms(options: argparse.Namespace, size: dict[str, int], lazy: bool) -> float:
-    """Return the milliseconds of a step in mode ``user``, on users of 2 L items each."""
+    """Return the milliseconds of a step in mode ``user``."""
+    with made(options, size) as keys:
+        sizes = {"candidates": size["N"], "batch_size": size["batch"], "data_path": keys["data_path"]}
+        asked = argparse.Namespace(model="SASRec", dataset="made", gpu=False, **sizes)
+        way = ours(asked, "GRU4Rec", "user", lazy_items=lazy, **keys)
+    with compat.no_anomaly_mode():
+        return 1000 * statistics.median(way.run(options.warm_up + options.steps)[options.warm_up :])
+
+
+@contextlib.contextmanager
+def made(options: argparse.Namespace, size: dict[str, int]) -> Iterator[dict[str, Any]]:
+    """Write users of 2 L items each, and give the keys to read them."""
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "made"
         data.mkdir()
@@ -77,30 +91,23 @@ def step_ms(options: argparse.Namespace, size: dict[str, int], lazy: bool) -> fl
         table = ["user_id:token\titem_id:token\ttimestamp:float"]
         table += [f"{user}\t{item}\t{t}" for user, row in enumerate(items.tolist()) for t, item in enumerate(row)]
         (data / "made.inter").write_text("\n".join(table) + "\n")
-        asked = argparse.Namespace(
-            model="SASRec", dataset="made", data_path=folder, gpu=False, candidates=size["N"], batch_size=size["batch"]
-        )
-        way = ours(asked, "GRU4Rec", "user", MAX_ITEM_LIST_LENGTH=size["L"], lazy_items=lazy)
-        return 1000 * statistics.median(way.run(options.warm_up + options.steps)[options.warm_up :])
+        yield {"data_path": folder, "MAX_ITEM_LIST_LENGTH": size["L"]}
 
 
 def sampling_ms(options: argparse.Namespace) -> dict[str, Any]:
-    """Draw the pools of a usual batch: all rows at once, and row by row from the set of what is left."""
-    rows, item_num, per_row = USUAL["batch"], USUAL["V"] + 1, 8
-    items = np.random.default_rng(0).integers(1, item_num, size=rows * (per_row + 1))
-    starts = np.arange(0, len(items), per_row + 1)
-    history = HistoryIndex(items, np.repeat(starts, per_row + 1), item_num)
-    begin, end = torch.from_numpy(starts), torch.from_numpy(starts + per_row)
-    target = torch.from_numpy(items[starts + per_row])
-    batch = TargetBatch(torch.ones_like(begin), target, begin, end)
-    sampler = CandidateSampler.__new__(CandidateSampler)
-    sampler.history, sampler.item_num, sampler.candidate_num = history, item_num, USUAL["N"]
-    sampler.generator = torch.Generator().manual_seed(0)
-    histories = [items[start : start + per_row].tolist() for start in starts]
+    """Draw the pools of a batch with histories of 8 on average: all rows at once, and row by row as released."""
+    with made(options, {**USUAL, "L": 8}) as keys:
+        _, splits = load_splits(MDCNSConfig("SASRec", "made", config_dict={**keys, "protocol": "paper"}))
+    data = splits["train"]._dataset
+    sampler = CandidateSampler(data, USUAL["N"], 0, torch.device("cpu"))
+    loader = TargetLoader(data, USUAL["batch"], "row", False, torch.Generator().manual_seed(0), torch.device("cpu"))
+    batch = next(iter(loader))
+    ranges = zip(batch.history_start.tolist(), batch.history_end.tolist(), batch.target.tolist())
+    rows = [(data.history.items[start:end].tolist(), target) for start, end, target in ranges]
 
     def plain() -> None:
-        for seen, wanted in zip(histories, target.tolist()):
-            draw_candidates(item_num, seen, wanted, USUAL["N"])
+        for seen, target in rows:
+            draw_candidates(data.item_num, seen, target, USUAL["N"])
 
     return _in_turns(options, "sampling 1024 pools of 100 from 12,000 items", lambda: sampler.sample(batch), plain)
 

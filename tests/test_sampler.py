@@ -56,6 +56,17 @@ def test_pools_are_distinct_and_allowed_even_when_just_n_items_are_left(data, it
             assert set(row) == items
 
 
+@settings(max_examples=60, deadline=None)
+@given(sequences=st.lists(st.lists(st.integers(1, 40), min_size=2, max_size=12), min_size=1, max_size=8))
+def test_short_histories_in_the_sort_give_the_pools_of_the_search(sequences):
+    pools = []
+    for sorts in (True, False):
+        sampler, batch = sampler_for(sequences, 40, 8)
+        sampler.sorts_histories = sorts
+        pools.append(sampler.sample(batch))
+    assert torch.equal(*pools)
+
+
 @pytest.mark.parametrize("candidate_num", [1, 3, 5, 9])
 def test_every_allowed_item_is_equally_likely_in_every_column(candidate_num):
     """9 of 12 items are allowed: N up to 4 is drawn by redrawing, above that by sorting keys."""

@@ -21,6 +21,9 @@ class HistoryIndex:
         items: Item ids in the order of users and time, shape [n].
         starts: For each entry, where its user's sequence begins in ``items``, shape [n].
         item_num: Number of items with the padding item, V + 1.
+
+    Attributes:
+        mean_length (float): Entries per sequence.
     """
 
     def __init__(self, items: np.ndarray, starts: np.ndarray, item_num: int):
@@ -33,6 +36,7 @@ class HistoryIndex:
         seen_first = np.zeros(len(keys) + 1, dtype=np.int64)
         seen_first[1:][first] = 1
         self.item_num = item_num
+        self.mean_length = len(items) / (1 + np.count_nonzero(np.diff(starts)))
         self.items = torch.from_numpy(items.copy())
         self.keys = torch.from_numpy(keys[first])  # sorted
         self.first = torch.from_numpy(first)

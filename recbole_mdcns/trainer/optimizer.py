@@ -69,24 +69,17 @@ class LazyAdam(Adam):
                 torch.index_select(table, 0, rows, out=buffer[: len(rows)]) for table, buffer in zip(tables, buffers)
             ]
             state["step"].copy_(before)
+            weight_part, average, square = parts
             adam(
-                *([part] for part in (parts[0], values, *parts[1:])),
-                max_exp_avg_sqs=[],
-                state_steps=[state["step"]],
-                fused=bool(group["fused"]),
-                amsgrad=False,
-                beta1=group["betas"][0],
-                beta2=group["betas"][1],
-                lr=group["lr"],
-                weight_decay=0.0,
-                eps=group["eps"],
-                maximize=False,
-            )
+                [weight_part], [values], [average], [square], [], [state["step"]], fused=bool(group["fused"]),
+                amsgrad=False, beta1=group["betas"][0], beta2=group["betas"][1], lr=group["lr"], weight_decay=0.0,
+                eps=group["eps"], maximize=False,
+            )  # fmt: skip
             for table, part in zip(tables, parts):
                 table.index_copy_(0, rows, part)
 
 
-def lazy(optimizer: Adam) -> LazyAdam:
+def lazy(optimizer: Optimizer) -> LazyAdam:
     """Return a :class:`LazyAdam` with the weights and the settings of an Adam that has made no step yet."""
     return _again(LazyAdam, optimizer)
 
