@@ -53,9 +53,9 @@ def main() -> None:
     print(text)
 
 
-def curve(record: dict[str, Any]) -> dict[int, float]:
-    """Return the validation metric by epoch, from 1."""
-    return {entry["epoch"] + 1: entry["valid"][METRIC] for entry in record["epochs"] if "valid" in entry}
+def curve(record: dict[str, Any], metric: str = METRIC) -> dict[int, float]:
+    """Return a validation metric by epoch, from 1."""
+    return {entry["epoch"] + 1: entry["valid"][metric] for entry in record["epochs"] if "valid" in entry}
 
 
 def page(groups: dict[tuple[str, str], dict[str, dict[str, Any]]], remark: str) -> str:

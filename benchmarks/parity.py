@@ -1,0 +1,105 @@
+"""Do the batchings train equally well? Records of staged runs, several seeds each, as one page with a figure.
+
+    python benchmarks/staged.py --stages 5,10,20,40 --result_file FOLDER/NAME.json --model=SASRec --seed=1 \\
+        --peer_model=GRU4Rec --dataset=amazon-beauty --protocol=paper --data_path=DIR --batching=user
+    python benchmarks/parity.py FOLDER
+
+Reads every record in FOLDER; writes its README.md and curves.png. Needs matplotlib.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from convergence import RELEASED, curve
+from figure import saved_figure
+from tabulate import tabulate
+
+Group = dict[str, list[dict[str, Any]]]
+#: The metric that batchings are compared by, and the epochs shown.
+METRIC, EPOCHS = "ndcg@20", (1, 2, 3, 5, 10, 20, 30, 40)
+
+
+def main() -> None:
+    """Read the records, write the page and the figure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    groups: dict[tuple[str, str], Group] = defaultdict(lambda: defaultdict(list))
+    for path in sorted(folder.glob("*.json")):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        groups[record["dataset"], record["peer_model"]][record["config"]["batching"]].append(record)
+    lines = ["# Batchings side by side", "", "SASRec, protocol `paper`, mean ± standard deviation over seeds."]
+    for (dataset, peer), by_mode in groups.items():
+        lines += ["", f"## {dataset}, peer {peer}", "", f"Validation {METRIC} by epoch:", "", by_epoch(by_mode), ""]
+        lines += ["Validation / test ndcg@10, at the epoch that validation chose so far:", ""]
+        lines += [by_stage(by_mode, RELEASED.get((dataset, peer), {})), ""]
+    sources = {_source(record) for by_mode in groups.values() for records in by_mode.values() for record in records}
+    remark = "The released row: validation in the published logs at these epochs (50 stands for 40), another split."
+    lines += [remark, "", *sorted(sources), "", "![curves](curves.png)", ""]
+    (folder / "README.md").write_text("\n".join(lines), encoding="utf-8")
+    draw(groups, folder / "curves.png")
+    print("\n".join(lines))
+
+
+def by_epoch(by_mode: Group) -> str:
+    """Return a table of the validation metric at some epochs, one row per batching."""
+    rows = []
+    for mode, records in by_mode.items():
+        curves = [curve(record, METRIC) for record in records]
+        rows.append([mode, len(records), *(_spread([c[e] for c in curves if e in c]) for e in EPOCHS)])
+    headers = ["batching", "seeds", *(f"epoch {epoch}" for epoch in EPOCHS)]
+    return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
+
+
+def by_stage(by_mode: Group, released: dict[int, float]) -> str:
+    """Return a table of validation and test at the ends of the stages."""
+    stages = sorted({int(stage) for records in by_mode.values() for record in records for stage in record["stages"]})
+    rows = [["released", "", *(_spread([released.get(50 if stage == 40 else stage)]) for stage in stages)]]
+    for mode, records in by_mode.items():
+        cells = []
+        for stage in stages:
+            found = [record["stages"][str(stage)] for record in records if str(stage) in record["stages"]]
+            parts = (_spread([each[part]["self"]["ndcg@10"] for each in found]) for part in ("valid", "test"))
+            cells.append(" / ".join(parts) if found else "")
+        rows.append([mode, len(records), *cells])
+    headers = ["batching", "seeds", *(f"by epoch {stage}" for stage in stages)]
+    return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
+
+
+def _spread(values: list[Any]) -> str:
+    values = [value for value in values if value is not None]
+    if not values:
+        return ""
+    mean = f"{statistics.mean(values):.4f}"
+    return f"{mean} ± {statistics.stdev(values):.4f}" if len(values) > 1 else mean
+
+
+def _source(record: dict[str, Any]) -> str:
+    versions = ", ".join(f"{key} {record['versions'][key]}" for key in ("python", "recbole", "torch", "numpy"))
+    command = " ".join(part for part in record["command"] if not part.startswith(("--seed", "--data_path")))
+    command = command.replace(f"-{record['seed']}.json", "-SEED.json")
+    commit = record["git"]["commit"][:10] if record["git"] else "none"
+    return f"* `{command} --seed=SEED`: commit {commit}; {versions}; {record['machine']['processor']}"
+
+
+def draw(groups: dict[tuple[str, str], Group], path: Path) -> None:
+    """Draw every seed's curve, one panel per dataset and peer, one colour per batching."""
+    with saved_figure(path, ncols=len(groups), figsize=(4.5 * len(groups), 3.6), squeeze=False) as axes:
+        for axis, ((dataset, peer), by_mode) in zip(axes[0], groups.items()):
+            for number, (mode, records) in enumerate(sorted(by_mode.items())):
+                for label, record in zip([mode, *[None] * len(records)], records):
+                    found = curve(record, METRIC)
+                    axis.plot(list(found), list(found.values()), color=f"C{number}", lw=1, label=label)
+            axis.set(title=f"{dataset}, SASRec + {peer}", xlabel="epoch", ylabel=f"validation {METRIC}")
+            axis.legend(fontsize=7)
+            axis.grid(alpha=0.3)
+
+
+if __name__ == "__main__":
+    main()
