@@ -169,7 +169,7 @@ def released(options: argparse.Namespace, peer: str) -> Way:
     config = MDCNSConfig(options.model, options.dataset, config_dict=keys)
     _, splits = load_splits(config)
     data = splits["train"]._dataset
-    models = [build_model(each, data) for each in (config, config.peer_config())]
+    models = [build_model(each, data) for each in (config, *config.peer_configs())]
     training = ReleasedTraining(data, models, options.candidates, options.batch_size, options.workers)
 
     def watch(parts: Parts) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.keys import nearest, own_keys
+from recbole_mdcns.negatives import STRATEGIES, resolve_strategy
 
 #: Keys that only the split over users reads.
 _USER_SPLIT_KEYS = ("split_ratio", "split_seed", "split_file", "eval_prefixes")
@@ -22,6 +23,8 @@ _REPLACED = {
     "local_rank": "one process trains on one device",
     "nproc": "one process trains on one device",
 }
+#: Losses over all items, which take no negatives, and losses that must know how negatives were drawn.
+CATALOGUE_LOSSES, PROPOSAL_LOSSES = ("CE", "SCE"), ("SSM", "gBCE")
 
 
 def check_given(given: dict[str, Any], defaults: dict[str, Any], known: set[str], strict: bool) -> None:
@@ -58,6 +61,17 @@ def check_together(final: dict[str, Any]) -> None:
         raise ConfigError(
             f"neg_top_num = {final['neg_top_num']} is not allowed: it is at most "
             f"neg_candidate_num = {final['neg_candidate_num']}"
+        )
+    strategy = resolve_strategy(final["neg_sampler"])
+    loss, sampler = final["ranking_loss"], final["neg_sampler"]
+    if (loss in CATALOGUE_LOSSES) != (sampler == "none"):
+        allowed = "none" if loss in CATALOGUE_LOSSES else ", ".join(name for name in STRATEGIES if name != "none")
+        raise ConfigError(f"neg_sampler = {sampler!r} is not allowed with ranking_loss = {loss!r}: choose {allowed}")
+    if loss in PROPOSAL_LOSSES and not strategy.knows_proposal:
+        allowed = ", ".join(name for name, each in STRATEGIES.items() if each.knows_proposal)
+        raise ConfigError(
+            f"neg_sampler = {sampler!r} is not allowed with ranking_loss = {loss!r}, which takes draws from a known "
+            f"distribution: choose {allowed}"
         )
     if final["batching"] in ("bucket", "user") and final["pad_side"] == "left":
         raise ConfigError(f"batching = {final['batching']!r} is not allowed with pad_side = 'left': choose row or auto")

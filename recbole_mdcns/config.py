@@ -17,9 +17,9 @@ from recbole.utils.argument_list import (
     training_arguments,
 )
 
-from recbole_mdcns.checks import check_evaluation, check_given, check_protocol, check_together
+from recbole_mdcns.checks import CATALOGUE_LOSSES, check_evaluation, check_given, check_protocol, check_together
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.keys import nearest, own_keys, recbole_keys
+from recbole_mdcns.keys import key_files, nearest, own_keys, recbole_keys
 from recbole_mdcns.model.registry import default_peer, resolve_model
 from recbole_mdcns.values import literal, parse_key_values, plain_value
 from recbole_mdcns.yaml_files import YamlLoader, properties_dir, read_yaml, recbole_properties_dir
@@ -66,9 +66,9 @@ class MDCNSConfig(Config):
             super().__init__(model, dataset, config_file_list, dict(config_dict or {}))
         except (ValueError, KeyError, TypeError, NotImplementedError, RuntimeError) as error:
             raise ConfigError(str(error.args[0]) if error.args else repr(error)) from error
-        self._resolve_peer()
+        self._resolve_peers()
         if self.peer_overrides:
-            self.peer_config()  # checks their values now
+            self.peer_configs()  # checks their values now
 
     # -- RecBole's steps, in the order in which its constructor takes them ------------------------------------------
 
@@ -123,7 +123,7 @@ class MDCNSConfig(Config):
     def _load_internal_config_dict(self, model: str, model_class: type, dataset: str) -> None:
         super()._load_internal_config_dict(model, model_class, dataset)
         ours = properties_dir()
-        for path in (ours / "overall.yaml", *_model_yamls(model_class)):
+        for path in (*key_files(), *_model_yamls(model_class)):
             if path.is_file():
                 self.internal_config_dict.update(read_yaml(path))
         of_dataset = ours / "dataset" / f"{dataset}.yaml"
@@ -138,6 +138,8 @@ class MDCNSConfig(Config):
         self._check_external(self.external_config_dict)
         final = super()._get_final_config_dict()
         final.update({name: key.check(final[name]) for name, key in own_keys().items()})
+        if final["ranking_loss"] in CATALOGUE_LOSSES and "neg_sampler" not in self.external_config_dict:
+            final["neg_sampler"] = "none"
         check_together(final)
         check_protocol(final, self.external_config_dict, self.internal_config_dict)
         final["load_col"] = self._columns(final)
@@ -172,9 +174,8 @@ class MDCNSConfig(Config):
 
     def _check_external(self, external: dict[str, Any]) -> None:
         known = {*recbole_keys(), *own_keys(), *self.internal_config_dict}
-        peer_model = external.get("peer_model")
-        if peer_model is not None:
-            known |= model_keys(resolve_model(peer_model, "peer_model"))
+        for peer_class in _peer_classes(external.get("peer_model")):
+            known |= model_keys(peer_class)
         check_given(external, self.internal_config_dict, known, _is_known_model(self.model_class))
 
     def _columns(self, final: dict[str, Any]) -> dict[str, Any] | None:
@@ -186,25 +187,38 @@ class MDCNSConfig(Config):
             raise ConfigError(f"load_col.inter = {inter!r} is not allowed: it must hold {', '.join(needed)}")
         return asked
 
-    def _resolve_peer(self) -> None:
-        final = self.final_config_dict
-        peer_class = resolve_model(final["peer_model"] or default_peer(self.model), "peer_model")
-        self.peer_class = peer_class
-        own = model_keys(peer_class)
+    def _resolve_peers(self) -> None:
+        self.peer_classes = _peer_classes(self.final_config_dict["peer_model"]) or [
+            resolve_model(default_peer(self.model), "peer_model")
+        ]
+        own = set().union(*map(model_keys, self.peer_classes))
         shared = {*recbole_keys(), *own_keys(), *self.internal_config_dict} - own - set(PEER_TRAINING_KEYS)
         allowed = sorted({*own, *PEER_TRAINING_KEYS})
         for key in self.peer_overrides:
-            if key in shared or (key not in allowed and _is_known_model(peer_class)):
+            if key in shared or (key not in allowed and all(map(_is_known_model, self.peer_classes))):
+                names = ", ".join(cls.__name__ for cls in self.peer_classes)
                 raise ConfigError(
-                    f"peer.{key} cannot be set apart for peer {peer_class.__name__}{nearest(key, allowed)}. "
+                    f"peer.{key} cannot be set apart for peer {names}{nearest(key, allowed)}. "
                     f"Allowed are {', '.join(allowed)}"
                 )
 
-    def peer_config(self) -> MDCNSConfig:
-        """Return the configuration of the peer: the same run, the peer's model values, and the ``peer.`` keys."""
-        not_shared = {"model", "dataset", "peer_model"} | (model_keys(self.model_class) - model_keys(self.peer_class))
-        shared = {key: value for key, value in self.external_config_dict.items() if key not in not_shared}
-        return MDCNSConfig(self.peer_class, self.dataset, config_dict={**shared, **self.peer_overrides})
+    @property
+    def peer_roles(self) -> list[str]:
+        """What the peers are called: ``peer``, or ``peer1``, ``peer2`` and so on where there are several."""
+        number = len(self.peer_classes)
+        return ["peer"] if number == 1 else [f"peer{place}" for place in range(1, number + 1)]
+
+    def peer_configs(self) -> list[MDCNSConfig]:
+        """Return each peer's configuration: the same run, the peer's model values, and the ``peer.`` keys it knows."""
+        configs = []
+        for peer_class in self.peer_classes:
+            known = model_keys(peer_class)
+            not_shared = {"model", "dataset", "peer_model"} | (model_keys(self.model_class) - known)
+            shared = {key: value for key, value in self.external_config_dict.items() if key not in not_shared}
+            of_others = set().union(*map(model_keys, self.peer_classes)) - known
+            own = {key: value for key, value in self.peer_overrides.items() if key not in of_others}
+            configs.append(MDCNSConfig(peer_class, self.dataset, config_dict={**shared, **own}))
+        return configs
 
     # -- plain values -------------------------------------------------------------------------------------------------
 
@@ -213,9 +227,11 @@ class MDCNSConfig(Config):
         values = {key: value for key, value in self.final_config_dict.items() if key not in _DERIVED}
         values["data_path"] = self._data_path
         values["model"] = self.model_spec
-        peer = self.peer_config()
-        own = {key for key in (*model_keys(self.peer_class), *PEER_TRAINING_KEYS) if key in peer}
-        values["peer"] = {**{key: peer[key] for key in sorted(own)}, **self.peer_overrides}
+        values["peer"] = dict(self.peer_overrides)
+        if len(self.peer_classes) == 1:  # what several peers resolve to may differ from one to the other
+            (peer,) = self.peer_configs()
+            own = {key for key in (*model_keys(self.peer_classes[0]), *PEER_TRAINING_KEYS) if key in peer}
+            values["peer"] = {**{key: peer[key] for key in sorted(own)}, **values["peer"]}
         values["loss_type"] = None
         return {key: plain_value(value) for key, value in values.items()}
 
@@ -224,6 +240,11 @@ class MDCNSConfig(Config):
         """Build the configuration that :meth:`plain` described, with some keys replaced."""
         values = {**copy.deepcopy(values), **overrides}
         return cls(values.pop("model"), values.pop("dataset"), config_dict=values)
+
+
+def _peer_classes(peer_model: str | type | None) -> list[type]:
+    names = peer_model.split(",") if isinstance(peer_model, str) else [peer_model] if peer_model else []
+    return [resolve_model(name.strip() if isinstance(name, str) else name, "peer_model") for name in names]
 
 
 def model_keys(model_class: type) -> set[str]:

@@ -10,9 +10,15 @@ import torch
 from torch import Tensor
 
 
-def divergence(self_scores: Tensor, peer_scores: Tensor) -> Tensor:
-    """Return how far two models are apart on each candidate, Eq. (5): ``d = |s_self - s_peer|``, same shape."""
-    return (self_scores - peer_scores).abs()
+def divergence(*scores: Tensor) -> Tensor:
+    """Return how far models are apart on each candidate, Eq. (5): ``d = |s_self - s_peer|``, same shape.
+
+    Of more than two models, it is the distance between the highest and the lowest score.
+    """
+    if len(scores) == 2:
+        return (scores[0] - scores[1]).abs()
+    together = torch.stack(scores)
+    return together.amax(0) - together.amin(0)
 
 
 def divergence_aware(scores: Tensor, distance: Tensor, weight: float) -> Tensor:

@@ -8,6 +8,7 @@ import operator
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from recbole_mdcns.errors import ConfigError
@@ -59,24 +60,29 @@ class Key:
         return value
 
 
+def key_files() -> list[Path]:
+    """Return the yaml files that define keys of ours: for all runs, and for one strategy each."""
+    return [properties_dir() / "overall.yaml", *sorted((properties_dir() / "negatives").glob("*.yaml"))]
+
+
 @functools.lru_cache(maxsize=1)
 def own_keys() -> dict[str, Key]:
-    """Return every key of ``properties/overall.yaml`` by name, in the file's order."""
-    path = properties_dir() / "overall.yaml"
-    defaults = read_yaml(path)
+    """Return every key of ours by name, in the order of :func:`key_files`."""
     keys: dict[str, Key] = {}
-    section = ""
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if line.startswith("# ") and ":" not in line:
-            section = line[2:]
-        elif line.strip() and not line.startswith("#"):
-            match = _LINE.match(line)
-            if match is None:
-                raise ConfigError(f"{path}, line {number}: expected 'key: default  # (type) meaning', found {line!r}")
-            name = match["name"]
-            keys[name] = Key(
-                name, defaults[name], match["spec"].strip(), match["symbol"] or "", match["meaning"].strip(), section
-            )
+    for path in key_files():
+        defaults = read_yaml(path)
+        section = ""
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            if line.startswith("# ") and ":" not in line:
+                section = line[2:]
+            elif line.strip() and not line.startswith("#"):
+                match = _LINE.match(line)
+                if match is None:
+                    raise ConfigError(
+                        f"{path}, line {number}: expected 'key: default  # (type) meaning', found {line!r}"
+                    )
+                name, spec, meaning = match["name"], match["spec"].strip(), match["meaning"].strip()
+                keys[name] = Key(name, defaults[name], spec, match["symbol"] or "", meaning, section)
     return keys
 
 

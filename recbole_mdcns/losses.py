@@ -31,7 +31,8 @@ def bpr(positive: Tensor, negative: Tensor) -> Tensor:
     return F.softplus(negative - positive.unsqueeze(1))
 
 
-RANKING_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"BCE": bce, "BPR": bpr}
+#: Losses of one positive against each of its negatives.
+PAIRWISE_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"BCE": bce, "BPR": bpr}
 
 
 def multi_view(view_losses: Tensor, weights: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.load import load_splits
 from recbole_mdcns.data.split import write_split
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.negatives import STRATEGIES
+from recbole_mdcns.negatives import resolve_strategy
 from recbole_mdcns.record import build_record, check_writable, write_record
 from recbole_mdcns.trainer import MDCNSTrainer, NegativeSamplingTrainer, checkpoint
 from recbole_mdcns.trainer.resumable import load_weights
@@ -100,10 +100,11 @@ def build_trainer(config: MDCNSConfig, dataset: HistoryDataset) -> NegativeSampl
     """
     init_seed(config["seed"], config["reproducibility"])
     model = build_model(config, dataset)
-    if not STRATEGIES[config["neg_sampler"]].needs_peer:
+    if not resolve_strategy(config["neg_sampler"]).needs_peer:
         return NegativeSamplingTrainer(config, model)
-    peer_config = config.peer_config()
-    return MDCNSTrainer(config, model, build_model(peer_config, dataset), peer_config)
+    peer_configs = config.peer_configs()
+    peers = [build_model(each, dataset) for each in peer_configs]
+    return MDCNSTrainer(config, model, *peers, peer_configs=peer_configs)
 
 
 def build_model(config: MDCNSConfig, dataset: HistoryDataset) -> SequentialRecommender:

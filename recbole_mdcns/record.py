@@ -53,7 +53,7 @@ def build_record(
         "schema": SCHEMA_VERSION,
         "command": command,
         "model": config["model"],
-        "peer_model": config.peer_class.__name__ if trainer.strategy.needs_peer else None,
+        "peer_model": ",".join(c.__name__ for c in config.peer_classes) if trainer.strategy.needs_peer else None,
         "dataset": config["dataset"],
         "config": config.plain(),
         "seed": config["seed"],

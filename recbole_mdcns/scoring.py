@@ -111,16 +111,15 @@ def _has_sampled_products(dtype: torch.dtype) -> bool:
     return torch.equal(found, (table[items] * encoding[:, None]).sum(-1))
 
 
-def teacher_scores(self_scores: Tensor, peer_scores: Tensor, mean: bool) -> Tensor:
-    """Combine both models' scores, Eq. (4): ``s_teacher = s_self + s_peer``, or half of it.
+def teacher_scores(*scores: Tensor, mean: bool) -> Tensor:
+    """Combine the models' scores, Eq. (4): ``s_teacher = s_self + s_peer``, or their mean.
 
     Args:
-        self_scores: Any shape.
-        peer_scores: The same shape.
+        *scores: Of each model, all of the same shape.
         mean: Take the mean, as the published runs do, instead of the printed sum.
 
     Returns:
         Teacher scores, same shape.
     """
-    total = self_scores + peer_scores
-    return total / 2 if mean else total
+    total = functools.reduce(torch.add, scores)
+    return total / len(scores) if mean else total

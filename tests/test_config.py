@@ -11,7 +11,7 @@ from conftest import TINY, tiny_config
 
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.keys import own_keys
+from recbole_mdcns.keys import key_files, own_keys
 from recbole_mdcns.model.registry import model_names
 from recbole_mdcns.yaml_files import properties_dir
 
@@ -55,8 +55,8 @@ def test_model_and_dataset_may_come_from_a_file(tmp_path):
         ("--divergence_weight=-3", "divergence_weight"),
         ("--distill_temperature=0", "distill_temperature = 0.0 is not allowed: it must be > 0"),
         ("--distill_temperature=True", "distill_temperature = True is not allowed: expected float"),
-        ("--ranking_loss=CE", "ranking_loss = 'CE' is not allowed: choose BCE or BPR"),
-        ("--neg_sampler=best", "choose mdcns or dns_plus or rns"),
+        ("--ranking_loss=XE", "ranking_loss = 'XE' is not allowed: choose BCE or BPR"),
+        ("--neg_sampler=best", "choose mdcns, rns, pns, .*, or package.module:Class"),
         ("--teacher_mean=2", "teacher_mean = 2 is not allowed: expected bool"),
         ("--epochs=x", "epochs = 'x' is not allowed: expected int"),
         ("--weight_decay=abc", "weight_decay = 'abc' is not allowed: expected float"),
@@ -105,7 +105,7 @@ def test_a_bad_config_file_is_named_with_its_line(tmp_path):
 
 def test_a_key_without_prefix_holds_for_both_models_and_the_prefix_sets_the_peer_apart():
     config = tiny_config(hidden_size=32, **{"peer.hidden_size": 24, "peer": {"learning_rate": 0.5}})
-    peer = config.peer_config()
+    peer = config.peer_configs()[0]
     assert (config["hidden_size"], peer["hidden_size"]) == (32, 24)
     assert (config["learning_rate"], peer["learning_rate"]) == (0.01, 0.5)
     assert peer["num_layers"] == 1  # RecBole's yaml of the peer
@@ -113,9 +113,9 @@ def test_a_key_without_prefix_holds_for_both_models_and_the_prefix_sets_the_peer
 
 
 def test_default_peer_is_another_architecture():
-    assert tiny_config("SASRec").peer_class.__name__ == "Mamba4Rec"
-    assert tiny_config("Mamba4Rec").peer_class.__name__ == "SASRec"
-    assert tiny_config("SASRec", peer_model="SASRec").peer_class.__name__ == "SASRec"
+    assert tiny_config("SASRec").peer_classes[0].__name__ == "Mamba4Rec"
+    assert tiny_config("Mamba4Rec").peer_classes[0].__name__ == "SASRec"
+    assert tiny_config("SASRec", peer_model="SASRec").peer_classes[0].__name__ == "SASRec"
 
 
 def test_plain_values_build_the_same_configuration():
@@ -123,7 +123,7 @@ def test_plain_values_build_the_same_configuration():
     again = MDCNSConfig.from_plain(config.plain())
     assert again.plain() == config.plain()
     assert again["data_path"] == config["data_path"]
-    assert again.peer_config().plain() == config.peer_config().plain()
+    assert again.peer_configs()[0].plain() == config.peer_configs()[0].plain()
 
 
 def test_nothing_global_is_changed(monkeypatch):
@@ -157,8 +157,8 @@ def test_values_are_read_but_not_run():
     assert config["seed"] == 16
 
 
-def test_every_key_of_overall_yaml_has_type_default_and_meaning():
-    defaults = yaml.safe_load((properties_dir() / "overall.yaml").read_text())
+def test_every_key_of_our_yaml_files_has_type_default_and_meaning():
+    defaults = {k: v for path in key_files() for k, v in yaml.safe_load(path.read_text()).items()}
     assert set(own_keys()) == set(defaults)
     symbols = {key.symbol for key in own_keys().values()}
     assert {"N", "M", "alpha", "beta", "gamma", "mu", "tau", "L", "P"} <= symbols
@@ -186,3 +186,15 @@ def test_names_of_models_are_found_not_listed():
     assert not {"ItemSequenceModel", "BPR", "SequentialRecommender"} & set(model_names())
     with pytest.raises(ConfigError, match="did you mean Mamba4Rec"):
         MDCNSConfig("Mamba4Re", "tiny")
+
+
+def test_several_peers_each_take_the_peer_keys_they_know():
+    config = tiny_config(peer_model="GRU4Rec, Mamba4Rec", **{"peer.num_layers": 2, "peer.expand": 1})
+    assert config.peer_roles == ["peer1", "peer2"]
+    gru, mamba = config.peer_configs()
+    assert (gru["model"], gru["num_layers"]) == ("GRU4Rec", 2) and "expand" not in gru
+    assert (mamba["model"], mamba["expand"]) == ("Mamba4Rec", 1)
+    again = MDCNSConfig.from_plain(config.plain())
+    assert [c.plain() for c in again.peer_configs()] == [gru.plain(), mamba.plain()]
+    with pytest.raises(ConfigError, match=r"peer\.n_heads cannot be set apart for peer GRU4Rec, Mamba4Rec"):
+        tiny_config(peer_model="GRU4Rec,Mamba4Rec", **{"peer.n_heads": 2})

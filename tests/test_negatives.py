@@ -1,190 +1,188 @@
-"""One contract for all strategies; hand-worked choices and plain-formula gradients for MDCNS."""
+"""One contract for all negative-sampling strategies."""
+
+from pathlib import Path
 
 import pytest
 import torch
-import torch.nn.functional as F
-from conftest import tiny_config
+from conftest import states, tiny_config, tiny_run
 
-from recbole_mdcns.data.batch import TargetBatch
-from recbole_mdcns.losses import RANKING_LOSSES, multi_view
-from recbole_mdcns.negatives import MDCNS, STRATEGIES, ScoredPool
-from recbole_mdcns.scoring import pool_scores
+from recbole_mdcns.data.batching import TargetLoader
+from recbole_mdcns.errors import ConfigError, DataError
+from recbole_mdcns.negatives import STRATEGIES, ScoredPool, resolve_strategy
+from recbole_mdcns.negatives.mdcns import MDCNS
 
-CPU = torch.device("cpu")
-
-
-def scored_pool(model_num=2, target_num=6, candidate_num=10, seed=0, scale=1.0):
-    generator = torch.Generator().manual_seed(seed)
-    encodings, positive, scores = [], [], []
-    for _ in range(model_num):
-        encodings.append(torch.randn(target_num, 4, generator=generator))
-        positive.append((torch.randn(target_num, generator=generator) * scale).requires_grad_())
-        scores.append((torch.randn(target_num, candidate_num, generator=generator) * scale).requires_grad_())
-    ids = torch.stack([torch.randperm(30, generator=generator)[:candidate_num] + 1 for _ in range(target_num)])
-    zeros = torch.zeros(target_num, dtype=torch.int64)
-    return ScoredPool(TargetBatch(zeros, zeros + 40, zeros, zeros), ids, encodings, positive, scores)
+#: Sizes that the tiny dataset, 30 items, has room for.
+SMALL = {
+    "adasir": {"adasir_sample_num": 8, "adasir_pool_num": 4},
+    "gnno": {"neg_candidate_num": 5, "gnno_hard_num": 1, "gnno_max": 0.8, "gnno_pace": 0.1},
+    "srns": {"srns_memory_num": 4, "srns_fresh_num": 3, "srns_warm_up": 1},
+    "mixgcf_plus": {"neg_top_num": 3},
+    "dns_plus": {"neg_top_num": 3},
+}
+NAMES = [name for name in STRATEGIES if name != "none"]
 
 
-@pytest.mark.parametrize("name", list(STRATEGIES))
+def write_exposures(lines=None):
+    shown = lines or [f"u{user}\ti{(user * 7 + t * 3) % 30}\t{t}\n" for user in range(40) for t in range(12)]
+    Path("data/tiny/tiny.exposed").write_text("user_id:token\titem_id:token\ttimestamp:float\n" + "".join(shown))
+
+
+def prepared(name, **keys):
+    write_exposures()
+    run = tiny_run(neg_sampler=name, **{**SMALL.get(name, {}), **keys})
+    run.trainer.prepare(run.train)
+    return run
+
+
+def pool_of(run, batch, candidates=None):
+    """Propose for a batch and score by the run's models, without dropout."""
+    trainer = run.trainer
+    candidates = trainer.strategy.propose(batch) if candidates is None else candidates
+    encodings = [encoder.encode(batch) for encoder in trainer.encoders]
+    items = torch.cat([batch.target[:, None], candidates], 1)
+    scores = [encoder.score(h, items) for encoder, h in zip(trainer.encoders, encodings)]
+    return ScoredPool(batch, candidates, encodings, [s[:, 0] for s in scores], [s[:, 1:] for s in scores])
+
+
+def chosen_of(run, batch, candidates=None):
+    for encoder in run.trainer.encoders:
+        encoder.model.eval()
+    return run.trainer.strategy.choose(pool_of(run, batch, candidates))
+
+
+def batches_of(run, mode="row"):
+    generator = torch.Generator().manual_seed(4)
+    return list(TargetLoader(run.data, 50, mode, True, generator, torch.device("cpu")))
+
+
+@pytest.mark.parametrize("name", NAMES)
 class TestEveryStrategy:
-    def make(self, name, **keys):
-        strategy = STRATEGIES[name](tiny_config(neg_sampler=name, **keys), CPU)
-        return strategy, scored_pool(1 + strategy.needs_peer, candidate_num=strategy.candidate_num)
+    def test_candidates_are_neither_target_nor_history(self, name):
+        run = prepared(name)
+        history = run.data.history
+        for _ in range(3):
+            for batch in batches_of(run):
+                pool = pool_of(run, batch)
+                assert pool.candidates.min() >= 1 and pool.candidates.max() <= 30
+                seen = history.contains(batch.history_start, batch.history_end, pool.candidates)
+                assert not (seen | (pool.candidates == batch.target[:, None])).any()
+                run.trainer.strategy.choose(pool)
 
-    def test_shapes_and_views(self, name):
-        strategy, pool = self.make(name, neg_top_num=3)
-        chosen = strategy.choose(pool)
-        models = len(pool.scores)
-        assert len(chosen.scores) == len(chosen.weights) == models
+    def test_shapes_and_gradients(self, name):
+        run = prepared(name)
+        strategy, batch = run.trainer.strategy, batches_of(run)[0]
+        chosen = chosen_of(run, batch)
+        models = len(run.trainer.encoders)
+        assert len(chosen.scores) == len(chosen.weights) == models == 1 + strategy.needs_peer
+        number = chosen.scores[0].size(1)
+        assert len(strategy.views) in (1, number)
         for scores, weights in zip(chosen.scores, chosen.weights):
-            assert scores.shape == (6, len(strategy.views))
-            assert weights.shape == (len(strategy.views),)
+            assert scores.shape == (len(batch), number) and scores.requires_grad
+            assert weights.shape == (number,) and not weights.requires_grad
         assert len(chosen.extra) in (0, models)
+        assert chosen.factors is None or not chosen.factors.requires_grad
 
-    def test_negatives_are_candidates_and_no_gradient_flows_through_the_choice(self, name):
-        strategy, pool = self.make(name, neg_top_num=3)
-        chosen = strategy.choose(pool)
-        for chosen_scores, scores in zip(chosen.scores, pool.scores):
-            assert (chosen_scores[:, :, None] == scores[:, None, :]).any(-1).all()
-            (gradient,) = torch.autograd.grad(chosen_scores.sum(), scores)
-            assert gradient.sum(1).eq(len(strategy.views)).all()  # ones at the chosen, nothing elsewhere
+    def test_no_gradient_flows_through_the_choice(self, name):
+        """The chosen scores move one to one with the scores they were chosen from (mixtures with their share)."""
+        run = prepared(name)
+        batch = batches_of(run)[0]
+        pool = pool_of(run, batch)
+        leaves = [s.detach().requires_grad_() for s in pool.scores]
+        chosen = run.trainer.strategy.choose(ScoredPool(batch, pool.candidates, pool.encodings, pool.positive, leaves))
+        for scores, leaf in zip(chosen.scores, leaves):
+            (gradient,) = torch.autograd.grad(scores.sum(), leaf)
+            if name.startswith("mixgcf"):
+                assert (gradient.count_nonzero(1) == 1).all() and (gradient >= 0).all() and (gradient < 1).all()
+            else:
+                assert (gradient.sum(1) == scores.size(1)).all() and (gradient == gradient.round()).all()
 
     def test_deterministic_under_the_seed_and_state_round_trip(self, name):
-        first, pool = self.make(name, neg_top_num=5)
-        second, _ = self.make(name, neg_top_num=5)
+        first, second = prepared(name), prepared(name)
 
-        def draw(strategy):
-            return strategy.choose(pool).scores[0].detach()
+        def walk(run, number):
+            return [chosen_of(run, batch).scores[0].detach() for batch in batches_of(run)[:number]]
 
-        assert torch.equal(draw(first), draw(second))
-        state = first.state_dict()
-        expected = [draw(first) for _ in range(3)]
-        second.load_state_dict(state)
-        assert all(torch.equal(draw(second), scores) for scores in expected)
+        assert all(map(torch.equal, walk(first, 4), walk(second, 4)))
+        fresh = prepared(name)
+        fresh.trainer.load_extra_state(first.trainer.extra_state())
+        assert all(map(torch.equal, walk(first, 6), walk(fresh, 6)))
 
+    def test_same_choice_in_all_batchings_given_the_same_draws(self, name):
+        ends = []
+        for mode in ("user", "row"):
+            run = prepared(name, peer_model="GRU4Rec", MAX_ITEM_LIST_LENGTH=12)  # whole histories, so one window each
+            run.trainer.strategy.start_epoch(3)
+            walk = []
+            for batch in batches_of(run, "user"):
+                if mode == "row":
+                    batch.passes = None
+                chosen = chosen_of(run, batch)
+                walk += [*chosen.scores, *[term["distill"][None] for term in chosen.extra]]
+            ends.append(walk)
+        for one, other in zip(*ends):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
-def test_the_three_views_by_hand():
-    """s_self (5 4 0 1), s_peer (5 .5 4.5 1): d (0 3.5 4.5 0)."""
-    mine, other = torch.tensor([[5.0, 4.0, 0.0, 1.0]]), torch.tensor([[5.0, 0.5, 4.5, 1.0]])
-
-    def views(**keys):
-        return MDCNS(tiny_config(neg_candidate_num=4, neg_top_num=1, **keys), CPU).view_columns(mine, other).tolist()
-
-    # self + d = 5 7.5 4.5 1; peer + d = 5 4 9 1; mean teacher 5 2.25 2.25 1, + d = 5 5.75 6.75 1
-    assert views() == [[1, 2, 2]]
-    # sum teacher 10 4.5 4.5 2, + d = 10 8 9 2
-    assert views(teacher_mean=False) == [[1, 2, 0]]
-    # mean teacher + d / 2 = 5 4 4.5 1
-    assert views(divergence_weight=0.5) == [[1, 2, 0]]
-    # without d all agree on the first
-    assert views(divergence_weight=0) == [[0, 0, 0]]
-
-
-def test_mean_and_sum_teacher_can_differ():
-    """The sum halves the weight of d beside the mean: at weight 1/2 it no longer picks the disputed item."""
-    mine, other = torch.tensor([[2.5, 2.4]]), torch.tensor([[1.5, 2.4]])
-
-    def teacher_view(weight, mean):
-        config = tiny_config(neg_candidate_num=2, neg_top_num=1, divergence_weight=weight, teacher_mean=mean)
-        return int(MDCNS(config, CPU).view_columns(mine, other)[0, 2])
-
-    assert teacher_view(0.5, mean=True) == 0  # 2 + .5 against 2.4
-    assert teacher_view(0.5, mean=False) == 1  # 4 + .5 against 4.8
+    @pytest.mark.parametrize("loss", ["BCE", "BPR"])
+    def test_trains(self, name, loss):
+        run = prepared(name, ranking_loss=loss, epochs=8, learning_rate=0.02, peer_model="GRU4Rec")
+        before = states(run.trainer)
+        score, _ = run.trainer.fit(run.train, run.valid, verbose=False, saved=False)
+        assert all(not torch.equal(old[key], new[key]) for old, new in zip(before, states(run.trainer)) for key in old)
+        first, last = run.trainer.history[0]["loss"], run.trainer.history[-1]["loss"]
+        assert last < first and score > 0.4, (first, last, score)  # at random .2
 
 
-def test_peer_and_self_exchange_roles():
-    keys = dict(self_neg_weight=2.0, peer_neg_weight=3.0, teacher_neg_weight=5.0)
-    chosen = MDCNS(tiny_config(**keys), CPU).choose(scored_pool())
-    assert [weights.tolist() for weights in chosen.weights] == [[2.0, 3.0, 5.0], [3.0, 2.0, 5.0]]
+@pytest.mark.parametrize(
+    ("loss", "keys"),
+    [("CE", {}), ("SCE", {"sce_bucket_items": 20}), ("SSM", {"neg_sampler": "rns", "neg_num": 8}),
+     ("SSM", {"neg_sampler": "pns", "neg_num": 8}), ("SSM", {"neg_sampler": "in_batch", "neg_num": 8}),
+     ("gBCE", {"neg_sampler": "rns", "neg_num": 8})],
+)  # fmt: skip
+@pytest.mark.parametrize("batching", ["row", "user"])
+def test_softmax_losses_train(loss, keys, batching):
+    run = tiny_run(ranking_loss=loss, batching=batching, epochs=8, learning_rate=0.02, **keys)
+    score, _ = run.trainer.fit(run.train, run.valid, verbose=False, saved=False)
+    assert run.trainer.history[-1]["loss"] < run.trainer.history[0]["loss"]
+    assert score > 0.4
 
 
-@pytest.mark.parametrize("ranking", ["BCE", "BPR"])
-@pytest.mark.parametrize("mean", [True, False])
-@pytest.mark.parametrize("with_positive", [True, False])
-def test_step_gradients_equal_autograd_of_the_plain_formula(ranking, mean, with_positive):
-    """The whole step written again from the paper: broadcast products, sigmoids, explicit sums; float64."""
-    alpha, beta, gamma, tau, mu = 0.5, 1.5, 2.0, 0.7, 3.0
-    config = tiny_config(
-        neg_candidate_num=8, neg_top_num=1, ranking_loss=ranking, teacher_mean=mean, distill_positive=with_positive,
-        self_neg_weight=alpha, peer_neg_weight=beta, teacher_neg_weight=gamma, distill_temperature=tau,
-        distill_weight=mu,
-    )  # fmt: skip
-    torch.manual_seed(1)
-    leaves = [
-        torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in [(5, 4), (5, 6), (31, 4), (31, 6)]
-    ]
-    items = torch.stack([torch.randperm(30)[:9] + 1 for _ in range(5)])
-
-    def ours():
-        h, e = leaves[:2], leaves[2:]
-        scores = [pool_scores(h[m], e[m], items) for m in (0, 1)]
-        pool = ScoredPool(None, items[:, 1:], h, [s[:, 0] for s in scores], [s[:, 1:] for s in scores])
-        strategy = MDCNS(config, CPU)
-        strategy.weights = strategy.weights.double()
-        chosen = strategy.choose(pool)
-        loss = 0
-        for m in (0, 1):
-            views = RANKING_LOSSES[ranking](pool.positive[m], chosen.scores[m]).mean(0)
-            loss = loss + multi_view(views, chosen.weights[m]) + chosen.extra[m]["distill"]
-        return loss
-
-    def plain():
-        s = [(leaves[m][:, None] * leaves[2 + m][items]).sum(-1) for m in (0, 1)]
-        loss = 0
-        for t in range(5):
-            a, b = s[0][t], s[1][t]
-            teacher = (a + b) / 2 if mean else a + b
-            d = (a[1:] - b[1:]).abs()
-            pick = [1 + int((view[1:] + d).argmax()) for view in (a, b, teacher)]
-            for x, order in ((a, (0, 1, 2)), (b, (1, 0, 2))):
-                for weight, view in zip((alpha, beta, gamma), order):
-                    negative = x[pick[view]]
-                    if ranking == "BCE":
-                        one = -torch.log(torch.sigmoid(x[0])) - torch.log(1 - torch.sigmoid(negative))
-                    else:
-                        one = -torch.log(torch.sigmoid(x[0] - negative))
-                    loss = loss + weight * one / 5
-                first = 0 if with_positive else 1
-                q = torch.softmax(teacher[first:].detach() / tau, 0)
-                p = torch.softmax(x[first:] / tau, 0)
-                loss = loss + mu * tau**2 * (q * (q / p).log()).sum() / 5
-        return loss
-
-    left, right = ours(), plain()
-    torch.testing.assert_close(left, right, rtol=1e-6, atol=1e-8)
-    for a, b in zip(torch.autograd.grad(left, leaves), torch.autograd.grad(right, leaves)):
-        torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-9)
+def test_losses_and_strategies_that_do_not_go_together_are_refused():
+    with pytest.raises(ConfigError, match="neg_sampler = 'rns' is not allowed with ranking_loss = 'CE': choose none"):
+        tiny_config(ranking_loss="CE", neg_sampler="rns")
+    with pytest.raises(ConfigError, match=r"neg_sampler = 'mdcns' .* 'SSM', which .*: choose rns, pns, in_batch"):
+        tiny_config(ranking_loss="SSM")
+    with pytest.raises(ConfigError, match="neg_sampler = 'none' is not allowed with ranking_loss = 'BCE'"):
+        tiny_config(neg_sampler="none")
+    with pytest.raises(ConfigError, match=r"SCE.* is not allowed for TransRec: its scores are no inner products"):
+        run = tiny_run("TransRec", ranking_loss="SCE")
+        run.trainer.fit(run.train, saved=False)
+    with pytest.raises(ConfigError, match="neg_num = 4 is not allowed: dns_plus draws from the 3 highest"):
+        tiny_run(neg_sampler="dns_plus", neg_num=4, neg_top_num=3)
+    with pytest.raises(ConfigError, match=r"adasir_sample_num = 200 is not allowed: user .* has \d+ of 30 items left"):
+        run = tiny_run(neg_sampler="adasir")
+        run.trainer.fit(run.train)
 
 
-def test_a_copy_as_peer_gives_no_divergence_and_no_distillation():
-    pool = scored_pool(1)
-    twice = ScoredPool(pool.batch, pool.candidates, pool.encodings * 2, pool.positive * 2, pool.scores * 2)
-    strategy = MDCNS(tiny_config(), CPU)
-    columns = strategy.view_columns(*(s.detach() for s in twice.scores))
-    assert torch.equal(columns, pool.scores[0].argmax(1)[:, None].expand(-1, 3))
-    for extra in strategy.choose(twice).extra:
-        assert extra["distill"].item() == pytest.approx(0.0, abs=1e-6)
-    by_sum = MDCNS(tiny_config(teacher_mean=False), CPU).choose(twice)
-    assert by_sum.extra[0]["distill"].item() > 0.01
+def test_strategies_are_named_or_imported():
+    assert resolve_strategy("recbole_mdcns.negatives.mdcns:MDCNS") is MDCNS
+    with pytest.raises(ConfigError, match="neg_sampler = 'mdsn' is not allowed: choose mdcns, rns, .* package.module"):
+        tiny_config(neg_sampler="mdsn")
+    with pytest.raises(ConfigError, match="neg_sampler = 'nowhere:X' cannot be imported: No module named 'nowhere'"):
+        tiny_config(neg_sampler="nowhere:X")
+    with pytest.raises(ConfigError, match="cannot be imported.*no attribute"):
+        tiny_config(neg_sampler="pathlib:Nothing")
+    with pytest.raises(ConfigError, match="Path is no subclass of NegativeStrategy"):
+        tiny_config(neg_sampler="pathlib:Path")
 
 
-def test_distill_weight_zero_is_no_term_at_all_and_sum_reduction_is_released_form():
-    pool = scored_pool()
-    assert MDCNS(tiny_config(distill_weight=0), CPU).choose(pool).extra == []
-    mean = MDCNS(tiny_config(distill_weight=0.06), CPU).choose(pool).extra[0]["distill"]
-    total = MDCNS(tiny_config(distill_weight=0.01, distill_reduction="sum"), CPU).choose(pool).extra[0]["distill"]
-    torch.testing.assert_close(mean, total)  # six targets
-    with_positive = torch.cat([pool.positive[0][:, None], pool.scores[0]], 1)
-    teacher = (with_positive + torch.cat([pool.positive[1][:, None], pool.scores[1]], 1)) / 2
-    expected = F.kl_div(with_positive.log_softmax(1), teacher.log_softmax(1), log_target=True, reduction="sum") * 0.01
-    torch.testing.assert_close(total, expected)
-
-
-def test_m_equal_n_draws_uniformly_whatever_the_scores():
-    pool = scored_pool(target_num=6000, scale=10.0)
-    strategy = MDCNS(tiny_config(neg_top_num=10), CPU)
-    columns = strategy.view_columns(*(s.detach() for s in pool.scores))
-    rank = pool.scores[0].detach().argsort(1).argsort(1).gather(1, columns)
-    for view in rank.T:
-        counts = torch.bincount(view, minlength=10).double()
-        assert ((counts - 600) ** 2 / 600).sum() < 27.9  # chi-square, 9 degrees of freedom, p = 0.001
+def test_exposures_must_exist_and_be_well_formed():
+    with pytest.raises(DataError, match=r"tiny\.exposed does not exist"):
+        run = tiny_run(neg_sampler="ens")
+        run.trainer.prepare(run.train)
+    write_exposures(["u1\ti1\tnever\n"])
+    run = tiny_run(neg_sampler="ens")
+    with pytest.raises(DataError, match="line 2: timestamp 'never' is not a number"):
+        run.trainer.prepare(run.train)
+    Path("data/tiny/tiny.exposed").write_text("user_id:token\titem_id:token\nu1\ti1\n")
+    with pytest.raises(DataError, match="has no column 'timestamp': expected user_id, item_id, timestamp"):
+        run.trainer.prepare(run.train)

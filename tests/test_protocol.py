@@ -61,7 +61,7 @@ def test_the_paper_preset_holds_for_the_models_that_have_its_keys():
     config = MDCNSConfig("SASRec", "tiny", config_dict={"protocol": "paper", "peer_model": "GRU4Rec"})
     assert (config["valid_metric"], config["stopping_step"], config["train_batch_size"]) == ("NDCG@20", 30, 1024)
     assert (config["n_layers"], config["hidden_dropout_prob"], "num_layers" in config) == (2, 0.5, False)
-    peer = config.peer_config()
+    peer = config.peer_configs()[0]
     assert (peer["hidden_size"], peer["num_layers"], peer["dropout_prob"]) == (64, 2, 0.5)
     own = MDCNSConfig("SASRec", "tiny", config_dict={"protocol": "paper", "n_layers": 1, "stopping_step": 5})
     assert (own["n_layers"], own["stopping_step"]) == (1, 5)

@@ -29,7 +29,7 @@ def sampler_for(sequences, item_num, candidate_num, seed=0):
     dataset = SimpleNamespace(iid_field="item_id", user_num=len(sequences) + 1, item_num=item_num + 1, history=history)
     target = torch.tensor([sequence[-1] for sequence in sequences])
     start, end = torch.tensor(begins[:-1]), torch.tensor(begins[1:] - 1)
-    batch = TargetBatch(target, target, start, end)
+    batch = TargetBatch(target, target, start, end, torch.arange(len(target)))
     return CandidateSampler(dataset, candidate_num, seed, CPU), batch
 
 

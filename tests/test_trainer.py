@@ -14,7 +14,7 @@ from recbole_mdcns.model.encoder import InnerProductEncoder
 from recbole_mdcns.trainer import MDCNSTrainer, NegativeSamplingTrainer
 
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0, "dropout_prob": 0.0}
-SAMPLERS = ["mdcns", "dns_plus", "rns"]
+SAMPLERS = ["mdcns", "dns_plus", "rns", "srns"]
 
 
 def fit(run, **arguments):
@@ -83,7 +83,7 @@ def test_each_extra_changes_the_run():
 def test_peer_that_copies_the_self_model_stays_a_copy():
     """Without dropout both see the same batches, divergence is 0, and all three views choose alike."""
     run = tiny_run(peer_model="SASRec", epochs=2, **NO_DROPOUT)
-    run.trainer.peer.load_state_dict(run.trainer.model.state_dict())
+    run.trainer.encoders[1].model.load_state_dict(run.trainer.model.state_dict())
     fit(run, saved=False)
     left, right = states(run.trainer)
     assert all(torch.equal(left[name], right[name]) for name in left)
@@ -126,6 +126,12 @@ def test_same_seed_same_numbers(sampler):
         {"neg_top_num": 4, "pad_side": "left"},
         {"batching": "user"},
         {"batching": "bucket"},
+        {"lazy_items": True},
+        {"ranking_loss": "SCE"},
+        {"neg_sampler": "adasir", "adasir_sample_num": 8, "adasir_pool_num": 4},
+        {"neg_sampler": "srns", "srns_memory_num": 4, "srns_fresh_num": 3},
+        {"neg_sampler": "gnno", "neg_candidate_num": 5, "gnno_hard_num": 1, "gnno_pace": 0.1},
+        {"peer_model": "GRU4Rec,Mamba4Rec"},
     ],
 )
 def test_resume_equals_an_uninterrupted_run(keys):
@@ -214,13 +220,13 @@ def test_peer_and_teacher_come_from_the_same_pass_and_are_right():
     results = run.trainer.evaluate_all(run.test)
     # the peer alone, evaluated as a self model of its own
     config = tiny_config("GRU4Rec", neg_sampler="rns")
-    alone = NegativeSamplingTrainer(config, copy.deepcopy(run.trainer.peer))
+    alone = NegativeSamplingTrainer(config, copy.deepcopy(run.trainer.encoders[1].model))
     assert alone.evaluate(run.test, load_best_model=False) == results["peer"]
 
     # the teacher alone: a model whose scores are the sum of both
     class Both(type(run.trainer.model)):
         def full_sort_predict(self, interaction):
-            return super().full_sort_predict(interaction) + run.trainer.peer.full_sort_predict(interaction)
+            return super().full_sort_predict(interaction) + run.trainer.encoders[1].model.full_sort_predict(interaction)
 
     both = copy.deepcopy(run.trainer.model)
     alone.model = both

@@ -46,6 +46,7 @@ class TargetBatch:
         target: The items to predict, shape [T].
         history_start: Where each target's sequence begins in the history index, shape [T].
         history_end: Where its full history ends there (exclusive), shape [T].
+        number: Which row of the training set each target is, shape [T].
         rows: The newest items of each history; None when every model reads ``passes``.
         passes: The same histories inside longer sequences; None when every model reads ``rows``.
     """
@@ -54,8 +55,14 @@ class TargetBatch:
     target: Tensor
     history_start: Tensor
     history_end: Tensor
+    number: Tensor
     rows: Sequences | None = None
     passes: Passes | None = None
 
     def __len__(self) -> int:
         return len(self.target)
+
+    def targets(self, index: Tensor) -> TargetBatch:
+        """Return some of the targets, without the sequences that models read."""
+        start, end = self.history_start[index], self.history_end[index]
+        return TargetBatch(self.user[index], self.target[index], start, end, self.number[index])

@@ -47,6 +47,7 @@ class TargetLoader:
         rows = dataset.inter_feat
         fields = (dataset.uid_field, dataset.iid_field, HISTORY_START, HISTORY_END)
         self.user, self.target, self.start, self.end = (rows[field].to(device) for field in fields)
+        self.number = torch.arange(len(self.target), device=device)
         self.items = dataset.history.items.to(device)
         self.width, self.pad_side = dataset.max_item_list_len, dataset.config["pad_side"]
         self.batch_size, self.mode, self.with_rows = batch_size, mode, with_rows
@@ -73,7 +74,8 @@ class TargetLoader:
         return order.to(self.device)
 
     def _targets(self, index: Tensor) -> TargetBatch:
-        return TargetBatch(self.user[index], self.target[index], self.start[index], self.end[index])
+        start, end = self.start[index], self.end[index]
+        return TargetBatch(self.user[index], self.target[index], start, end, self.number[index])
 
     def _row_batches(self) -> list[tuple[Tensor, int]]:
         order = self._order(len(self.target))
@@ -102,9 +104,8 @@ class TargetLoader:
 
     def _cut_into_passes(self) -> None:
         by_time = self.end.argsort()  # ends are places in one flat array: in the order of users, then of time
-        self.user, self.target, self.start, self.end = (
-            column[by_time] for column in (self.user, self.target, self.start, self.end)
-        )
+        columns = (self.user, self.target, self.start, self.end, self.number)
+        self.user, self.target, self.start, self.end, self.number = (column[by_time] for column in columns)
         stride = max(1, self.width // 2)
         beyond = (self.end - self.start - self.width).clamp(min=0)
         begin = self.start + (beyond + stride - 1) // stride * stride  # of the pass that serves a target

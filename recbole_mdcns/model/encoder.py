@@ -84,6 +84,10 @@ class Encoder(ABC):
         ``order`` is what ``scoring.item_order`` gives for the items, where several models score them.
         """
 
+    @abstractmethod
+    def score_all(self, encoding: Tensor) -> Tensor:
+        """Score all items, and the padding in column 0, by what :meth:`encode` gave, shape [T, V + 1]."""
+
 
 class InnerProductEncoder(Encoder):
     """A model whose score is ``h . e(v)``: the encoding is the output of its ``forward``, shape [T, H].
@@ -136,6 +140,10 @@ class InnerProductEncoder(Encoder):
         """Return inner products with the items' embeddings, shape [T, C]."""
         return pool_scores(encoding.float(), self.item_table, items, order, self.item_embedding.sparse)
 
+    def score_all(self, encoding: Tensor) -> Tensor:
+        """Return inner products with all items' embeddings, shape [T, V + 1]."""
+        return F.linear(encoding.float(), self.item_table[: self.model.n_items])
+
 
 class FullRankingEncoder(Encoder):
     """Any other model: its own ``full_sort_predict`` scores all items, of which the asked ones are taken.
@@ -160,6 +168,10 @@ class FullRankingEncoder(Encoder):
     def score(self, encoding: Tensor, items: Tensor, order: Tensor | None = None) -> Tensor:
         """Return the items' scores, shape [T, C]."""
         return encoding.float().gather(1, items)
+
+    def score_all(self, encoding: Tensor) -> Tensor:
+        """Return the encoding, which is all scores."""
+        return encoding.float()
 
 
 def widened(sequences: Sequences, width: int) -> Sequences:

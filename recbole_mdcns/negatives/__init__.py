@@ -2,11 +2,57 @@
 
 from __future__ import annotations
 
-from recbole_mdcns.negatives.base import Negatives, NegativeStrategy, ScoredPool
-from recbole_mdcns.negatives.dns_plus import DNSPlus
+import importlib
+
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.negatives.adasir import AdaSIR
+from recbole_mdcns.negatives.base import Negatives, NegativeStrategy, Proposed, ScoredPool
+from recbole_mdcns.negatives.dns_plus import DNS, DNSPlus
+from recbole_mdcns.negatives.ens import ENS
+from recbole_mdcns.negatives.gnno import GNNO
+from recbole_mdcns.negatives.in_batch import InBatch
 from recbole_mdcns.negatives.mdcns import MDCNS
+from recbole_mdcns.negatives.mixgcf import MixGCF, MixGCFPlus
+from recbole_mdcns.negatives.none import NoNegatives
+from recbole_mdcns.negatives.pns import PNS
 from recbole_mdcns.negatives.rns import RNS
+from recbole_mdcns.negatives.srns import SRNS
 
-STRATEGIES: dict[str, type[NegativeStrategy]] = {"mdcns": MDCNS, "dns_plus": DNSPlus, "rns": RNS}
+STRATEGIES: dict[str, type[NegativeStrategy]] = {
+    "mdcns": MDCNS,
+    "rns": RNS,
+    "pns": PNS,
+    "ens": ENS,
+    "in_batch": InBatch,
+    "dns": DNS,
+    "dns_plus": DNSPlus,
+    "mixgcf": MixGCF,
+    "mixgcf_plus": MixGCFPlus,
+    "adasir": AdaSIR,
+    "gnno": GNNO,
+    "srns": SRNS,
+    "none": NoNegatives,
+}
 
-__all__ = ["MDCNS", "RNS", "STRATEGIES", "DNSPlus", "NegativeStrategy", "Negatives", "ScoredPool"]
+__all__ = ["STRATEGIES", "NegativeStrategy", "Negatives", "Proposed", "ScoredPool", "resolve_strategy"]
+
+
+def resolve_strategy(name: str) -> type[NegativeStrategy]:
+    """Return the strategy that a value of ``neg_sampler`` names: one of ours, or ``package.module:Class``.
+
+    Raises:
+        ConfigError: There is none of that name.
+    """
+    if name in STRATEGIES:
+        return STRATEGIES[name]
+    module, colon, cls = name.partition(":")
+    if not colon:
+        allowed = ", ".join(STRATEGIES)
+        raise ConfigError(f"neg_sampler = {name!r} is not allowed: choose {allowed}, or package.module:Class")
+    try:
+        found = getattr(importlib.import_module(module), cls)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"neg_sampler = {name!r} cannot be imported: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, NegativeStrategy)):
+        raise ConfigError(f"neg_sampler = {name!r} is not allowed: {cls} is no subclass of NegativeStrategy")
+    return found

@@ -1,24 +1,58 @@
-"""DNS+: one of the M hardest of N. DNS is its case M = 1."""
+"""DNS and DNS+: hard negatives among N, by the model's own scores."""
 
 from __future__ import annotations
 
 import torch
 from recbole.config import Config
+from torch import Tensor
 
 from recbole_mdcns.divergence import draw_one, top_candidates
+from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.negatives.base import Negatives, NegativeStrategy, ScoredPool
 
 
 class DNSPlus(NegativeStrategy):
-    """A negative drawn uniformly from the M candidates that the model scores highest (Shi et al., WWW 2023)."""
+    """K negatives drawn without repetition from the M candidates that the model scores highest: DNS(M, N).
+
+    Shi et al., "On the Theories Behind Hard Negative Sampling for Recommendation", WWW 2023. Their released code takes
+    the mean loss over all M instead of drawing one, which has the same expectation and less variance: that is
+    ``neg_num`` = M here. It draws candidates with replacement and does not exclude the history; ours are distinct and
+    free of it.
+
+    Raises:
+        ConfigError: K is more than M.
+    """
 
     views = ("hard",)
+    fixed_top: int | None = None
 
     def __init__(self, config: Config, device: torch.device):
         super().__init__(config, device)
-        self.top_num = config["neg_top_num"]
+        self.top_num = self.fixed_top or config["neg_top_num"]
+        if self.negative_num > self.top_num:
+            raise ConfigError(
+                f"neg_num = {self.negative_num} is not allowed: {config['neg_sampler']} draws from the "
+                f"{self.top_num} highest candidates, so it is at most that"
+            )
 
     def choose(self, pool: ScoredPool) -> Negatives:
-        """Draw one of the top M."""
-        columns = draw_one(top_candidates(pool.scores[0].detach(), self.top_num), self.generator)
-        return Negatives(self.pick(pool, columns[:, None]), list(self.weights))
+        """Draw from the top M."""
+        columns = self.draw(top_candidates(pool.scores[0].detach(), self.top_num))
+        return Negatives(self.pick(pool, columns), list(self.weights))
+
+    def draw(self, columns: Tensor) -> Tensor:
+        """Draw K of each row's columns [T, M] without repetition, shape [T, K]."""
+        if self.negative_num == 1:
+            return draw_one(columns, self.generator)[:, None]
+        if self.negative_num == columns.size(1):
+            return columns
+        keys = torch.rand(columns.shape, generator=self.generator, device=columns.device)
+        return columns.gather(1, keys.topk(self.negative_num, dim=1).indices)
+
+
+class DNS(DNSPlus):
+    """The hardest of N (Zhang et al., "Optimizing Top-N Collaborative Filtering via Dynamic Negative Item Sampling",
+    SIGIR 2013): DNS+ with M = 1.
+    """
+
+    fixed_top = 1

@@ -1,4 +1,4 @@
-"""MDCNS: three views choose each other's negatives, and the teacher's view of the pool is distilled."""
+"""MDCNS: several views choose each other's negatives, and the teacher's view of the pool is distilled."""
 
 from __future__ import annotations
 
@@ -15,46 +15,52 @@ from recbole_mdcns.scoring import teacher_scores
 class MDCNS(NegativeStrategy):
     """Multi-source scoring, divergence re-ranking and consensus distillation, Eqs. (4) to (13).
 
-    Both models are trained alike: each on the negatives of its own view, of the other's, and of the teacher's, and
-    each is distilled towards the teacher. Only the roles in the weights are exchanged.
+    All models are trained alike: each on the negatives of its own view, of the others', and of the teacher's, and each
+    is distilled towards the teacher. Only the roles in the weights are exchanged.
+
+    With several peers, an extension of the paper: the teacher is the mean or sum over all models, the divergence of a
+    candidate is the distance between its highest and its lowest score, and every other model's view has the weight
+    beta.
     """
 
-    views = ("self", "peer", "teacher")
     needs_peer = True
 
     def __init__(self, config: Config, device: torch.device):
         super().__init__(config, device)
+        models = ("self", *config.peer_roles)
+        self.views = (*models, "teacher")
         self.top_num = config["neg_top_num"]
         self.divergence_weight = config["divergence_weight"]
         self.teacher_mean = config["teacher_mean"]
-        own, other, teacher = (config[f"{view}_neg_weight"] for view in self.views)
-        self.weights = torch.tensor([[own, other, teacher], [other, own, teacher]], device=device)  # [models, views]
+        own, other, teacher = (config[f"{view}_neg_weight"] for view in ("self", "peer", "teacher"))
+        self.weights = torch.tensor(
+            [[*(own if view == model else other for view in models), teacher] for model in models], device=device
+        )  # [models, views]
         self.distill_weight = config["distill_weight"]
         self.temperature = config["distill_temperature"]
         self.distill_positive = config["distill_positive"]
         self.reduction = config["distill_reduction"]
 
     def choose(self, pool: ScoredPool) -> Negatives:
-        """Return one negative per view for both models, and both models' distillation."""
-        columns = self.view_columns(*(scores.detach() for scores in pool.scores))  # [T, 3]
+        """Return one negative per view for all models, and all models' distillation."""
+        columns = self.view_columns(*(scores.detach() for scores in pool.scores))  # [T, views]
         return Negatives(self.pick(pool, columns), list(self.weights), self._distill(pool))
 
     @torch.no_grad()
-    def view_columns(self, self_scores: Tensor, peer_scores: Tensor) -> Tensor:
+    def view_columns(self, *scores: Tensor) -> Tensor:
         """Return the pool column that each view chooses, Eqs. (4) to (8).
 
         Args:
-            self_scores: Shape [T, N].
-            peer_scores: Shape [T, N].
+            *scores: Of each model, self first, shape [T, N].
 
         Returns:
-            Columns in the order self, peer, teacher, shape [T, 3].
+            Columns in the order self, peers, teacher, shape [T, views].
         """
-        teacher = teacher_scores(self_scores, peer_scores, self.teacher_mean)
-        distance = divergence(self_scores, peer_scores)
+        teacher = teacher_scores(*scores, mean=self.teacher_mean)
+        distance = divergence(*scores)
         chosen = []
-        for scores in (self_scores, peer_scores, teacher):
-            ranked = divergence_aware(scores, distance, self.divergence_weight)
+        for view in (*scores, teacher):
+            ranked = divergence_aware(view, distance, self.divergence_weight)
             chosen.append(draw_one(top_candidates(ranked, self.top_num), self.generator))
         return torch.stack(chosen, dim=1)
 
@@ -64,7 +70,7 @@ class MDCNS(NegativeStrategy):
         students = list(pool.scores)
         if self.distill_positive:
             students = [torch.cat([p[:, None], s], dim=1) for p, s in zip(pool.positive, pool.scores)]  # [T, 1 + N]
-        teacher = teacher_scores(students[0].detach(), students[1].detach(), self.teacher_mean)
+        teacher = teacher_scores(*(student.detach() for student in students), mean=self.teacher_mean)
         return [
             {"distill": self.distill_weight * distillation(student, teacher, self.temperature, self.reduction)}
             for student in students

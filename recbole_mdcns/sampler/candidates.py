@@ -33,8 +33,12 @@ class CandidateSampler(RepeatableSampler):
         self.generator = torch.Generator(device).manual_seed(seed)
         self.sorts_histories = device.type == "cpu" and self.history.mean_length <= candidate_num  # measured: faster
 
-    def check(self, dataset: HistoryDataset) -> None:
+    def check(self, dataset: HistoryDataset, key: str = "neg_candidate_num") -> None:
         """Check before training that every row of ``dataset`` has N candidates left.
+
+        Args:
+            dataset: The training part.
+            key: The key that N comes from.
 
         Raises:
             ConfigError: Some row has fewer; names the user and what is left.
@@ -51,7 +55,7 @@ class CandidateSampler(RepeatableSampler):
         if int(left[fewest]) < self.candidate_num:
             user = dataset.id2token(dataset.uid_field, int(dataset.inter_feat[dataset.uid_field][fewest]))
             raise ConfigError(
-                f"neg_candidate_num = {self.candidate_num} is not allowed: user {user} has {int(left[fewest])} of "
+                f"{key} = {self.candidate_num} is not allowed: user {user} has {int(left[fewest])} of "
                 f"{self.item_num - 1} items left outside history and target; set it to at most that"
             )
 
@@ -59,6 +63,11 @@ class CandidateSampler(RepeatableSampler):
         """Return how many items the pools of targets [T] with histories [start, end) can be drawn from, shape [T]."""
         target_is_new = ~self.history.contains(start, end, target[:, None]).squeeze(1)
         return self.item_num - 1 - self.history.distinct_num(start, end) - target_is_new.long()
+
+    def forbidden(self, items: Tensor, batch: TargetBatch) -> Tensor:
+        """Tell which items [T, K] are the target or in the full history, shape [T, K]."""
+        seen = self.history.contains(batch.history_start, batch.history_end, items)
+        return seen | (items == batch.target[:, None])
 
     def sample(self, batch: TargetBatch) -> Tensor:
         """Draw the candidate pools of a batch.

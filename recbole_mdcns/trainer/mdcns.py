@@ -1,6 +1,8 @@
-"""The Teacher-Peer-Self loop: two models trained at once, the self model evaluated and kept."""
+"""The Teacher-Peer-Self loop: several models trained at once, the self model evaluated and kept."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from recbole.model.abstract_recommender import SequentialRecommender
@@ -14,55 +16,59 @@ from recbole_mdcns.trainer.negative_sampling import NegativeSamplingTrainer
 
 
 class MDCNSTrainer(NegativeSamplingTrainer):
-    """Trains self and peer on each other's negatives, with one optimiser per model and one backward pass per step.
+    """Trains self and peers on each other's negatives, with one optimiser per model and one backward pass per step.
 
     Args:
         config: The run.
         model: The self model, on ``config["device"]``.
-        peer: The peer, another model on the same device.
-        peer_config: The peer's configuration; made from ``config`` when not given.
+        *peers: The peers, other models on the same device.
+        peer_configs: The peers' configurations; made from ``config`` when not given.
 
     Raises:
-        ConfigError: Self and peer are, or share parameters with, the same instance.
+        ConfigError: Two of the models are, or share parameters with, the same instance.
     """
 
     def __init__(
         self,
         config: MDCNSConfig,
         model: SequentialRecommender,
-        peer: SequentialRecommender,
-        peer_config: MDCNSConfig | None = None,
+        *peers: SequentialRecommender,
+        peer_configs: Sequence[MDCNSConfig] | None = None,
     ):
-        if {id(p) for p in model.parameters()} & {id(p) for p in peer.parameters()}:
-            raise ConfigError(
-                f"self and peer share parameters (both are {type(model).__name__}): the peer must be an instance of "
-                "its own, such as one more of the same class"
-            )
+        seen: set[int] = set()
+        for each in (model, *peers):
+            own = {id(parameter) for parameter in each.parameters()}
+            if own & seen:
+                raise ConfigError(
+                    f"self and peer share parameters (one is a {type(each).__name__}): the peer must be an instance "
+                    "of its own, such as one more of the same class"
+                )
+            seen |= own
         super().__init__(config, model)
-        peer_config = peer_config or config.peer_config()
-        self.peer = peer
-        self.encoders.append(measured_encoder(peer, peer_config, role="peer"))
-        self.optimizers.append(
-            self._build_optimizer(
-                params=peer.parameters(),
-                learner=peer_config["learner"],
-                learning_rate=peer_config["learning_rate"],
-                weight_decay=peer_config["weight_decay"],
+        for role, peer, peer_config in zip(config.peer_roles, peers, peer_configs or config.peer_configs()):
+            self.encoders.append(measured_encoder(peer, peer_config, role))
+            self.optimizers.append(
+                self._build_optimizer(
+                    params=peer.parameters(),
+                    learner=peer_config["learner"],
+                    learning_rate=peer_config["learning_rate"],
+                    weight_decay=peer_config["weight_decay"],
+                )
             )
-        )
-        self.peer_collectors = {"peer": RankCollector(config), "teacher": RankCollector(config)}
+        self.peer_collectors = {role: RankCollector(config) for role in (*config.peer_roles, "teacher")}
         self.peer_results: dict[str, dict[str, float]] = {}
-        self._compare = False  # evaluate peer and teacher in the next pass, whatever evaluate_peers says
+        self._compare = False  # evaluate peers and teacher in the next pass, whatever evaluate_peers says
 
     def fit(self, train_data, *args, **kwargs):
-        """Train both models; see :meth:`NegativeSamplingTrainer.fit`."""
+        """Train all models; see :meth:`NegativeSamplingTrainer.fit`."""
         for collector in self.peer_collectors.values():
             collector.data_collect(train_data)
         return super().fit(train_data, *args, **kwargs)
 
     def evaluate(self, eval_data, load_best_model=True, model_file=None, show_progress=False) -> dict[str, float]:
         """Return the self model's metrics; with ``evaluate_peers`` the others' are in ``peer_results``."""
-        self.peer.eval()
+        for encoder in self.encoders:
+            encoder.model.eval()
         result = super().evaluate(eval_data, load_best_model, model_file, show_progress)
         self.peer_results = {}
         if self._collects_peers():
@@ -71,7 +77,7 @@ class MDCNSTrainer(NegativeSamplingTrainer):
         return result
 
     def evaluate_all(self, eval_data, show_progress=False) -> dict[str, dict[str, float]]:
-        """Return the metrics of self, peer and teacher, from one pass."""
+        """Return the metrics of self, peers and teacher, from one pass."""
         self._compare = True
         try:
             result = self.evaluate(eval_data, load_best_model=False, show_progress=show_progress)
@@ -94,10 +100,12 @@ class MDCNSTrainer(NegativeSamplingTrainer):
         ranked = super()._full_sort_batch_eval(batched_data)
         if self._collects_peers():
             _, self_scores, positive_row, positive_item = ranked
-            rows = self.encoders[1].trimmed(batched_data[0])
-            peer_scores = self.peer.full_sort_predict(rows.to(self.device)).view(self_scores.shape)
-            peer_scores = peer_scores.masked_fill(self_scores == -torch.inf, -torch.inf)  # padding and history
-            teacher = teacher_scores(self_scores, peer_scores, self.config["teacher_mean"])
-            for role, scores in (("peer", peer_scores), ("teacher", teacher)):
-                self.peer_collectors[role].eval_batch_collect(scores, rows, positive_row, positive_item)
+            scores = {"self": self_scores}
+            for encoder in self.encoders[1:]:
+                rows = encoder.trimmed(batched_data[0]).to(self.device)
+                found = encoder.model.full_sort_predict(rows).view(self_scores.shape)
+                scores[encoder.role] = found.masked_fill(self_scores == -torch.inf, -torch.inf)  # padding and history
+            scores["teacher"] = teacher_scores(*scores.values(), mean=self.config["teacher_mean"])
+            for role, collector in self.peer_collectors.items():
+                collector.eval_batch_collect(scores[role], batched_data[0], positive_row, positive_item)
         return ranked

@@ -20,11 +20,12 @@ from recbole_mdcns.data.history import HISTORY_END, HISTORY_START, HistoryIndex
 from recbole_mdcns.errors import TrainingError
 from recbole_mdcns.evaluation.collector import RankCollector
 from recbole_mdcns.evaluation.metrics import PlainEvaluator
-from recbole_mdcns.losses import RANKING_LOSSES, multi_view
+from recbole_mdcns.losses import multi_view
 from recbole_mdcns.model.selftest import fastest_mode
-from recbole_mdcns.negatives import STRATEGIES, ScoredPool
+from recbole_mdcns.negatives import ScoredPool, resolve_strategy
 from recbole_mdcns.sampler.candidates import CandidateSampler
 from recbole_mdcns.scoring import item_order
+from recbole_mdcns.trainer.objective import NegativesLoss, make_catalogue_loss
 from recbole_mdcns.trainer.resumable import ResumableTrainer
 
 
@@ -41,8 +42,9 @@ class NegativeSamplingTrainer(ResumableTrainer):
 
     def __init__(self, config: MDCNSConfig, model: SequentialRecommender):
         super().__init__(config, model)
-        self.strategy = STRATEGIES[config["neg_sampler"]](config, self.device)
-        self.ranking_loss = RANKING_LOSSES[config["ranking_loss"]]
+        self.strategy = resolve_strategy(config["neg_sampler"])(config, self.device)
+        self.objective = NegativesLoss(config, model.n_items - 1)
+        self.catalogue_loss = make_catalogue_loss(config, self.strategy.generator)
         self.eval_collector = RankCollector(config)
         self.evaluator = PlainEvaluator(config)
         self.sampler: CandidateSampler | None = None
@@ -73,7 +75,8 @@ class NegativeSamplingTrainer(ResumableTrainer):
             return
         dataset = train_data._dataset
         sampler = CandidateSampler(dataset, self.strategy.candidate_num, self.config["seed"], self.device)
-        sampler.check(dataset)
+        sampler.check(dataset, self.strategy.candidate_key)
+        self.strategy.prepare(dataset, sampler)
         if self.config["lazy_items"]:
             self._make_lazy()
         mode = self.config["batching"]
@@ -119,11 +122,15 @@ class NegativeSamplingTrainer(ResumableTrainer):
 
     def training_loss(self, batch: TargetBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """Draw candidates, encode every history once per model, and return the loss of a step and its parts."""
-        assert self.sampler is not None
-        candidates = self.sampler.sample(batch)  # [T, N]
+        if self.catalogue_loss:
+            losses = [self.catalogue_loss(e, h, batch.target) for e, h in zip(self.encoders, self._encode(batch))]
+            return torch.stack(losses).sum(), {f"{e.role}/all": x.detach() for e, x in zip(self.encoders, losses)}
+        candidates = self.strategy.propose(batch)  # [T, N]
+        return self.target_loss(batch, self._encode(batch), candidates)
+
+    def _encode(self, batch: TargetBatch) -> list[Tensor]:
         with torch.autocast(device_type=self.device.type, enabled=self.enable_amp):
-            encodings = [encoder.encode(batch) for encoder in self.encoders]  # [T, .] each
-        return self.target_loss(batch, encodings, candidates)
+            return [encoder.encode(batch) for encoder in self.encoders]  # [T, .] each
 
     def target_loss(
         self, batch: TargetBatch, encodings: list[Tensor], candidates: Tensor
@@ -146,12 +153,14 @@ class NegativeSamplingTrainer(ResumableTrainer):
         parts: dict[str, Tensor] = {}
         objectives = []
         for index, encoder in enumerate(self.encoders):
-            view_losses = self.ranking_loss(pool.positive[index], chosen.scores[index]).mean(0)  # [K]
-            weights = chosen.weights[index]
+            view_losses, weights = self.objective(pool.positive[index], chosen, index)  # [K] each
+            total = multi_view(view_losses, weights)
             extra = chosen.extra[index] if chosen.extra else {}
-            objectives.append(multi_view(view_losses, weights) + sum(extra.values()))  # Eq. (13)
-            named = {**dict(zip(self.strategy.views, view_losses * weights)), **extra}
-            parts.update({f"{encoder.role}/{name}": value.detach() for name, value in named.items()})
+            objectives.append(total + sum(extra.values()))  # Eq. (13)
+            views = self.strategy.views
+            one_each = len(views) == len(view_losses)
+            named = dict(zip(views, view_losses * weights)) if one_each else {views[0]: total}
+            parts.update({f"{encoder.role}/{name}": value.detach() for name, value in {**named, **extra}.items()})
         return torch.stack(objectives).sum(), parts
 
     def _step(self, loss: Tensor) -> None:
@@ -173,6 +182,7 @@ class NegativeSamplingTrainer(ResumableTrainer):
         """
         for encoder in self.encoders:
             encoder.model.train()
+        self.strategy.start_epoch(epoch_idx)
         started = perf_counter()
         label = set_color(f"Train {epoch_idx:>5}", "pink")
         batches: Any = tqdm(self.batches, ncols=100, desc=label) if show_progress else self.batches

@@ -1,0 +1,24 @@
+"""A negative sampler of one's own: a candidate drawn with probability softmax(score / temperature).
+
+    cd examples/own_sampler
+    python ../../run_recbole_mdcns.py --model=SASRec --dataset=ml-100k --neg_sampler=softened:Softened
+
+The trainer hands over a ``ScoredPool``: the targets and their histories, N candidate ids per target, and for each
+model its encodings and scores, with gradient. What comes back are the scores of the K negatives, taken from the
+pool's so that the gradient reaches them, and the weights of their losses. A choice must not carry a gradient.
+"""
+
+from recbole_mdcns.negatives import Negatives, NegativeStrategy, ScoredPool
+
+
+class Softened(NegativeStrategy):
+    """One candidate per target; the higher the model scores it, the likelier."""
+
+    views = ("softened",)
+    temperature = 0.5
+
+    def choose(self, pool: ScoredPool) -> Negatives:
+        """Draw one column of each row."""
+        chance = (pool.scores[0].detach() / self.temperature).softmax(1)  # [T, N]
+        columns = chance.multinomial(self.negative_num, generator=self.generator)  # [T, K]
+        return Negatives(self.pick(pool, columns), list(self.weights))

@@ -1,0 +1,58 @@
+"""ENS: items that were shown and not taken."""
+
+from __future__ import annotations
+
+from logging import getLogger
+
+import torch
+from recbole.config import Config
+from torch import Tensor
+
+from recbole_mdcns.data.batch import TargetBatch
+from recbole_mdcns.data.dataset import HistoryDataset
+from recbole_mdcns.data.exposure import read_exposures
+from recbole_mdcns.negatives.base import Proposed
+from recbole_mdcns.sampler.candidates import CandidateSampler
+from recbole_mdcns.sampler.rejection import draw_allowed
+
+
+class ENS(Proposed):
+    """K negatives from what the user was shown before the target and did not take.
+
+    Each is, with probability ``exposure_share``, drawn uniformly from those exposures (with repetition), otherwise from
+    all items; so are those of targets without exposures. Exposures after the target are never used. What is in the
+    history, and the target, are drawn again. The name is that of the paper's Table 1; it has no released code.
+    """
+
+    views = ("exposed",)
+    knows_proposal = False
+
+    def __init__(self, config: Config, device: torch.device):
+        super().__init__(config, device)
+        self.share = config["exposure_share"]
+
+    def prepare(self, dataset: HistoryDataset, sampler: CandidateSampler) -> None:
+        """Read the exposures.
+
+        Raises:
+            DataError: The dataset has none, or their file is malformed.
+        """
+        super().prepare(dataset, sampler)
+        exposures = read_exposures(dataset)
+        self.items, self.first, self.count = (column.to(self.device) for column in exposures)
+        share = float((self.count == 0).double().mean())
+        getLogger().info(f"{len(self.items)} exposures; {share:.1%} of the targets have none before them")
+
+    def propose(self, batch: TargetBatch) -> Tensor:
+        """Draw K exposures of each target's user."""
+        uniform = self.sampler.sample(batch)
+        first, count = self.first[batch.number], self.count[batch.number]
+
+        def draw(rows: Tensor) -> Tensor:
+            shape = (len(rows), self.negative_num)
+            place, chance = (torch.rand(shape, generator=self.generator, device=self.device) for _ in range(2))
+            place = first[rows, None] + (place * count[rows, None]).long()
+            use = (chance < self.share) & (count[rows, None] > 0)
+            return torch.where(use, self.items[place.clamp(max=len(self.items) - 1)], uniform[rows])
+
+        return draw_allowed(draw, batch, self.sampler)

@@ -1,0 +1,48 @@
+"""MixGCF and MixGCF+: hard negatives mixed with the positive."""
+
+from __future__ import annotations
+
+import torch
+from recbole.config import Config
+
+from recbole_mdcns.divergence import top_candidates
+from recbole_mdcns.negatives.base import Negatives, ScoredPool
+from recbole_mdcns.negatives.dns_plus import DNSPlus
+
+
+class MixGCFPlus(DNSPlus):
+    """K of the M hardest mixtures of the positive and a candidate.
+
+    Huang et al., "MixGCF: An Improved Training Method for Graph Neural Network-based Recommender Systems", KDD 2021.
+    ``e' = a e(target) + (1 - a) e(candidate)`` with a uniform in (0, 1), drawn anew for each target; as scores are
+    inner products, ``s' = a s+ + (1 - a) s``, and no mixed embedding is ever made. A sequence model has no layers of a
+    graph, so that mixing over them falls away. With one a per target the order of the candidates is that of their own
+    scores (``mix_per: sample``, the original); ``mix_per: candidate`` draws one for each of them.
+
+    With BCE the mixture pushes the positive down as well, by a: that belongs to the method. ``mix_detach_positive``
+    stops that gradient. In the released code of MDCNS this baseline was trained with BPR.
+    """
+
+    views = ("mixed",)
+
+    def __init__(self, config: Config, device: torch.device):
+        super().__init__(config, device)
+        self.per_candidate = config["mix_per"] == "candidate"
+        self.detach_positive = config["mix_detach_positive"]
+
+    def choose(self, pool: ScoredPool) -> Negatives:
+        """Mix, then draw from the top M mixtures."""
+        positive, scores = pool.positive[0][:, None], pool.scores[0]
+        if self.detach_positive:
+            positive = positive.detach()
+        shape = scores.shape if self.per_candidate else positive.shape
+        share = torch.rand(shape, generator=self.generator, device=scores.device)
+        mixed = share * positive + (1 - share) * scores
+        columns = self.draw(top_candidates(mixed.detach(), self.top_num))
+        return Negatives([mixed.gather(1, columns)], list(self.weights))
+
+
+class MixGCF(MixGCFPlus):
+    """The hardest mixture: MixGCF+ with M = 1."""
+
+    fixed_top = 1

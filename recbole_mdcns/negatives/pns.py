@@ -1,0 +1,43 @@
+"""PNS: popular items as negatives."""
+
+from __future__ import annotations
+
+import torch
+from recbole.config import Config
+from torch import Tensor
+
+from recbole_mdcns.data.batch import TargetBatch
+from recbole_mdcns.data.dataset import HistoryDataset
+from recbole_mdcns.negatives.base import Proposed, ScoredPool
+from recbole_mdcns.sampler.candidates import CandidateSampler
+from recbole_mdcns.sampler.popularity import Popularity, item_counts
+from recbole_mdcns.sampler.rejection import draw_allowed
+
+
+class PNS(Proposed):
+    """K negatives drawn in proportion to a power of the items' popularity (Mikolov et al., 2013, for words).
+
+    Popularity is counted in the training sequences, each position once. Draws are independent, so that an item may
+    occur twice; those in the history and the target are drawn again.
+    """
+
+    views = ("popular",)
+
+    def __init__(self, config: Config, device: torch.device):
+        super().__init__(config, device)
+        self.power = config["pop_power"]
+
+    def prepare(self, dataset: HistoryDataset, sampler: CandidateSampler) -> None:
+        """Count the items."""
+        super().prepare(dataset, sampler)
+        self.popularity = Popularity(item_counts(dataset), self.power, self.device)
+
+    def propose(self, batch: TargetBatch) -> Tensor:
+        """Draw K popular items for each target."""
+        return draw_allowed(
+            lambda rows: self.popularity.draw((len(rows), self.negative_num), self.generator), batch, self.sampler
+        )
+
+    def log_q(self, pool: ScoredPool) -> tuple[Tensor, Tensor]:
+        """Return the log probabilities of targets and negatives."""
+        return self.popularity.log_q[pool.batch.target], self.popularity.log_q[pool.candidates]

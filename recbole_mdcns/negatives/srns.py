@@ -1,0 +1,115 @@
+"""SRNS: negatives with high scores that vary, from a memory per target."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from recbole.config import Config
+from torch import Tensor
+
+from recbole_mdcns.data.batch import TargetBatch
+from recbole_mdcns.data.dataset import HistoryDataset
+from recbole_mdcns.data.history import HISTORY_END, HISTORY_START
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.negatives.base import Negatives, NegativeStrategy, ScoredPool
+from recbole_mdcns.sampler.candidates import CandidateSampler
+
+#: Visits whose probabilities are kept.
+RING = 5
+_STATE = ("candidates", "ring", "visits", "memory")
+
+
+class SRNS(NegativeStrategy):
+    """The item of a small memory with the highest ``P + a std(P)``, P being its probability to beat the target.
+
+    Ding et al., "Simplify and Robustify Negative Sampling for Implicit Collaborative Filtering", NeurIPS 2020. Each
+    target has N fixed candidates. ``P = sigmoid(s - s+)``; std is over its last 5 visits, one per epoch; a grows
+    linearly to its full value over the first T0 epochs. True negatives have high variance, false ones keep high
+    scores. After each visit the memory of S1 candidates is drawn anew from itself and S2 others, without repetition,
+    with probability ``softmax(s / tau)`` (Gumbel top S1).
+
+    The original keeps users' memories; a history's last state depends on the prefix, so that ours are per target. Its
+    candidate sets rotate; ours stay. The released code of MDCNS keeps scores by position while the candidates change
+    from visit to visit, uses scores in place of P, and updates the memory without drawing.
+
+    Memory: 14 N + 4 S1 + 1 bytes per training target.
+    """
+
+    views = ("robust",)
+
+    def __init__(self, config: Config, device: torch.device):
+        super().__init__(config, device)
+        self.memory_num, self.fresh_num = config["srns_memory_num"], config["srns_fresh_num"]
+        self.std_weight, self.warm_up = config["srns_std_weight"], config["srns_warm_up"]
+        self.temperature = config["srns_temperature"]
+        self.memory_num = min(self.memory_num, self.candidate_num)
+        if self.negative_num > self.memory_num:
+            raise ConfigError(
+                f"neg_num = {self.negative_num} is not allowed: it is at most {self.memory_num}, the memory"
+            )
+
+    def prepare(self, dataset: HistoryDataset, sampler: CandidateSampler) -> None:
+        """Draw every target's candidates and its first memory."""
+        super().prepare(dataset, sampler)
+        number, shape = len(dataset), (len(dataset), self.candidate_num)
+        self.candidates = torch.empty(shape, dtype=torch.int32, device=self.device)
+        self.ring = torch.zeros((number, RING, self.candidate_num), dtype=torch.float16, device=self.device)
+        self.visits = torch.zeros(number, dtype=torch.uint8, device=self.device)
+        self.memory = torch.empty((number, self.memory_num), dtype=torch.int32, device=self.device)
+        rows = dataset.inter_feat
+        fields = (dataset.uid_field, dataset.iid_field, HISTORY_START, HISTORY_END)
+        user, target, start, end = (rows[name].to(self.device) for name in fields)
+        everyone = TargetBatch(user, target, start, end, torch.arange(number, device=self.device))
+        for index in everyone.number.split(4096):
+            self.candidates[index] = sampler.sample(everyone.targets(index)).int()
+            keys = torch.rand(len(index), self.candidate_num, generator=self.generator, device=self.device)
+            self.memory[index] = keys.topk(self.memory_num, dim=1).indices.int()
+
+    def propose(self, batch: TargetBatch) -> Tensor:
+        """Return the targets' own candidates."""
+        return self.candidates[batch.number].long()
+
+    def choose(self, pool: ScoredPool) -> Negatives:
+        """Take the best of each memory, then renew it."""
+        rows, scores = pool.batch.number, pool.scores[0].detach()
+        probability = torch.sigmoid(scores - pool.positive[0].detach()[:, None])  # [T, N]
+        self._remember(rows, probability)
+        memory = self.memory[rows].long()
+        weight = self.std_weight * min(1.0, self.epoch / self.warm_up if self.warm_up else 1.0)
+        value = (probability + weight * self.deviation(rows)).gather(1, memory)  # [T, S1]
+        best = memory.gather(1, value.topk(self.negative_num, dim=1).indices)
+        self._renew(rows, scores, memory)
+        return Negatives(self.pick(pool, best), list(self.weights))
+
+    def deviation(self, rows: Tensor) -> Tensor:
+        """Return the standard deviation of each candidate's P over the visits remembered, shape [T, N]."""
+        count = self.visits[rows].long().clamp(min=1, max=RING)
+        filled = (torch.arange(RING, device=self.device) < count[:, None])[:, :, None]
+        values = self.ring[rows].float()  # [T, RING, N]
+        mean = (values * filled).sum(1) / count[:, None]
+        return ((values - mean[:, None]).square() * filled).sum(1).div(count[:, None]).sqrt()
+
+    def _remember(self, rows: Tensor, probability: Tensor) -> None:
+        visits = self.visits[rows].long()
+        self.ring[rows, visits % RING] = probability.half()
+        self.visits[rows] = torch.where(visits + 1 < 2 * RING, visits + 1, visits + 1 - RING).to(torch.uint8)
+
+    def _renew(self, rows: Tensor, scores: Tensor, memory: Tensor) -> None:
+        keys = torch.rand(scores.shape, generator=self.generator, device=self.device).scatter(1, memory, -1.0)
+        others = keys.topk(min(self.fresh_num, self.candidate_num - self.memory_num), dim=1).indices
+        both = torch.cat([memory, others], dim=1)  # [T, S1 + S2]
+        noise = torch.rand(both.shape, generator=self.generator, device=self.device).clamp_(min=1e-20)
+        gumbel = -(-noise.log()).log()
+        drawn = (scores.gather(1, both) / self.temperature + gumbel).topk(self.memory_num, dim=1).indices
+        self.memory[rows] = both.gather(1, drawn).int()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return candidates, scores and memories as well."""
+        return {**super().state_dict(), **{name: getattr(self, name) for name in _STATE}}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back candidates, scores and memories."""
+        super().load_state_dict(state)
+        for name in _STATE:
+            getattr(self, name).copy_(state[name])

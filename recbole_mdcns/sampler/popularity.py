@@ -1,0 +1,42 @@
+"""How often items occur in training, and draws in proportion to a power of that."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from recbole_mdcns.data.dataset import HistoryDataset
+from recbole_mdcns.data.history import HISTORY_START
+
+
+def item_counts(dataset: HistoryDataset) -> Tensor:
+    """Count the items of the training sequences, each position once, shape [V + 1].
+
+    Args:
+        dataset: The training part: its targets, and the first item of each of its sequences, which is no target.
+    """
+    rows = dataset.inter_feat
+    firsts = dataset.history.items[rows[HISTORY_START].unique()]
+    return torch.bincount(torch.cat([rows[dataset.iid_field], firsts]).cpu(), minlength=dataset.item_num)
+
+
+class Popularity:
+    """Items drawn with probability proportional to their count to a power; items that never occur are never drawn.
+
+    Args:
+        counts: Shape [V + 1]; the padding's is 0.
+        power: From 0, uniform over the items that occur, to 1, proportional.
+        device: Where draws are made.
+    """
+
+    def __init__(self, counts: Tensor, power: float, device: torch.device):
+        weights = counts.double().pow(power).masked_fill(counts == 0, 0.0)
+        probability = weights / weights.sum()
+        least = probability[counts > 0].min()  # for items that only a uniform draw in its place can give
+        self.log_q = probability.clamp(min=least).log().float().to(device)  # [V + 1]
+        self.cumulated = probability.cumsum(0).to(device)
+
+    def draw(self, shape: tuple[int, int], generator: torch.Generator) -> Tensor:
+        """Draw items independently, by the inverse of the distribution function."""
+        share = torch.rand(shape, generator=generator, device=self.cumulated.device, dtype=torch.float64)
+        return torch.searchsorted(self.cumulated, share * self.cumulated[-1], right=True)
