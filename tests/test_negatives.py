@@ -183,6 +183,9 @@ def test_exposures_must_exist_and_be_well_formed():
     run = tiny_run(neg_sampler="ens")
     with pytest.raises(DataError, match="line 2: timestamp 'never' is not a number"):
         run.trainer.prepare(run.train)
+    write_exposures(["u1\ti1\t1e9\n", "stranger\ti1\t1\n"])
+    with pytest.raises(DataError, match="none of the 360 targets has an exposure before it, of 1 exposures of known"):
+        run.trainer.prepare(run.train)
     Path("data/tiny/tiny.exposed").write_text("user_id:token\titem_id:token\nu1\ti1\n")
     with pytest.raises(DataError, match="has no column 'timestamp': expected user_id, item_id, timestamp"):
         run.trainer.prepare(run.train)

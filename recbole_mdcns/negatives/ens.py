@@ -11,6 +11,7 @@ from torch import Tensor
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.exposure import read_exposures
+from recbole_mdcns.errors import DataError
 from recbole_mdcns.negatives.base import Proposed
 from recbole_mdcns.sampler.candidates import CandidateSampler
 from recbole_mdcns.sampler.rejection import draw_allowed
@@ -35,12 +36,17 @@ class ENS(Proposed):
         """Read the exposures.
 
         Raises:
-            DataError: The dataset has none, or their file is malformed.
+            DataError: The dataset has none, their file is malformed, or they do not fit the dataset.
         """
         super().prepare(dataset, sampler)
         exposures = read_exposures(dataset)
         self.items, self.first, self.count = (column.to(self.device) for column in exposures)
         share = float((self.count == 0).double().mean())
+        if share == 1:
+            raise DataError(
+                f"neg_sampler = 'ens': none of the {len(self.count)} targets has an exposure before it, of "
+                f"{len(self.items)} exposures of known users and items: are users, items and times those of the dataset?"
+            )
         getLogger().info(f"{len(self.items)} exposures; {share:.1%} of the targets have none before them")
 
     def propose(self, batch: TargetBatch) -> Tensor:
