@@ -45,7 +45,7 @@ class ENS(Proposed):
         if share == 1:
             raise DataError(
                 f"neg_sampler = 'ens': none of the {len(self.count)} targets has an exposure before it, of "
-                f"{len(self.items)} exposures of known users and items: are users, items and times those of the dataset?"
+                f"{len(self.items)} exposures of known users and items: do both name users, items and times alike?"
             )
         getLogger().info(f"{len(self.items)} exposures; {share:.1%} of the targets have none before them")
 
