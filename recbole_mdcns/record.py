@@ -57,6 +57,7 @@ def build_record(
         "dataset": config["dataset"],
         "config": config.plain(),
         "seed": config["seed"],
+        "batching": trainer.batches.mode,
         "data": {
             **dataset.statistics(),
             "rows": {name: len(loader._dataset) for name, loader in splits.items()},

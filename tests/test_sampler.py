@@ -116,6 +116,20 @@ def test_the_full_history_is_excluded_not_only_the_window():
             assert not {tokens[item] for item in pool} & set(seen)
 
 
+def test_a_checked_sampler_draws_the_same_and_knows_whether_rows_are_crowded():
+    for candidate_num, crowded in ((5, False), (15, True)):
+        run = tiny_run(neg_candidate_num=candidate_num)
+        pools = []
+        for checks in (True, False):
+            sampler = CandidateSampler(run.data, candidate_num, 0, CPU)
+            if checks:
+                sampler.check(run.data)
+                assert sampler.may_be_crowded == crowded
+            batch = next(iter(TargetLoader(run.data, 64, "row", True, None, CPU)))
+            pools.append(sampler.sample(batch))
+        assert torch.equal(*pools)
+
+
 def test_too_large_a_pool_is_refused_before_training_and_names_user_and_limit():
     write_inter([f"u{u}\ti{i}\t{i}\n" for u in range(3) for i in range(6)] + ["far\tx\t1\n", "far\ty\t2\n"], "small")
     run = tiny_run(dataset="small", neg_candidate_num=7)

@@ -30,6 +30,7 @@ class CandidateSampler(RepeatableSampler):
         super().__init__("train", dataset)
         self.history = dataset.history.to(device)
         self.candidate_num = candidate_num
+        self.may_be_crowded = True  # until :meth:`check` has seen all rows
         self.generator = torch.Generator(device).manual_seed(seed)
         self.sorts_histories = device.type == "cpu" and self.history.mean_length <= candidate_num  # measured: faster
 
@@ -46,6 +47,7 @@ class CandidateSampler(RepeatableSampler):
         rows, device = dataset.inter_feat, self.history.items.device
         start, end = rows[HISTORY_START].to(device), rows[HISTORY_END].to(device)
         left = self.item_num - 1 - self.history.distinct_num(start, end)
+        self.may_be_crowded = bool((left <= 2 * self.candidate_num).any())
         close = (left <= self.candidate_num).nonzero().squeeze(1)  # the target may be one item more
         if not len(close):
             return
@@ -79,6 +81,8 @@ class CandidateSampler(RepeatableSampler):
             Item ids, shape [T, N].
         """
         fields = (batch.target, batch.history_start, batch.history_end)
+        if not self.may_be_crowded:
+            return self._redraw(*fields)
         crowded = self.allowed_num(*fields) < 2 * self.candidate_num  # [T]
         pool = torch.empty(len(batch), self.candidate_num, dtype=torch.int64, device=batch.target.device)
         for rows, draw in ((~crowded, self._redraw), (crowded, self._sort_keys)):
