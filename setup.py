@@ -29,15 +29,29 @@ setup(
     packages=[*find_packages(include=["recbole_mdcns", "recbole_mdcns.*"]), "recbole_mdcns.properties"],
     package_dir={"recbole_mdcns.properties": "properties"},
     package_data={"recbole_mdcns.properties": ["*.yaml", "*/*.yaml"]},
-    install_requires=["recbole==1.2.1", "torch>=2.1,<2.14", "numpy>=1.17.2", "tabulate>=0.8.10", *RAY_2_6_BOUNDS],
+    install_requires=[
+        "recbole==1.2.1",
+        "torch>=2.1,<2.14",
+        "numpy>=1.17.2",
+        "tabulate>=0.8.10",
+        "filelock>=3",
+        "ray[tune]",
+        *RAY_2_6_BOUNDS,
+    ],
     extras_require={
         "test": ["pytest>=7", "hypothesis>=6"],
-        "tune": ["ray[tune]"],
+        "optuna": ["optuna"],  # search: optuna, in sweeps
+        "hyperopt": ["hyperopt"],  # search: hyperopt
         "mamba": ["mamba-ssm"],  # CUDA kernels of the selective scan, for Mamba4Rec on a GPU
         "benchmarks": ["matplotlib"],
         "dev": ["pytest>=7", "hypothesis>=6", "ruff==0.17.5", "mypy==2.4.1", "types-PyYAML", "types-tabulate"],
     },
-    entry_points={"console_scripts": ["run_recbole_mdcns=recbole_mdcns.cli:main"]},
+    entry_points={
+        "console_scripts": [
+            "run_recbole_mdcns=recbole_mdcns.cli:main",
+            "recbole_mdcns_tuning=recbole_mdcns.tuning.__main__:main",
+        ]
+    },
     classifiers=[
         "License :: OSI Approved :: MIT License",
         "Programming Language :: Python :: 3",

@@ -85,12 +85,11 @@ class Way:
     whole: bool = False
 
     def run(self, limit: int | None) -> list[float]:
-        """Train and return the seconds of each step, from one batch to the next."""
-        marks = []
+        """Train and return the seconds of each step, its batch included."""
+        marks = [now()]
         for batch in islice(self.batches, limit):
-            marks.append(now())
             self.step(batch)
-        marks.append(now())
+            marks.append(now())
         return [after - before for before, after in zip(marks, marks[1:])]
 
 
@@ -140,8 +139,6 @@ def ours(options: argparse.Namespace, peer: str, mode: str, **keys: Any) -> Way:
     _, splits = load_splits(config)
     trainer = build_trainer(config, splits["train"]._dataset)
     trainer.prepare(splits["train"])
-    for collector in (trainer.eval_collector, *trainer.peer_collectors.values()):
-        collector.data_collect(splits["train"])
 
     def step(batch: Any) -> None:
         for encoder in trainer.encoders:

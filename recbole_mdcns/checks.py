@@ -43,9 +43,10 @@ def check_given(given: dict[str, Any], defaults: dict[str, Any], known: set[str]
     for key, value in given.items():
         if key in _REPLACED and value not in (None, False):
             raise ConfigError(f"{key} = {value!r} is not used here: {_REPLACED[key]}")
-        hint = nearest(key, known, cutoff=0.6 if strict else 0.85)
-        if key not in known and (hint or strict):
-            raise ConfigError(f"{key} = {value!r}: there is no key {key}{hint}; --help lists ours")
+        if key not in known:
+            hint = nearest(key, known, cutoff=0.6 if strict else 0.85)
+            if hint or strict:
+                raise ConfigError(f"{key} = {value!r}: there is no key {key}{hint}; --help lists ours")
         default = defaults.get(key)
         if key not in own_keys() and isinstance(default, (bool, int, float)) and not _same_kind(value, default):
             raise ConfigError(f"{key} = {value!r} is not allowed: expected {type(default).__name__}")

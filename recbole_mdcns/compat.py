@@ -45,6 +45,26 @@ def fill_missing(frame: Any, field2type: dict[str, Any]) -> Any:
     return frame.assign(**filled)
 
 
+def ray_tune() -> Any:
+    """Return the names of Ray Tune that moved between 2.6 and 2.41: ``report``, ``RunConfig``, ``FailureConfig``."""
+    from types import SimpleNamespace
+
+    from ray import tune
+
+    if hasattr(tune, "RunConfig") and hasattr(tune, "report") and not _is_old_ray():
+        return SimpleNamespace(report=tune.report, RunConfig=tune.RunConfig, FailureConfig=tune.FailureConfig)
+    from ray import air
+    from ray.air import session
+
+    return SimpleNamespace(report=session.report, RunConfig=air.RunConfig, FailureConfig=air.FailureConfig)
+
+
+def _is_old_ray() -> bool:
+    import ray
+
+    return tuple(map(int, ray.__version__.split(".")[:2])) < (2, 41)
+
+
 @contextlib.contextmanager
 def quiet_readonly_arrays():
     """Silence torch's warning about read-only arrays: pandas 3 hands them out, RecBole only reads them."""

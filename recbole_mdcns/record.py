@@ -68,7 +68,7 @@ def build_record(
         "valid_metric": config["valid_metric"],
         "best_valid_score": float(trainer.best_valid_score) if best else None,
         "valid": results["valid"],
-        "test": results["test"],
+        "test": results.get("test"),
         "seconds_per_epoch": statistics.median([e["train_seconds"] for e in trainer.history] or [0.0]),
         "peak_memory": peak_memory(trainer.device),
         "versions": versions(),

@@ -15,7 +15,7 @@ _FLOAT = re.compile(
 )
 
 
-class YamlLoader(yaml.FullLoader):
+class YamlLoader(getattr(yaml, "CFullLoader", yaml.FullLoader)):  # type: ignore[misc]
     """PyYAML's loader that also reads ``1e-3`` as a number, as RecBole's does, without changing the shared one."""
 
 

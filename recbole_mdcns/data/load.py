@@ -14,6 +14,9 @@ from recbole_mdcns.data.history import HISTORY_START
 from recbole_mdcns.data.split import PARTS
 from recbole_mdcns.errors import DataError
 
+#: What RecBole raises on data and keys that it cannot use.
+_REFUSALS = (ValueError, KeyError, TypeError, AttributeError, IndexError, NotImplementedError)
+
 
 def load_splits(config: Config) -> tuple[HistoryDataset, dict[str, AbstractDataLoader]]:
     """Check, load, filter and split the dataset of a configuration.
@@ -24,19 +27,49 @@ def load_splits(config: Config) -> tuple[HistoryDataset, dict[str, AbstractDataL
     Raises:
         DataError: It is missing, malformed, or too little is left of it after the filters.
     """
+    dataset = load_dataset(config)
+    return dataset, split_dataset(config, dataset)
+
+
+def load_dataset(config: Config) -> HistoryDataset:
+    """Check, load and filter the dataset of a configuration.
+
+    Raises:
+        DataError: It is missing or malformed.
+    """
     try:
         dataset = HistoryDataset(config)
-        getLogger().info(dataset)
+    except _REFUSALS as error:
+        raise DataError(f"dataset {config['dataset']!r} cannot be loaded: {error}") from error
+    getLogger().info(dataset)
+    return dataset
+
+
+def split_dataset(config: Config, dataset: HistoryDataset) -> dict[str, AbstractDataLoader]:
+    """Split a dataset as a configuration says, and report what is odd about it.
+
+    Args:
+        config: The run; it may be another than the dataset was loaded with, if that shares its keys of the data.
+        dataset: A loaded dataset, which is used up.
+
+    Returns:
+        RecBole's loaders by name: ``train``, ``valid``, ``test``.
+
+    Raises:
+        DataError: A part has no rows.
+    """
+    dataset.config = config
+    try:
         splits = dict(zip(PARTS, data_preparation(config, dataset)))
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, NotImplementedError) as error:
-        raise DataError(f"dataset {config['dataset']!r} cannot be loaded and split: {error}") from error
+    except _REFUSALS as error:
+        raise DataError(f"dataset {config['dataset']!r} cannot be split: {error}") from error
     parts = {name: loader._dataset for name, loader in splits.items()}
     rows = {name: len(part) for name, part in parts.items()}
     if not all(rows.values()):
         key = "eval_args" if config["protocol"] == "leave_one_out" else "split_ratio or split_file"
         raise DataError(f"dataset {config['dataset']!r} splits into rows {rows}: each part needs one (see {key})")
     dataset.report(_unexpected(dataset) + _only_evaluated(**parts))
-    return dataset, splits
+    return splits
 
 
 def _unexpected(dataset: HistoryDataset) -> list[str]:

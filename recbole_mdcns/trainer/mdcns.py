@@ -59,11 +59,11 @@ class MDCNSTrainer(NegativeSamplingTrainer):
         self.peer_results: dict[str, dict[str, float]] = {}
         self._compare = False  # evaluate peers and teacher in the next pass, whatever evaluate_peers says
 
-    def fit(self, train_data, *args, **kwargs):
-        """Train all models; see :meth:`NegativeSamplingTrainer.fit`."""
+    def prepare(self, train_data) -> None:
+        """See :meth:`NegativeSamplingTrainer.prepare`."""
         for collector in self.peer_collectors.values():
             collector.data_collect(train_data)
-        return super().fit(train_data, *args, **kwargs)
+        super().prepare(train_data)
 
     def evaluate(self, eval_data, load_best_model=True, model_file=None, show_progress=False) -> dict[str, float]:
         """Return the self model's metrics; with ``evaluate_peers`` the others' are in ``peer_results``."""

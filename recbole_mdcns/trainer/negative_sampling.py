@@ -63,7 +63,7 @@ class NegativeSamplingTrainer(ResumableTrainer):
         self.strategy.load_state_dict(state["strategy"])
 
     def prepare(self, train_data) -> None:
-        """Make the candidate sampler and the batches of a training set.
+        """Make the candidate sampler and the batches of a training set; ``fit`` does it, evaluating alone needs it.
 
         Args:
             train_data: RecBole's loader of the training part.
@@ -73,6 +73,7 @@ class NegativeSamplingTrainer(ResumableTrainer):
         """
         if self.sampler is not None:
             return
+        self.eval_collector.data_collect(train_data)
         dataset = train_data._dataset
         sampler = CandidateSampler(dataset, self.strategy.candidate_num, self.config["seed"], self.device)
         sampler.check(dataset, self.strategy.candidate_key)

@@ -50,13 +50,17 @@ class ResumableTrainer(Trainer):
         self.optimizers = [self.optimizer]
         self.scaler = compat.grad_scaler(self.device, self.enable_scaler)
         self.history: list[dict[str, Any]] = []
-        self.files = checkpoint.RunFiles.new(config)
-        self.saved_model_file = str(self.files.best)
+        self.use_files(checkpoint.RunFiles.new(config))
         self._resumed: dict[str, Any] | None = None
         self._best_in_memory: list[dict[str, Any]] | None = None
         self._train_data: AbstractDataLoader | None = None
         self._saved = False
         self._validates = False
+
+    def use_files(self, files: checkpoint.RunFiles) -> None:
+        """Save to, and load the best models from, these files."""
+        self.files = files
+        self.saved_model_file = str(files.best)
 
     def _build_optimizer(self, **kwargs) -> Optimizer:
         optimizer = fused(super()._build_optimizer(**kwargs))
@@ -208,8 +212,7 @@ class ResumableTrainer(Trainer):
         self.best_valid_result = state["best_valid_result"]
         self.history = state["history"]
         self.train_loss_dict = {entry["epoch"]: entry["loss"] for entry in self.history}
-        self.files = files
-        self.saved_model_file = str(files.best)
+        self.use_files(files)
         self._resumed = state
         self.logger.info(f"Checkpoint {files.last} loaded. Resume training from epoch {self.start_epoch}")
 

@@ -1,0 +1,136 @@
+"""The command line of sweeps: ``python -m recbole_mdcns.tuning sweep|status|best|export``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from recbole_mdcns.errors import UserError
+from recbole_mdcns.tuning.driver import run_sweep, sweep_records
+from recbole_mdcns.tuning.grid import Cell, Sweep, read_sweep
+from recbole_mdcns.tuning.progress import at_once, progress, total_hours
+from recbole_mdcns.tuning.select import best_table, flat_rows
+from recbole_mdcns.tuning.store import FAILED, Store
+from recbole_mdcns.values import literal, parse_key_values
+from recbole_mdcns.yaml_files import properties_dir
+
+PROGRAM = "recbole_mdcns.tuning"
+USER_ERROR, INTERRUPTED = 2, 130
+_LISTS = ("datasets", "models", "peers", "samplers", "losses", "protocols", "seeds")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0, 1 where trials failed, 2 for a mistake of the user."""
+    try:
+        options = _parser().parse_args(sys.argv[1:] if argv is None else argv)
+        sweep = _sweep(options)
+        store = Store(Path(options.storage) / sweep.name)
+        return {"sweep": _run, "status": _status, "best": _best, "export": _export}[options.command](
+            options, sweep, store
+        )
+    except UserError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        print(f"{PROGRAM}: interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _run(options: argparse.Namespace, sweep: Sweep, store: Store) -> int:
+    if options.dry_run:
+        return _status(options, sweep, store)
+    records = run_sweep(sweep, store, options.address, options.dashboard)
+    _print(best_table(records, sweep.seeds))
+    failed = [record for record in records if record["status"] == FAILED]
+    for record in failed:
+        cell = Cell(**record["trial"]["cell"])
+        print(
+            f"failed: {cell}, {record['trial']['setting']}: {record['error'].strip().splitlines()[-1]}", file=sys.stderr
+        )
+    return 1 if failed else 0
+
+
+def _status(options: argparse.Namespace, sweep: Sweep, store: Store) -> int:
+    """Print how far each cell is, and the hours that the rest should take."""
+    rows, rest = progress(sweep, store)
+    _print(rows)
+    parallel = at_once(sweep)
+    hours = total_hours(rest, sweep_records(sweep, store), parallel)
+    time = "unknown: nothing like one of them is done yet" if hours is None else f"about {hours:.1f} hours"
+    number = sum(row["trials"] for row in rows)
+    print(f"\n{len(rows)} cells, {number} trials, {len(rest)} to run; time, {parallel} at once: {time}")
+    return 0
+
+
+def _best(options: argparse.Namespace, sweep: Sweep, store: Store) -> int:
+    """Print the setting that validation chose in each cell."""
+    _print(best_table(sweep_records(sweep, store), sweep.seeds))
+    return 0
+
+
+def _export(options: argparse.Namespace, sweep: Sweep, store: Store) -> int:
+    """Write all records as one table, csv or parquet."""
+    import pandas as pd
+
+    frame = pd.DataFrame(flat_rows(sweep_records(sweep, store)))
+    for path in options.files:
+        if path.suffix not in (".csv", ".parquet"):
+            raise UserError(f"{path} cannot be written: its name must end in .csv or .parquet")
+        try:
+            frame.to_csv(path, index=False) if path.suffix == ".csv" else frame.to_parquet(path, index=False)
+        except OSError as error:
+            raise UserError(f"{path} cannot be written: {error.strerror}") from None
+        print(f"{path}: {len(frame)} records")
+    return 0
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    print(tabulate(rows, headers="keys", floatfmt=".4f", tablefmt="github"))
+
+
+def _sweep(options: argparse.Namespace) -> Sweep:
+    path = Path(options.grid)
+    if not path.is_file() and (properties_dir() / "sweep" / path.name).is_file():
+        path = properties_dir() / "sweep" / path.name
+    overrides = {name: getattr(options, name) for name in _LISTS}
+    lists = {name: [literal(each) for each in text.split(",")] for name, text in overrides.items() if text is not None}
+    keys = parse_key_values([f"--{entry}" for entry in options.set])
+    return read_sweep(path, {key: literal(value) for key, value in keys.items()}, **lists)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str):
+        raise UserError(message)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog=f"python -m {PROGRAM}", description=__doc__, allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, meaning in (
+        ("sweep", "run every trial that has no record yet"),
+        ("status", "how far each cell is, and the hours of the rest"),
+        ("best", "the setting that validation chose in each cell"),
+        ("export", "all records as a table"),
+    ):
+        command = commands.add_parser(name, help=meaning, description=meaning, allow_abbrev=False)
+        command.add_argument("grid", help="yaml file of the sweep, or the name of one in properties/sweep")
+        command.add_argument("--storage", default="sweeps", help="folder of all sweeps, seen by every node (sweeps)")
+        for key in _LISTS:
+            command.add_argument(f"--{key}", help=f"{key} by commas, instead of those of the file")
+        command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a fixed key for all runs")
+        if name == "sweep":
+            command.add_argument("--dry-run", action="store_true", help="only say what would run, and how long")
+            command.add_argument("--address", help="of a running Ray cluster, or auto")
+            command.add_argument("--dashboard", action="store_true", help="start Ray's dashboard")
+        if name == "export":
+            command.add_argument("files", nargs="+", type=Path, metavar="FILE", help="such as all.csv or all.parquet")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""A sweep from start to end: runs what has no record, then chooses on validation and reads test once."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from recbole_mdcns.tuning.grid import Cell, Sweep, Trial, cells, make_trial, trials
+from recbole_mdcns.tuning.select import chosen_records
+from recbole_mdcns.tuning.store import FAILED, Store
+from recbole_mdcns.tuning.trial import add_test, end_trial, fail_trial
+from recbole_mdcns.tuning.workers import Workers
+
+
+def run_sweep(sweep: Sweep, store: Store, address: str | None = None, dashboard: bool = False) -> list[dict[str, Any]]:
+    """Run every trial that has no record yet; add test metrics to the records of the chosen settings.
+
+    Args:
+        sweep: What to run.
+        store: Where to; a folder that every node sees.
+        address: Of a running Ray cluster, or ``auto``; None starts Ray here.
+        dashboard: Start Ray's dashboard.
+
+    Returns:
+        The records of its trials.
+
+    Raises:
+        UserError: Something of the sweep cannot be used; raised before any trial starts.
+        KeyboardInterrupt: It was interrupted; what has been trained is on disk.
+    """
+    workers = Workers(sweep, store, address, dashboard)
+    with store.locked():
+        try:
+            if sweep.is_adaptive:
+                _search_missing(sweep, store, workers)
+            else:
+                _run_missing(sweep, store, workers)
+            chosen = chosen_records(sweep_records(sweep, store), sweep.seeds)
+            unread = [trial_of(sweep, record["trial"]) for record in chosen if record["test"] is None]
+            if unread:
+                workers.start()
+                workers.each(add_test, unread)
+            return sweep_records(sweep, store)
+        finally:
+            workers.close()
+
+
+def sweep_records(sweep: Sweep, store: Store) -> list[dict[str, Any]]:
+    """Return the records in a folder that the sweep, as it reads now, would make."""
+    return [record for record in store.all_records() if _is_of(sweep, record["trial"])]
+
+
+def trial_of(sweep: Sweep, described: dict[str, Any]) -> Trial:
+    """Return the trial that a record, or a note of the store, describes."""
+    return make_trial(sweep, Cell(**described["cell"]), described["setting"], described["seed"])
+
+
+def _is_of(sweep: Sweep, described: dict[str, Any]) -> bool:
+    is_near = Cell(**described["cell"]) in cells(sweep) and described["seed"] in sweep.seeds
+    return is_near and trial_of(sweep, described).key == described["key"]
+
+
+def _run_missing(sweep: Sweep, store: Store, workers: Workers) -> None:
+    plan = list(trials(sweep))
+    missing = {trial.key for trial in plan if _is_missing(store, trial)}
+    if not missing:
+        return
+    workers.start()
+    for key in missing:
+        store.renew(key)
+    if sweep.scheduler == "fifo":
+        groups = [[trial for trial in plan if trial.key in missing]]
+    else:  # a scheduler compares the trials of one cell and seed; those that are done tell it of their epochs
+        by_cell: dict[tuple[Cell, int], list[Trial]] = {}
+        for trial in plan:
+            by_cell.setdefault((trial.cell, trial.seed), []).append(trial)
+        groups = [group for group in by_cell.values() if any(trial.key in missing for trial in group)]
+    for group in groups:  # all data are loaded, and so looked at, before the first trial
+        for trial in group:
+            workers.dataset(trial)
+    for group in groups:
+        _end(sweep, store, workers, group, workers.tune(group))
+
+
+def _search_missing(sweep: Sweep, store: Store, workers: Workers) -> None:
+    wanted = []
+    for cell in cells(sweep):
+        for seed in sweep.seeds:
+            tried = _tried(sweep, store, cell, seed)
+            if len(tried) < sweep.samples or any(_is_missing(store, trial) for trial in tried):
+                wanted.append((cell, seed, tried))
+    if not wanted:
+        return
+    workers.start()
+    for cell, seed, _ in wanted:
+        workers.dataset(make_trial(sweep, cell, {}, seed))
+    for cell, seed, tried in wanted:
+        for trial in tried:
+            if _is_missing(store, trial):
+                store.renew(trial.key)
+        lost = workers.search(cell, seed, [trial.setting for trial in tried])
+        _end(sweep, store, workers, _tried(sweep, store, cell, seed), lost)
+
+
+def _tried(sweep: Sweep, store: Store, cell: Cell, seed: int) -> list[Trial]:
+    """Return the trials of a cell and seed that were begun, with a record or without."""
+    mine = [note for note in store.begun() if note["seed"] == seed and Cell(**note["cell"]) == cell]
+    return [trial_of(sweep, note) for note in mine if _is_of(sweep, note)]
+
+
+def _is_missing(store: Store, trial: Trial) -> bool:
+    record = store.record(trial.key)
+    return record is None or record["status"] == FAILED
+
+
+def _end(sweep: Sweep, store: Store, workers: Workers, plan: list[Trial], lost: dict[str, str]) -> None:
+    """Leave the records that trials could not leave themselves: Ray gave them up, or the scheduler stopped them."""
+    without = [trial for trial in plan if store.record(trial.key) is None]
+    for trial in without:
+        if trial.key in lost:
+            fail_trial(asdict(trial), store, lost[trial.key])
+    workers.each(end_trial, [trial for trial in without if trial.key not in lost], f"by {sweep.scheduler}")

@@ -1,0 +1,70 @@
+"""Search spaces: lists of values, and distributions to draw from."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from typing import Any
+
+from recbole_mdcns.errors import ConfigError
+
+#: Distributions, what they need, and how a value is drawn.
+DISTRIBUTIONS = ("uniform", "loguniform", "randint")
+
+
+def check_space(space: dict[str, Any], where: str) -> None:
+    """Refuse a space that is none: each key has a list of values, or one distribution.
+
+    Raises:
+        ConfigError: Names the place, the key and what is allowed.
+    """
+    for key, choices in space.items():
+        is_list = isinstance(choices, list) and choices
+        is_distribution = (
+            isinstance(choices, dict)
+            and len(choices) == 1
+            and next(iter(choices)) in DISTRIBUTIONS
+            and isinstance(next(iter(choices.values())), list)
+            and len(next(iter(choices.values()))) == 2
+        )
+        if not (is_list or is_distribution):
+            raise ConfigError(
+                f"{where}.{key} = {choices!r} is not allowed: give a list of values, or one of "
+                f"{', '.join(DISTRIBUTIONS)} with [low, high], such as {{uniform: [0.5, 3]}}"
+            )
+
+
+def grid(space: dict[str, Any], where: str) -> list[dict[str, Any]]:
+    """Return every combination of the values of a space, the first key changing slowest.
+
+    Raises:
+        ConfigError: A key has a distribution, of which there is no grid.
+    """
+    for key, choices in space.items():
+        if isinstance(choices, dict):
+            raise ConfigError(f"{where}.{key} = {choices!r} is not allowed with search: grid: give a list of values")
+    return [dict(zip(space, values)) for values in itertools.product(*space.values())]
+
+
+def draws(space: dict[str, Any], number: int, seed: int) -> list[dict[str, Any]]:
+    """Draw different settings from a space, the same for the same seed; fewer where it has no more of them."""
+    source = random.Random(seed)
+    found: dict[str, dict[str, Any]] = {}
+    for _ in range(100 * number):
+        setting = {key: _draw(choices, source) for key, choices in space.items()}
+        found.setdefault(repr(setting), setting)
+        if len(found) == number:
+            break
+    return list(found.values())
+
+
+def _draw(choices: Any, source: random.Random) -> Any:
+    if isinstance(choices, list):
+        return source.choice(choices)
+    ((kind, (low, high)),) = choices.items()
+    if kind == "randint":
+        return source.randint(int(low), int(high))
+    if kind == "loguniform":
+        return math.exp(source.uniform(math.log(low), math.log(high)))
+    return source.uniform(low, high)

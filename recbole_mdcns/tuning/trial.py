@@ -1,0 +1,215 @@
+"""One trial: train from where it stopped, and leave a record."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from recbole.utils import init_seed
+
+from recbole_mdcns.config import MDCNSConfig
+from recbole_mdcns.data.dataset import HistoryDataset
+from recbole_mdcns.data.load import load_dataset, split_dataset
+from recbole_mdcns.errors import UserError
+from recbole_mdcns.quick_start import build_trainer, start_log
+from recbole_mdcns.record import SCHEMA_VERSION, build_record
+from recbole_mdcns.trainer import NegativeSamplingTrainer
+from recbole_mdcns.trainer.checkpoint import RunFiles
+from recbole_mdcns.tuning.select import higher_is_better
+from recbole_mdcns.tuning.store import FAILED, FINISHED, STOPPED, Store
+
+#: Called with the number of finished epochs and the validation score, the higher the better.
+Report = Callable[[int, float], None]
+
+
+class OutOfTime(Exception):
+    """A trial has used up its hours; raised from the end of an epoch."""
+
+
+def run_trial(
+    trial: dict[str, Any],
+    store: Store,
+    dataset: HistoryDataset | None = None,
+    report: Report | None = None,
+    hours: float | None = None,
+    retries: int = 0,
+    threads: int = 1,
+) -> dict[str, Any]:
+    """Train what a trial describes and write its record, from the last finished epoch when it was begun before.
+
+    Args:
+        trial: A :class:`~recbole_mdcns.tuning.grid.Trial` as plain values.
+        store: Where records and checkpoints are.
+        dataset: Its dataset, not yet split; loaded when not given.
+        report: Told of every validation.
+        hours: Hours of training after which it stops with what it has.
+        retries: How often it may be begun again after it failed.
+        threads: Threads of torch.
+
+    Returns:
+        The record.
+
+    Raises:
+        Exception: What made it fail, while it may be begun again.
+    """
+    done = store.record(trial["key"])
+    if done is not None and done["status"] != FAILED:
+        _replay(done["epochs"], done["valid_metric"], report)
+        return done
+    folder = store.trial_folder(trial["key"])
+    folder.mkdir(parents=True, exist_ok=True)
+    attempt = store.begin(describe(trial))
+    torch.set_num_threads(threads)
+    try:
+        if attempt > retries + 1:
+            raise UserError(f"begun {attempt - 1} times, and its worker died each time")
+        with _inside(folder):
+            record = _train(trial, folder, dataset, report, hours)
+    except Exception as error:
+        if not isinstance(error, UserError) and attempt <= retries:
+            raise
+        reason = str(error) if isinstance(error, UserError) else traceback.format_exc()
+        return fail_trial(trial, store, reason)
+    store.write(record)
+    _files(folder).last.unlink(missing_ok=True)
+    return record
+
+
+def end_trial(trial: dict[str, Any], store: Store, dataset: HistoryDataset | None, reason: str) -> None:
+    """Write the record of a trial that somebody stopped, from its last finished epoch.
+
+    Args:
+        trial: See :func:`run_trial`.
+        store: Where records and checkpoints are.
+        dataset: Its dataset, not yet split; loaded when not given.
+        reason: Who stopped it.
+    """
+    folder = store.trial_folder(trial["key"])
+    last = _files(folder).last
+    if not last.is_file():
+        fail_trial(trial, store, f"stopped {reason} before its first epoch ended")
+        return
+    with _inside(folder):
+        config = trial_config(trial, folder)
+        trainer, splits = prepare_trial(config, dataset)
+        trainer.resume_checkpoint(last)
+        store.write(_record(trial, config, trainer, splits, reason))
+    last.unlink()
+
+
+def fail_trial(trial: dict[str, Any], store: Store, error: str) -> dict[str, Any]:
+    """Write and return the record of a trial that failed for good."""
+    record = {"schema": SCHEMA_VERSION, "trial": describe(trial), "status": FAILED, "error": error}
+    record["attempts"] = store.attempts(trial["key"])
+    store.write(record)
+    return record
+
+
+def add_test(trial: dict[str, Any], store: Store, dataset: HistoryDataset | None = None) -> None:
+    """Add the test metrics of a trial's best epoch to its record, from the weights it left."""
+    folder = store.trial_folder(trial["key"])
+    with _inside(folder):
+        trainer, splits = prepare_trial(trial_config(trial, folder), dataset)
+        trainer.load_best()
+        test = trainer.evaluate_all(splits["test"])
+    record = store.record(trial["key"])
+    assert record is not None
+    store.write({**record, "test": test})
+
+
+def _train(
+    trial: dict[str, Any],
+    folder: Path,
+    dataset: HistoryDataset | None,
+    report: Report | None,
+    hours: float | None,
+) -> dict[str, Any]:
+    config = trial_config(trial, folder)
+    trainer, splits = prepare_trial(config, dataset)
+    if trainer.files.last.is_file():
+        trainer.resume_checkpoint(trainer.files.last)
+        _replay(trainer.history, config["valid_metric"], report)
+    stopped = None
+
+    def validated(epoch: int, score: float) -> None:
+        _replay(trainer.history[-1:], config["valid_metric"], report)
+        if hours is not None and sum(entry["train_seconds"] for entry in trainer.history) > 3600 * hours:
+            raise OutOfTime
+
+    try:
+        trainer.fit(splits["train"], splits["valid"], callback_fn=validated)
+    except OutOfTime:
+        stopped = f"after {hours} hours of training"
+    return _record(trial, config, trainer, splits, stopped)
+
+
+def _replay(epochs: Iterable[dict[str, Any]], metric: str, report: Report | None) -> None:
+    """Report the validations of finished epochs."""
+    for entry in epochs:
+        if report and "valid" in entry:
+            report(entry["epoch"] + 1, higher_is_better(entry["valid"], metric))
+
+
+def _record(
+    trial: dict[str, Any],
+    config: MDCNSConfig,
+    trainer: NegativeSamplingTrainer,
+    splits: dict[str, Any],
+    stopped: str | None,
+) -> dict[str, Any]:
+    trainer.load_best()
+    results = {"valid": trainer.evaluate_all(splits["valid"])}
+    record = {**build_record(config, trainer, splits, trial["command"], results), "config": trial["values"]}
+    return {**record, "trial": describe(trial), "status": STOPPED if stopped else FINISHED, "stopped": stopped}
+
+
+def trial_config(trial: dict[str, Any], folder: Path) -> MDCNSConfig:
+    """Return a trial's configuration, quiet and with its own folder for checkpoints."""
+    own = {"checkpoint_dir": str(folder / "saved"), "show_progress": False, "state": "WARNING", "log_wandb": False}
+    return MDCNSConfig.from_plain(trial["values"], **trial["paths"], **own)
+
+
+def prepare_trial(
+    config: MDCNSConfig, dataset: HistoryDataset | None
+) -> tuple[NegativeSamplingTrainer, dict[str, Any]]:
+    """Return a trainer that has not begun, and the loaders by name."""
+    init_seed(config["seed"], config["reproducibility"])
+    start_log(config)
+    splits = split_dataset(config, load_dataset(config) if dataset is None else dataset)
+    trainer = build_trainer(config, splits["train"]._dataset)
+    trainer.prepare(splits["train"])
+    trainer.use_files(_files(Path(config["checkpoint_dir"]).parent))
+    return trainer, splits
+
+
+def _files(folder: Path) -> RunFiles:
+    return RunFiles(folder / "saved" / "model.pth")
+
+
+def describe(trial: dict[str, Any]) -> dict[str, Any]:
+    """Return what a trial is known by."""
+    return {name: trial[name] for name in ("key", "cell", "setting", "seed")}
+
+
+@contextlib.contextmanager
+def _inside(folder: Path) -> Iterator[None]:
+    """Work in a trial's own folder: RecBole writes its logs into the current one."""
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def final_score(record: dict[str, Any]) -> float:
+    """Return the best validation score of a record, the higher the better; nan where it failed."""
+    if record["status"] == FAILED or record["best_valid_score"] is None:
+        return math.nan
+    return higher_is_better({record["valid_metric"].lower(): record["best_valid_score"]}, record["valid_metric"])

@@ -1,0 +1,237 @@
+"""What a sweep asks of Ray: trials on ``ray.tune.Tuner``, single jobs, datasets in the object store."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from recbole_mdcns import compat
+from recbole_mdcns.config import MDCNSConfig
+from recbole_mdcns.data.load import load_dataset
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.tuning.grid import Cell, Sweep, Trial, make_trial, space_of
+from recbole_mdcns.tuning.store import Store
+from recbole_mdcns.tuning.trial import final_score, run_trial
+
+#: The name that validation scores are reported to Ray under; the higher the better.
+METRIC = "score"
+#: Epochs before a scheduler may stop a trial.
+GRACE_EPOCHS = 5
+#: Keys that decide what a loaded dataset holds, before it is split.
+_DATA_KEYS = (
+    "dataset", "data_path", "MAX_ITEM_LIST_LENGTH", "pad_side", "load_col", "unload_col", "user_inter_num_interval",
+    "item_inter_num_interval", "val_interval", "rm_dup_inter", "filter_inter_by_user_or_item", "strict_data",
+    "USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD", "field_separator", "expected_statistics",
+)  # fmt: skip
+#: From what Ray hands to a worker to a trial as plain values.
+_Describe = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class Workers:
+    """Ray, from the first moment it is needed; what was started here ends with :meth:`close`.
+
+    Args:
+        sweep: What the trials ask for.
+        store: Where they leave their records; a folder that every node sees.
+        address: Of a running cluster, or ``auto``; None starts Ray here.
+        dashboard: Start Ray's dashboard.
+    """
+
+    def __init__(self, sweep: Sweep, store: Store, address: str | None = None, dashboard: bool = False):
+        self.sweep, self.store, self.address, self.dashboard = sweep, store, address, dashboard
+        self.references: dict[str, Any] = {}
+        self._is_mine = False
+
+    def start(self) -> None:
+        """Start Ray, or join it, unless that is done.
+
+        Raises:
+            ConfigError: No cluster answers, or a trial asks for more than any node has.
+        """
+        import ray
+
+        if not ray.is_initialized():
+            os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+            dashboard: dict[str, Any] = {} if self.address else {"include_dashboard": self.dashboard}
+            try:
+                ray.init(address=self.address, log_to_driver=False, **dashboard)
+            except ConnectionError as error:
+                raise ConfigError(f"no Ray cluster answers at --address={self.address}: {error}") from None
+            self._is_mine = True
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        for name, asked in (("CPU", self.sweep.cpus), ("GPU", self.sweep.gpus)):
+            most = max((node.get(name, 0) for node in nodes), default=0)
+            if asked > most:
+                raise ConfigError(f"{name.lower()}s = {asked} is not allowed: no node has more than {most:g} {name}s")
+
+    def close(self) -> None:
+        """Stop Ray where it was started here, leave a cluster that was joined."""
+        if self._is_mine:
+            import ray
+
+            ray.shutdown()
+
+    def dataset(self, trial: Trial) -> Any:
+        """Return the reference of a trial's dataset, which is loaded and put into the object store once."""
+        import ray
+
+        key = _data_key(trial.values)
+        if key not in self.references:
+            config = MDCNSConfig.from_plain(trial.values, **trial.paths)
+            self.references[key] = ray.put(load_dataset(config))
+        return self.references[key]
+
+    def each(self, job: Callable[..., Any], plan: Sequence[Trial], *arguments: Any) -> None:
+        """Call ``job(trial, store, dataset, *arguments)`` for every trial, each with the resources of a training."""
+        import ray
+
+        remote = ray.remote(num_cpus=self.sweep.cpus, num_gpus=self.sweep.gpus, max_retries=2)(job)
+        ray.get([remote.remote(asdict(trial), self.store, self.dataset(trial), *arguments) for trial in plan])
+
+    def tune(self, plan: Sequence[Trial]) -> dict[str, str]:
+        """Run trials side by side, each until it has a record, is stopped by the scheduler, or is given up by Ray.
+
+        Returns:
+            The keys of those that Ray gave up, with the reason.
+
+        Raises:
+            KeyboardInterrupt: It was interrupted; what has been trained is on disk.
+        """
+        from ray import tune
+
+        for trial in plan:
+            self.dataset(trial)
+        described = {trial.key: asdict(trial) for trial in plan}
+        return self._fit(lambda asked: described[asked["key"]], {"key": tune.grid_search(list(described))}, len(plan))
+
+    def search(self, cell: Cell, seed: int, tried: Sequence[dict[str, Any]]) -> dict[str, str]:
+        """Let Optuna or HyperOpt choose the settings of a cell; see :meth:`tune`.
+
+        Args:
+            cell: The cell.
+            seed: Of the trials, and of the search.
+            tried: Settings that were begun before: the search is told of them first, and they count as samples.
+
+        Raises:
+            ConfigError: The package that searches is not installed.
+            KeyboardInterrupt: It was interrupted.
+        """
+        sweep = self.sweep
+        self.dataset(make_trial(sweep, cell, {}, seed))
+        options = {"num_samples": sweep.samples, "search_alg": _searcher(sweep.search, seed, tried)}
+        space = {key: _distribution(choices) for key, choices in space_of(sweep, cell).items()}
+        return self._fit(lambda asked: asdict(make_trial(sweep, cell, asked, seed)), space, sweep.samples, **options)
+
+    def _fit(self, describe: _Describe, space: dict[str, Any], number: int, **options: Any) -> dict[str, str]:
+        from ray import tune
+
+        sweep, names = self.sweep, compat.ray_tune()
+        ended: set[str] = set()
+        lost: dict[str, str] = {}
+
+        class Watch(tune.Callback):
+            def on_trial_complete(self, iteration, trials, trial, **info):
+                ended.add(trial.trial_id)
+
+            def on_trial_error(self, iteration, trials, trial, **info):
+                lost[describe(trial.config)["key"]] = _last_line(trial.error_file)
+                ended.add(trial.trial_id)
+
+        trainable = tune.with_parameters(
+            _trainable, sweep=sweep, store=self.store, references=self.references, describe=describe
+        )
+        resources = {"cpu": sweep.cpus, **({"gpu": sweep.gpus} if sweep.gpus else {})}
+        tuner = tune.Tuner(
+            tune.with_resources(trainable, resources),
+            param_space=space,
+            tune_config=tune.TuneConfig(
+                metric=METRIC,
+                mode="max",
+                max_concurrent_trials=sweep.max_concurrent,
+                scheduler=_scheduler(sweep.scheduler),
+                **options,
+            ),
+            run_config=names.RunConfig(
+                name="ray",
+                storage_path=str(self.store.folder),
+                failure_config=names.FailureConfig(max_failures=sweep.retries),
+                callbacks=[Watch()],
+                verbose=1,
+            ),
+        )
+        tuner.fit()
+        if len(ended) < number:
+            raise KeyboardInterrupt  # Ray catches the signal, stops its trials and returns
+        return lost
+
+
+def _trainable(
+    asked: dict[str, Any], sweep: Sweep, store: Store, references: dict[str, Any], describe: _Describe
+) -> None:
+    """Run in a worker: one trial."""
+    import ray
+
+    names, trial = compat.ray_tune(), describe(asked)
+    record = run_trial(
+        trial,
+        store,
+        ray.get(references[_data_key(trial["values"])]),
+        lambda epoch, score: names.report({"epoch": epoch, METRIC: score}),
+        sweep.trial_hours,
+        sweep.retries,
+        threads=max(1, int(sweep.cpus)),
+    )
+    names.report({"epoch": len(record.get("epochs", [])), METRIC: final_score(record), "status": record["status"]})
+
+
+def _data_key(values: dict[str, Any]) -> str:
+    """Return what configurations share that load the same data."""
+    return json.dumps({name: values.get(name) for name in _DATA_KEYS}, sort_keys=True)
+
+
+def _searcher(name: str, seed: int, tried: Sequence[dict[str, Any]]) -> Any:
+    options: dict[str, Any] = {"metric": METRIC, "mode": "max"}
+    if tried:
+        options["points_to_evaluate"] = list(tried)
+        seed += 1_000_003 * len(tried)  # with the same seed it would draw what it drew before
+    try:
+        if name == "optuna":
+            from ray.tune.search.optuna import OptunaSearch
+
+            return OptunaSearch(seed=seed, **options)
+        from ray.tune.search.hyperopt import HyperOptSearch
+
+        return HyperOptSearch(random_state_seed=seed, **options)
+    except (ImportError, AssertionError) as error:
+        raise ConfigError(f"search = {name!r} needs a package: pip install {name} ({error})") from None
+
+
+def _distribution(choices: Any) -> Any:
+    from ray import tune
+
+    if isinstance(choices, list):
+        return tune.choice(choices)
+    ((kind, (low, high)),) = choices.items()
+    return tune.randint(low, high + 1) if kind == "randint" else getattr(tune, kind)(low, high)
+
+
+def _scheduler(name: str) -> Any:
+    from ray.tune import schedulers
+
+    if name == "asha":
+        return schedulers.ASHAScheduler(time_attr="epoch", max_t=10_000, grace_period=GRACE_EPOCHS)
+    if name == "median":
+        return schedulers.MedianStoppingRule(time_attr="epoch", grace_period=GRACE_EPOCHS)
+    return None
+
+
+def _last_line(path: str | None) -> str:
+    """Return the last line that Ray wrote about a lost trial."""
+    try:
+        return Path(path or "").read_text(encoding="utf-8").strip().splitlines()[-1]
+    except (OSError, IndexError):
+        return "Ray says no more"

@@ -1,0 +1,159 @@
+"""What a sweep consists of: cells, settings, trials and their keys; bad yaml is refused."""
+
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+from conftest import TINY
+
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.record import SCHEMA_VERSION
+from recbole_mdcns.tuning.driver import sweep_records
+from recbole_mdcns.tuning.grid import Cell, cells, read_sweep, settings_of, trials
+from recbole_mdcns.tuning.progress import progress, total_hours, trial_seconds
+from recbole_mdcns.tuning.space import draws
+from recbole_mdcns.tuning.store import Store
+from recbole_mdcns.tuning.trial import describe
+from recbole_mdcns.yaml_files import properties_dir
+
+GRID = """
+datasets: [tiny]
+models: [SASRec, GRU4Rec]
+samplers: [mdcns, rns]
+peers: [GRU4Rec, SASRec]
+losses: [BCE, BPR]
+seeds: [1, 2]
+space:
+  all: {learning_rate: [0.01, 0.02]}
+  mdcns: {neg_top_num: [1, 2, 3]}
+"""
+
+
+def sweep_of(text=GRID, keys=None, **overrides):
+    path = Path("grid.yaml")
+    path.write_text(text)
+    plain = {key: value for key, value in TINY.items() if key != "learning_rate"}
+    return read_sweep(path, {**plain, **(keys or {})}, **overrides)
+
+
+def test_cells_and_trials_are_the_product_and_samplers_without_peers_occur_once():
+    sweep = sweep_of()
+    found = cells(sweep)
+    # 2 models x 2 losses x (2 peers for mdcns + 1 for rns)
+    assert len(found) == len(set(found)) == 2 * 2 * 3
+    plan = list(trials(sweep))
+    assert len(plan) == 2 * 2 * (2 * 6 + 2) * 2
+    assert len({trial.key for trial in plan}) == len(plan)
+    first = plan[0]
+    assert str(first.cell) == "tiny/leave_one_out/SASRec+GRU4Rec/mdcns/BCE"
+    assert (first.setting, first.seed) == ({"learning_rate": 0.01, "neg_top_num": 1}, 1)
+    assert first.values["peer_model"] == "GRU4Rec" and first.values["neg_top_num"] == 1
+
+
+def test_overrides_narrow_a_sweep():
+    sweep = sweep_of(models=["SASRec"], samplers=["rns"], losses=["BPR"], seeds=[7])
+    assert [(trial.cell.sampler, trial.cell.loss, trial.seed) for trial in trials(sweep)] == [("rns", "BPR", 7)] * 2
+
+
+def test_keys_are_of_the_content_alone(monkeypatch):
+    before = {trial.key for trial in trials(sweep_of())}
+    monkeypatch.setattr(sys, "argv", ["worker.py", "--node-ip-address=1.2.3.4", "--epochs=99"])  # as Ray's workers have
+    assert {trial.key for trial in trials(sweep_of())} == before
+    assert {trial.key for trial in trials(sweep_of(keys={"data_path": "elsewhere", "show_progress": True}))} == before
+    assert not {trial.key for trial in trials(sweep_of(keys={"epochs": 3}))} & before
+    assert not {trial.key for trial in trials(sweep_of(keys={"hidden_size": 8}))} & before
+
+
+def test_random_search_draws_the_same_settings_again():
+    text = GRID.replace("[1, 2, 3]", "{randint: [1, 5]}").replace("[0.01, 0.02]", "{loguniform: [0.001, 0.1]}")
+    sweep = sweep_of(text + "search: random\nsamples: 4\n")
+    cell = cells(sweep)[0]
+    assert settings_of(sweep, cell) == settings_of(sweep, cell)
+    assert len(settings_of(sweep, cell)) == 4
+    for setting in settings_of(sweep, cell):
+        assert 0.001 <= setting["learning_rate"] <= 0.1 and setting["neg_top_num"] in range(1, 6)
+    assert len(draws({"a": [1, 2]}, 10, 0)) == 2  # there are no more
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("datasets: [tiny]\n", "models is missing"),
+        (GRID + "sampler: [rns]\n", "there is no key sampler .did you mean samplers"),
+        (GRID.replace("[mdcns, rns]", "[]"), "samplers = .. is not allowed: give a list of at least one"),
+        (GRID.replace("seeds: [1, 2]", "seeds: 3"), "seeds = 3 is not allowed: give a list"),
+        (GRID + "search: bayes\n", "search = 'bayes' is not allowed: choose grid, random"),
+        (GRID + "scheduler: pbt\n", "scheduler = 'pbt' is not allowed: choose fifo, asha, median"),
+        (GRID + "retries: -1\n", "retries = -1 is not allowed: give a whole number of at least 0"),
+        (GRID + "gpus: half\n", "gpus = 'half' is not allowed: give a number of at least 0"),
+        (GRID + "max_concurrent: 0\n", "max_concurrent = 0 is not allowed: give a whole number of at least 1"),
+        (GRID + "keys: [epochs]\n", "keys = .'epochs'. is not allowed: give names and values"),
+        (GRID + "keys: {neg_sampler: rns}\n", "keys.neg_sampler is not allowed: samplers of the sweep say that"),
+        (GRID + "dataset_keys: {tiny: {seed: 1}}\n", "dataset_keys.tiny.seed is not allowed: seeds of the sweep"),
+        (GRID.replace("[1, 2, 3]", "3"), "space.mdcns.neg_top_num = 3 is not allowed: give a list of values"),
+        (GRID.replace("  mdcns:", "  mdsn:"), "space.mdsn is not allowed: choose all, "),
+        ("datasets: [tiny\n", "line 2 is not yaml"),
+    ],
+)
+def test_bad_sweeps_are_refused(text, message):
+    with pytest.raises(ConfigError, match=message):
+        sweep_of(text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("neg_top_num: [1, 2, 3]", "neg_topnum: [1]", r"tiny/.*: neg_topnum = 1: there is no key .*neg_top_num"),
+        ("neg_top_num: [1, 2, 3]", "neg_top_num: [0]", "neg_top_num = 0 is not allowed"),
+        ("[mdcns, rns]", "[mdcns, best]", "neg_sampler = 'best' is not allowed: choose"),
+        ("[SASRec, GRU4Rec]", "[SASRek]", "model = 'SASRek' is not a model .did you mean SASRec"),
+        ("[1, 2, 3]", "{uniform: [0, 1]}", "is not allowed with search: grid: give a list of values"),
+    ],
+)
+def test_bad_trials_are_refused_before_any_runs(old, new, message):
+    assert old in GRID
+    with pytest.raises(ConfigError, match=message):
+        list(trials(sweep_of(GRID.replace(old, new))))
+
+
+@pytest.mark.parametrize("path", sorted((properties_dir() / "sweep").glob("*.yaml")), ids=lambda path: path.stem)
+def test_shipped_sweeps_are_whole(path):
+    sweep = read_sweep(path)
+    assert {cell.dataset for cell in cells(sweep)} == set(sweep.datasets)
+    narrow = read_sweep(path, datasets=sweep.datasets[:1], models=sweep.models[:1], seeds=[1])
+    assert len(list(trials(narrow))) >= len(cells(narrow))
+
+
+def test_time_is_estimated_from_the_most_similar_trials():
+    def record(sampler, seconds, epochs):
+        cell = {"dataset": "d", "protocol": "p", "model": "m", "peer": None, "sampler": sampler, "loss": "BCE"}
+        return {"status": "finished", "trial": {"cell": cell}, "seconds_per_epoch": seconds, "epochs": [{}] * epochs}
+
+    records = [record("rns", 2.0, 10), record("mdcns", 5.0, 20), {"status": "failed", "trial": {"cell": {}}}]
+    cell = Cell(**records[0]["trial"]["cell"])
+    assert trial_seconds((cell, 300), records) == 20  # as many epochs as the other one ran
+    assert trial_seconds((cell, 4), records) == 8
+    assert trial_seconds((replace(cell, sampler="dns"), 300), records) == 3.5 * 15
+    elsewhere = replace(cell, dataset="other")
+    assert trial_seconds((elsewhere, 300), records) is None
+    assert total_hours([(cell, 300), (cell, 4)], records, 2) == 14 / 3600
+    assert total_hours([(cell, 300), (elsewhere, 4)], records, 2) is None
+
+
+def test_progress_counts_what_the_sweep_asks_for_now():
+    sweep, store = sweep_of(models=["SASRec"], peers=["GRU4Rec"], losses=["BCE"]), Store("store")
+    plan = list(trials(sweep))
+    for trial, status in ((plan[0], "finished"), (plan[1], "failed")):
+        store.write({"schema": SCHEMA_VERSION, "trial": describe(asdict(trial)), "status": status})
+    for trial in plan[:3]:
+        store.trial_folder(trial.key).mkdir(parents=True)
+        store.begin(describe(asdict(trial)))
+    rows, rest = progress(sweep, store)
+    counts = {name: rows[0][name] for name in ("trials", "finished", "stopped", "failed", "begun", "to do")}
+    assert counts == {"trials": 12, "finished": 1, "stopped": 0, "failed": 1, "begun": 1, "to do": 9}
+    assert rows[1]["sampler"] == "rns" and rows[1]["to do"] == 4
+    assert len(rest) == 15
+    longer = sweep_of(models=["SASRec"], peers=["GRU4Rec"], losses=["BCE"], keys={"epochs": 3})
+    assert len(progress(longer, store)[1]) == 16 and sweep_records(longer, store) == []
+    assert [record["status"] for record in sweep_records(sweep, store)] == ["finished", "failed"]

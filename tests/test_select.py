@@ -1,0 +1,50 @@
+"""Selection sees validation alone; tables say what the records say."""
+
+import pytest
+
+from recbole_mdcns.tuning.select import best_table, chosen_records, flat_rows
+
+CELL = {"dataset": "d", "protocol": "paper", "model": "SASRec", "peer": None, "sampler": "rns", "loss": "BCE"}
+
+
+def record(setting, seed, valid, test=None, status="finished", cell=CELL):
+    trial = {"key": f"{setting}{seed}", "cell": cell, "setting": {"a": setting}, "seed": seed}
+    if status == "failed":
+        return {"trial": trial, "status": status, "error": "Traceback\nValueError: no"}
+    return {
+        "trial": trial, "status": status, "best_valid_score": valid, "valid_metric": "NDCG@10", "best_epoch": 3,
+        "epochs": [{}] * 5, "seconds_per_epoch": 1.0, "config": {"valid_metric": "NDCG@10"},
+        "valid": {"self": {"ndcg@10": valid}}, "test": {"self": {"ndcg@10": test}} if test is not None else None,
+    }  # fmt: skip
+
+
+def test_a_setting_that_is_best_on_test_and_not_on_validation_is_not_chosen():
+    records = [record(1, 1, 0.5, 0.1), record(1, 2, 0.5, 0.1), record(2, 1, 0.4, 0.9), record(2, 2, 0.4, 0.9)]
+    assert {r["trial"]["setting"]["a"] for r in chosen_records(records, [1, 2])} == {1}
+    without_test = [{**r, "test": None} for r in records]
+    keys = [r["trial"]["key"] for r in chosen_records(without_test, [1, 2])]
+    assert keys == [r["trial"]["key"] for r in chosen_records(records, [1, 2])]
+
+
+def test_the_mean_over_all_seeds_decides_and_incomplete_settings_wait():
+    records = [record(1, 1, 0.5), record(1, 2, 0.3), record(2, 1, 0.4), record(2, 2, 0.41), record(3, 1, 0.9)]
+    assert {r["trial"]["setting"]["a"] for r in chosen_records(records, [1, 2])} == {2}
+    assert {r["trial"]["setting"]["a"] for r in chosen_records(records, [1, 2, 3])} == {3}  # none has all
+
+
+def test_failed_trials_are_left_out_and_named():
+    records = [record(1, 1, 0.2), record(2, 1, None, status="failed")]
+    (row,) = best_table(records, [1])
+    assert (row["setting"], row["settings"], row["valid ndcg@10"], row["test ndcg@10"]) == ({"a": 1}, 1, 0.2, None)
+    flat = flat_rows(records)
+    assert flat[1]["error"] == "ValueError: no" and flat[1]["status"] == "failed" and "valid.ndcg@10" not in flat[1]
+    assert flat[0]["setting.a"] == 1 and flat[0]["valid.ndcg@10"] == 0.2 and "test.ndcg@10" not in flat[0]
+
+
+def test_means_and_deviations_are_over_seeds():
+    other = {**CELL, "sampler": "dns"}
+    records = [record(1, 1, 0.1, 0.2), record(1, 2, 0.3, 0.4), record(1, 1, 0.7, cell=other)]
+    first, second = best_table(records, [1, 2])
+    assert first["valid ndcg@10"] == pytest.approx(0.2) and first["valid sd"] == pytest.approx(0.1414, abs=1e-4)
+    assert first["test ndcg@10"] == pytest.approx(0.3) and first["seeds"] == [1, 2]
+    assert second["sampler"] == "dns" and second["valid sd"] is None

@@ -1,0 +1,225 @@
+"""Sweeps on Ray from end to end: the same records whatever is killed in the middle, and nothing run twice."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import TINY, cycle_lines, write_inter
+from test_grid import sweep_of
+from test_trial import without_times
+
+from recbole_mdcns.errors import ConfigError, DataError
+from recbole_mdcns.tuning.driver import run_sweep
+from recbole_mdcns.tuning.grid import read_sweep, trials
+from recbole_mdcns.tuning.store import Store
+
+ray = pytest.importorskip("ray", reason="sweeps need ray[tune]")
+
+KEYS = {key: value for key, value in TINY.items() if key != "learning_rate"}
+GRID = """
+datasets: [tiny]
+models: [SASRec]
+peers: [GRU4Rec]
+samplers: [mdcns, rns]
+seeds: [1, 2]
+space: {mdcns: {learning_rate: [0.01, 0.003]}}
+keys: %s
+"""
+NUMBER = 6  # (2 settings of mdcns + 1 of rns) x 2 seeds
+TWO = ("--samplers", "mdcns", "--seeds", "1")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def importable_by_workers():
+    """Let processes in other folders find the package, installed or not."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[1]), *([before] if before else [])])
+    yield
+    os.environ.pop("PYTHONPATH")
+    if before:
+        os.environ["PYTHONPATH"] = before
+
+
+def start(folder, epochs, *arguments):
+    """Start a sweep as a process of its own, in a folder with the tiny dataset."""
+    os.chdir(folder)
+    write_inter(cycle_lines())
+    Path("grid.yaml").write_text(GRID % json.dumps({**KEYS, "epochs": epochs}))
+    command = [sys.executable, "-m", "recbole_mdcns.tuning", "sweep", "grid.yaml", *arguments]
+    with open("out.log", "a") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log)
+
+
+def finish(process):
+    assert process.wait(timeout=300) == 0, Path("out.log").read_text()[-3000:]
+
+
+def wait_for(condition, seconds=120):
+    for _ in range(seconds * 20):
+        if condition():
+            return
+        time.sleep(0.05)
+    pytest.fail(f"nothing happened in {seconds} s: {Path('out.log').read_text()[-3000:]}")
+
+
+def in_the_middle():
+    """Tell whether some trial has finished an epoch and not its last."""
+    return any(Path("sweeps").rglob("model-last.pth"))
+
+
+def records(folder="."):
+    return {record["trial"]["key"]: record for record in Store(Path(folder) / "sweeps" / "grid").all_records()}
+
+
+def comparable(found):
+    return {key: (without_times(record), record["test"]) for key, record in found.items()}
+
+
+def assert_part_of(whole):
+    """Check two trials against those of the whole sweep, but for which of them had its test metrics read."""
+    found, expected = records(), records(whole)
+    assert len(found) == 2
+    assert all(without_times(record) == without_times(expected[key]) for key, record in found.items())
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of a sweep that nothing interrupted."""
+    folder, before = tmp_path_factory.mktemp("whole"), os.getcwd()
+    try:
+        finish(start(folder, 30))
+    finally:
+        os.chdir(before)
+    return folder
+
+
+def test_a_sweep_leaves_a_record_per_trial_and_reads_test_of_the_chosen_alone(whole, monkeypatch):
+    found = records(whole)
+    assert len(found) == NUMBER and {record["status"] for record in found.values()} == {"finished"}
+    assert all(len(record["epochs"]) == 30 for record in found.values())
+    read = {(r["trial"]["cell"]["sampler"], str(r["trial"]["setting"])) for r in found.values() if r["test"]}
+    scores = {}
+    for record in found.values():
+        if record["trial"]["cell"]["sampler"] == "mdcns":
+            scores.setdefault(str(record["trial"]["setting"]), []).append(record["best_valid_score"])
+    best = max(scores, key=lambda setting: sum(scores[setting]))
+    assert read == {("rns", "{}"), ("mdcns", best)}
+    monkeypatch.chdir(whole)
+    assert {trial.key for trial in trials(read_sweep("grid.yaml"))} == set(found)  # Ray's flags are in no config
+    assert not list(Path("sweeps").rglob("*-last.pth"))
+    before = {path: path.stat().st_mtime_ns for path in Path("sweeps/grid/records").iterdir()}
+    finish(start(whole, 30))
+    assert {path: path.stat().st_mtime_ns for path in Path("sweeps/grid/records").iterdir()} == before
+
+
+def test_a_killed_driver_goes_on_where_it_stopped(whole, tmp_path):
+    process = start(tmp_path, 30)
+    wait_for(lambda: records() and in_the_middle())
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    done = {path: path.stat().st_mtime_ns for path, record in _paths() if record["test"] is None}
+    assert 0 < len(done) < NUMBER
+    wait_for(lambda: not _workers(), 60)  # they see that their driver is gone
+    finish(start(tmp_path, 30))
+    assert comparable(records()) == comparable(records(whole))
+    again = [path for path, record in _paths() if record["test"] is None and path in done]
+    assert all(path.stat().st_mtime_ns == done[path] for path in again)
+
+
+def _paths():
+    return [(path, json.loads(path.read_text())) for path in Path("sweeps/grid/records").glob("*.json")]
+
+
+def _workers():
+    """Return the processes that train."""
+    found = []
+    for process in psutil.process_iter(["name", "cmdline"]):
+        text = " ".join(process.info["cmdline"] or [])
+        if text.startswith("ray::") and "train" in text:
+            found.append(process)
+    return found
+
+
+def test_a_killed_worker_is_replaced(whole, tmp_path):
+    process = start(tmp_path, 30, *TWO)
+    wait_for(lambda: in_the_middle() and _workers())
+    _workers()[0].kill()
+    finish(process)
+    assert_part_of(whole)
+
+
+def test_a_node_of_a_cluster_that_dies_takes_no_trial_with_it(whole, tmp_path):
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    try:
+        node = cluster.add_node(num_cpus=1)
+        cluster.add_node(num_cpus=1)
+        process = start(tmp_path, 30, *TWO, "--address", cluster.address)
+        wait_for(in_the_middle)
+        cluster.remove_node(node, allow_graceful=False)
+        finish(process)
+        assert_part_of(whole)
+    finally:
+        cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def local_ray():
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+SMALL = "datasets: [tiny]\nmodels: [SASRec]\nsamplers: [rns]\nseeds: [1]\n"
+
+
+def test_what_fails_ends_as_a_record_and_asha_stops_what_is_behind(local_ray):
+    rates = "[0.01, 0.00001, 0.00002, 0.00003, 0.00004, 0.00005, 1.0e+30]"
+    text = SMALL + f"scheduler: asha\nspace: {{rns: {{learning_rate: {rates}}}}}\n"
+    sweep, store = sweep_of(text, keys={"epochs": 12}), Store("store")
+    found = {record["trial"]["setting"]["learning_rate"]: record for record in run_sweep(sweep, store)}
+    assert len(found) == 7
+    assert found[1e30]["status"] == "failed" and "lower learning_rate" in found[1e30]["error"]
+    stopped = [record for record in found.values() if record["status"] == "stopped"]
+    assert stopped and all(record["stopped"] == "by asha" and record["valid"]["self"] for record in stopped)
+    assert all(5 <= len(record["epochs"]) < 12 for record in stopped)
+    assert found[0.01]["status"] == "finished" and found[0.01]["test"]
+    before = {path: path.stat().st_mtime_ns for path in store.records.iterdir()}
+    again = run_sweep(sweep, store)
+    assert len(again) == 7
+    changed = [path.stem for path in store.records.iterdir() if path.stat().st_mtime_ns != before[path]]
+    assert changed == [found[1e30]["trial"]["key"]]  # only what failed ran again
+
+
+@pytest.mark.parametrize("search", ["optuna", "hyperopt"])
+def test_a_search_that_learns_counts_what_it_has_tried(local_ray, search):
+    pytest.importorskip(search)
+    text = SMALL + f"search: {search}\nsamples: 2\nspace: {{rns: {{learning_rate: {{loguniform: [0.001, 0.1]}}}}}}\n"
+    first = run_sweep(sweep_of(text), Store("store"))
+    assert len(first) == 2 and sum(record["test"] is not None for record in first) == 1
+    more = run_sweep(sweep_of(text.replace("samples: 2", "samples: 3")), Store("store"))
+    keys = {record["trial"]["key"] for record in first}
+    assert len(more) == 3 and keys < {record["trial"]["key"] for record in more}
+
+
+@pytest.mark.parametrize(
+    ("extra", "error", "message"),
+    [
+        ("cpus: 1000\n", ConfigError, "cpus = 1000 is not allowed: no node has more than 2 CPUs"),
+        ("gpus: 0.5\n", ConfigError, "gpus = 0.5 is not allowed: no node has more than 0 GPUs"),
+        ("", DataError, "dataset 'nowhere' cannot be loaded|nowhere.inter"),
+    ],
+)
+def test_what_cannot_run_is_refused_before_any_trial(local_ray, extra, error, message):
+    datasets = ["tiny", "nowhere"] if error is DataError else ["tiny"]
+    sweep, store = sweep_of(SMALL + extra, datasets=datasets), Store("store")
+    with pytest.raises(error, match=message):
+        run_sweep(sweep, store)
+    assert not store.all_records() and not store.begun()
