@@ -22,9 +22,10 @@ from tabulate import tabulate
 
 from recbole_mdcns.record import git_state, machine, versions
 from recbole_mdcns.tuning.driver import run_sweep
-from recbole_mdcns.tuning.grid import Sweep, read_sweep, trials
+from recbole_mdcns.tuning.grid import trials
 from recbole_mdcns.tuning.select import chosen_records
 from recbole_mdcns.tuning.store import Store
+from recbole_mdcns.tuning.sweep_file import Sweep, read_sweep
 from recbole_mdcns.tuning.trial import add_test, run_trial
 
 

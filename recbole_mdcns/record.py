@@ -38,7 +38,8 @@ def build_record(
         trainer: After ``fit``.
         splits: RecBole's loaders by name: ``train``, ``valid``, ``test``.
         command: The command line.
-        results: Metrics by split (``valid``, ``test``), then role (``self``, ``peer``, ``teacher``).
+        results: Metrics by split (``valid``, ``test``), then role (``self``, ``peer``, ``teacher``); test, where it is
+            there, is what the trainer evaluated last.
 
     Returns:
         Plain values, ready for JSON. Times are in seconds, memory in bytes.
@@ -69,12 +70,18 @@ def build_record(
         "best_valid_score": float(trainer.best_valid_score) if best else None,
         "valid": results["valid"],
         "test": results.get("test"),
+        "test_places": places_text(trainer) if "test" in results else None,
         "seconds_per_epoch": statistics.median([e["train_seconds"] for e in trainer.history] or [0.0]),
         "peak_memory": peak_memory(trainer.device),
         "versions": versions(),
         "git": git_state(),
         "machine": machine(trainer.device),
     }
+
+
+def places_text(trainer: NegativeSamplingTrainer) -> dict[str, str]:
+    """Return by role the places of the targets that the trainer ranked last, by commas; see ``PlainEvaluator``."""
+    return {role: ",".join(map(str, places)) for role, places in trainer.places.items()}
 
 
 def write_record(record: dict[str, Any], path: str | Path) -> None:

@@ -10,10 +10,11 @@ from conftest import TINY
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.record import SCHEMA_VERSION
 from recbole_mdcns.tuning.driver import sweep_records
-from recbole_mdcns.tuning.grid import Cell, cells, read_sweep, settings_of, trials
+from recbole_mdcns.tuning.grid import Cell, cells, settings_of, trials
 from recbole_mdcns.tuning.progress import progress, total_hours, trial_seconds
 from recbole_mdcns.tuning.space import draws
 from recbole_mdcns.tuning.store import Store
+from recbole_mdcns.tuning.sweep_file import read_sweep
 from recbole_mdcns.tuning.trial import describe
 from recbole_mdcns.yaml_files import properties_dir
 
@@ -49,6 +50,19 @@ def test_cells_and_trials_are_the_product_and_samplers_without_peers_occur_once(
     assert str(first.cell) == "tiny/leave_one_out/SASRec+GRU4Rec/mdcns/BCE"
     assert (first.setting, first.seed) == ({"learning_rate": 0.01, "neg_top_num": 1}, 1)
     assert first.values["peer_model"] == "GRU4Rec" and first.values["neg_top_num"] == 1
+
+
+def test_methods_have_names_and_may_say_what_the_axes_say_otherwise():
+    text = GRID.replace("[mdcns, rns]", "[gbce, mdcns_two_peers, mine]") + "methods: {mine: {neg_sampler: dns}}\n"
+    found = [(cell.sampler, cell.peer, cell.loss) for cell in cells(sweep_of(text, models=["SASRec"]))]
+    peers = "Mamba4Rec,GRU4Rec"
+    assert found == [
+        ("gbce", None, "gBCE"), ("mdcns_two_peers", peers, "BCE"), ("mdcns_two_peers", peers, "BPR"),
+        ("mine", None, "BCE"), ("mine", None, "BPR"),
+    ]  # fmt: skip
+    values = {trial.cell.sampler: trial.values for trial in trials(sweep_of(text, models=["SASRec"]))}
+    assert (values["gbce"]["neg_sampler"], values["gbce"]["neg_num"]) == ("rns", 256)
+    assert values["mine"]["neg_sampler"] == "dns" and values["mdcns_two_peers"]["peer_model"] == peers
 
 
 def test_overrides_narrow_a_sweep():
@@ -92,7 +106,10 @@ def test_random_search_draws_the_same_settings_again():
         (GRID + "keys: {neg_sampler: rns}\n", "keys.neg_sampler is not allowed: samplers of the sweep say that"),
         (GRID + "dataset_keys: {tiny: {seed: 1}}\n", "dataset_keys.tiny.seed is not allowed: seeds of the sweep"),
         (GRID.replace("[1, 2, 3]", "3"), "space.mdcns.neg_top_num = 3 is not allowed: give a list of values"),
-        (GRID.replace("  mdcns:", "  mdsn:"), "space.mdsn is not allowed: choose all, "),
+        (GRID.replace("  mdcns:", "  mdsn:"), "there is no sampler or method mdsn .did you mean mdcns"),
+        (GRID.replace("[mdcns, rns]", "[mdcns, best]"), "there is no sampler or method best"),
+        (GRID + "methods: {mine: {neg_sampler: rns, seed: 1}}\n", "methods.mine.seed is not allowed: seeds of the"),
+        (GRID + "methods: {rns: {neg_num: 2}}\n", "methods.rns is not allowed: there is a neg_sampler of that name"),
         ("datasets: [tiny\n", "line 2 is not yaml"),
     ],
 )
@@ -106,7 +123,6 @@ def test_bad_sweeps_are_refused(text, message):
     [
         ("neg_top_num: [1, 2, 3]", "neg_topnum: [1]", r"tiny/.*: neg_topnum = 1: there is no key .*neg_top_num"),
         ("neg_top_num: [1, 2, 3]", "neg_top_num: [0]", "neg_top_num = 0 is not allowed"),
-        ("[mdcns, rns]", "[mdcns, best]", "neg_sampler = 'best' is not allowed: choose"),
         ("[SASRec, GRU4Rec]", "[SASRek]", "model = 'SASRek' is not a model .did you mean SASRec"),
         ("[1, 2, 3]", "{uniform: [0, 1]}", "is not allowed with search: grid: give a list of values"),
     ],

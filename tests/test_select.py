@@ -2,6 +2,9 @@
 
 import pytest
 
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.record import SCHEMA_VERSION
+from recbole_mdcns.tuning.packed import pack_records, read_records
 from recbole_mdcns.tuning.select import best_table, chosen_records, flat_rows
 
 CELL = {"dataset": "d", "protocol": "paper", "model": "SASRec", "peer": None, "sampler": "rns", "loss": "BCE"}
@@ -39,6 +42,20 @@ def test_failed_trials_are_left_out_and_named():
     flat = flat_rows(records)
     assert flat[1]["error"] == "ValueError: no" and flat[1]["status"] == "failed" and "valid.ndcg@10" not in flat[1]
     assert flat[0]["setting.a"] == 1 and flat[0]["valid.ndcg@10"] == 0.2 and "test.ndcg@10" not in flat[0]
+
+
+def test_packed_records_come_back_and_are_the_same_bytes(tmp_path):
+    records = [{**record(setting, 1, 0.1), "schema": SCHEMA_VERSION} for setting in (2, 1)]
+    pack_records(records, tmp_path / "a.jsonl.gz")
+    pack_records(records[::-1], tmp_path / "b.jsonl.gz")
+    assert (tmp_path / "a.jsonl.gz").read_bytes() == (tmp_path / "b.jsonl.gz").read_bytes()
+    assert read_records(tmp_path / "a.jsonl.gz") == records[::-1]
+    pack_records([{**records[0], "schema": 0}], tmp_path / "old.jsonl.gz")
+    with pytest.raises(ConfigError, match=r"old.jsonl.gz, line 1 has schema 0"):
+        read_records(tmp_path / "old.jsonl.gz")
+    (tmp_path / "no.jsonl.gz").write_text("no")
+    with pytest.raises(ConfigError, match=r"no.jsonl.gz holds no packed records"):
+        read_records(tmp_path / "no.jsonl.gz")
 
 
 def test_means_and_deviations_are_over_seeds():

@@ -16,8 +16,9 @@ from test_trial import without_times
 
 from recbole_mdcns.errors import ConfigError, DataError
 from recbole_mdcns.tuning.driver import run_sweep
-from recbole_mdcns.tuning.grid import read_sweep, trials
+from recbole_mdcns.tuning.grid import trials
 from recbole_mdcns.tuning.store import Store
+from recbole_mdcns.tuning.sweep_file import read_sweep
 
 ray = pytest.importorskip("ray", reason="sweeps need ray[tune]")
 

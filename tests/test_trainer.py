@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import math
 import sys
 from types import SimpleNamespace
 
@@ -232,6 +233,11 @@ def test_peer_and_teacher_come_from_the_same_pass_and_are_right():
     alone.model = both
     both.__class__ = Both
     assert alone.evaluate(run.test, load_best_model=False) == results["teacher"]
+    assert alone.places["self"] == run.trainer.places["teacher"]
+    for role, places in run.trainer.places.items():
+        assert len(places) == len(run.test.dataset)
+        gain = sum(1 / math.log2(place + 1) for place in places if 0 < place <= 10)
+        assert gain / len(places) == pytest.approx(results[role]["ndcg@10"], abs=1e-6)
 
 
 def test_peers_are_left_out_of_validation_by_default():

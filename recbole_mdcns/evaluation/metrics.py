@@ -50,15 +50,25 @@ class GAUC(metrics.GAUC):
 
 
 class PlainEvaluator(Evaluator):
-    """RecBole's evaluator; its results are Python floats."""
+    """RecBole's evaluator; its results are Python floats.
+
+    Attributes:
+        places: Of the rows evaluated last, in their order: the place of the target, 1 is the first, or 0 where it is
+            not among the highest K of the largest cut-off. Empty where no metric looks at those.
+    """
 
     _REPLACED = {"mrr": MRR, "map": MAP, "ndcg": NDCG, "gauc": GAUC}  # noqa: RUF012
 
     def __init__(self, config: Config):
         super().__init__(config)
+        self.places: list[int] = []
         for name in set(self.metric_class) & set(self._REPLACED):
             self.metric_class[name] = self._REPLACED[name](config)
 
     def evaluate(self, dataobject) -> dict[str, float]:
         """Return each metric at each cut-off, such as ``ndcg@10``."""
+        self.places = []
+        if "rec.topk" in dataobject:
+            hits = dataobject.get("rec.topk")[:, :-1]  # the last column is the number of targets
+            self.places = ((hits.argmax(1) + 1) * hits.any(1)).tolist()
         return {name: float(value) for name, value in super().evaluate(dataobject).items()}

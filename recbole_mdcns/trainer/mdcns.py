@@ -74,6 +74,7 @@ class MDCNSTrainer(NegativeSamplingTrainer):
         if self._collects_peers():
             for role, collector in self.peer_collectors.items():
                 self.peer_results[role] = self.evaluator.evaluate(collector.get_data_struct())
+                self.places[role] = self.evaluator.places
         return result
 
     def evaluate_all(self, eval_data, show_progress=False) -> dict[str, dict[str, float]]:

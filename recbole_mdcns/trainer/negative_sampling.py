@@ -38,6 +38,9 @@ class NegativeSamplingTrainer(ResumableTrainer):
     Args:
         config: The run.
         model: The self model, on ``config["device"]``.
+
+    Attributes:
+        places: Of the rows evaluated last, by role; see :class:`PlainEvaluator`.
     """
 
     def __init__(self, config: MDCNSConfig, model: SequentialRecommender):
@@ -47,6 +50,7 @@ class NegativeSamplingTrainer(ResumableTrainer):
         self.catalogue_loss = make_catalogue_loss(config, self.strategy.generator)
         self.eval_collector = RankCollector(config)
         self.evaluator = PlainEvaluator(config)
+        self.places: dict[str, list[int]] = {}
         self.sampler: CandidateSampler | None = None
         self.batches: TargetLoader
         self._eval_history: HistoryIndex | None = None
@@ -237,7 +241,9 @@ class NegativeSamplingTrainer(ResumableTrainer):
         if load_best_model or model_file:
             self.load_best(model_file)
         self._eval_history = eval_data._dataset.history.to(self.device)
-        return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
+        result = super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
+        self.places = {"self": self.evaluator.places}
+        return result
 
     def evaluate_all(self, eval_data, show_progress=False) -> dict[str, dict[str, float]]:
         """Return the metrics of every model by role, with the weights that the models hold now."""

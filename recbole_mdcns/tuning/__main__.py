@@ -12,10 +12,12 @@ from tabulate import tabulate
 
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.tuning.driver import run_sweep, sweep_records
-from recbole_mdcns.tuning.grid import Cell, Sweep, read_sweep
+from recbole_mdcns.tuning.grid import Cell
+from recbole_mdcns.tuning.packed import SUFFIX, pack_records
 from recbole_mdcns.tuning.progress import at_once, progress, total_hours
 from recbole_mdcns.tuning.select import best_table, flat_rows
 from recbole_mdcns.tuning.store import FAILED, Store
+from recbole_mdcns.tuning.sweep_file import Sweep, read_sweep
 from recbole_mdcns.values import literal, parse_key_values
 from recbole_mdcns.yaml_files import properties_dir
 
@@ -74,18 +76,24 @@ def _best(options: argparse.Namespace, sweep: Sweep, store: Store) -> int:
 
 
 def _export(options: argparse.Namespace, sweep: Sweep, store: Store) -> int:
-    """Write all records as one table, csv or parquet."""
+    """Write all records as one table, csv or parquet, or whole, packed."""
     import pandas as pd
 
-    frame = pd.DataFrame(flat_rows(sweep_records(sweep, store)))
+    records = sweep_records(sweep, store)
+    frame = pd.DataFrame(flat_rows(records))
     for path in options.files:
-        if path.suffix not in (".csv", ".parquet"):
-            raise UserError(f"{path} cannot be written: its name must end in .csv or .parquet")
         try:
-            frame.to_csv(path, index=False) if path.suffix == ".csv" else frame.to_parquet(path, index=False)
+            if path.suffix == ".csv":
+                frame.to_csv(path, index=False)
+            elif path.suffix == ".parquet":
+                frame.to_parquet(path, index=False)
+            elif path.name.endswith(SUFFIX):
+                pack_records(records, path)
+            else:
+                raise UserError(f"{path} cannot be written: its name must end in .csv, .parquet or {SUFFIX}")
         except OSError as error:
             raise UserError(f"{path} cannot be written: {error.strerror}") from None
-        print(f"{path}: {len(frame)} records")
+        print(f"{path}: {len(records)} records")
     return 0
 
 
@@ -115,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
         ("sweep", "run every trial that has no record yet"),
         ("status", "how far each cell is, and the hours of the rest"),
         ("best", "the setting that validation chose in each cell"),
-        ("export", "all records as a table"),
+        ("export", "all records as a table, or packed into one file"),
     ):
         command = commands.add_parser(name, help=meaning, description=meaning, allow_abbrev=False)
         command.add_argument("grid", help="yaml file of the sweep, or the name of one in properties/sweep")
@@ -128,7 +136,9 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--address", help="of a running Ray cluster, or auto")
             command.add_argument("--dashboard", action="store_true", help="start Ray's dashboard")
         if name == "export":
-            command.add_argument("files", nargs="+", type=Path, metavar="FILE", help="such as all.csv or all.parquet")
+            command.add_argument(
+                "files", nargs="+", type=Path, metavar="FILE", help="such as all.csv, all.parquet or records.jsonl.gz"
+            )
     return parser
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from recbole_mdcns.tuning.grid import Cell, Sweep, Trial, cells, make_trial, trials
+from recbole_mdcns.tuning.grid import Cell, Trial, cells, make_trial, trials
 from recbole_mdcns.tuning.select import chosen_records
 from recbole_mdcns.tuning.store import FAILED, Store
+from recbole_mdcns.tuning.sweep_file import Sweep
 from recbole_mdcns.tuning.trial import add_test, end_trial, fail_trial
 from recbole_mdcns.tuning.workers import Workers
 

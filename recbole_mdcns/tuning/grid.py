@@ -1,4 +1,4 @@
-"""What a sweep consists of: a yaml file, its cells, and the trials of each cell."""
+"""What a sweep consists of: its cells, and the trials of each cell, known by their content."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError, UserError
-from recbole_mdcns.keys import nearest
-from recbole_mdcns.negatives import STRATEGIES, resolve_strategy
+from recbole_mdcns.negatives import resolve_strategy
 from recbole_mdcns.trainer.checkpoint import FREE_KEYS
-from recbole_mdcns.tuning.space import check_space, draws, grid
+from recbole_mdcns.tuning.space import draws, grid
+from recbole_mdcns.tuning.sweep_file import Sweep
 from recbole_mdcns.values import plain_value
-from recbole_mdcns.yaml_files import read_yaml
 
 #: Keys that change the result of a run and are no settings of its training state.
 _PATHS = ("data_path", "split_file", "exposure_file")
@@ -63,129 +62,15 @@ class Trial:
     key: str
 
 
-@dataclass
-class Sweep:
-    """A sweep as its yaml file says it; see ``properties/sweep`` for what each key means."""
-
-    name: str
-    datasets: list[str]
-    models: list[str]
-    samplers: list[str] = field(default_factory=lambda: ["mdcns"])
-    peers: list[str | None] = field(default_factory=lambda: [None])
-    losses: list[str] = field(default_factory=lambda: ["BCE"])
-    protocols: list[str] = field(default_factory=lambda: ["leave_one_out"])
-    seeds: list[int] = field(default_factory=lambda: [1, 2, 3])
-    keys: dict[str, Any] = field(default_factory=dict)
-    dataset_keys: dict[str, dict[str, Any]] = field(default_factory=dict)
-    space: dict[str, dict[str, Any]] = field(default_factory=dict)
-    search: str = "grid"
-    samples: int = 10
-    scheduler: str = "fifo"
-    trial_hours: float | None = None
-    retries: int = 1
-    cpus: float = 1
-    gpus: float = 0
-    max_concurrent: int | None = None
-
-    @property
-    def is_adaptive(self) -> bool:
-        """Whether a search chooses settings by the results of others, so that nobody can list them before."""
-        return self.search in ("optuna", "hyperopt")
-
-
-_CHOICES = {
-    "search": ("grid", "random", "optuna", "hyperopt"),
-    "scheduler": ("fifo", "asha", "median"),
-}
-#: Whole or any number, the least, and whether it may be left out.
-_NUMBERS = {
-    "samples": (int, 1, False),
-    "retries": (int, 0, False),
-    "cpus": (float, 0, False),
-    "gpus": (float, 0, False),
-    "max_concurrent": (int, 1, True),
-    "trial_hours": (float, 0, True),
-}
-_KIND = {int: "a whole number", float: "a number"}
-#: Keys of a run that a sweep has an axis for.
-_AXES = {
-    "dataset": "datasets", "model": "models", "peer_model": "peers", "neg_sampler": "samplers",
-    "ranking_loss": "losses", "protocol": "protocols", "seed": "seeds",
-}  # fmt: skip
-_LISTS = ("datasets", "models", "samplers", "peers", "losses", "protocols", "seeds")
-
-
-def read_sweep(path: str | Path, keys: dict[str, Any] | None = None, **overrides: Any) -> Sweep:
-    """Read a sweep from its yaml file.
-
-    Args:
-        path: The file.
-        keys: Keys fixed for all runs, besides those of the file.
-        **overrides: Fields to replace; None leaves what the file says.
-
-    Raises:
-        ConfigError: A key is unknown, missing or has a value that is not allowed.
-    """
-    content = {"name": Path(path).stem, **read_yaml(path)}
-    names = [each.name for each in fields(Sweep)]
-    for key in content:
-        if key not in names:
-            raise ConfigError(f"{path}: there is no key {key}{nearest(key, names)}. Allowed are {', '.join(names)}")
-    for key in ("datasets", "models"):
-        if key not in content and overrides.get(key) is None:
-            raise ConfigError(f"{path}: {key} is missing: give a list")
-    sweep = replace(
-        Sweep(**{"datasets": [], "models": [], **content}),
-        **{key: value for key, value in overrides.items() if value is not None},
-    )
-    _check(sweep, path)
-    sweep.keys = {**sweep.keys, **(keys or {})}
-    _check_keys(sweep, path)
-    return sweep
-
-
-def _check(sweep: Sweep, path: str | Path) -> None:
-    for key in _LISTS:
-        found = getattr(sweep, key)
-        if not isinstance(found, list) or not found:
-            raise ConfigError(f"{path}: {key} = {found!r} is not allowed: give a list of at least one")
-    for key, allowed in _CHOICES.items():
-        if getattr(sweep, key) not in allowed:
-            raise ConfigError(f"{path}: {key} = {getattr(sweep, key)!r} is not allowed: choose {', '.join(allowed)}")
-    for key, (kind, least, may_miss) in _NUMBERS.items():
-        found = getattr(sweep, key)
-        is_number = isinstance(found, (int, float) if kind is float else int) and not isinstance(found, bool)
-        if not (found is None and may_miss) and not (is_number and found >= least):
-            raise ConfigError(f"{path}: {key} = {found!r} is not allowed: give {_KIND[kind]} of at least {least}")
-    for key in ("keys", "dataset_keys", "space"):
-        if not isinstance(getattr(sweep, key), dict):
-            raise ConfigError(f"{path}: {key} = {getattr(sweep, key)!r} is not allowed: give names and values")
-
-
-def _check_keys(sweep: Sweep, path: str | Path) -> None:
-    places = {"keys": sweep.keys}
-    for key in ("space", "dataset_keys"):
-        for name, entries in getattr(sweep, key).items():
-            if key == "space" and name not in (*STRATEGIES, "all") and ":" not in name:
-                raise ConfigError(f"{path}: {key}.{name} is not allowed: choose all, {', '.join(STRATEGIES)}")
-            if not isinstance(entries, dict):
-                raise ConfigError(f"{path}: {key}.{name} = {entries!r} is not allowed: give names and values")
-            places[f"{key}.{name}"] = entries
-    for place, entries in places.items():
-        for key in entries:
-            if key in _AXES:
-                raise ConfigError(f"{path}: {place}.{key} is not allowed: {_AXES[key]} of the sweep say that")
-    for name, space in sweep.space.items():
-        check_space(space, f"{path}: space.{name}")
-
-
 def cells(sweep: Sweep) -> list[Cell]:
-    """Return the cells of a sweep; a sampler without peers occurs once, whatever the peers."""
+    """Return the cells of a sweep; a sampler without peers occurs once, whatever the peers, and so does a set loss."""
     found: dict[Cell, None] = {}
     axes = (sweep.datasets, sweep.protocols, sweep.models, sweep.peers, sweep.samplers, sweep.losses)
     for dataset, protocol, model, peer, sampler, loss in itertools.product(*axes):
-        needs_peer = resolve_strategy(sampler).needs_peer
-        found[Cell(dataset, protocol, model, peer if needs_peer else None, sampler, loss)] = None
+        method = sweep.methods.get(sampler, {"neg_sampler": sampler})
+        needs_peer = resolve_strategy(method.get("neg_sampler", "mdcns")).needs_peer
+        peer = method.get("peer_model", peer) if needs_peer else None
+        found[Cell(dataset, protocol, model, peer, sampler, method.get("ranking_loss", loss))] = None
     return list(found)
 
 
@@ -220,9 +105,11 @@ def make_trial(sweep: Sweep, cell: Cell, setting: dict[str, Any], seed: int) -> 
     Raises:
         ConfigError: It cannot be used; names the cell.
     """
-    own = {"protocol": cell.protocol, "neg_sampler": cell.sampler, "ranking_loss": cell.loss, "seed": seed}
-    peer = {"peer_model": cell.peer} if cell.peer else {}
-    given = {**sweep.keys, **sweep.dataset_keys.get(cell.dataset, {}), **setting, **own, **peer}
+    method = sweep.methods.get(cell.sampler, {"neg_sampler": cell.sampler})
+    of_cell = {"protocol": cell.protocol, "ranking_loss": cell.loss, "seed": seed}
+    if cell.peer:
+        of_cell["peer_model"] = cell.peer
+    given = {**sweep.keys, **sweep.dataset_keys.get(cell.dataset, {}), **method, **setting, **of_cell}
     try:
         config = MDCNSConfig(cell.model, cell.dataset, config_dict=given)
         values = config.plain()

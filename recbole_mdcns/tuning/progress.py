@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from recbole_mdcns.tuning.driver import sweep_records
-from recbole_mdcns.tuning.grid import Cell, Sweep, cells, make_trial, trials
+from recbole_mdcns.tuning.grid import Cell, cells, make_trial, trials
 from recbole_mdcns.tuning.store import FAILED, FINISHED, STOPPED, Store
+from recbole_mdcns.tuning.sweep_file import Sweep
 
 #: A trial still to run: its cell, and the most epochs that it may train.
 Job = tuple[Cell, int]

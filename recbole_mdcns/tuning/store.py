@@ -70,17 +70,9 @@ class Store:
         """
         path = self.records / f"{key}.json"
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
+            return checked_record(path.read_text(encoding="utf-8"), str(path))
         except FileNotFoundError:
             return None
-        except ValueError as error:
-            raise ConfigError(f"record {path} is damaged ({error}): remove it, and the trial runs again") from None
-        if record.get("schema") != SCHEMA_VERSION:
-            raise ConfigError(
-                f"record {path} has schema {record.get('schema')!r}, this version writes {SCHEMA_VERSION}: use another "
-                "--storage"
-            )
-        return record
 
     def all_records(self) -> list[dict[str, Any]]:
         """Return all records, ordered by key."""
@@ -114,6 +106,24 @@ class Store:
     def _note(self, trial: dict[str, Any]) -> None:
         with replacing(self.trial_folder(trial["key"]) / _BEGUN) as file:
             file.write(json.dumps(trial).encode())
+
+
+def checked_record(text: str, where: str) -> dict[str, Any]:
+    """Return the record that a text holds.
+
+    Raises:
+        ConfigError: It is damaged, or of another version of the schema; names where it is.
+    """
+    try:
+        record = json.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"record {where} is damaged ({error}): remove it, and the trial runs again") from None
+    if record.get("schema") != SCHEMA_VERSION:
+        raise ConfigError(
+            f"record {where} has schema {record.get('schema')!r}, this version writes {SCHEMA_VERSION}: use another "
+            "--storage"
+        )
+    return record
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from recbole_mdcns import compat
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.data.load import load_dataset
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.tuning.grid import Cell, Sweep, Trial, make_trial, space_of
+from recbole_mdcns.tuning.grid import Cell, Trial, make_trial, space_of
 from recbole_mdcns.tuning.store import Store
+from recbole_mdcns.tuning.sweep_file import Sweep
 from recbole_mdcns.tuning.trial import final_score, run_trial
 
 #: The name that validation scores are reported to Ray under; the higher the better.

@@ -1,0 +1,139 @@
+"""Methods side by side: a page with a table and curves, from records alone.
+
+    python -m recbole_mdcns.tuning sweep properties/sweep/every_method.yaml --set data_path=DIR
+    python benchmarks/side_by_side.py sweeps/every_method --out benchmarks/results/every_method
+
+Takes folders of sweeps or of records, and packed records (``*.jsonl.gz``); of each method the setting that validation
+chose is shown. The records shown are packed beside the page. Needs matplotlib.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from convergence import curve
+from figure import saved_figure
+from tabulate import tabulate
+
+from recbole_mdcns.tuning.packed import pack_records, read_records
+from recbole_mdcns.tuning.select import by_cell, choose
+
+Records = list[dict[str, Any]]
+#: Columns of the table: a split, and who is evaluated on it.
+COLUMNS = (("valid", "self"), ("valid", "peer"), ("valid", "teacher"), ("test", "self"), ("test", "teacher"))
+
+
+def main() -> None:
+    """Read the records, write the page, the figure and the packed records."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("records", nargs="+", type=Path)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the page")
+    parser.add_argument("--title", default="Methods side by side")
+    parser.add_argument("--note", help="a line for the page, such as what else the machine was doing")
+    options = parser.parse_args()
+    records = [record for path in options.records for record in read_records(path) if record["status"] != "failed"]
+    groups: dict[str, dict[str, Records]] = defaultdict(dict)
+    for settings in by_cell(records).values():
+        chosen = choose(settings, {r["trial"]["seed"] for found in settings.values() for r in found})
+        cell = chosen[0]["trial"]["cell"]
+        loss = "" if cell["loss"] == "BCE" else f", {cell['loss']}"
+        groups[f"{cell['model']} on {cell['dataset']}, {cell['protocol']}"][cell["sampler"] + loss] = chosen
+    lines = [f"# {options.title}", ""]
+    for title, methods in groups.items():
+        lines += [f"## {title}", "", table(methods), ""]
+    shown = [record for methods in groups.values() for chosen in methods.values() for record in chosen]
+    lines += about(shown, options.note)
+    options.out.mkdir(parents=True, exist_ok=True)
+    lines += ["* records: [records.jsonl.gz](records.jsonl.gz)", "", "![curves](curves.png)", ""]
+    (options.out / "README.md").write_text("\n".join(lines), encoding="utf-8")
+    pack_records(records, options.out / "records.jsonl.gz")
+    draw(groups, options.out / "curves.png")
+    print("\n".join(lines))
+
+
+def table(methods: dict[str, Records]) -> str:
+    """Return the table of one model and dataset, the best on validation first."""
+    metric = next(iter(methods.values()))[0]["valid_metric"].lower()
+    shown = [column for column in COLUMNS if any(_values(runs, *column, metric) for runs in methods.values())]
+    ranked = sorted(methods.items(), key=lambda item: -statistics.mean(_values(item[1], "valid", "self", metric)))
+    rows = [
+        [
+            name,
+            _setting(runs[0]["trial"]["setting"]),
+            *(spread(_values(runs, *column, metric)) for column in shown),
+            ", ".join(f"{r['best_epoch'] + 1} of {len(r['epochs'])}" for r in runs),
+            f"{statistics.median(r['seconds_per_epoch'] for r in runs):.1f}",
+            f"{max(r['peak_memory']['resident'] for r in runs) / 2**20:.0f}",
+        ]
+        for name, runs in ranked
+    ]
+    headers = ["method", "setting", *(f"{split} {role}" for split, role in shown), "best epoch", "s/epoch", "MiB"]
+    return f"{metric}\n\n" + tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
+
+
+def about(records: Records, note: str | None) -> list[str]:
+    """Return what a reader needs to trust the tables and to run them again."""
+
+    def all_of(values: Any) -> str:
+        return ", ".join(sorted({str(value) for value in values if value}))
+
+    first = records[0]
+    found = {
+        "seeds": all_of(r["seed"] for r in records) + "; mean ± standard deviation where there are several",
+        "peers": all_of(r["peer_model"] for r in records),
+        "epochs": f"at most {all_of(r['config']['epochs'] for r in records)}, "
+        f"patience {all_of(r['config']['stopping_step'] for r in records)}, chosen on validation",
+        "memory": "highest resident memory of the process, data and libraries included",
+        "a command": f"`{' '.join(first['command'])}`",
+        "machine": all_of(f"{r['machine']['processor']}, {r['machine']['torch_threads']} thread(s)" for r in records),
+        "versions": ", ".join(f"{name} {version}" for name, version in first["versions"].items()),
+        "commit": all_of(r["git"] and r["git"]["commit"] for r in records),
+    }
+    if note:
+        found["note"] = note
+    return [f"* {name}: {value}" for name, value in found.items() if value]
+
+
+def spread(values: list[float]) -> str:
+    """Return mean and, of several, standard deviation."""
+    if not values:
+        return ""
+    return f"{statistics.mean(values):.4f}" + (f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else "")
+
+
+def draw(groups: dict[str, dict[str, Records]], path: Path) -> None:
+    """Draw the validation metric of every run against epoch and against training time, a row per model and dataset."""
+    size = (11, 3.6 * len(groups))
+    with saved_figure(path, nrows=len(groups), ncols=2, figsize=size, squeeze=False, sharey="row") as axes:
+        for (title, methods), (by_epoch, by_time) in zip(groups.items(), axes):
+            for index, (name, runs) in enumerate(methods.items()):
+                for number, run in enumerate(runs):
+                    metric = run["valid_metric"].lower()
+                    found = curve(run, metric)
+                    seconds, total = [], 0.0
+                    for entry in run["epochs"]:
+                        total += entry["train_seconds"]
+                        seconds += [total] if "valid" in entry else []
+                    label = name if number == 0 else None
+                    style = {"color": f"C{index % 10}", "linestyle": ("-", "--", ":")[index // 10 % 3], "label": label}
+                    by_epoch.plot(list(found), list(found.values()), **style)
+                    by_time.plot(seconds, list(found.values()), **style)
+            by_epoch.set(title=title, xlabel="epoch", ylabel=f"validation {metric}")
+            by_time.set(xlabel="training time, s", xscale="log")
+            by_time.legend(fontsize=6, ncols=2)
+
+
+def _values(runs: Records, split: str, role: str, metric: str) -> list[float]:
+    return [run[split][role][metric] for run in runs if run[split] and role in run[split]]
+
+
+def _setting(setting: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in setting.items())
+
+
+if __name__ == "__main__":
+    main()
