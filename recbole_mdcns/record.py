@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 import torch
+from recbole.data.dataloader import AbstractDataLoader
 
 import recbole_mdcns
 from recbole_mdcns.config import MDCNSConfig
@@ -70,7 +71,7 @@ def build_record(
         "best_valid_score": float(trainer.best_valid_score) if best else None,
         "valid": results["valid"],
         "test": results.get("test"),
-        "test_places": places_text(trainer) if "test" in results else None,
+        **(rows_of_test(trainer, splits["test"]) if "test" in results else {}),
         "seconds_per_epoch": statistics.median([e["train_seconds"] for e in trainer.history] or [0.0]),
         "peak_memory": peak_memory(trainer.device),
         "versions": versions(),
@@ -79,9 +80,16 @@ def build_record(
     }
 
 
-def places_text(trainer: NegativeSamplingTrainer) -> dict[str, str]:
-    """Return by role the places of the targets that the trainer ranked last, by commas; see ``PlainEvaluator``."""
-    return {role: ",".join(map(str, places)) for role, places in trainer.places.items()}
+def rows_of_test(trainer: NegativeSamplingTrainer, loader: AbstractDataLoader) -> dict[str, Any]:
+    """Return what tests over users need: places of the targets ranked last by role, and whose rows they are.
+
+    Both are numbers by commas, in the order of the rows; see ``PlainEvaluator``. Users are left out where each has one
+    row.
+    """
+    part = loader._dataset
+    users = part.inter_feat[part.uid_field].tolist()
+    found: dict[str, Any] = {"test_places": {r: ",".join(map(str, p)) for r, p in trainer.places.items()}}
+    return found if len(set(users)) == len(users) else {**found, "test_users": ",".join(map(str, users))}
 
 
 def write_record(record: dict[str, Any], path: str | Path) -> None:

@@ -18,7 +18,7 @@ from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.load import load_dataset, split_dataset
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.quick_start import build_trainer, start_log
-from recbole_mdcns.record import SCHEMA_VERSION, build_record, places_text
+from recbole_mdcns.record import SCHEMA_VERSION, build_record, rows_of_test
 from recbole_mdcns.trainer import NegativeSamplingTrainer
 from recbole_mdcns.trainer.checkpoint import RunFiles
 from recbole_mdcns.tuning.select import higher_is_better
@@ -120,7 +120,7 @@ def add_test(trial: dict[str, Any], store: Store, dataset: HistoryDataset | None
         test = trainer.evaluate_all(splits["test"])
     record = store.record(trial["key"])
     assert record is not None
-    store.write({**record, "test": test, "test_places": places_text(trainer)})
+    store.write({**record, "test": test, **rows_of_test(trainer, splits["test"])})
 
 
 def _train(

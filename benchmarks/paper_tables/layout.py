@@ -1,0 +1,131 @@
+"""What the paper's tables show, and which cells of a sweep hold our values."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from recbole_mdcns.tuning.grid import Cell
+
+PAPER = Path(__file__).parents[1] / "paper"
+#: The paper's names of datasets and methods, and ours.
+DATASETS = {
+    "beauty": "amazon-beauty",
+    "sports": "amazon-sports-outdoors",
+    "toys": "amazon-toys-games",
+    "health": "amazon-health-personal-care",
+    "lastfm": "lastfm",
+    "kuairand": "kuairand",
+}
+METHODS = {
+    "RNS": "rns",
+    "DNS": "dns",
+    "MixGCF": "mixgcf",
+    "AdaSIR": "adasir",
+    "GNNO": "gnno",
+    "DNS+": "dns_plus",
+    "MixGCF+": "mixgcf_plus",
+    "SRNS": "srns",
+    "MDCNS": "mdcns",
+    "MDCNS-wts": "mdcns",
+    "w/o CD": "mdcns_without_cd",
+    "w/o CD-DR": "mdcns_without_cd_dr",
+    "w/o CD-DR-MS": "dns_plus",
+    # ours, without a value in the paper
+    "CE": "ce",
+    "gBCE": "gbce",
+    "SSM": "ssm",
+    "DNS+ x 3": "dns_plus_three_draws",
+    "two apart": "two_models_apart",
+    "mutual": "mutual_distillation",
+}
+#: Methods of ours that Table 3 gets besides the paper's: the softmax family, and controls of the second model.
+EXTRA = {"table3": ("SSM", "gBCE", "CE", "DNS+ x 3", "two apart", "mutual")}
+#: The role that is evaluated, where it is not the self model: two models trained apart are compared as their ensemble.
+ROLES = {"two apart": "teacher"}
+TITLES = {
+    "table3": "Table 3: SASRec, BCE, all samplers",
+    "table4": "Table 4: other backbones, BCE",
+    "table5": "Table 5: BPR",
+    "table6": "Table 6: ablation",
+    "table7": "Table 7: weak to strong",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a table: one method on one backbone and dataset."""
+
+    table: str
+    dataset: str
+    backbone: str
+    peer: str | None
+    loss: str
+    method: str
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the method is MDCNS, whole or in part, and not something that it is compared with."""
+        return self.method.startswith(("MDCNS", "w/o CD")) and self.method != "w/o CD-DR-MS"
+
+    def is_cell(self, cell: Cell) -> bool:
+        """Whether a cell of a sweep holds our value; a method that sets the loss itself has that."""
+        loss_fits = cell.loss == self.loss or self.method in ("CE", "gBCE", "SSM")
+        return (
+            cell.dataset == DATASETS[self.dataset]
+            and cell.model == self.backbone
+            and cell.sampler == METHODS[self.method]
+            and loss_fits
+            and (self.peer is None or cell.peer in (None, self.peer))
+            and cell.protocol == "paper"
+        )
+
+
+@lru_cache
+def printed() -> dict[Row, dict[str, float]]:
+    """Return the paper's values by line and metric, in the paper's order."""
+    found: dict[Row, dict[str, float]] = {}
+    with open(PAPER / "tables.csv", newline="", encoding="utf-8") as file:
+        for line in csv.DictReader(file):
+            peer = line["peer"] or None
+            row = Row(line["table"], line["dataset"], line["backbone"], peer, line["loss"], line["method"])
+            found.setdefault(row, {})[line["metric"]] = float(line["value"])
+    return found
+
+
+def rows(table: str, datasets: list[str] | None = None) -> list[Row]:
+    """Return the lines of a table, ours behind the paper's; datasets by our names or the paper's."""
+    wanted = {name for name, ours in DATASETS.items() if not datasets or {name, ours} & set(datasets)}
+    found = [row for row in printed() if row.table == table and row.dataset in wanted]
+    blocks = {(row.dataset, row.backbone): row for row in found}
+    extra = [
+        replace(row, method=name, peer=peer_of(row.backbone) if name in ("two apart", "mutual") else None)
+        for row in blocks.values()
+        for name in EXTRA.get(table, ())
+    ]
+    order = list(blocks)
+    return sorted([*found, *extra], key=lambda row: order.index((row.dataset, row.backbone)))
+
+
+def metrics(table: str) -> list[str]:
+    """Return the metrics of a table in the paper's order."""
+    return list(next(values for row, values in printed().items() if row.table == table))
+
+
+def peer_of(backbone: str) -> str:
+    """Return the paper's peer of a backbone."""
+    return "SASRec" if backbone == "Mamba4Rec" else "Mamba4Rec"
+
+
+@lru_cache
+def released_ranges() -> dict[tuple[str, str, str, str, str], tuple[float, float, float]]:
+    """Return lowest, median and highest value of the released grids by dataset, backbone, peer, loss and metric."""
+    with open(PAPER / "released_ranges.csv", newline="", encoding="utf-8") as file:
+        return {
+            (line["dataset"], line["backbone"], line["peer"], line["loss"], line["metric"]): (
+                float(line["min"]), float(line["median"]), float(line["max"]),
+            )
+            for line in csv.DictReader(file)
+        }  # fmt: skip

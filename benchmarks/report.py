@@ -1,0 +1,80 @@
+"""The paper's tables from records alone, the paper's value beside ours.
+
+    python benchmarks/report.py table3 table6 --records sweeps/reproduction benchmarks/results/paper/records.jsonl.gz \\
+        --out benchmarks/results/paper
+
+Writes TABLE.md and TABLE.tex for each table and one index.html with figures, which works without a network. Cells
+without a record are shown as missing, with the command that fills them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from paper_tables import html_page, layout
+from paper_tables.cells import Line, fill, unique
+from paper_tables.render import latex, markdown
+
+from recbole_mdcns.errors import UserError
+from recbole_mdcns.tuning.packed import pack_records, read_records
+
+
+def main() -> int:
+    """Read the records, write the pages."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tables", nargs="+", choices=list(layout.TITLES))
+    parser.add_argument("--records", nargs="+", type=Path, required=True, help="folders of sweeps, packed records")
+    parser.add_argument("--datasets", help="by commas; all of a table without")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--pack", action="store_true", help="put the records into OUT too, in one file")
+    options = parser.parse_args()
+    datasets = options.datasets.split(",") if options.datasets else None
+    try:
+        write_report(options.tables, options.records, options.out, datasets, options.pack)
+    except UserError as error:
+        print(f"report: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def write_report(
+    tables: Sequence[str], sources: Sequence[Path], out: Path, datasets: list[str] | None = None, pack: bool = False
+) -> None:
+    """Write the pages of some tables.
+
+    Raises:
+        UserError: Records are missing, damaged or contradict each other.
+    """
+    records = unique(record for source in sources for record in read_records(source))
+    out.mkdir(parents=True, exist_ok=True)
+    parts: list[str] = []
+    for table in tables:
+        metrics = layout.metrics(table)
+        lines = fill(layout.rows(table, datasets), records, metrics)
+        (out / f"{table}.md").write_text(markdown(table, lines, metrics), encoding="utf-8")
+        (out / f"{table}.tex").write_text(latex(table, lines, metrics), encoding="utf-8")
+        parts += [html_page.table_part(table, lines, metrics), *figures(lines, metrics[-1])]
+        print(f"{out / table}.md: {sum(bool(line.runs) for line in lines)} of {len(lines)} lines have records")
+    (out / "index.html").write_text(html_page.page("MDCNS: the paper's tables and ours", parts), encoding="utf-8")
+    if pack:
+        pack_records(records, out / "records.jsonl.gz")
+
+
+def figures(lines: Sequence[Line], metric: str) -> list[str]:
+    """Return the figures of a table as HTML: bars of all, then curves and losses of what has records."""
+    found = [html_page.figure_part(html_page.bars(lines, metric))]
+    for _, block in groupby(lines, key=lambda line: (line.row.dataset, line.row.backbone)):
+        group = [line for line in block if line.runs]
+        if group:
+            found += [html_page.figure_part(html_page.curves(group, metric, by_time)) for by_time in (False, True)]
+        whole = [line for line in group if line.row.method == "MDCNS"]
+        found += [html_page.figure_part(html_page.losses(line)) for line in whole]
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

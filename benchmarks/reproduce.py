@@ -1,0 +1,124 @@
+"""One command for a table of the paper: run what has no record, then write the page.
+
+    python benchmarks/reproduce.py table3 --datasets beauty,toys --seeds 1,2,3 --budget cpu --data_path DIR
+
+Trials are those of a sweep (docs/sweeps.md), so that it goes on where it was killed and shares cells between tables.
+Budgets are the most epochs and the patience: paper 300 / 30, cpu 80 / 10, smoke 2 / 2. Methods have one setting each;
+--grid takes a sweep's yaml for its ``space``, and validation chooses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from paper_tables import layout
+from report import write_report
+
+from recbole_mdcns.errors import UserError
+from recbole_mdcns.tuning.driver import run_sweep
+from recbole_mdcns.tuning.store import FAILED, Store
+from recbole_mdcns.tuning.sweep_file import read_sweep
+from recbole_mdcns.yaml_files import read_yaml
+
+HERE = Path(__file__).resolve().parent
+BUDGETS = {"paper": (300, 30), "cpu": (80, 10), "smoke": (2, 2)}
+
+
+def main() -> int:
+    """Run what is missing, write the page; 1 where trials failed, 2 for a mistake of the user."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("table", choices=[*layout.TITLES])
+    parser.add_argument("--datasets", help="by commas, by our names or the paper's; all of the table without")
+    parser.add_argument("--models", help="by commas")
+    parser.add_argument("--methods", help="by commas, as the table names them")
+    parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--budget", choices=list(BUDGETS), default="paper")
+    parser.add_argument("--grid", type=Path, default=HERE / "sweeps" / "single_settings.yaml")
+    parser.add_argument("--data_path", default="dataset/")
+    parser.add_argument("--storage", type=Path, default=Path("sweeps"))
+    parser.add_argument("--address", help="of a running Ray cluster, or auto")
+    parser.add_argument("--gpus", type=float, default=0, help="of one trial")
+    parser.add_argument("--cpus", type=float, default=1, help="of one trial")
+    parser.add_argument("--out", type=Path, default=HERE / "results" / "paper")
+    options = parser.parse_args()
+    try:
+        failed = run(options)
+    except UserError as error:
+        print(f"reproduce: {error}", file=sys.stderr)
+        return 2
+    return 1 if failed else 0
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the trials of every line that was asked for, and return how many failed.
+
+    Raises:
+        UserError: A name is unknown, or a configuration cannot be used; before any trial starts.
+    """
+    rows = asked_rows(options)
+    epochs, patience = BUDGETS[options.budget]
+    keys = {"epochs": epochs, "stopping_step": patience, "data_path": options.data_path}
+    store = Store(options.storage / f"reproduction-{options.budget}")
+    failed = 0
+    for model, peer, loss, methods, datasets in groups(rows):
+        sweep = read_sweep(
+            options.grid,
+            keys,
+            name=store.folder.name,
+            datasets=[layout.DATASETS[name] for name in datasets],
+            models=[model],
+            peers=[peer],
+            losses=[loss],
+            samplers=[layout.METHODS[name] for name in methods],
+            protocols=["paper"],
+            seeds=[int(seed) for seed in options.seeds.split(",")],
+            gpus=options.gpus,
+            cpus=options.cpus,
+            space=read_yaml(options.grid).get("space", {}),
+        )
+        failed += sum(record["status"] == FAILED for record in run_sweep(sweep, store, options.address))
+    sources = [store.folder, *options.out.glob("records.jsonl.gz")]
+    write_report([options.table], sources, options.out)
+    return failed
+
+
+def asked_rows(options: argparse.Namespace) -> list[layout.Row]:
+    """Return the lines of the table that the options leave.
+
+    Raises:
+        UserError: A name is not in the table.
+    """
+    rows = layout.rows(options.table)
+    for option, allowed in (
+        ("datasets", {name for row in rows for name in (row.dataset, layout.DATASETS[row.dataset])}),
+        ("models", {row.backbone for row in rows}),
+        ("methods", {row.method for row in rows}),
+    ):
+        wanted = getattr(options, option)
+        names = wanted.split(",") if wanted else sorted(allowed)
+        for name in names:
+            if name not in allowed:
+                raise UserError(f"--{option}: {options.table} has no {name}; it has {', '.join(sorted(allowed))}")
+        values = {
+            "datasets": lambda row: (row.dataset, layout.DATASETS[row.dataset]),
+            "models": lambda row: (row.backbone,),
+            "methods": lambda row: (row.method,),
+        }[option]
+        rows = [row for row in rows if set(values(row)) & set(names)]
+    return rows
+
+
+def groups(rows: list[layout.Row]) -> list[tuple[str, str | None, str, list[str], list[str]]]:
+    """Return lines as few products: model, peer, loss, methods, datasets."""
+    found: dict[tuple[str, str | None, str], tuple[dict[str, None], dict[str, None]]] = {}
+    for row in rows:
+        methods, datasets = found.setdefault((row.backbone, row.peer, row.loss), ({}, {}))
+        methods[row.method] = None
+        datasets[row.dataset] = None
+    return [(*key, list(methods), list(datasets)) for key, (methods, datasets) in found.items()]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

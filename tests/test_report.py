@@ -1,0 +1,186 @@
+"""The paper's tables from planted records: exact text, what is more than chance, what is missing or contradictory."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS))
+
+from paper_tables import layout  # noqa: E402
+from paper_tables.cells import fill, unique  # noqa: E402
+from paper_tables.render import latex, markdown  # noqa: E402
+from paper_tables.significance import bootstrap, holm, paired_t, values_of_users  # noqa: E402
+from report import write_report  # noqa: E402
+
+from recbole_mdcns.errors import UserError  # noqa: E402
+from recbole_mdcns.record import SCHEMA_VERSION  # noqa: E402
+from recbole_mdcns.tuning.packed import pack_records  # noqa: E402
+
+METRICS = ["recall@5", "recall@10", "ndcg@5", "ndcg@10"]
+
+
+def metrics_of(places, users=None):
+    text = ",".join(map(str, places))
+    shown = [*METRICS, "recall@20", "ndcg@20"]
+    return {metric: float(values_of_users(text, users, metric).mean()) for metric in shown}
+
+
+def record(sampler, seed, places, dataset="amazon-beauty", peer=None, valid=0.5, **more):
+    """Return what a trial leaves, as far as a table looks at it."""
+    cell = {"dataset": dataset, "protocol": "paper", "model": "SASRec", "peer": peer, "sampler": sampler, "loss": "BCE"}
+    parts = {"self/self": 1.0}
+    epoch = {"epoch": 0, "train_seconds": 1.0, "parts": parts, "valid": metrics_of(places)}
+    return {
+        "schema": SCHEMA_VERSION, "status": "finished", "seed": seed, "best_valid_score": valid,
+        "trial": {"key": f"{dataset}-{sampler}-{peer}-{seed}", "cell": cell, "setting": {}, "seed": seed},
+        "config": {"epochs": 80, "stopping_step": 10, "split_seed": 1}, "data": {"users": 1000},
+        "valid_metric": "NDCG@10", "valid": {"self": {"ndcg@10": valid}}, "epochs": [epoch],
+        "test": {"self": metrics_of(places)}, "test_places": {"self": ",".join(map(str, places))}, **more,
+    }  # fmt: skip
+
+
+def draw(seed, hit, number=1000):
+    """Return places: the target is first in a part of the rows, and nowhere in the others."""
+    return (np.random.default_rng(seed).random(number) < hit).astype(int).tolist()
+
+
+def planted():
+    """MDCNS far above the best baseline on beauty, and equal to it but for noise on toys."""
+    found = []
+    for dataset, hits in (("amazon-beauty", (0.05, 0.06, 0.2)), ("amazon-toys-games", (0.05, 0.06, 0.06))):
+        for seed in (1, 2, 3):
+            for number, (sampler, hit) in enumerate(zip(("rns", "dns_plus", "mdcns"), hits)):
+                peer = "Mamba4Rec" if sampler == "mdcns" else None
+                found.append(record(sampler, seed, draw(100 * number + seed, hit), dataset, peer))
+    return found
+
+
+def test_the_text_of_a_table_is_exact():
+    records = [
+        record("rns", 1, [1, 0, 0, 0]), record("rns", 2, [1, 0, 0, 2]),
+        record("mdcns", 1, [1, 1, 0, 0], peer="GRU4Rec"), record("mdcns", 2, [1, 1, 0, 0], peer="GRU4Rec"),
+    ]  # fmt: skip
+    lines = fill(layout.rows("table7", ["beauty"]), records, METRICS)
+    text = markdown("table7", lines, METRICS).splitlines()
+    start = text.index("## beauty, SASRec")
+    assert text[start + 2 : start + 8] == [
+        "| method | recall@5 | recall@10 | ndcg@5 | ndcg@10 | seeds | epochs / patience |",
+        "|---|---|---|---|---|---|---|",
+        # hits 1 and 2 of 4; gains 1 and 1 + 1 / log2(3) = 1.6309 of 4
+        "| RNS | <u>0.3750</u> ± 0.1768 (0.0434, +764.1%) | <u>0.3750</u> ± 0.1768 (0.0612, +512.7%) "
+        "| <u>0.3289</u> ± 0.1115 (0.0289, +1037.9%) | <u>0.3289</u> ± 0.1115 (0.0347, +847.7%) | 1, 2 | 80 / 10 |",
+        "| DNS+ | missing (0.0550) | missing (0.0769) | missing (0.0355) | missing (0.0425) | missing |  |",
+        "| MDCNS-wts | **0.5000** ± 0.0000 (0.0760, +557.9%) | **0.5000** ± 0.0000 (0.1140, +338.6%) "
+        "| **0.5000** ± 0.0000 (0.0542, +822.5%) | **0.5000** ± 0.0000 (0.0663, +654.1%) | 1, 2 | 80 / 10 |",
+        "| MDCNS | missing (0.0823) | missing (0.1144) | missing (0.0582) | missing (0.0685) | missing |  |",
+    ]
+    assert any(
+        line.startswith(
+            "| beauty, SASRec, DNS+ | `python benchmarks/reproduce.py table7 --datasets beauty --models SASRec"
+        )
+        for line in text
+    )
+    assert any("MDCNS-wts, recall@5: +33.3% over RNS; p over seeds" in line for line in text)
+
+
+def test_a_planted_difference_is_found_and_noise_is_not():
+    lines = fill(layout.rows("table3", ["beauty", "toys"]), planted(), METRICS)
+    gains = {line.row.dataset: line.gains["ndcg@10"] for line in lines if line.row.method == "MDCNS"}
+    assert gains["beauty"].baseline.row.method == "DNS+" and gains["beauty"].relative > 1
+    assert gains["beauty"].corrected < 1e-6 and gains["beauty"].p_seeds < 0.05
+    assert gains["beauty"].interval[0] > 0.1
+    assert gains["toys"].corrected > 0.05 and gains["toys"].p_seeds > 0.05
+    assert gains["toys"].interval[0] < 0 < gains["toys"].interval[1]
+    text = markdown("table3", lines, METRICS)
+    starred = [line for line in text.splitlines() if line.startswith("| MDCNS ")]
+    assert "*†" in starred[0] and "*†" not in starred[1] and "** ±" in starred[1]
+
+
+def test_other_splits_are_not_compared_over_users():
+    records = planted()
+    for one in records:
+        if one["trial"]["cell"]["sampler"] == "mdcns":
+            one["config"]["split_seed"] = 2
+    lines = fill(layout.rows("table3", ["beauty"]), records, METRICS)
+    (gain,) = (line.gains["ndcg@10"] for line in lines if line.row.method == "MDCNS")
+    assert gain.p_users is None and gain.corrected is None and gain.p_seeds is not None
+
+
+def test_the_largest_budget_counts_and_validation_chooses():
+    small = record("rns", 1, [1, 1], valid=0.9)
+    small["config"], small["trial"]["key"] = {**small["config"], "epochs": 2}, "small"
+    worse = record("rns", 1, [1, 1], valid=0.1)
+    worse["trial"] = {**worse["trial"], "key": "worse", "setting": {"neg_num": 2}}
+    lines = fill(layout.rows("table7", ["beauty"]), [small, worse, record("rns", 1, [0, 0])], METRICS)
+    assert lines[0].mean("ndcg@10") == 0.0 and lines[0].budget == "80 / 10"
+
+
+def test_records_occur_once_and_must_agree(tmp_path):
+    first, failed = record("rns", 1, [1, 0]), {**record("rns", 2, [1, 0]), "status": "failed"}
+    unread = {**first, "test": None}
+    assert unique([unread, first, first, failed]) == [first]
+    with pytest.raises(UserError, match="two records of trial amazon-beauty-rns-None-1 .*have different results"):
+        unique([first, {**first, "test": {"self": {"ndcg@10": 0.7}}}])
+    with pytest.raises(UserError, match="was chosen and has no test metrics"):
+        fill(layout.rows("table7", ["beauty"]), [unread], METRICS)
+
+
+def test_the_report_works_without_a_network_and_latex_compiles(tmp_path):
+    pack_records(planted(), tmp_path / "records.jsonl.gz")
+    write_report(["table3", "table6"], [tmp_path / "records.jsonl.gz"], tmp_path / "out", ["beauty", "toys"])
+    html = (tmp_path / "out" / "index.html").read_text()
+    assert "Plotly.newPlot" in html and 'src="http' not in html and "plotly.js v" in html
+    assert html.count("<table>") == 4 and "reproduce.py table6" in html
+    tex = (tmp_path / "out" / "table3.tex").read_text()
+    assert tex.count(r"\midrule") == 2 and r"\textbf{" in tex and r"\textbf" in latex("table3", [], []) + tex
+    compiler = shutil.which("pdflatex") or shutil.which("tectonic")
+    if compiler:
+        document = r"\documentclass{article}\usepackage{booktabs}\begin{document}" + tex + r"\end{document}"
+        (tmp_path / "a.tex").write_text(document)
+        subprocess.run([compiler, "a.tex"], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+
+
+def test_the_page_opens_in_a_browser_without_errors(tmp_path):
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if browser is None:
+        pytest.skip("no Chromium on this machine")
+    pack_records(planted(), tmp_path / "records.jsonl.gz")
+    write_report(["table3"], [tmp_path / "records.jsonl.gz"], tmp_path / "out", ["beauty"])
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"]
+    page = (tmp_path / "out" / "index.html").as_uri()
+    shown = subprocess.run([*command, page], capture_output=True, text=True, timeout=120, check=True)
+    assert "Uncaught" not in shown.stderr
+    assert shown.stdout.count('class="main-svg"') >= 4
+
+
+def test_values_of_users_by_hand():
+    assert values_of_users("1,0,3,11", None, "recall@10").tolist() == [1, 0, 1, 0]
+    assert values_of_users("1,0,3,11", None, "ndcg@10").tolist() == [1, 0, 0.5, 0]
+    assert values_of_users("1,0,3,11", "7,7,2,2", "ndcg@10").tolist() == [0.25, 0.5]  # users 2 and 7
+    with pytest.raises(ValueError, match="mrr@10 per user is not known"):
+        values_of_users("1", None, "mrr@10")
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.5, 0.9]) == pytest.approx([1.0, 1.0]) and holm([]) == []
+
+
+def test_paired_t_by_hand():
+    # differences 1, 2, 3: mean 2, sd 1, t = 2 sqrt(3), two degrees of freedom
+    assert paired_t([2, 4, 6], [1, 2, 3]) == pytest.approx(0.0742, abs=1e-4)
+    assert paired_t([1.0], [0.0]) is None and paired_t([1, 2], [1, 2]) == 1.0 and paired_t([2, 3], [1, 2]) == 0.0
+
+
+def test_bootstrap_covers_the_mean_as_often_as_it_says():
+    source = np.random.default_rng(0)
+    inside = 0
+    for _ in range(200):
+        low, high = bootstrap(source.choice([-1.0, 0.0, 0.0, 1.0, 1.0], 300), draws=400)
+        inside += low <= 0.2 <= high
+    assert 178 <= inside <= 199  # 190 expected, sd 3
