@@ -3,8 +3,8 @@
     python benchmarks/report.py table3 table6 --records sweeps/reproduction benchmarks/results/paper/records.jsonl.gz \\
         --out benchmarks/results/paper
 
-Writes TABLE.md and TABLE.tex for each table and one index.html with figures, which works without a network. Cells
-without a record are shown as missing, with the command that fills them.
+Writes TABLE.md and TABLE.tex for each table, a page for each dataset, and one index.html with figures, which works
+without a network. Cells without a record are shown as missing, with the command that fills them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from paper_tables import html_page, layout
 from paper_tables.cells import Line, fill, unique
+from paper_tables.dataset_page import dataset_page
 from paper_tables.render import latex, markdown
 
 from recbole_mdcns.errors import UserError
@@ -60,6 +61,9 @@ def write_report(
         parts += [html_page.table_part(table, lines, metrics), *figures(lines, metrics[-1])]
         print(f"{out / table}.md: {sum(bool(line.runs) for line in lines)} of {len(lines)} lines have records")
     (out / "index.html").write_text(html_page.page("MDCNS: the paper's tables and ours", parts), encoding="utf-8")
+    for dataset in sorted({record["dataset"] for record in records}):
+        text = dataset_page(dataset, records, ["recall@10", "ndcg@10", "recall@20", "ndcg@20"])
+        (out / f"{dataset}.md").write_text(text, encoding="utf-8")
     if pack:
         pack_records(records, out / "records.jsonl.gz")
 

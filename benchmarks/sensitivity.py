@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from figure import saved_figure
-from side_by_side import about, spread
+from sources import sources, spread
 from tabulate import tabulate
 
 from recbole_mdcns.tuning.packed import pack_records, read_records
@@ -49,7 +49,7 @@ def main() -> None:
             for value, runs in by_value.items()
         ]
         lines += [tabulate(rows, [f"{KEYS[key]} (`{key}`)", "validation", "test"], "github", disable_numparse=True), ""]
-    lines += [*about(records, None), "", "![sensitivity](sensitivity.png)", ""]
+    lines += [*sources(records), "", "![sensitivity](sensitivity.png)", ""]
     (options.out / "README.md").write_text("\n".join(lines), encoding="utf-8")
     pack_records(records, options.out / "records.jsonl.gz")
     draw(found, metric, options.out / "sensitivity.png")

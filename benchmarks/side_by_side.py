@@ -17,6 +17,7 @@ from typing import Any
 
 from convergence import curve
 from figure import saved_figure
+from sources import sources, spread
 from tabulate import tabulate
 
 from recbole_mdcns.tuning.packed import pack_records, read_records
@@ -46,9 +47,10 @@ def main() -> None:
     for title, methods in groups.items():
         lines += [f"## {title}", "", table(methods), ""]
     shown = [record for methods in groups.values() for chosen in methods.values() for record in chosen]
-    lines += about(shown, options.note)
+    lines += sources(shown, options.note)
     options.out.mkdir(parents=True, exist_ok=True)
-    lines += ["* records: [records.jsonl.gz](records.jsonl.gz)", "", "![curves](curves.png)", ""]
+    lines += ["* MiB: highest resident memory of the process, data and libraries included"]
+    lines += ["", "![curves](curves.png)", ""]
     (options.out / "README.md").write_text("\n".join(lines), encoding="utf-8")
     pack_records(records, options.out / "records.jsonl.gz")
     draw(groups, options.out / "curves.png")
@@ -73,36 +75,6 @@ def table(methods: dict[str, Records]) -> str:
     ]
     headers = ["method", "setting", *(f"{split} {role}" for split, role in shown), "best epoch", "s/epoch", "MiB"]
     return f"{metric}\n\n" + tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
-
-
-def about(records: Records, note: str | None) -> list[str]:
-    """Return what a reader needs to trust the tables and to run them again."""
-
-    def all_of(values: Any) -> str:
-        return ", ".join(sorted({str(value) for value in values if value}))
-
-    first = records[0]
-    found = {
-        "seeds": all_of(r["seed"] for r in records) + "; mean ± standard deviation where there are several",
-        "peers": all_of(r["peer_model"] for r in records),
-        "epochs": f"at most {all_of(r['config']['epochs'] for r in records)}, "
-        f"patience {all_of(r['config']['stopping_step'] for r in records)}, chosen on validation",
-        "memory": "highest resident memory of the process, data and libraries included",
-        "a command": f"`{' '.join(first['command'])}`",
-        "machine": all_of(f"{r['machine']['processor']}, {r['machine']['torch_threads']} thread(s)" for r in records),
-        "versions": ", ".join(f"{name} {version}" for name, version in first["versions"].items()),
-        "commit": all_of(r["git"] and r["git"]["commit"] for r in records),
-    }
-    if note:
-        found["note"] = note
-    return [f"* {name}: {value}" for name, value in found.items() if value]
-
-
-def spread(values: list[float]) -> str:
-    """Return mean and, of several, standard deviation."""
-    if not values:
-        return ""
-    return f"{statistics.mean(values):.4f}" + (f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else "")
 
 
 def draw(groups: dict[str, dict[str, Records]], path: Path) -> None:

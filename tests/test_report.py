@@ -38,7 +38,10 @@ def record(sampler, seed, places, dataset="amazon-beauty", peer=None, valid=0.5,
     return {
         "schema": SCHEMA_VERSION, "status": "finished", "seed": seed, "best_valid_score": valid,
         "trial": {"key": f"{dataset}-{sampler}-{peer}-{seed}", "cell": cell, "setting": {}, "seed": seed},
-        "config": {"epochs": 80, "stopping_step": 10, "split_seed": 1}, "data": {"users": 1000},
+        "config": {"epochs": 80, "stopping_step": 10, "split_seed": 1}, "dataset": dataset, "peer_model": peer,
+        "data": {"users": 1000, "rows": {"train": 9, "valid": 9, "test": len(places)}}, "command": ["run", "it"],
+        "machine": {"processor": "P", "torch_threads": 1}, "versions": {"torch": "2"}, "git": {"commit": "abc"},
+        "best_epoch": 0, "seconds_per_epoch": 1.0,
         "valid_metric": "NDCG@10", "valid": {"self": {"ndcg@10": valid}}, "epochs": [epoch],
         "test": {"self": metrics_of(places)}, "test_places": {"self": ",".join(map(str, places))}, **more,
     }  # fmt: skip
@@ -136,6 +139,8 @@ def test_the_report_works_without_a_network_and_latex_compiles(tmp_path):
     html = (tmp_path / "out" / "index.html").read_text()
     assert "Plotly.newPlot" in html and 'src="http' not in html and "plotly.js v" in html
     assert html.count("<table>") == 4 and "reproduce.py table6" in html
+    page = (tmp_path / "out" / "amazon-beauty.md").read_text()
+    assert "1,000 users" in page and "| SASRec + Mamba4Rec | mdcns " in page and "* commit: abc" in page
     tex = (tmp_path / "out" / "table3.tex").read_text()
     assert tex.count(r"\midrule") == 2 and r"\textbf{" in tex and r"\textbf" in latex("table3", [], []) + tex
     compiler = shutil.which("pdflatex") or shutil.which("tectonic")

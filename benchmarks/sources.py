@@ -1,0 +1,36 @@
+"""What pages of results have in common: means with their spread, and where the records come from."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+def spread(values: Sequence[float], digits: int = 4) -> str:
+    """Return mean and, of several, standard deviation; nothing of none."""
+    if not values:
+        return ""
+    deviation = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.{digits}f}{deviation}"
+
+
+def sources(records: Sequence[dict[str, Any]], note: str | None = None) -> list[str]:
+    """Return, as lines of a list, what a reader needs to trust figures and to get them again."""
+
+    def all_of(values: Iterable[Any]) -> str:
+        return ", ".join(sorted({str(value) for value in values if value}))
+
+    found = {
+        "seeds": all_of(record["seed"] for record in records),
+        "peers": all_of(record["peer_model"] for record in records),
+        "epochs": f"at most {all_of(r['config']['epochs'] for r in records)}, "
+        f"patience {all_of(r['config']['stopping_step'] for r in records)}; the epoch is chosen on validation",
+        "a command": f"`{' '.join(records[0]['command'])}`",
+        "machine": all_of(f"{r['machine']['processor']}, {r['machine']['torch_threads']} thread(s)" for r in records),
+        "versions": all_of(f"{name} {version}" for r in records for name, version in r["versions"].items() if version),
+        "commit": all_of(r["git"] and r["git"]["commit"] for r in records),
+        "records": f"{len(records)}, each with its command and configuration, in [records.jsonl.gz](records.jsonl.gz)",
+        "note": note,
+    }
+    return [f"* {name}: {value}" for name, value in found.items() if value]
