@@ -3,8 +3,8 @@
     python benchmarks/report.py table3 table6 --records sweeps/reproduction benchmarks/results/paper/records.jsonl.gz \\
         --out benchmarks/results/paper
 
-Writes TABLE.md and TABLE.tex for each table, a page for each dataset, and one index.html with figures, which works
-without a network. Cells without a record are shown as missing, with the command that fills them.
+Writes TABLE.md and TABLE.tex for each table (figure3.png for Figure 3), a page for each dataset, and one index.html
+with figures, which works without a network. Cells without a record are missing, with the command that fills them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
+from figure import saved_figure
 from paper_tables import html_page, layout
 from paper_tables.cells import Line, fill, unique
 from paper_tables.dataset_page import dataset_page
@@ -56,6 +57,9 @@ def write_report(
     for table in tables:
         metrics = layout.metrics(table)
         lines = fill(layout.rows(table, datasets), records, metrics)
+        if table == "figure3":
+            parts += loss_curves(lines, out / "figure3.png")
+            continue
         (out / f"{table}.md").write_text(markdown(table, lines, metrics), encoding="utf-8")
         (out / f"{table}.tex").write_text(latex(table, lines, metrics), encoding="utf-8")
         parts += [html_page.table_part(table, lines, metrics), *figures(lines, metrics[-1])]
@@ -66,6 +70,26 @@ def write_report(
         (out / f"{dataset}.md").write_text(text, encoding="utf-8")
     if pack:
         pack_records(records, out / "records.jsonl.gz")
+
+
+def loss_curves(lines: Sequence[Line], path: Path) -> list[str]:
+    """Draw the parts of the loss by epoch, a panel per dataset with a record, and return them as HTML too.
+
+    Raises:
+        UserError: No record of MDCNS is there.
+    """
+    known = [line for line in lines if line.runs]
+    if not known:
+        raise UserError("figure3 needs a record of mdcns: python benchmarks/reproduce.py figure3 --datasets beauty")
+    with saved_figure(path, ncols=len(known), figsize=(5 * len(known), 4), squeeze=False) as axes:
+        for line, axis in zip(known, axes[0]):
+            epochs = next(iter(line.runs.values()))["epochs"]
+            for part in epochs[0]["parts"]:
+                axis.plot([entry["epoch"] + 1 for entry in epochs], [e["parts"][part] for e in epochs], label=part)
+            axis.set(title=f"{line.row.dataset}, {line.row.backbone}", xlabel="epoch", yscale="log")
+            axis.legend(fontsize=7)
+    print(f"{path}: {len(known)} of {len(lines)} datasets have records")
+    return [html_page.figure_part(html_page.losses(line)) for line in known]
 
 
 def figures(lines: Sequence[Line], metric: str) -> list[str]:

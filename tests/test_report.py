@@ -163,6 +163,17 @@ def test_the_page_opens_in_a_browser_without_errors(tmp_path):
     assert shown.stdout.count('class="main-svg"') >= 4
 
 
+def test_figure3_shows_the_parts_of_the_loss(tmp_path):
+    pytest.importorskip("matplotlib")
+    pack_records(planted(), tmp_path / "records.jsonl.gz")
+    write_report(["figure3"], [tmp_path / "records.jsonl.gz"], tmp_path / "out")
+    assert (tmp_path / "out" / "figure3.png").stat().st_size > 1000
+    assert (tmp_path / "out" / "index.html").read_text().count("Plotly.newPlot(") >= 2
+    pack_records([record("rns", 1, [1, 0])], tmp_path / "records.jsonl.gz")
+    with pytest.raises(UserError, match="figure3 needs a record of mdcns"):
+        write_report(["figure3"], [tmp_path / "records.jsonl.gz"], tmp_path / "out")
+
+
 def test_values_of_users_by_hand():
     assert values_of_users("1,0,3,11", None, "recall@10").tolist() == [1, 0, 1, 0]
     assert values_of_users("1,0,3,11", None, "ndcg@10").tolist() == [1, 0, 0.5, 0]

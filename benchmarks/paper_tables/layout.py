@@ -51,6 +51,7 @@ TITLES = {
     "table5": "Table 5: BPR",
     "table6": "Table 6: ablation",
     "table7": "Table 7: weak to strong",
+    "figure3": "Figure 3: the parts of the loss over training",
 }
 
 
@@ -96,7 +97,12 @@ def printed() -> dict[Row, dict[str, float]]:
 
 
 def rows(table: str, datasets: list[str] | None = None) -> list[Row]:
-    """Return the lines of a table, ours behind the paper's; datasets by our names or the paper's."""
+    """Return the lines of a table, ours behind the paper's; datasets by our names or the paper's.
+
+    Figure 3 has those lines of Table 3 that are MDCNS.
+    """
+    if table == "figure3":
+        return [replace(row, table=table) for row in rows("table3", datasets) if row.method == "MDCNS"]
     wanted = {name for name, ours in DATASETS.items() if not datasets or {name, ours} & set(datasets)}
     found = [row for row in printed() if row.table == table and row.dataset in wanted]
     blocks = {(row.dataset, row.backbone): row for row in found}
@@ -110,7 +116,8 @@ def rows(table: str, datasets: list[str] | None = None) -> list[Row]:
 
 
 def metrics(table: str) -> list[str]:
-    """Return the metrics of a table in the paper's order."""
+    """Return the metrics of a table in the paper's order; those of Table 3 for its curves in Figure 3."""
+    table = "table3" if table == "figure3" else table
     return list(next(values for row, values in printed().items() if row.table == table))
 
 
