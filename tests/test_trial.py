@@ -82,6 +82,9 @@ def test_a_trial_that_raises_is_tried_again_and_ends_as_a_record():
     record = run_trial(trial, store, report=broken, retries=1)
     assert record["status"] == "failed" and "disk on fire" in record["error"] and record["attempts"] == 2
     assert store.record(trial["key"])["status"] == "failed"
+    store.renew(trial["key"])
+    assert store.record(trial["key"]) is None and store.attempts(trial["key"]) == 0
+    assert [each["key"] for each in store.begun()] == [trial["key"]]
 
 
 def test_mistakes_and_lost_workers_are_not_tried_again():

@@ -95,7 +95,8 @@ class Store:
         return _read(path)["attempts"] if path.is_file() else 0
 
     def renew(self, key: str) -> None:
-        """Give a trial a new start: it may fail as often as any other."""
+        """Give a trial a new start: forget that it failed, and how often it has begun."""
+        (self.records / f"{key}.json").unlink(missing_ok=True)
         if self.attempts(key):
             self._note({**_read(self.trial_folder(key) / _BEGUN), "attempts": 0})
 
