@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from figure import saved_figure
 from paper_tables import html_page, layout
@@ -36,7 +37,8 @@ def main() -> int:
     options = parser.parse_args()
     datasets = options.datasets.split(",") if options.datasets else None
     try:
-        write_report(options.tables, options.records, options.out, datasets, options.pack)
+        records = [record for path in options.records for record in read_records(path)]
+        write_report(options.tables, records, options.out, datasets, options.pack)
     except UserError as error:
         print(f"report: {error}", file=sys.stderr)
         return 2
@@ -44,14 +46,18 @@ def main() -> int:
 
 
 def write_report(
-    tables: Sequence[str], sources: Sequence[Path], out: Path, datasets: list[str] | None = None, pack: bool = False
+    tables: Sequence[str],
+    records: Sequence[dict[str, Any]],
+    out: Path,
+    datasets: list[str] | None = None,
+    pack: bool = False,
 ) -> None:
     """Write the pages of some tables.
 
     Raises:
         UserError: Records are missing, damaged or contradict each other.
     """
-    records = unique(record for source in sources for record in read_records(source))
+    records = unique(records)
     out.mkdir(parents=True, exist_ok=True)
     parts: list[str] = []
     for table in tables:

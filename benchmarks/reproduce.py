@@ -18,6 +18,7 @@ from report import write_report
 
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.tuning.driver import run_sweep
+from recbole_mdcns.tuning.packed import read_records
 from recbole_mdcns.tuning.store import FAILED, Store
 from recbole_mdcns.tuning.sweep_file import read_sweep
 from recbole_mdcns.yaml_files import read_yaml
@@ -61,6 +62,7 @@ def run(options: argparse.Namespace) -> int:
     epochs, patience = BUDGETS[options.budget]
     keys = {"epochs": epochs, "stopping_step": patience, "data_path": options.data_path}
     store = Store(options.storage / f"reproduction-{options.budget}")
+    records = [record for path in options.out.glob("records.jsonl.gz") for record in read_records(path)]
     failed = 0
     for model, peer, loss, methods, datasets in groups(rows):
         sweep = read_sweep(
@@ -78,9 +80,10 @@ def run(options: argparse.Namespace) -> int:
             cpus=options.cpus,
             space=read_yaml(options.grid).get("space", {}),
         )
-        failed += sum(record["status"] == FAILED for record in run_sweep(sweep, store, options.address))
-    sources = [store.folder, *options.out.glob("records.jsonl.gz")]
-    write_report([options.table], sources, options.out)
+        found = run_sweep(sweep, store, options.address)
+        failed += sum(record["status"] == FAILED for record in found)
+        records += found
+    write_report([options.table], records, options.out)
     return failed
 
 

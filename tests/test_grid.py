@@ -173,3 +173,13 @@ def test_progress_counts_what_the_sweep_asks_for_now():
     longer = sweep_of(models=["SASRec"], peers=["GRU4Rec"], losses=["BCE"], keys={"epochs": 3})
     assert len(progress(longer, store)[1]) == 16 and sweep_records(longer, store) == []
     assert [record["status"] for record in sweep_records(sweep, store)] == ["finished", "failed"]
+    text = """
+datasets: [tiny]
+models: [SASRec]
+samplers: [mine]
+seeds: [1]
+methods: {mine: {neg_sampler: mdcns, peer_model: GRU4Rec, learning_rate: 0.01, neg_top_num: 1}}
+"""
+    alias = sweep_of(text)
+    (record,) = sweep_records(alias, store)  # the same training under another name
+    assert record["trial"]["cell"]["sampler"] == "mine" and record["trial"]["key"] == plan[0].key

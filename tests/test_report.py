@@ -19,7 +19,6 @@ from report import write_report  # noqa: E402
 
 from recbole_mdcns.errors import UserError  # noqa: E402
 from recbole_mdcns.record import SCHEMA_VERSION  # noqa: E402
-from recbole_mdcns.tuning.packed import pack_records  # noqa: E402
 
 METRICS = ["recall@5", "recall@10", "ndcg@5", "ndcg@10"]
 
@@ -134,8 +133,7 @@ def test_records_occur_once_and_must_agree(tmp_path):
 
 
 def test_the_report_works_without_a_network_and_latex_compiles(tmp_path):
-    pack_records(planted(), tmp_path / "records.jsonl.gz")
-    write_report(["table3", "table6"], [tmp_path / "records.jsonl.gz"], tmp_path / "out", ["beauty", "toys"])
+    write_report(["table3", "table6"], planted(), tmp_path / "out", ["beauty", "toys"])
     html = (tmp_path / "out" / "index.html").read_text()
     assert "Plotly.newPlot" in html and 'src="http' not in html and "plotly.js v" in html
     assert html.count("<table>") == 4 and "reproduce.py table6" in html
@@ -154,8 +152,7 @@ def test_the_page_opens_in_a_browser_without_errors(tmp_path):
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if browser is None:
         pytest.skip("no Chromium on this machine")
-    pack_records(planted(), tmp_path / "records.jsonl.gz")
-    write_report(["table3"], [tmp_path / "records.jsonl.gz"], tmp_path / "out", ["beauty"])
+    write_report(["table3"], planted(), tmp_path / "out", ["beauty"])
     command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"]
     page = (tmp_path / "out" / "index.html").as_uri()
     shown = subprocess.run([*command, page], capture_output=True, text=True, timeout=120, check=True)
@@ -165,13 +162,11 @@ def test_the_page_opens_in_a_browser_without_errors(tmp_path):
 
 def test_figure3_shows_the_parts_of_the_loss(tmp_path):
     pytest.importorskip("matplotlib")
-    pack_records(planted(), tmp_path / "records.jsonl.gz")
-    write_report(["figure3"], [tmp_path / "records.jsonl.gz"], tmp_path / "out")
+    write_report(["figure3"], planted(), tmp_path / "out")
     assert (tmp_path / "out" / "figure3.png").stat().st_size > 1000
     assert (tmp_path / "out" / "index.html").read_text().count("Plotly.newPlot(") >= 2
-    pack_records([record("rns", 1, [1, 0])], tmp_path / "records.jsonl.gz")
     with pytest.raises(UserError, match="figure3 needs a record of mdcns"):
-        write_report(["figure3"], [tmp_path / "records.jsonl.gz"], tmp_path / "out")
+        write_report(["figure3"], [record("rns", 1, [1, 0])], tmp_path / "out")
 
 
 def test_values_of_users_by_hand():

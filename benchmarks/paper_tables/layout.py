@@ -79,7 +79,7 @@ class Row:
             and cell.model == self.backbone
             and cell.sampler == METHODS[self.method]
             and loss_fits
-            and (self.peer is None or cell.peer in (None, self.peer))
+            and (self.peer is None or cell.peer == self.peer)
             and cell.protocol == "paper"
         )
 

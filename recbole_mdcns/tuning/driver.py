@@ -9,7 +9,7 @@ from recbole_mdcns.tuning.grid import Cell, Trial, cells, make_trial, trials
 from recbole_mdcns.tuning.select import chosen_records
 from recbole_mdcns.tuning.store import FAILED, Store
 from recbole_mdcns.tuning.sweep_file import Sweep
-from recbole_mdcns.tuning.trial import add_test, end_trial, fail_trial
+from recbole_mdcns.tuning.trial import add_test, describe, end_trial, fail_trial
 from recbole_mdcns.tuning.workers import Workers
 
 
@@ -47,8 +47,14 @@ def run_sweep(sweep: Sweep, store: Store, address: str | None = None, dashboard:
 
 
 def sweep_records(sweep: Sweep, store: Store) -> list[dict[str, Any]]:
-    """Return the records in a folder that the sweep, as it reads now, would make."""
-    return [record for record in store.all_records() if _is_of(sweep, record["trial"])]
+    """Return the records in a folder that the sweep, as it reads now, would make, under its names for them.
+
+    Another sweep into the same folder may have made them, and may have called the same method otherwise.
+    """
+    if sweep.is_adaptive:
+        return [record for record in store.all_records() if _is_of(sweep, record["trial"])]
+    found = ((trial, store.record(trial.key)) for trial in trials(sweep))
+    return [{**record, "trial": describe(asdict(trial))} for trial, record in found if record is not None]
 
 
 def trial_of(sweep: Sweep, described: dict[str, Any]) -> Trial:

@@ -12,6 +12,7 @@ from typing import Any
 
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError, UserError
+from recbole_mdcns.model.registry import default_peer
 from recbole_mdcns.negatives import resolve_strategy
 from recbole_mdcns.trainer.checkpoint import FREE_KEYS
 from recbole_mdcns.tuning.space import draws, grid
@@ -69,7 +70,7 @@ def cells(sweep: Sweep) -> list[Cell]:
     for dataset, protocol, model, peer, sampler, loss in itertools.product(*axes):
         method = sweep.methods.get(sampler, {"neg_sampler": sampler})
         needs_peer = resolve_strategy(method.get("neg_sampler", "mdcns")).needs_peer
-        peer = method.get("peer_model", peer) if needs_peer else None
+        peer = (method.get("peer_model") or peer or default_peer(model.split(":")[-1])) if needs_peer else None
         found[Cell(dataset, protocol, model, peer, sampler, method.get("ranking_loss", loss))] = None
     return list(found)
 

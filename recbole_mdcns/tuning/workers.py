@@ -107,7 +107,8 @@ class Workers:
         for trial in plan:
             self.dataset(trial)
         described = {trial.key: asdict(trial) for trial in plan}
-        return self._fit(lambda asked: described[asked["key"]], {"key": tune.grid_search(list(described))}, len(plan))
+        space = {"key": tune.grid_search(list(described))}
+        return self._fit(lambda asked: described[asked["key"]], space, len(described))
 
     def search(self, cell: Cell, seed: int, tried: Sequence[dict[str, Any]]) -> dict[str, str]:
         """Let Optuna or HyperOpt choose the settings of a cell; see :meth:`tune`.
