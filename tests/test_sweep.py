@@ -199,6 +199,16 @@ def test_what_fails_ends_as_a_record_and_asha_stops_what_is_behind(local_ray):
     assert changed == [found[1e30]["trial"]["key"]]  # only what failed ran again
 
 
+def test_the_hours_of_a_sweep_end_it_and_the_next_one_goes_on(local_ray):
+    text, store = SMALL.replace("[1]", "[1, 2, 3]"), Store("store")
+    keys = {"epochs": 40}
+    late = run_sweep(sweep_of(text + "sweep_hours: 0.0012\n", keys=keys), store)
+    begun = {note["key"] for note in store.begun()}
+    assert len(late) < 3 and begun and not any(record["test"] for record in late)
+    found = run_sweep(sweep_of(text, keys=keys), store)
+    assert [len(record["epochs"]) for record in found] == [40, 40, 40]
+
+
 @pytest.mark.parametrize("search", ["optuna", "hyperopt"])
 def test_a_search_that_learns_counts_what_it_has_tried(local_ray, search):
     pytest.importorskip(search)

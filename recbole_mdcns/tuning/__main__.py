@@ -48,6 +48,9 @@ def _run(options: argparse.Namespace, sweep: Sweep, store: Store) -> int:
         return _status(options, sweep, store)
     records = run_sweep(sweep, store, options.address, options.dashboard)
     _print(best_table(records, sweep.seeds))
+    left = len(progress(sweep, store)[1]) - sum(record["status"] == FAILED for record in records)
+    if left:
+        print(f"\nsweep_hours = {sweep.sweep_hours} are over, {left} trials are left: the same command goes on")
     failed = [record for record in records if record["status"] == FAILED]
     for record in failed:
         cell = Cell(**record["trial"]["cell"])

@@ -38,7 +38,7 @@ def run_sweep(sweep: Sweep, store: Store, address: str | None = None, dashboard:
                 _run_missing(sweep, store, workers)
             chosen = chosen_records(sweep_records(sweep, store), sweep.seeds)
             unread = [trial_of(sweep, record["trial"]) for record in chosen if record["test"] is None]
-            if unread:
+            if unread and workers.seconds_left > 0:  # else the choice is not final
                 workers.start()
                 workers.each(add_test, unread)
             return sweep_records(sweep, store)
@@ -86,7 +86,8 @@ def _run_missing(sweep: Sweep, store: Store, workers: Workers) -> None:
         for trial in group:
             workers.dataset(trial)
     for group in groups:
-        _end(sweep, store, workers, group, workers.tune(group))
+        if workers.seconds_left > 0:
+            _end(sweep, store, workers, group, workers.tune(group))
 
 
 def _search_missing(sweep: Sweep, store: Store, workers: Workers) -> None:
@@ -105,8 +106,9 @@ def _search_missing(sweep: Sweep, store: Store, workers: Workers) -> None:
         for trial in tried:
             if _is_missing(store, trial):
                 store.renew(trial.key)
-        lost = workers.search(cell, seed, [trial.setting for trial in tried])
-        _end(sweep, store, workers, _tried(sweep, store, cell, seed), lost)
+        if workers.seconds_left > 0:
+            lost = workers.search(cell, seed, [trial.setting for trial in tried])
+            _end(sweep, store, workers, _tried(sweep, store, cell, seed), lost)
 
 
 def _tried(sweep: Sweep, store: Store, cell: Cell, seed: int) -> list[Trial]:
@@ -121,9 +123,13 @@ def _is_missing(store: Store, trial: Trial) -> bool:
 
 
 def _end(sweep: Sweep, store: Store, workers: Workers, plan: list[Trial], lost: dict[str, str]) -> None:
-    """Leave the records that trials could not leave themselves: Ray gave them up, or the scheduler stopped them."""
+    """Leave the records that trials could not leave themselves: Ray gave them up, or the scheduler stopped them.
+
+    What the end of the sweep's hours stopped has no record: the same command goes on with it.
+    """
     without = [trial for trial in plan if store.record(trial.key) is None]
     for trial in without:
         if trial.key in lost:
             fail_trial(asdict(trial), store, lost[trial.key])
-    workers.each(end_trial, [trial for trial in without if trial.key not in lost], f"by {sweep.scheduler}")
+    if workers.seconds_left > 0:
+        workers.each(end_trial, [trial for trial in without if trial.key not in lost], f"by {sweep.scheduler}")

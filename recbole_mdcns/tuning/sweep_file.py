@@ -36,6 +36,7 @@ class Sweep:
     samples: int = 10
     scheduler: str = "fifo"
     trial_hours: float | None = None
+    sweep_hours: float | None = None
     retries: int = 1
     cpus: float = 1
     gpus: float = 0
@@ -59,6 +60,7 @@ _NUMBERS = {
     "gpus": (float, 0, False),
     "max_concurrent": (int, 1, True),
     "trial_hours": (float, 0, True),
+    "sweep_hours": (float, 0, True),
 }
 _KIND = {int: "a whole number", float: "a number"}
 #: Keys that a sweep has an axis for: those of a run whatever its method, and all.

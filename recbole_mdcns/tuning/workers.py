@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -46,6 +48,13 @@ class Workers:
         self.sweep, self.store, self.address, self.dashboard = sweep, store, address, dashboard
         self.references: dict[str, Any] = {}
         self._is_mine = False
+        self._started = time.monotonic()
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until the sweep's hours are over; infinite without such."""
+        hours = self.sweep.sweep_hours
+        return math.inf if hours is None else 3600 * hours - (time.monotonic() - self._started)
 
     def start(self) -> None:
         """Start Ray, or join it, unless that is done.
@@ -155,6 +164,7 @@ class Workers:
                 mode="max",
                 max_concurrent_trials=sweep.max_concurrent,
                 scheduler=_scheduler(sweep.scheduler),
+                time_budget_s=max(self.seconds_left, 1) if sweep.sweep_hours is not None else None,
                 **options,
             ),
             run_config=names.RunConfig(
@@ -166,7 +176,7 @@ class Workers:
             ),
         )
         tuner.fit()
-        if len(ended) < number:
+        if len(ended) < number and self.seconds_left > 0:
             raise KeyboardInterrupt  # Ray catches the signal, stops its trials and returns
         return lost
 
