@@ -10,7 +10,7 @@ from conftest import TINY
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.record import SCHEMA_VERSION
 from recbole_mdcns.tuning.driver import sweep_records
-from recbole_mdcns.tuning.grid import Cell, cells, settings_of, trials
+from recbole_mdcns.tuning.grid import Cell, cells, make_trial, settings_of, trials
 from recbole_mdcns.tuning.progress import progress, total_hours, trial_seconds
 from recbole_mdcns.tuning.space import draws
 from recbole_mdcns.tuning.store import Store
@@ -50,6 +50,7 @@ def test_cells_and_trials_are_the_product_and_samplers_without_peers_occur_once(
     assert str(first.cell) == "tiny/leave_one_out/SASRec+GRU4Rec/mdcns/BCE"
     assert (first.setting, first.seed) == ({"learning_rate": 0.01, "neg_top_num": 1}, 1)
     assert first.values["peer_model"] == "GRU4Rec" and first.values["neg_top_num"] == 1
+    assert all(make_trial(sweep, trial.cell, trial.setting, trial.seed) == trial for trial in plan[:3])
 
 
 def test_methods_have_names_and_may_say_what_the_axes_say_otherwise():
@@ -97,6 +98,7 @@ def test_random_search_draws_the_same_settings_again():
         (GRID + "sampler: [rns]\n", "there is no key sampler .did you mean samplers"),
         (GRID.replace("[mdcns, rns]", "[]"), "samplers = .. is not allowed: give a list of at least one"),
         (GRID.replace("seeds: [1, 2]", "seeds: 3"), "seeds = 3 is not allowed: give a list"),
+        (GRID.replace("seeds: [1, 2]", "seeds: [one]"), "seeds = .'one'. is not allowed: give whole numbers"),
         (GRID + "search: bayes\n", "search = 'bayes' is not allowed: choose grid, random"),
         (GRID + "scheduler: pbt\n", "scheduler = 'pbt' is not allowed: choose fifo, asha, median"),
         (GRID + "retries: -1\n", "retries = -1 is not allowed: give a whole number of at least 0"),

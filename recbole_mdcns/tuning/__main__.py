@@ -53,10 +53,8 @@ def _run(options: argparse.Namespace, sweep: Sweep, store: Store) -> int:
         print(f"\nsweep_hours = {sweep.sweep_hours} are over, {left} trials are left: the same command goes on")
     failed = [record for record in records if record["status"] == FAILED]
     for record in failed:
-        cell = Cell(**record["trial"]["cell"])
-        print(
-            f"failed: {cell}, {record['trial']['setting']}: {record['error'].strip().splitlines()[-1]}", file=sys.stderr
-        )
+        cell, reason = Cell(**record["trial"]["cell"]), record["error"].strip().splitlines()[-1]
+        print(f"failed: {cell}, {record['trial']['setting']}: {reason}", file=sys.stderr)
     return 1 if failed else 0
 
 

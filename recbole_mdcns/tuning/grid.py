@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +96,12 @@ def trials(sweep: Sweep) -> Iterator[Trial]:
     """
     for cell in cells(sweep):
         for setting in settings_of(sweep, cell):
-            for seed in sweep.seeds:
-                yield make_trial(sweep, cell, setting, seed)
+            first = make_trial(sweep, cell, setting, sweep.seeds[0])
+            yield first
+            for seed in sweep.seeds[1:]:  # building a configuration takes milliseconds, and a sweep may have thousands
+                values = {**first.values, "seed": seed}
+                command = [*first.command[:-1], f"--seed={seed}"]
+                yield replace(first, seed=seed, values=values, command=command, key=content_key(values))
 
 
 def make_trial(sweep: Sweep, cell: Cell, setting: dict[str, Any], seed: int) -> Trial:
@@ -107,10 +111,10 @@ def make_trial(sweep: Sweep, cell: Cell, setting: dict[str, Any], seed: int) -> 
         ConfigError: It cannot be used; names the cell.
     """
     method = sweep.methods.get(cell.sampler, {"neg_sampler": cell.sampler})
-    of_cell = {"protocol": cell.protocol, "ranking_loss": cell.loss, "seed": seed}
+    of_cell = {"protocol": cell.protocol, "ranking_loss": cell.loss}
     if cell.peer:
         of_cell["peer_model"] = cell.peer
-    given = {**sweep.keys, **sweep.dataset_keys.get(cell.dataset, {}), **method, **setting, **of_cell}
+    given = {**sweep.keys, **sweep.dataset_keys.get(cell.dataset, {}), **method, **setting, **of_cell, "seed": seed}
     try:
         config = MDCNSConfig(cell.model, cell.dataset, config_dict=given)
         values = config.plain()

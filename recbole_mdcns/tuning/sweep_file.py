@@ -104,6 +104,8 @@ def _check(sweep: Sweep, path: str | Path) -> None:
         found = getattr(sweep, key)
         if not isinstance(found, list) or not found:
             raise ConfigError(f"{path}: {key} = {found!r} is not allowed: give a list of at least one")
+    if any(isinstance(seed, bool) or not isinstance(seed, int) for seed in sweep.seeds):
+        raise ConfigError(f"{path}: seeds = {sweep.seeds!r} is not allowed: give whole numbers")
     for key, allowed in _CHOICES.items():
         if getattr(sweep, key) not in allowed:
             raise ConfigError(f"{path}: {key} = {getattr(sweep, key)!r} is not allowed: choose {', '.join(allowed)}")
