@@ -10,6 +10,7 @@ Reads every record in FOLDER; writes its README.md and curves.png. Needs matplot
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import statistics
 from collections import defaultdict
@@ -18,6 +19,8 @@ from typing import Any
 
 from convergence import RELEASED, curve
 from figure import saved_figure
+from scipy import stats
+from sources import spread
 from tabulate import tabulate
 
 Group = dict[str, list[dict[str, Any]]]
@@ -37,6 +40,7 @@ def main() -> None:
     lines = ["# Batchings side by side", "", "SASRec, protocol `paper`, mean ± standard deviation over seeds."]
     for (dataset, peer), by_mode in groups.items():
         lines += ["", f"## {dataset}, peer {peer}", "", f"Validation {METRIC} by epoch:", "", by_epoch(by_mode), ""]
+        lines += [*differences(by_mode), ""]
         lines += ["Validation / test ndcg@10, at the epoch that validation chose so far:", ""]
         lines += [by_stage(by_mode, RELEASED.get((dataset, peer), {})), ""]
     sources = {_source(record) for by_mode in groups.values() for records in by_mode.values() for record in records}
@@ -52,7 +56,7 @@ def by_epoch(by_mode: Group) -> str:
     rows = []
     for mode, records in by_mode.items():
         curves = [curve(record, METRIC) for record in records]
-        rows.append([mode, len(records), *(_spread([c[e] for c in curves if e in c]) for e in EPOCHS)])
+        rows.append([mode, len(records), *(spread([c[e] for c in curves if e in c]) for e in EPOCHS)])
     headers = ["batching", "seeds", *(f"epoch {epoch}" for epoch in EPOCHS)]
     return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
 
@@ -60,24 +64,34 @@ def by_epoch(by_mode: Group) -> str:
 def by_stage(by_mode: Group, released: dict[int, float]) -> str:
     """Return a table of validation and test at the ends of the stages."""
     stages = sorted({int(stage) for records in by_mode.values() for record in records for stage in record["stages"]})
-    rows = [["released", "", *(_spread([released.get(50 if stage == 40 else stage)]) for stage in stages)]]
+    rows = [["released", "", *(spread(_known(released.get(50 if stage == 40 else stage))) for stage in stages)]]
     for mode, records in by_mode.items():
         cells = []
         for stage in stages:
             found = [record["stages"][str(stage)] for record in records if str(stage) in record["stages"]]
-            parts = (_spread([each[part]["self"]["ndcg@10"] for each in found]) for part in ("valid", "test"))
+            parts = (spread([each[part]["self"]["ndcg@10"] for each in found]) for part in ("valid", "test"))
             cells.append(" / ".join(parts) if found else "")
         rows.append([mode, len(records), *cells])
     headers = ["batching", "seeds", *(f"by epoch {stage}" for stage in stages)]
     return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
 
 
-def _spread(values: list[Any]) -> str:
-    values = [value for value in values if value is not None]
-    if not values:
-        return ""
-    mean = f"{statistics.mean(values):.4f}"
-    return f"{mean} ± {statistics.stdev(values):.4f}" if len(values) > 1 else mean
+def differences(by_mode: Group) -> list[str]:
+    """Return how far each two batchings with several seeds are apart at their last common epoch, by Welch's t-test."""
+    lines = []
+    for (one, first), (two, second) in itertools.combinations(by_mode.items(), 2):
+        curves = [[curve(record, METRIC) for record in records] for records in (first, second)]
+        epoch = min(max(found) for of_mode in curves for found in of_mode)
+        values = [[found[epoch] for found in of_mode] for of_mode in curves]
+        if min(map(len, values)) > 1:
+            apart = statistics.mean(values[0]) / statistics.mean(values[1]) - 1
+            p = stats.ttest_ind(*values, equal_var=False).pvalue
+            lines.append(f"* {one} against {two} at epoch {epoch}: {apart:+.1%}, p {p:.2f} (Welch's t over seeds)")
+    return lines
+
+
+def _known(value: float | None) -> list[float]:
+    return [] if value is None else [value]
 
 
 def _source(record: dict[str, Any]) -> str:
