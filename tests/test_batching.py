@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from recbole_mdcns.data.batching import TargetLoader
 from recbole_mdcns.data.history import HistoryIndex
 from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.model.encoder import widened
 
 CPU = torch.device("cpu")
 LENGTHS = st.lists(st.integers(2, 30), min_size=1, max_size=12)
@@ -54,13 +55,15 @@ def test_every_target_comes_once_with_its_own_history(mode, lengths, seed):
         # items are numbered from 1 in the order of the flat array: the item at place p is p + 1
         assert (batch.target == batch.history_end + 1).all()
         length = (batch.history_end - batch.history_start).clamp(max=width)
-        assert torch.equal(batch.rows.item_length, length)
-        for row, end, size in zip(batch.rows.item_seq.tolist(), batch.history_end.tolist(), length.tolist()):
+        assert torch.equal(batch.rows.in_order([part.item_length for part in batch.rows.parts]), length)
+        items = widened(batch.rows.parts, width).item_seq
+        for row, end, size in zip(batch.rows.in_order([items]).tolist(), batch.history_end.tolist(), length.tolist()):
             assert row == [*range(end - size + 1, end + 1), *[0] * (len(row) - size)]
+        widths = [part.item_seq.size(1) for part in batch.rows.parts]
         if mode == "row":
-            assert batch.rows.item_seq.size(1) == width
+            assert widths == [width]
         else:
-            assert batch.rows.item_seq.size(1) == length.max()
+            assert widths == sorted(widths) == [part.item_length.max() for part in batch.rows.parts]
     assert sorted(ends) == loader(lengths, mode, width, seed=None).end.sort().values.tolist()
     assert len(ends) == sum(lengths) - len(lengths)
 
@@ -70,19 +73,23 @@ def test_every_target_comes_once_with_its_own_history(mode, lengths, seed):
 def test_a_pass_holds_the_history_of_each_of_its_targets(lengths, width):
     for batch in loader(lengths, "user", width, with_rows=False):
         assert batch.rows is None
-        passes = batch.passes
-        sequences = passes.sequences
-        assert sequences.item_seq.size(1) == sequences.item_length.max() <= width
-        assert torch.equal(sequences.user[passes.row], batch.user)
-        last = sequences.item_seq[passes.row, passes.position]
-        assert torch.equal(last, batch.history_end)  # the item at place end - 1
-        first = sequences.item_seq[passes.row, 0]
-        assert (first > batch.history_start).all()  # of the same user
-        seen, whole = passes.position + 1, batch.history_end - batch.history_start
-        assert (seen == whole)[whole <= width].all()
-        assert (seen[whole > width] >= width - max(1, width // 2) + 1).all()
-        inside = torch.arange(sequences.item_seq.size(1)) < sequences.item_length[:, None]
-        assert ((sequences.item_seq > 0) == inside).all()
+        place = 0
+        for passes in batch.passes:
+            targets = slice(place, place + len(passes.row))
+            place = targets.stop
+            sequences = passes.sequences
+            assert sequences.item_seq.size(1) == sequences.item_length.max() <= width
+            assert torch.equal(sequences.user[passes.row], batch.user[targets])
+            last = sequences.item_seq[passes.row, passes.position]
+            assert torch.equal(last, batch.history_end[targets])  # the item at place end - 1
+            first = sequences.item_seq[passes.row, 0]
+            assert (first > batch.history_start[targets]).all()  # of the same user
+            seen, whole = passes.position + 1, (batch.history_end - batch.history_start)[targets]
+            assert (seen == whole)[whole <= width].all()
+            assert (seen[whole > width] >= width - max(1, width // 2) + 1).all()
+            inside = torch.arange(sequences.item_seq.size(1)) < sequences.item_length[:, None]
+            assert ((sequences.item_seq > 0) == inside).all()
+        assert place == len(batch)
 
 
 def test_batches_of_users_have_about_the_asked_number_of_targets_and_little_padding():
@@ -91,10 +98,25 @@ def test_batches_of_users_have_about_the_asked_number_of_targets_and_little_padd
     batches = list(loader(lengths, "user", width=50, batch_size=1024, with_rows=False))
     sizes = [len(batch) for batch in batches]
     assert all(abs(size - 1024) <= 60 for size in sorted(sizes)[1:])
-    filled = sum(int(batch.passes.sequences.item_length.sum()) for batch in batches)
-    tokens = sum(batch.passes.sequences.item_seq.numel() for batch in batches)
-    assert filled / tokens > 0.6
-    assert abs(len(loader(lengths, "user", width=50, batch_size=1024)) - len(batches)) <= 1
+    sequences = [passes.sequences for batch in batches for passes in batch.passes]
+    filled = sum(int(part.item_length.sum()) for part in sequences)
+    assert filled / sum(part.item_seq.numel() for part in sequences) > 0.6
+
+
+def test_batches_are_of_all_lengths():
+    """No batch is of short histories alone, and short ones are not in a few batches alone: steps are alike."""
+    lengths = [*[3] * 400, *[21] * 100]
+    for mode in ("row", "bucket", "user"):
+        batches = list(loader(lengths, mode, width=50, batch_size=200, with_rows=False))
+        of_short = [float((batch.user <= 400).double().mean()) for batch in batches]  # 800 of 2,800 targets
+        assert len(batches) in (14, 15)
+        assert all(share < 0.6 for share in of_short) and sum(share > 0.15 for share in of_short) >= 11
+
+
+def test_the_number_of_batches_is_known_before():
+    lengths = (np.random.default_rng(0).geometric(0.12, 3000) + 4).clip(max=60).tolist()
+    batches = loader(lengths, "user", width=50, batch_size=1024)
+    assert abs(len(batches) - len(list(batches))) <= 1
 
 
 @pytest.mark.parametrize("mode", ["row", "bucket", "user"])
@@ -135,12 +157,3 @@ def test_auto_is_the_fastest_mode_that_the_models_allow(model, peer, mode):
     assert run.config["batching"] == "auto"
     run.trainer.prepare(run.train)
     assert run.trainer.batches.mode == mode
-
-
-@pytest.mark.parametrize("mode", ["bucket", "user"])
-def test_the_host_knows_the_widths_without_looking(mode):
-    """Batches are as wide as their longest sequence and history, and no wider."""
-    for batch in loader([3, 9, 30, 60, 7] * 8, mode, width=20, with_rows=True):
-        assert batch.rows.item_seq.size(1) == int(batch.rows.item_length.max())
-        if mode == "user":
-            assert batch.passes.sequences.item_seq.size(1) == int(batch.passes.sequences.item_length.max())

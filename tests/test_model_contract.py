@@ -59,7 +59,7 @@ class TestEveryModel:
         encoding = encoder.encode(batch)
         assert encoding.shape[0] == len(batch) and encoding.isfinite().all()
         items = torch.arange(1, 151).expand(len(batch), -1)
-        expected = full_ranking(encoder.model, batch.rows)[:, 1:151]
+        expected = full_ranking(encoder.model, batch.rows.parts[0])[:, 1:151]
         if getattr(encoder, "probabilities", False):
             expected = expected.clamp(min=1e-12).log()
         torch.testing.assert_close(encoder.score(encoding, items), expected, rtol=1e-4, atol=1e-5)
@@ -119,8 +119,9 @@ class TestEveryModel:
         assert trimmable or name not in CAUSAL
         assert not trimmable or name not in ("FMLP4Rec", "LinRec")
         if trimmable:
-            length = batch.rows.item_length.clamp(max=5)
-            items = batch.rows.item_seq * (torch.arange(8) < length[:, None])
+            rows = batch.rows.parts[0]
+            length = rows.item_length.clamp(max=5)
+            items = rows.item_seq * (torch.arange(8) < length[:, None])
             short, trimmed = (Sequences(batch.user, items[:, :width], length) for width in (8, 5))
             states = [encoder.encode_sequences(sequences) for sequences in (trimmed, short)]
             torch.testing.assert_close(*states, rtol=1e-4, atol=1e-5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 
@@ -23,13 +24,31 @@ class Sequences:
 
 
 @dataclass
+class Rows:
+    """The newest items of each target's history, in parts of similar length: each is as wide as its longest.
+
+    Attributes:
+        parts: Sequences, T of them in all.
+        place: Where each target's sequence is when the parts follow each other, shape [T]; None for the same order.
+    """
+
+    parts: list[Sequences]
+    place: Tensor | None = None
+
+    def in_order(self, encodings: list[Tensor]) -> Tensor:
+        """Return encodings of the parts [n, .] in the order of the targets, shape [T, .]."""
+        joined = encodings[0] if len(encodings) == 1 else torch.cat(encodings)
+        return joined if self.place is None else joined[self.place]
+
+
+@dataclass
 class Passes:
     """Longer sequences that hold the histories of many targets: one pass of a causal model serves them all.
 
     Attributes:
         sequences: The sequences, B of them.
-        row: The sequence that a target's history is in, shape [T].
-        position: The position of the history's last item in it, shape [T].
+        row: The sequence that a target's history is in, shape [n].
+        position: The position of the history's last item in it, shape [n].
     """
 
     sequences: Sequences
@@ -48,7 +67,8 @@ class TargetBatch:
         history_end: Where its full history ends there (exclusive), shape [T].
         number: Which row of the training set each target is, shape [T].
         rows: The newest items of each history; None when every model reads ``passes``.
-        passes: The same histories inside longer sequences; None when every model reads ``rows``.
+        passes: The same histories inside longer sequences, in parts of similar length whose targets follow each other;
+            None when every model reads ``rows``.
     """
 
     user: Tensor
@@ -56,8 +76,8 @@ class TargetBatch:
     history_start: Tensor
     history_end: Tensor
     number: Tensor
-    rows: Sequences | None = None
-    passes: Passes | None = None
+    rows: Rows | None = None
+    passes: list[Passes] | None = None
 
     def __len__(self) -> int:
         return len(self.target)

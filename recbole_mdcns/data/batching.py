@@ -1,37 +1,43 @@
-"""The targets of an epoch in batches, on the training device: by row, by length bucket, or by user."""
+"""The targets of an epoch in random batches, on the training device: by row, by row without padding, or by user."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from recbole_mdcns.data.batch import Passes, Sequences, TargetBatch
+from recbole_mdcns.data.batch import Passes, Rows, Sequences, TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START, ranges
 from recbole_mdcns.data.windows import window_index, windows
 
-#: Batches of users are cut from pools of this many batches, sorted by length: little padding, yet mixed users.
-POOL = 16
+#: Sequences are divided by length into this many parts with as many targets each, and every batch has some of each.
+#: Validation NDCG@20 on Toys, SASRec + GRU4Rec, by user, after 10 epochs: .043 with 1 (batches of one length), .050 with
+#: 2, 3, 4, and with random users. A part adds about 6 % to an epoch.
+PARTS = 3
 
 
 class TargetLoader:
     """Every target of a training set exactly once per epoch, in random batches.
 
-    * ``row``: batches of random rows, each with its own history; the plain way.
-    * ``bucket``: rows of similar length share a batch, and the columns that are padding in all of them are left out.
-    * ``user``: whole sequences, each encoded once; the state at a position serves the target behind it. A step has as
-      many sequences as make about ``batch_size`` targets. Histories longer than the window L are cut into windows that
-      begin L / 2 apart: each target has at least the newest L / 2 items of its history before it.
+    * ``row``: batches of random rows, each with its own history padded to L; the plain way.
+    * ``bucket``: batches with short, middling and long histories in the same shares; those of one length class are
+      encoded together, as wide as the longest of them.
+    * ``user``: the same with whole sequences instead of rows: each is encoded once, and the state at a position serves
+      the target behind it. A step has as many sequences as make about ``batch_size`` targets. Histories longer than the
+      window L are cut into windows that begin L / 2 apart: each target has at least the newest L / 2 items of its
+      history before it.
+
+    Batches of one length alone would need fewer passes, and learn later: the shares keep all steps alike.
 
     Args:
         dataset: The training part.
         batch_size: Targets per batch.
         mode: ``row``, ``bucket`` or ``user``.
         with_rows: In mode ``user``, also give every target's own history, for a model that is not causal.
-        generator: Source of the order, on the CPU; None keeps the order of the data.
+        generator: Source of the order, on the CPU; None leaves out chance.
         device: Where batches are made.
     """
 
@@ -60,45 +66,70 @@ class TargetLoader:
         return max(1, round(total / self.batch_size)) if self.mode == "user" else -(-total // self.batch_size)
 
     def __iter__(self) -> Iterator[TargetBatch]:
-        if self.mode == "user":
-            for passes, size in self._user_batches():
-                yield self._of_passes(passes, size)
-        else:
-            for index, width in self._row_batches():
-                yield self._of_rows(index, width)
-
-    # -- rows ---------------------------------------------------------------------------------------------------------
+        return self._user_batches() if self.mode == "user" else self._row_batches()
 
     def _order(self, number: int) -> Tensor:
         order = torch.arange(number) if self.generator is None else torch.randperm(number, generator=self.generator)
         return order.to(self.device)
 
+    def _stratified(self, order: Tensor, length: Tensor, served: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Deal sequences out to batches so that each gets its share of every length.
+
+        Args:
+            order: A random order of the sequences, shape [n].
+            length: Of each sequence, shape [n].
+            served: How many targets each serves, shape [n].
+
+        Returns:
+            The sequences by length, equal ones in the random order, and the batch and part of each, all of shape [n].
+        """
+        order = order[length[order].argsort(stable=True)]
+        before = served[order].cumsum(0) - served[order]
+        chunk = before * (PARTS * len(self)) // len(self.target)
+        part, place = chunk // len(self), chunk % len(self)
+        batch_of_chunk = torch.stack([self._order(len(self)) for _ in range(PARTS)])
+        return order, batch_of_chunk[part, place], part
+
+    # -- rows ---------------------------------------------------------------------------------------------------------
+
+    def _row_batches(self) -> Iterator[TargetBatch]:
+        order = self._order(len(self.target))
+        if self.mode == "row":
+            for index in order.split(self.batch_size):
+                yield self._with_rows(self._targets(index), [_Part(len(index), self.width, 0)])
+            return
+        length = self._row_length(self.number)
+        order, batch_of, part_of = self._stratified(order, length, torch.ones_like(length))
+        inside, batches = _parts(batch_of, part_of, length[order])
+        order, begin = order[inside], 0
+        for parts in batches:
+            end = begin + sum(part.number for part in parts)
+            yield self._with_rows(self._targets(order[begin:end]), parts)
+            begin = end
+
     def _targets(self, index: Tensor) -> TargetBatch:
         start, end = self.start[index], self.end[index]
         return TargetBatch(self.user[index], self.target[index], start, end, self.number[index])
 
-    def _row_batches(self) -> list[tuple[Tensor, int]]:
-        order = self._order(len(self.target))
-        if self.mode == "row":
-            return [(index, self.width) for index in order.split(self.batch_size)]
-        length = (self.end - self.start).clamp(max=self.width)
-        batches = self._shuffled(order[length[order].argsort(stable=True)].split(self.batch_size))
-        return list(zip(batches, _totals(length, batches, Tensor.max)))
+    def _row_length(self, index: Tensor) -> Tensor:
+        return (self.end[index] - self.start[index]).clamp(max=self.width)
 
-    def _shuffled(self, batches: Sequence[Tensor]) -> list[Tensor]:
-        return [batches[number] for number in self._order(len(batches)).tolist()]
-
-    def _of_rows(self, index: Tensor, width: int) -> TargetBatch:
-        batch = self._targets(index)
-        batch.rows = self._histories(batch, width)
+    def _with_rows(self, batch: TargetBatch, parts: list[_Part], order: Tensor | None = None) -> TargetBatch:
+        """Give a batch its targets' histories, in parts; ``order`` puts its targets into the order of the parts."""
+        user, start, end = batch.user, batch.history_start, batch.history_end
+        if order is not None:
+            user, start, end = user[order], start[order], end[order]
+        found, begin = [], 0
+        for part in parts:
+            some = slice(begin, begin + part.number)
+            place, filled = window_index(start[some], end[some], part.width, self.pad_side)
+            length = (end[some] - start[some]).clamp(max=self.width)
+            if self.pad_side == "left":
+                length = torch.full_like(length, part.width)
+            found.append(Sequences(user[some], windows(self.items, place, filled), length))
+            begin += part.number
+        batch.rows = Rows(found, None if order is None else order.argsort())
         return batch
-
-    def _histories(self, batch: TargetBatch, width: int) -> Sequences:
-        length = (batch.history_end - batch.history_start).clamp(max=self.width)
-        place, filled = window_index(batch.history_start, batch.history_end, width, self.pad_side)
-        if self.pad_side == "left":
-            length = torch.full_like(length, width)
-        return Sequences(batch.user, windows(self.items, place, filled), length)
 
     # -- users --------------------------------------------------------------------------------------------------------
 
@@ -116,45 +147,72 @@ class TargetLoader:
         self.begin = begin[self.first]
         self.length = self.end[self.first + self.count - 1] - self.begin
 
-    def _user_batches(self) -> list[tuple[Tensor, _Size]]:
-        order = self._order(len(self.first))
-        pool = self.count[order].cumsum(0) // (POOL * self.batch_size)
-        order = order[(pool * (self.width + 1) + self.length[order]).argsort(stable=True)]
-        before = self.count[order].cumsum(0) - self.count[order]
-        sizes = torch.bincount(before // self.batch_size)
-        batches = self._shuffled(order.split(sizes[sizes > 0].tolist()))
-        last = self.first + self.count - 1
-        row_length = (self.end[last] - self.start[last]).clamp(max=self.width)
-        return [
-            (passes, _Size(*size))
-            for passes, *size in zip(
-                batches,
-                _totals(self.count, batches, Tensor.sum),
-                _totals(self.length, batches, Tensor.max),
-                _totals(row_length, batches, Tensor.max),
-            )
-        ]
+    def _user_batches(self) -> Iterator[TargetBatch]:
+        order, batch_of, part_of = self._stratified(self._order(len(self.first)), self.length, self.count)
+        inside, batches = _parts(batch_of, part_of, self.length[order], self.count[order])
+        order, batch_of = order[inside], batch_of[inside]
+        row_order, row_batches = self._rows_of_passes(order, batch_of) if self.with_rows else (None, [])
+        begin = first = 0
+        for number, parts in enumerate(batches):
+            batch = self._of_passes(order[begin : begin + sum(part.number for part in parts)], parts)
+            begin += sum(part.number for part in parts)
+            if row_order is not None:
+                batch = self._with_rows(batch, row_batches[number], row_order[first : first + len(batch)] - first)
+            first += len(batch)
+            yield batch
 
-    def _of_passes(self, passes: Tensor, size: _Size) -> TargetBatch:
-        row, index = ranges(self.first[passes], self.count[passes], size.targets)
+    def _rows_of_passes(self, order: Tensor, batch_of: Tensor) -> tuple[Tensor, list[list[_Part]]]:
+        """Return how the rows of the passes' targets are encoded, by length inside each batch."""
+        pass_of, index = ranges(self.first[order], self.count[order])
+        batch_of, length = batch_of[pass_of], self._row_length(index)
+        by_length = (batch_of * (self.width + 1) + length).argsort(stable=True)
+        size = torch.bincount(batch_of)
+        place = torch.arange(len(index), device=self.device) - (size.cumsum(0) - size)[batch_of]
+        part_of = torch.empty_like(place)
+        part_of[by_length] = place * PARTS // size[batch_of]
+        return _parts(batch_of, part_of, length)
+
+    def _of_passes(self, passes: Tensor, parts: list[_Part]) -> TargetBatch:
+        pass_of, index = ranges(self.first[passes], self.count[passes], sum(part.targets for part in parts))
         batch = self._targets(index)
-        begin, length = self.begin[passes], self.length[passes]
-        where, filled = window_index(begin, begin + length, size.width, "right")
-        sequences = Sequences(self.user[self.first[passes]], windows(self.items, where, filled), length)
-        batch.passes = Passes(sequences, row, batch.history_end - begin[row] - 1)
-        if self.with_rows:
-            batch.rows = self._histories(batch, size.row_width)
+        begin, length, user = self.begin[passes], self.length[passes], self.user[self.first[passes]]
+        position = batch.history_end - begin[pass_of] - 1
+        batch.passes, first, target = [], 0, 0
+        for part in parts:
+            some, targets = slice(first, first + part.number), slice(target, target + part.targets)
+            where, filled = window_index(begin[some], begin[some] + length[some], part.width, "right")
+            sequences = Sequences(user[some], windows(self.items, where, filled), length[some])
+            batch.passes.append(Passes(sequences, pass_of[targets] - first, position[targets]))
+            first, target = first + part.number, target + part.targets
         return batch
 
 
-class _Size(NamedTuple):
-    """What a batch of passes needs to know on the host."""
+class _Part(NamedTuple):
+    """What the host needs to know of sequences that are encoded together: how many, how wide, for how many targets."""
 
-    targets: int
+    number: int
     width: int
-    row_width: int
+    targets: int
 
 
-def _totals(values: Tensor, batches: Sequence[Tensor], total: Callable[[Tensor], Tensor]) -> list[int]:
-    """Return a number for each batch, reading the device once for all of them."""
-    return torch.stack([total(values[index]) for index in batches]).tolist()
+def _parts(
+    batch_of: Tensor, part_of: Tensor, length: Tensor, served: Tensor | None = None
+) -> tuple[Tensor, list[list[_Part]]]:
+    """Put sequences that are encoded together beside each other, reading the device once for all of them.
+
+    Args:
+        batch_of: The batch of each sequence, shape [n].
+        part_of: Its part in there, from 0 to PARTS - 1, shape [n].
+        length: Its length, shape [n].
+        served: How many targets it serves, shape [n]; one each without.
+
+    Returns:
+        The order by batch and part, shape [n], and the parts of each batch; those without a sequence are left out.
+    """
+    key = batch_of * PARTS + part_of
+    numbers = torch.bincount(key, minlength=(int(batch_of.max()) + 1) * PARTS)
+    widths = torch.zeros_like(numbers).scatter_reduce(0, key, length, "amax")
+    targets = numbers if served is None else torch.zeros_like(numbers).scatter_add(0, key, served)
+    table = torch.stack([numbers, widths, targets], 1).view(-1, PARTS, 3).tolist()
+    batches = [[_Part(*part) for part in batch if part[0]] for batch in table]
+    return key.argsort(stable=True), [parts for parts in batches if parts]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +12,7 @@ from recbole.data.interaction import Interaction
 from recbole.model.abstract_recommender import SequentialRecommender
 from torch import Tensor
 
-from recbole_mdcns.data.batch import Sequences, TargetBatch
+from recbole_mdcns.data.batch import Passes, Sequences, TargetBatch
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.scoring import pool_scores
 
@@ -52,11 +51,15 @@ class Encoder(ABC):
     def encode(self, batch: TargetBatch) -> Tensor:
         """Encode the histories of a batch, in the model's current mode, shape [T, .]: the cheapest way it allows."""
         if self.causal and batch.passes is not None:
-            states = self.position_states(batch.passes.sequences)
-            assert states is not None
-            return states[batch.passes.row, batch.passes.position]
+            return torch.cat([self._encode_passes(passes) for passes in batch.passes])
         assert batch.rows is not None
-        return self.encode_sequences(batch.rows if self.trimmable else widened(batch.rows, self.model.max_seq_length))
+        parts = batch.rows.parts if self.trimmable else [widened(batch.rows.parts, self.model.max_seq_length)]
+        return batch.rows.in_order([self.encode_sequences(part) for part in parts])
+
+    def _encode_passes(self, passes: Passes) -> Tensor:
+        states = self.position_states(passes.sequences)
+        assert states is not None
+        return states[passes.row, passes.position]
 
     def trimmed(self, rows: Interaction) -> Interaction:
         """Return RecBole's rows without the columns that are padding in all of them, where the model allows it."""
@@ -174,10 +177,11 @@ class FullRankingEncoder(Encoder):
         return encoding.float()
 
 
-def widened(sequences: Sequences, width: int) -> Sequences:
-    """Pad right-padded sequences to a width, for models that count on it."""
-    missing = width - sequences.item_seq.size(1)
-    return replace(sequences, item_seq=F.pad(sequences.item_seq, (0, missing))) if missing else sequences
+def widened(parts: list[Sequences], width: int) -> Sequences:
+    """Join right-padded sequences, padded to a width, for models that count on it."""
+    items = torch.cat([F.pad(part.item_seq, (0, width - part.item_seq.size(1))) for part in parts])
+    users, lengths = ([getattr(part, field) for part in parts] for field in ("user", "item_length"))
+    return Sequences(torch.cat(users), items, torch.cat(lengths))
 
 
 def forward_fields(model: SequentialRecommender) -> list[str]:
