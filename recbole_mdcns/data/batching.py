@@ -14,8 +14,8 @@ from recbole_mdcns.data.history import HISTORY_END, HISTORY_START, ranges
 from recbole_mdcns.data.windows import window_index, windows
 
 #: Sequences are divided by length into this many parts with as many targets each, and every batch has some of each.
-#: Validation NDCG@20 on Toys, SASRec + GRU4Rec, by user, after 10 epochs: .043 with 1 (batches of one length), .050 with
-#: 2, 3, 4, and with random users. A part adds about 6 % to an epoch.
+#: Validation NDCG@20 on Toys, SASRec + GRU4Rec, by user, after 10 epochs: .043 with 1 (batches of one length), .050
+#: with 2, 3, 4, and with random users. A part adds about 6 % to an epoch.
 PARTS = 3
 
 
