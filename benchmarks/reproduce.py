@@ -94,22 +94,18 @@ def asked_rows(options: argparse.Namespace) -> list[layout.Row]:
         UserError: A name is not in the table.
     """
     rows = layout.rows(options.table)
-    for option, allowed in (
-        ("datasets", {name for row in rows for name in (row.dataset, layout.DATASETS[row.dataset])}),
-        ("models", {row.backbone for row in rows}),
-        ("methods", {row.method for row in rows}),
-    ):
-        wanted = getattr(options, option)
-        names = wanted.split(",") if wanted else sorted(allowed)
-        for name in names:
-            if name not in allowed:
-                raise UserError(f"--{option}: {options.table} has no {name}; it has {', '.join(sorted(allowed))}")
-        values = {
-            "datasets": lambda row: (row.dataset, layout.DATASETS[row.dataset]),
-            "models": lambda row: (row.backbone,),
-            "methods": lambda row: (row.method,),
-        }[option]
-        rows = [row for row in rows if set(values(row)) & set(names)]
+    names_of = {
+        "datasets": lambda row: {row.dataset, layout.DATASETS[row.dataset]},
+        "models": lambda row: {row.backbone},
+        "methods": lambda row: {row.method},
+    }
+    for option, names in names_of.items():
+        allowed = set().union(*map(names, rows))
+        wanted = set(getattr(options, option).split(",")) if getattr(options, option) else allowed
+        if wanted - allowed:
+            unknown, known = sorted(wanted - allowed)[0], ", ".join(sorted(allowed))
+            raise UserError(f"--{option}: {options.table} has no {unknown}; it has {known}")
+        rows = [row for row in rows if names(row) & wanted]
     return rows
 
 

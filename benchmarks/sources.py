@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 
-def spread(values: Sequence[float], digits: int = 4) -> str:
+def spread(values: Sequence[float]) -> str:
     """Return mean and, of several, standard deviation; nothing of none."""
     if not values:
         return ""
-    deviation = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.{digits}f}{deviation}"
+    deviation = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.4f}{deviation}"
 
 
 def sources(records: Sequence[dict[str, Any]], note: str | None = None) -> list[str]:

@@ -49,20 +49,15 @@ def ray_tune() -> Any:
     """Return the names of Ray Tune that moved between 2.6 and 2.41: ``report``, ``RunConfig``, ``FailureConfig``."""
     from types import SimpleNamespace
 
+    import ray
     from ray import tune
 
-    if hasattr(tune, "RunConfig") and hasattr(tune, "report") and not _is_old_ray():
+    if tuple(map(int, ray.__version__.split(".")[:2])) >= (2, 41):
         return SimpleNamespace(report=tune.report, RunConfig=tune.RunConfig, FailureConfig=tune.FailureConfig)
     from ray import air
     from ray.air import session
 
     return SimpleNamespace(report=session.report, RunConfig=air.RunConfig, FailureConfig=air.FailureConfig)
-
-
-def _is_old_ray() -> bool:
-    import ray
-
-    return tuple(map(int, ray.__version__.split(".")[:2])) < (2, 41)
 
 
 @contextlib.contextmanager

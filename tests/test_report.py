@@ -13,7 +13,7 @@ sys.path.insert(0, str(BENCHMARKS))
 
 from paper_tables import layout  # noqa: E402
 from paper_tables.cells import fill, unique  # noqa: E402
-from paper_tables.render import latex, markdown  # noqa: E402
+from paper_tables.render import markdown  # noqa: E402
 from paper_tables.significance import bootstrap, holm, paired_t, values_of_users  # noqa: E402
 from report import write_report  # noqa: E402
 
@@ -140,7 +140,7 @@ def test_the_report_works_without_a_network_and_latex_compiles(tmp_path):
     page = (tmp_path / "out" / "amazon-beauty.md").read_text()
     assert "1,000 users" in page and "| SASRec + Mamba4Rec | mdcns " in page and "* commit: abc" in page
     tex = (tmp_path / "out" / "table3.tex").read_text()
-    assert tex.count(r"\midrule") == 2 and r"\textbf{" in tex and r"\textbf" in latex("table3", [], []) + tex
+    assert tex.count(r"\midrule") == 2 and r"\textbf{" in tex
     compiler = shutil.which("pdflatex") or shutil.which("tectonic")
     if compiler:
         document = r"\documentclass{article}\usepackage{booktabs}\begin{document}" + tex + r"\end{document}"

@@ -65,9 +65,6 @@ def test_all_extras_off_is_dns_plus_on_the_self_model_alone():
     fit(dns, saved=False)
     for name, weight in states(dns.trainer)[0].items():
         assert torch.allclose(states(mdcns.trainer)[0][name], weight, atol=1e-4), name
-    assert mdcns.trainer.history[-1]["valid"]["ndcg@20"] == pytest.approx(
-        dns.trainer.history[-1]["valid"]["ndcg@20"], abs=0.01
-    )
 
 
 def test_each_extra_changes_the_run():

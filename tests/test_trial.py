@@ -4,12 +4,12 @@ import json
 from dataclasses import asdict
 
 import pytest
-import torch
 from test_grid import sweep_of
 
 from recbole_mdcns.data.load import load_dataset
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.quick_start import run_recbole_mdcns
+from recbole_mdcns.trainer import checkpoint
 from recbole_mdcns.tuning.grid import trials
 from recbole_mdcns.tuning.store import Store
 from recbole_mdcns.tuning.trial import add_test, describe, end_trial, run_trial, trial_config
@@ -64,7 +64,8 @@ def test_a_trial_that_was_killed_goes_on_and_ends_with_the_same_record():
     with pytest.raises(KeyboardInterrupt):
         run_trial(trial, Store("broken"), report=killed)
     reports, store = [], Store("broken")
-    seconds = [entry["train_seconds"] for entry in torch.load(*store.folder.rglob("*-last.pth"))["history"]]
+    state = checkpoint.load(*store.folder.rglob("*-last.pth"), "training")
+    seconds = [entry["train_seconds"] for entry in state["history"]]
     again = run_trial(trial, store, report=lambda epoch, _: reports.append(epoch), retries=1)
     assert reports == [1, 2, 3, 4]  # the first two from the checkpoint
     assert [entry["train_seconds"] for entry in again["epochs"]][:2] == seconds

@@ -48,10 +48,10 @@ def _run(options: argparse.Namespace, sweep: Sweep, store: Store) -> int:
         return _status(options, sweep, store)
     records = run_sweep(sweep, store, options.address, options.dashboard)
     _print(best_table(records, sweep.seeds))
-    left = len(progress(sweep, store)[1]) - sum(record["status"] == FAILED for record in records)
+    failed = [record for record in records if record["status"] == FAILED]
+    left = len(progress(sweep, store)[1]) - len(failed) if sweep.sweep_hours is not None else 0
     if left:
         print(f"\nsweep_hours = {sweep.sweep_hours} are over, {left} trials are left: the same command goes on")
-    failed = [record for record in records if record["status"] == FAILED]
     for record in failed:
         cell, reason = Cell(**record["trial"]["cell"]), record["error"].strip().splitlines()[-1]
         print(f"failed: {cell}, {record['trial']['setting']}: {reason}", file=sys.stderr)
