@@ -11,7 +11,7 @@ from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.record import SCHEMA_VERSION
 from recbole_mdcns.tuning.driver import sweep_records
 from recbole_mdcns.tuning.grid import Cell, cells, make_trial, settings_of, trials
-from recbole_mdcns.tuning.progress import progress, total_hours, trial_seconds
+from recbole_mdcns.tuning.progress import measured, progress, total_hours, trial_seconds
 from recbole_mdcns.tuning.space import draws
 from recbole_mdcns.tuning.store import Store
 from recbole_mdcns.tuning.sweep_file import read_sweep
@@ -144,19 +144,27 @@ def test_shipped_sweeps_are_whole(path):
 
 
 def test_time_is_estimated_from_the_most_similar_trials():
-    def record(sampler, seconds, epochs):
+    def record(sampler, seconds, epochs, limit=80, status="finished"):
         cell = {"dataset": "d", "protocol": "p", "model": "m", "peer": None, "sampler": sampler, "loss": "BCE"}
-        return {"status": "finished", "trial": {"cell": cell}, "seconds_per_epoch": seconds, "epochs": [{}] * epochs}
+        lines = {"seconds_per_epoch": seconds, "epochs": [{}] * epochs, "config": {"epochs": limit}}
+        return {"schema": SCHEMA_VERSION, "status": status, "trial": {"key": sampler, "cell": cell}, **lines}
 
-    records = [record("rns", 2.0, 10), record("mdcns", 5.0, 20), {"status": "failed", "trial": {"cell": {}}}]
+    Store("a").write(record("rns", 2.0, 10))
+    Store("b").write(record("mdcns", 5.0, 20))
+    Store("b").write(record("ce", 9.0, 7, status="failed"))
+    Path("b/records/damaged.json").write_text("{")
+    records = measured(".")
+    assert [each["trial"]["cell"]["sampler"] for each in records] == ["rns", "mdcns"]
     cell = Cell(**records[0]["trial"]["cell"])
     assert trial_seconds((cell, 300), records) == 20  # as many epochs as the other one ran
     assert trial_seconds((cell, 4), records) == 8
     assert trial_seconds((replace(cell, sampler="dns"), 300), records) == 3.5 * 15
-    elsewhere = replace(cell, dataset="other")
-    assert trial_seconds((elsewhere, 300), records) is None
-    assert total_hours([(cell, 300), (cell, 4)], records, 2) == 14 / 3600
-    assert total_hours([(cell, 300), (elsewhere, 4)], records, 2) is None
+    assert trial_seconds((replace(cell, dataset="other"), 300), records) is None
+    assert total_hours([(cell, 300), (cell, 4)], records) == 28 / 3600
+    assert total_hours([(cell, 300), (replace(cell, dataset="other"), 4)], records) is None
+    records.append(record("rns", 4.0, 3, limit=3))  # cut off: says how long an epoch takes, and not how many there are
+    assert trial_seconds((cell, 300), records) == 3.0 * 10
+    assert trial_seconds((cell, 300), records[-1:]) == 4.0 * 300
 
 
 def test_progress_counts_what_the_sweep_asks_for_now():

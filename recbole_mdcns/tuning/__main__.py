@@ -14,7 +14,7 @@ from recbole_mdcns.errors import UserError
 from recbole_mdcns.tuning.driver import run_sweep, sweep_records
 from recbole_mdcns.tuning.grid import Cell
 from recbole_mdcns.tuning.packed import SUFFIX, pack_records
-from recbole_mdcns.tuning.progress import at_once, progress, total_hours
+from recbole_mdcns.tuning.progress import at_once, measured, progress, total_hours
 from recbole_mdcns.tuning.select import best_table, flat_rows
 from recbole_mdcns.tuning.store import FAILED, Store
 from recbole_mdcns.tuning.sweep_file import Sweep, read_sweep
@@ -62,11 +62,13 @@ def _status(options: argparse.Namespace, sweep: Sweep, store: Store) -> int:
     """Print how far each cell is, and the hours that the rest should take."""
     rows, rest = progress(sweep, store)
     _print(rows)
-    parallel = at_once(sweep)
-    hours = total_hours(rest, sweep_records(sweep, store), parallel)
-    time = "unknown: nothing like one of them is done yet" if hours is None else f"about {hours:.1f} hours"
-    number = sum(row["trials"] for row in rows)
-    print(f"\n{len(rows)} cells, {number} trials, {len(rest)} to run; time, {parallel} at once: {time}")
+    print(f"\n{len(rows)} cells, {sum(row['trials'] for row in rows)} trials, {len(rest)} to run")
+    hours, parallel = total_hours(rest, measured(options.storage)), at_once(sweep)
+    if hours is None:
+        print("time: unknown, nothing like one of them is done yet")
+    else:
+        of_gpus = f" ({hours * sweep.gpus:.1f} GPU hours)" if sweep.gpus else ""
+        print(f"time: {hours:.1f} hours of training{of_gpus}, {hours / parallel:.1f} with {parallel} at once")
     return 0
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
+import torch
+
+from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.tuning.driver import sweep_records
 from recbole_mdcns.tuning.grid import Cell, cells, make_trial, trials
-from recbole_mdcns.tuning.store import FAILED, FINISHED, STOPPED, Store
+from recbole_mdcns.tuning.store import FAILED, FINISHED, STOPPED, Store, checked_record
 from recbole_mdcns.tuning.sweep_file import Sweep
 
 #: A trial still to run: its cell, and the most epochs that it may train.
@@ -42,29 +47,40 @@ def progress(sweep: Sweep, store: Store) -> tuple[list[dict[str, Any]], list[Job
     return rows, rest
 
 
+def measured(storage: str | Path) -> list[dict[str, Any]]:
+    """Return what has been trained in any sweep of a folder; records that cannot be read do not count."""
+    found = []
+    for path in sorted(Path(storage).glob("*/records/*.json")):
+        with contextlib.suppress(ConfigError):
+            found.append(checked_record(path.read_text(encoding="utf-8"), str(path)))
+    return [record for record in found if record["status"] != FAILED]
+
+
 def trial_seconds(job: Job, records: Iterable[dict[str, Any]]) -> float | None:
     """Return the seconds that a trial should take, by the most similar trials done; None without any.
 
-    A trial counts for as many epochs as those trained in the mean, but not for more than it may.
+    It counts for as many epochs as those took in the mean that were not cut off at fewer than it may train.
     """
     cell, epochs = job
-    done = [record for record in records if record["status"] != FAILED]
     for names in _LIKENESS:
-        alike = [r for r in done if all(r["trial"]["cell"][name] == getattr(cell, name) for name in names)]
+        alike = [r for r in records if all(r["trial"]["cell"][name] == getattr(cell, name) for name in names)]
         if alike:
-            seconds = statistics.median(record["seconds_per_epoch"] for record in alike)
-            return seconds * min(epochs, statistics.mean(len(record["epochs"]) for record in alike))
+            whole = [r for r in alike if len(r["epochs"]) < r["config"]["epochs"] or r["config"]["epochs"] >= epochs]
+            length = statistics.mean([min(epochs, len(r["epochs"])) for r in whole] or [epochs])
+            return length * statistics.median(record["seconds_per_epoch"] for record in alike)
     return None
 
 
-def total_hours(rest: Sequence[Job], records: Sequence[dict[str, Any]], parallel: float) -> float | None:
-    """Return the hours that trials should take side by side; None where nothing like one of them is done."""
+def total_hours(rest: Sequence[Job], records: Sequence[dict[str, Any]]) -> float | None:
+    """Return the hours of trials one after the other; None where nothing like one of them is done."""
     known = {job: trial_seconds(job, records) for job in set(rest)}
     seconds = [known[job] for job in rest]
-    return None if None in seconds else sum(filter(None, seconds)) / parallel / 3600
+    return None if None in seconds else sum(filter(None, seconds)) / 3600
 
 
 def at_once(sweep: Sweep) -> int:
     """Return how many trials fit on this machine side by side."""
-    by_cores = max(1, int((os.cpu_count() or 1) / sweep.cpus)) if sweep.cpus else os.cpu_count() or 1
-    return min(by_cores, sweep.max_concurrent or by_cores)
+    limits = [sweep.max_concurrent] if sweep.max_concurrent else []
+    limits += [int((os.cpu_count() or 1) / sweep.cpus)] if sweep.cpus else []
+    limits += [int(torch.cuda.device_count() / sweep.gpus)] if sweep.gpus else []
+    return max(1, min(limits, default=1))
