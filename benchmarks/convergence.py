@@ -4,13 +4,14 @@
         --data_path=DIR --result_file=benchmarks/results/convergence/amazon-beauty-GRU4Rec-row.json
     python benchmarks/convergence.py --out benchmarks/results/convergence
 
-Reads every record in OUT. The released curves are validation NDCG@10 of the self model, one seed, another random split
-of the users; epochs count from 1. Needs matplotlib.
+Reads every record in OUT. The released curves are NDCG@10 of the self model in logs of MDCNS (SASRec, BCE, gamma 1,
+tau 1), one seed, another random split of the users; epochs count from 1. Needs matplotlib.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -19,21 +20,7 @@ from figure import saved_figure
 from tabulate import tabulate
 
 METRIC = "ndcg@10"
-#: Of the released logs of MDCNS (SASRec, BCE, gamma 1, tau 1), by dataset and peer: validation by epoch.
-RELEASED = {
-    ("amazon-beauty", "Mamba4Rec"): {1: 0.0130, 3: 0.0321, 5: 0.0433, 10: 0.0509, 20: 0.0554, 50: 0.0591, 100: 0.0596},
-    ("amazon-beauty", "GRU4Rec"): {1: 0.0029, 3: 0.0219, 5: 0.0308, 10: 0.0460, 20: 0.0526, 50: 0.0553, 100: 0.0595},
-    ("amazon-toys-games", "Mamba4Rec"): {
-        1: 0.0041,
-        3: 0.0190,
-        5: 0.0489,
-        10: 0.0590,
-        20: 0.0650,
-        50: 0.0700,
-        100: 0.0692,
-    },
-    ("lastfm", "Mamba4Rec"): {1: 0.0098, 3: 0.0266, 5: 0.0710, 10: 0.0971, 20: 0.1135, 50: 0.1299, 100: 0.1336},
-}
+RELEASED = Path(__file__).parent / "paper" / "released_curves.csv"
 
 
 def main() -> None:
@@ -58,11 +45,21 @@ def curve(record: dict[str, Any], metric: str = METRIC) -> dict[int, float]:
     return {entry["epoch"] + 1: entry["valid"][metric] for entry in record["epochs"] if "valid" in entry}
 
 
+def released_curve(dataset: str, peer: str, part: str = "valid") -> dict[int, float]:
+    """Return NDCG@10 of a released log by epoch, from 1; empty where there is none."""
+    with RELEASED.open(encoding="utf-8") as file:
+        return {
+            int(line["epoch"]): float(line[part])
+            for line in csv.DictReader(file)
+            if (line["dataset"], line["peer"]) == (dataset, peer)
+        }
+
+
 def page(groups: dict[tuple[str, str], dict[str, dict[str, Any]]], remark: str) -> str:
     """Return one table per dataset and peer, and how each run was made."""
     lines = ["# Convergence beside the released logs", "", f"Validation {METRIC} of SASRec by epoch, protocol `paper`."]
     for (dataset, peer), records in groups.items():
-        released = RELEASED.get((dataset, peer), {})
+        released = released_curve(dataset, peer)
         epochs = sorted({*released, 2, 4, 6} & {epoch for record in records.values() for epoch in curve(record)})
         rows = [["released", *(_cell(released.get(epoch)) for epoch in epochs), "", "", ""]]
         for name, record in records.items():
@@ -99,7 +96,7 @@ def draw(groups: dict[tuple[str, str], dict[str, dict[str, Any]]], path: Path) -
                 found = curve(record)
                 axis.plot(list(found), list(found.values()), label=name)
             last = max(epoch for record in records.values() for epoch in curve(record))
-            released = {k: v for k, v in RELEASED.get((dataset, peer), {}).items() if k <= last}
+            released = {k: v for k, v in released_curve(dataset, peer).items() if k <= last}
             axis.plot(list(released), list(released.values()), "k^", label="released")
             axis.set(title=f"{dataset}, SASRec + {peer}", xlabel="epoch", ylabel=f"validation {METRIC}")
             axis.legend(fontsize=7)

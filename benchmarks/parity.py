@@ -17,7 +17,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from convergence import RELEASED, curve
+from convergence import curve, released_curve
 from figure import saved_figure
 from scipy import stats
 from sources import spread
@@ -26,6 +26,9 @@ from tabulate import tabulate
 Group = dict[str, list[dict[str, Any]]]
 #: The metric that batchings are compared by, and the epochs shown.
 METRIC, EPOCHS = "ndcg@20", (1, 2, 3, 5, 10, 20, 30, 40)
+PARTS = ("valid", "test")
+#: The default ``split_seed``: other splits are named.
+SPLIT = 42
 
 
 def main() -> None:
@@ -36,15 +39,18 @@ def main() -> None:
     groups: dict[tuple[str, str], Group] = defaultdict(lambda: defaultdict(list))
     for path in sorted(folder.glob("*.json")):
         record = json.loads(path.read_text(encoding="utf-8"))
-        groups[record["dataset"], record["peer_model"]][record["config"]["batching"]].append(record)
+        groups[record["dataset"], record["peer_model"]][_label(record["config"])].append(record)
     lines = ["# Batchings side by side", "", "SASRec, protocol `paper`, mean ± standard deviation over seeds."]
     for (dataset, peer), by_mode in groups.items():
         lines += ["", f"## {dataset}, peer {peer}", "", f"Validation {METRIC} by epoch:", "", by_epoch(by_mode), ""]
         lines += [*differences(by_mode), ""]
         lines += ["Validation / test ndcg@10, at the epoch that validation chose so far:", ""]
-        lines += [by_stage(by_mode, RELEASED.get((dataset, peer), {})), ""]
+        lines += [by_stage(by_mode, *(released_curve(dataset, peer, part) for part in PARTS)), ""]
     sources = {_source(record) for by_mode in groups.values() for records in by_mode.values() for record in records}
-    remark = "The released row: validation in the published logs at these epochs (50 stands for 40), another split."
+    remark = (
+        "Released: the published logs at these epochs (50 stands for 40), one seed, another split; in brackets the "
+        "difference from them."
+    )
     lines += [remark, "", *sorted(sources), "", "![curves](curves.png)", ""]
     (folder / "README.md").write_text("\n".join(lines), encoding="utf-8")
     draw(groups, folder / "curves.png")
@@ -61,16 +67,21 @@ def by_epoch(by_mode: Group) -> str:
     return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
 
 
-def by_stage(by_mode: Group, released: dict[int, float]) -> str:
-    """Return a table of validation and test at the ends of the stages."""
+def by_stage(by_mode: Group, *released: dict[int, float]) -> str:
+    """Return a table of validation and test at the ends of the stages, and how far the released curves are."""
     stages = sorted({int(stage) for records in by_mode.values() for record in records for stage in record["stages"]})
-    rows = [["released", "", *(spread(_known(released.get(50 if stage == 40 else stage))) for stage in stages)]]
+    near = {stage: 50 if stage == 40 else stage for stage in stages}
+    rows = [["released", "", *(" / ".join(f"{c[near[s]]:.4f}" for c in released if near[s] in c) for s in stages)]]
     for mode, records in by_mode.items():
         cells = []
         for stage in stages:
             found = [record["stages"][str(stage)] for record in records if str(stage) in record["stages"]]
-            parts = (spread([each[part]["self"]["ndcg@10"] for each in found]) for part in ("valid", "test"))
-            cells.append(" / ".join(parts) if found else "")
+            halves = []
+            for part, of_log in zip(PARTS, released):
+                values = [each[part]["self"]["ndcg@10"] for each in found]
+                apart = f" ({statistics.mean(values) / of_log[near[stage]] - 1:+.0%})" if values and of_log else ""
+                halves.append(spread(values) + apart)
+            cells.append(" / ".join(halves) if found else "")
         rows.append([mode, len(records), *cells])
     headers = ["batching", "seeds", *(f"by epoch {stage}" for stage in stages)]
     return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
@@ -90,8 +101,8 @@ def differences(by_mode: Group) -> list[str]:
     return lines
 
 
-def _known(value: float | None) -> list[float]:
-    return [] if value is None else [value]
+def _label(config: dict[str, Any]) -> str:
+    return config["batching"] + ("" if config["split_seed"] == SPLIT else f", split {config['split_seed']}")
 
 
 def _source(record: dict[str, Any]) -> str:
