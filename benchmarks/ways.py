@@ -24,7 +24,7 @@ from released_step import ReleasedTraining
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.data.load import load_splits
 from recbole_mdcns.evaluation.metrics import PlainEvaluator
-from recbole_mdcns.quick_start import build_model, build_trainer
+from recbole_mdcns.quick_start import build_trainer
 
 PARTS = ("batches", "sampling", "encoding", "scoring and losses", "backward", "optimiser")
 RELEASED, ALONE, AS_IT_COMES = "released step", "RecBole's SASRec alone", "the same, anomaly detection on as it comes"
@@ -166,7 +166,7 @@ def released(options: argparse.Namespace, peer: str) -> Way:
     config = MDCNSConfig(options.model, options.dataset, config_dict=keys)
     _, splits = load_splits(config)
     data = splits["train"]._dataset
-    models = [build_model(each, data) for each in (config, *config.peer_configs())]
+    models = [each.model_class(each, data).to(each["device"]) for each in (config, *config.peer_configs())]
     training = ReleasedTraining(data, models, options.candidates, options.batch_size, options.workers)
 
     def watch(parts: Parts) -> None:

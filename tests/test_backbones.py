@@ -4,9 +4,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 from conftest import tiny_run
+from recbole.model.layers import FeedForward
 from recbole.trainer import Trainer
 
 from recbole_mdcns.model.fmlp4rec import FilterLayer
+from recbole_mdcns.model.fused import fuse_activations
 from recbole_mdcns.model.linrec import LinearAttention, linear_attention
 from recbole_mdcns.model.mamba4rec import MambaMixer
 from recbole_mdcns.model.selective_scan import selective_scan
@@ -44,13 +46,50 @@ def test_linear_attention_equals_the_quadratic_form():
 
 def test_linrec_uses_it_in_every_layer_and_sees_all_positions():
     run = tiny_run("LinRec", neg_sampler="rns")
-    layers = [layer.multi_head_attention for layer in run.trainer.model.trm_encoder.layer]
+    layers = list(run.trainer.model.mixers)
     assert len(layers) == 2 and all(isinstance(layer, LinearAttention) for layer in layers)
     layer = layers[0].eval()
     states = torch.randn(1, 5, 16)
     changed = states.clone()
     changed[0, 4] += 1.0
-    assert not torch.allclose(layer(states, None)[0, 0], layer(changed, None)[0, 0])
+    assert not torch.allclose(layer(states)[0, 0], layer(changed)[0, 0])
+
+
+@pytest.mark.parametrize("model", ["FMLP4Rec", "LinRec"])
+def test_the_last_state_alone_equals_it_among_all_states(model):
+    model = tiny_run(model, neg_sampler="rns").trainer.model.eval()
+    items, lengths = torch.randint(1, model.n_items, (4, model.max_seq_length)), torch.tensor([1, 2, 3, 5])
+    states = model.LayerNorm(model.item_embedding(items) + model.position_embedding.weight)
+    for mixer, feed_forward in zip(model.mixers, model.feed_forwards):
+        states = feed_forward(mixer(states))
+    expected = model.gather_indexes(states, lengths - 1)
+    found = model(items, lengths)
+    torch.testing.assert_close(found, expected)
+    weight = torch.randn_like(found)
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    pairs = zip(*(torch.autograd.grad((x * weight).sum(), parameters) for x in (found, expected)))
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in pairs)
+
+
+@pytest.mark.parametrize(("act", "fused"), [("gelu", F.gelu), ("swish", F.silu), ("relu", F.relu)])
+def test_fused_activations_equal_recboles(act, fused):
+    plain = FeedForward(4, 8, 0.0, act, 1e-12).double()
+    model = torch.nn.Sequential(FeedForward(4, 8, 0.0, act, 1e-12).double())
+    model[0].load_state_dict(plain.state_dict())
+    fuse_activations(model)
+    assert model[0].intermediate_act_fn is fused
+    states = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
+    found, expected = (layer(3 * states) for layer in (model, plain))
+    torch.testing.assert_close(found, expected)
+    weight = torch.randn_like(found)
+    torch.testing.assert_close(*(torch.autograd.grad((out * weight).sum(), states) for out in (found, expected)))
+
+
+def test_only_models_of_ours_are_fused():
+    """Those that are trained here, and not RecBole's class."""
+    layers = [m for m in tiny_run("SASRec", neg_sampler="rns").trainer.model.modules() if isinstance(m, FeedForward)]
+    assert layers and all(layer.intermediate_act_fn is F.gelu for layer in layers)
+    assert FeedForward(4, 8, 0.0, "gelu", 1e-12).intermediate_act_fn is not F.gelu
 
 
 def recurrence(x, step, decay, into, out_of):

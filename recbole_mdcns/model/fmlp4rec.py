@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import torch
 from recbole.config import Config
-from recbole.data.dataset import Dataset
-from recbole.model.layers import FeedForward
 from torch import Tensor, nn
 
-from recbole_mdcns.model.item_sequence import ItemSequenceModel
+from recbole_mdcns.model.window_model import WindowModel, states_at
 
 
 class FilterLayer(nn.Module):
@@ -33,8 +31,8 @@ class FilterLayer(nn.Module):
         self.out_dropout = nn.Dropout(dropout_prob)
         self.LayerNorm = nn.LayerNorm(hidden_size, eps=layer_norm_eps)
 
-    def forward(self, states: Tensor) -> Tensor:
-        """Filter states [B, L, H] into the same shape.
+    def forward(self, states: Tensor, position: Tensor | None = None) -> Tensor:
+        """Filter states [B, L, H] into the same shape, or into [B, H] at the positions asked for.
 
         Raises:
             ValueError: The window has another length than the filter.
@@ -44,40 +42,21 @@ class FilterLayer(nn.Module):
         spectrum = torch.fft.rfft(states.float(), dim=1, norm="ortho")  # [B, L // 2 + 1, H]
         spectrum = spectrum * torch.view_as_complex(self.complex_weight.float())
         filtered = torch.fft.irfft(spectrum, n=self.max_seq_length, dim=1, norm="ortho").to(states.dtype)
-        return self.LayerNorm(self.out_dropout(filtered) + states)
+        return self.LayerNorm(self.out_dropout(states_at(filtered, position)) + states_at(states, position))
 
 
-class FMLP4Rec(ItemSequenceModel):
-    """Filter-enhanced MLP for sequential recommendation (Zhou et al., WWW 2022).
+class FMLP4Rec(WindowModel):
+    """Filter-enhanced MLP for sequential recommendation (Zhou et al., WWW 2022): the mixers are :class:`FilterLayer`.
 
-    Item and position embeddings, then blocks of :class:`FilterLayer` and RecBole's point-wise feed-forward. Not
-    causal, and not to be trimmed: a prefix needs a pass of its own over the whole window. The authors pad on the left
-    (``pad_side: left``), which keeps the newest item at the last position of the filter.
+    The authors pad on the left (``pad_side: left``), which keeps the newest item at the last position of the filter.
 
     Args:
         config: Keys of ``properties/model/FMLP4Rec.yaml``, and ``MAX_ITEM_LIST_LENGTH``.
         dataset: Gives the number of items.
     """
 
-    def __init__(self, config: Config, dataset: Dataset):
-        super().__init__(config, dataset)
-        eps, dropout = config["layer_norm_eps"], config["hidden_dropout_prob"]
-        self.position_embedding = nn.Embedding(self.max_seq_length, self.hidden_size)
-        self.LayerNorm = nn.LayerNorm(self.hidden_size, eps=eps)
-        self.dropout = nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(
-            nn.Sequential(
-                FilterLayer(self.max_seq_length, self.hidden_size, dropout, eps),
-                FeedForward(self.hidden_size, config["inner_size"], dropout, config["hidden_act"], eps),
-            )
-            for _ in range(config["n_layers"])
+    def make_mixer(self, config: Config) -> FilterLayer:
+        """Return a new filter."""
+        return FilterLayer(
+            self.max_seq_length, self.hidden_size, config["hidden_dropout_prob"], config["layer_norm_eps"]
         )
-        self.apply(self._init_weights)
-
-    def hidden_states(self, item_seq: Tensor) -> Tensor:
-        """Return the state at every position of padded histories [B, L], shape [B, L, H]."""
-        position = torch.arange(item_seq.size(1), device=item_seq.device)
-        states = self.dropout(self.LayerNorm(self.item_embedding(item_seq) + self.position_embedding(position)))
-        for block in self.blocks:
-            states = block(states)
-        return states

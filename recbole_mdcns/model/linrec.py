@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch.nn.functional as F
 from recbole.config import Config
-from recbole.data.dataset import Dataset
 from recbole.model.layers import MultiHeadAttention
-from recbole.model.sequential_recommender import SASRec
 from torch import Tensor
+
+from recbole_mdcns.model.window_model import WindowModel, states_at
 
 
 def linear_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -17,12 +17,12 @@ def linear_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     speaks of row-wise norms for Q and column-wise ones for K. Neither masks the future or the padding.
 
     Args:
-        query: Shape [B, heads, L, D].
+        query: Shape [B, heads, Q, D], of any number of positions Q.
         key: Shape [B, heads, L, D].
         value: Shape [B, heads, L, D].
 
     Returns:
-        Contexts, shape [B, heads, L, D].
+        Contexts, shape [B, heads, Q, D].
     """
     query, key = (F.normalize(F.elu(x), dim=-1) for x in (query, key))
     summary = key.transpose(-1, -2) @ value  # [B, heads, D, D]
@@ -32,31 +32,35 @@ def linear_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 class LinearAttention(MultiHeadAttention):
     """RecBole's attention layer, its softmax attention replaced by :func:`linear_attention`."""
 
-    def forward(self, input_tensor: Tensor, attention_mask: Tensor) -> Tensor:
-        """Attend over states [B, L, H]; the mask is not used. Dropout and residual norm as in RecBole's layer."""
+    def forward(self, input_tensor: Tensor, position: Tensor | None = None) -> Tensor:
+        """Attend from the positions asked for, [B], or from all, to states [B, L, H]; the rest as in RecBole's layer.
+
+        Returns:
+            Shape [B, H], or [B, L, H].
+        """
+        asking = states_at(input_tensor, position)
+        query = self.query(asking if position is None else asking.unsqueeze(1))
         heads = [
-            self.transpose_for_scores(project(input_tensor)).transpose(1, 2)  # [B, heads, L, D]
-            for project in (self.query, self.key, self.value)
+            self.transpose_for_scores(projected).transpose(1, 2)  # [B, heads, L or 1, D]
+            for projected in (query, self.key(input_tensor), self.value(input_tensor))
         ]
-        context = linear_attention(*heads).transpose(1, 2).flatten(2)  # [B, L, H]
-        return self.LayerNorm(self.out_dropout(self.dense(context)) + input_tensor)
+        context = linear_attention(*heads).transpose(1, 2).flatten(2).view_as(asking)
+        return self.LayerNorm(self.out_dropout(self.dense(context)) + asking)
 
 
-class LinRec(SASRec):
+class LinRec(WindowModel):
     """SASRec's architecture with linear attention (Liu et al., SIGIR 2023), bidirectional as released.
 
-    Not causal, and not to be trimmed: the last state depends on all positions, padding included, so a prefix needs a
-    pass of its own. ``pad_side: left`` is the released form.
+    ``pad_side: left`` is the released form.
 
     Args:
-        config: Keys of ``properties/model/LinRec.yaml``.
+        config: Keys of ``properties/model/LinRec.yaml``, and ``MAX_ITEM_LIST_LENGTH``.
         dataset: Gives the number of items.
     """
 
-    def __init__(self, config: Config, dataset: Dataset):
-        super().__init__(config, dataset)
-        for layer in self.trm_encoder.layer:
-            layer.multi_head_attention = LinearAttention(
-                self.n_heads, self.hidden_size, self.hidden_dropout_prob, self.attn_dropout_prob, self.layer_norm_eps
-            )
-        self.apply(self._init_weights)
+    def make_mixer(self, config: Config) -> LinearAttention:
+        """Return a new attention layer."""
+        return LinearAttention(
+            config["n_heads"], self.hidden_size, config["hidden_dropout_prob"], config["attn_dropout_prob"],
+            config["layer_norm_eps"],
+        )  # fmt: skip
