@@ -159,6 +159,7 @@ def test_time_is_estimated_from_the_most_similar_trials():
     assert trial_seconds((cell, 300), records) == 20  # as many epochs as the other one ran
     assert trial_seconds((cell, 4), records) == 8
     assert trial_seconds((replace(cell, sampler="dns"), 300), records) == 3.5 * 15
+    assert trial_seconds((replace(cell, model="n", sampler="dns"), 300), records) == 3.5 * 15
     assert trial_seconds((replace(cell, dataset="other"), 300), records) is None
     assert total_hours([(cell, 300), (cell, 4)], records) == 28 / 3600
     assert total_hours([(cell, 300), (replace(cell, dataset="other"), 4)], records) is None

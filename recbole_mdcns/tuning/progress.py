@@ -21,7 +21,12 @@ from recbole_mdcns.tuning.sweep_file import Sweep
 #: A trial still to run: its cell, and the most epochs that it may train.
 Job = tuple[Cell, int]
 #: What trials of the same kind share, from close to far.
-_LIKENESS = (("dataset", "protocol", "model", "peer", "sampler", "loss"), ("dataset", "model", "sampler"), ("dataset",))
+_LIKENESS = (
+    ("dataset", "protocol", "model", "peer", "sampler", "loss"),
+    ("dataset", "model", "sampler"),
+    ("dataset", "model"),
+    ("dataset",),
+)
 _STATES = (FINISHED, STOPPED, FAILED, "begun", "to do")
 
 
