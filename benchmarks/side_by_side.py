@@ -1,6 +1,6 @@
 """Methods side by side: a page with a table and curves, from records alone.
 
-    python -m recbole_mdcns.tuning sweep properties/sweep/every_method.yaml --set data_path=DIR
+    python -m recbole_mdcns.tuning sweep benchmarks/sweeps/every_method.yaml --set data_path=DIR
     python benchmarks/side_by_side.py sweeps/every_method --out benchmarks/results/every_method
 
 Takes folders of sweeps or of records, and packed records (``*.jsonl.gz``); of each method the setting that validation

@@ -1,4 +1,4 @@
-"""What a training step costs against N, L, V and the batch size, and what its two special kernels gain.
+"""What a training step costs against N, L, V and the batch size, and what its special kernels gain.
 
     python benchmarks/speed_costs.py --out benchmarks/results/speed
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import copy
 import json
 import logging
 import statistics
@@ -24,6 +25,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from figure import saved_figure
+from recbole.model.layers import FeedForward
 from released_step import draw_candidates
 from tabulate import tabulate
 from torch import Tensor
@@ -33,6 +35,8 @@ from recbole_mdcns import compat
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.data.batching import TargetLoader
 from recbole_mdcns.data.load import load_splits
+from recbole_mdcns.model.fused import fuse_activations
+from recbole_mdcns.quick_start import build_model
 from recbole_mdcns.record import git_state, machine, versions
 from recbole_mdcns.sampler.candidates import CandidateSampler
 from recbole_mdcns.scoring import pool_scores
@@ -66,7 +70,9 @@ def main() -> None:
     ]
     for step in steps:
         print(step)
-    report(options, steps, [sampling_ms(options), scoring_ms(options)])
+    kernels = [sampling_ms(options), scoring_ms(options), activation_ms(options)]
+    kernels += [last_block_ms(options, name) for name in ("FMLP4Rec", "LinRec")]
+    report(options, steps, kernels)
 
 
 def step_ms(options: argparse.Namespace, size: dict[str, int], lazy: bool) -> float:
@@ -125,6 +131,38 @@ def scoring_ms(options: argparse.Namespace) -> dict[str, Any]:
     ours_form = both_ways(lambda: pool_scores(encoding, table, items))
     plain_form = both_ways(lambda: (encoding[:, None] * F.embedding(items, table)).sum(-1))
     return _in_turns(options, "scoring 1024 x 101, H 64, forward and backward", ours_form, plain_form)
+
+
+def activation_ms(options: argparse.Namespace) -> dict[str, Any]:
+    """Run a feed-forward layer forward and backward: with torch's GELU, and with RecBole's own."""
+    plain = FeedForward(64, 256, 0.5, "gelu", 1e-12)
+    ours_form = copy.deepcopy(plain)
+    fuse_activations(ours_form)
+    states = torch.randn(USUAL["batch"], USUAL["L"], 64, requires_grad=True)
+    name = "feed-forward of 1024 x 50 states, H 64, inner 256, forward and backward"
+    return _in_turns(
+        options, name, *(lambda layer=layer: layer(states).sum().backward() for layer in (ours_form, plain))
+    )
+
+
+def last_block_ms(options: argparse.Namespace, model: str) -> dict[str, Any]:
+    """Encode a batch of rows forward and backward: the last block at one position, and at all."""
+    with made(options, USUAL) as keys:
+        config = MDCNSConfig(model, "made", config_dict={**keys, "protocol": "paper"})
+        _, splits = load_splits(config)
+    network = build_model(config, splits["train"]._dataset)
+    items = torch.randint(1, USUAL["V"], (USUAL["batch"], USUAL["L"]))
+    length = torch.randint(1, USUAL["L"] + 1, (USUAL["batch"],))
+
+    def plain() -> None:
+        states = network.embedded(items)
+        for mixer, feed_forward in zip(network.mixers, network.feed_forwards):
+            states = feed_forward(mixer(states))
+        network.gather_indexes(states, length - 1).sum().backward()
+
+    return _in_turns(
+        options, f"{model} of 1024 rows, forward and backward", lambda: network(items, length).sum().backward(), plain
+    )
 
 
 def _in_turns(options: argparse.Namespace, name: str, *forms: Callable[[], Any]) -> dict[str, Any]:

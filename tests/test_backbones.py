@@ -59,7 +59,7 @@ def test_linrec_uses_it_in_every_layer_and_sees_all_positions():
 def test_the_last_state_alone_equals_it_among_all_states(model):
     model = tiny_run(model, neg_sampler="rns").trainer.model.eval()
     items, lengths = torch.randint(1, model.n_items, (4, model.max_seq_length)), torch.tensor([1, 2, 3, 5])
-    states = model.LayerNorm(model.item_embedding(items) + model.position_embedding.weight)
+    states = model.embedded(items)
     for mixer, feed_forward in zip(model.mixers, model.feed_forwards):
         states = feed_forward(mixer(states))
     expected = model.gather_indexes(states, lengths - 1)

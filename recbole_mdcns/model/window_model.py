@@ -42,10 +42,14 @@ class WindowModel(ItemSequenceModel):
         """Return a new mixer."""
         raise NotImplementedError
 
+    def embedded(self, item_seq: Tensor) -> Tensor:
+        """Return what the first block reads of padded histories [B, L], shape [B, L, H]."""
+        position = torch.arange(item_seq.size(1), device=item_seq.device)
+        return self.dropout(self.LayerNorm(self.item_embedding(item_seq) + self.position_embedding(position)))
+
     def forward(self, item_seq: Tensor, item_seq_len: Tensor) -> Tensor:
         """Return the state at position ``item_seq_len - 1`` of padded histories [B, L], shape [B, H]."""
-        position = torch.arange(item_seq.size(1), device=item_seq.device)
-        states = self.dropout(self.LayerNorm(self.item_embedding(item_seq) + self.position_embedding(position)))
+        states = self.embedded(item_seq)
         for number, (mixer, feed_forward) in enumerate(zip(self.mixers, self.feed_forwards), start=1):
             states = feed_forward(mixer(states, item_seq_len - 1 if number == len(self.mixers) else None))
         return states
