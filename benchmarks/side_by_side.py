@@ -38,7 +38,7 @@ def main() -> None:
     options = parser.parse_args()
     records = [record for path in options.records for record in read_records(path) if record["status"] != "failed"]
     groups: dict[str, dict[str, Records]] = defaultdict(dict)
-    for settings in by_cell(records).values():
+    for _, settings in sorted(by_cell(records).items()):
         chosen = choose(settings, {r["trial"]["seed"] for found in settings.values() for r in found})
         cell = chosen[0]["trial"]["cell"]
         loss = "" if cell["loss"] == "BCE" else f", {cell['loss']}"
