@@ -24,8 +24,8 @@ SUPPORTED = [name for name in model_names() if name not in REFUSED]
 CAUSAL = {"SASRec", "GRU4Rec", "Mamba4Rec"}
 SMALL = {"train_batch_size": 32, "neg_candidate_num": 5, "learning_rate": 0.01, "epochs": 2}
 
-#: Two epochs of this data are 80 steps; these need more of them. BERT4Rec learns late, and which of two that are trained
-#: alike is the first depends on the seed, and on rounding.
+#: Two epochs of this data are 80 steps; these need more of them. BERT4Rec learns late, and which of two that are
+#: trained alike is the first depends on the seed, and on rounding.
 SLOW = {
     "BERT4Rec": {
         "epochs": 60, "stopping_step": 60, "learning_rate": 0.005, "n_layers": 1, "batching": "row",
