@@ -1,8 +1,7 @@
 """How much each hyperparameter of MDCNS matters, one changed at a time, from the records of a sweep.
 
     python -m recbole_mdcns.tuning sweep benchmarks/sweeps/sensitivity.yaml --set data_path=DIR
-    python -m recbole_mdcns.tuning export benchmarks/sweeps/sensitivity.yaml sensitivity.jsonl.gz --set data_path=DIR
-    python benchmarks/sensitivity.py sensitivity.jsonl.gz --out benchmarks/results/sensitivity
+    python benchmarks/sensitivity.py sweeps/sensitivity --out benchmarks/results/sensitivity
 
 Every method of that sweep is a cell of its own, so that test is read of all; nothing is chosen by it. Needs matplotlib.
 """
