@@ -32,7 +32,7 @@ class FilterLayer(nn.Module):
         self.LayerNorm = nn.LayerNorm(hidden_size, eps=layer_norm_eps)
 
     def forward(self, states: Tensor, position: Tensor | None = None) -> Tensor:
-        """Filter states [B, L, H] into the same shape, or into [B, H] at the positions asked for.
+        """Filter states [B, L, H] into the same shape, or into [B, 1, H] at the positions asked for.
 
         Raises:
             ValueError: The window has another length than the filter.

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 class ItemSequenceModel(SequentialRecommender):
     """A sequential recommender that scores items by the inner product of its last state and their embeddings.
 
-    Subclasses build their layers, call ``self.apply(self._init_weights)``, and define :meth:`hidden_states`.
+    Subclasses build their layers, call ``self.apply(self._init_weights)``, and define RecBole's ``forward``.
     Works with RecBole's own trainer (``loss_type`` CE or BPR) as well as with ours.
 
     Args:
@@ -39,14 +39,6 @@ class ItemSequenceModel(SequentialRecommender):
             nn.init.ones_(module.weight)
         if isinstance(module, (nn.Linear, nn.LayerNorm)) and module.bias is not None:
             nn.init.zeros_(module.bias)
-
-    def hidden_states(self, item_seq: Tensor) -> Tensor:
-        """Return the state at every position of padded histories [B, L], shape [B, L, H]."""
-        raise NotImplementedError
-
-    def forward(self, item_seq: Tensor, item_seq_len: Tensor) -> Tensor:
-        """Return the state at position ``item_seq_len - 1``, shape [B, H]."""
-        return self.gather_indexes(self.hidden_states(item_seq), item_seq_len - 1)
 
     def calculate_loss(self, interaction: Interaction) -> Tensor:
         """Return the mean loss of a batch, by ``loss_type``; BPR reads RecBole's sampled negatives."""

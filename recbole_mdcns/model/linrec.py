@@ -36,15 +36,14 @@ class LinearAttention(MultiHeadAttention):
         """Attend from the positions asked for, [B], or from all, to states [B, L, H]; the rest as in RecBole's layer.
 
         Returns:
-            Shape [B, H], or [B, L, H].
+            Shape [B, 1, H], or [B, L, H].
         """
         asking = states_at(input_tensor, position)
-        query = self.query(asking if position is None else asking.unsqueeze(1))
         heads = [
-            self.transpose_for_scores(projected).transpose(1, 2)  # [B, heads, L or 1, D]
-            for projected in (query, self.key(input_tensor), self.value(input_tensor))
+            self.transpose_for_scores(projected).transpose(1, 2)  # [B, heads, 1 or L, D]
+            for projected in (self.query(asking), self.key(input_tensor), self.value(input_tensor))
         ]
-        context = linear_attention(*heads).transpose(1, 2).flatten(2).view_as(asking)
+        context = linear_attention(*heads).transpose(1, 2).flatten(2)
         return self.LayerNorm(self.out_dropout(self.dense(context)) + asking)
 
 

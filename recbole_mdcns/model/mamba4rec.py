@@ -120,9 +120,9 @@ class Mamba4Rec(ItemSequenceModel):
         )
         self.apply(self._init_weights)
 
-    def hidden_states(self, item_seq: Tensor) -> Tensor:
-        """Return the state at every position of padded histories [B, L], shape [B, L, H]."""
+    def forward(self, item_seq: Tensor, item_seq_len: Tensor) -> Tensor:
+        """Return the state at position ``item_seq_len - 1`` of padded histories [B, L], shape [B, H]."""
         states = self.LayerNorm(self.dropout(self.item_embedding(item_seq)))
         for layer in self.layers:
             states = layer(states, item_seq > 0)
-        return states
+        return self.gather_indexes(states, item_seq_len - 1)

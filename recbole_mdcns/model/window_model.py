@@ -18,7 +18,7 @@ class WindowModel(ItemSequenceModel):
     last state is asked for, so the last block computes nothing else: its mixer reads all positions and returns one.
 
     Subclasses define :meth:`make_mixer`: a module that maps states [B, L, H], and ``position`` [B] or None, to the
-    mixed states at that position, [B, H], or at all, [B, L, H].
+    mixed states at that position, [B, 1, H], or at all, [B, L, H].
 
     Args:
         config: Keys ``n_layers``, ``hidden_size``, ``inner_size``, ``hidden_dropout_prob``, ``hidden_act``,
@@ -52,9 +52,9 @@ class WindowModel(ItemSequenceModel):
         states = self.embedded(item_seq)
         for number, (mixer, feed_forward) in enumerate(zip(self.mixers, self.feed_forwards), start=1):
             states = feed_forward(mixer(states, item_seq_len - 1 if number == len(self.mixers) else None))
-        return states
+        return states.squeeze(1)
 
 
 def states_at(states: Tensor, position: Tensor | None) -> Tensor:
-    """Return, of states [B, L, H], those at positions [B], shape [B, H]; all of them for None."""
-    return states if position is None else states[torch.arange(len(states), device=states.device), position]
+    """Return, of states [B, L, H], those at positions [B], shape [B, 1, H]; all of them for None."""
+    return states if position is None else states[torch.arange(len(states), device=states.device), position, None]
