@@ -9,7 +9,7 @@ import torch
 from conftest import tiny_run, write_inter
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import chisquare
+from scipy.stats import binom, chisquare
 
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.batching import TargetLoader
@@ -69,7 +69,7 @@ def test_short_histories_in_the_sort_give_the_pools_of_the_search(sequences):
 
 @pytest.mark.parametrize("candidate_num", [1, 3, 5, 9])
 def test_every_allowed_item_is_equally_likely_in_every_column(candidate_num):
-    """9 of 12 items are allowed: N up to 4 is drawn by redrawing, above that by sorting keys."""
+    """9 of 12 items are allowed: rows of N up to 3 are drawn and picked, above that by sorting keys."""
     sampler, batch = sampler_for([[2, 7, 2, 11]] * 20_000, 12, candidate_num, seed=3)
     pool = sampler.sample(batch)
     allowed = [item for item in range(1, 13) if item not in (2, 7, 11)]
@@ -116,18 +116,26 @@ def test_the_full_history_is_excluded_not_only_the_window():
             assert not {tokens[item] for item in pool} & set(seen)
 
 
-def test_a_checked_sampler_draws_the_same_and_knows_whether_rows_are_crowded():
+def test_a_check_tells_whether_rows_are_crowded_and_how_many_draws_are_enough():
+    """30 items, histories of up to 10 and a target: 20 to 28 are allowed."""
     for candidate_num, crowded in ((5, False), (15, True)):
         run = tiny_run(neg_candidate_num=candidate_num)
-        pools = []
-        for checks in (True, False):
-            sampler = CandidateSampler(run.data, candidate_num, 0, CPU)
-            if checks:
-                sampler.check(run.data)
-                assert sampler.may_be_crowded == crowded
-            batch = next(iter(TargetLoader(run.data, 64, "row", True, None, CPU)))
-            pools.append(sampler.sample(batch))
-        assert torch.equal(*pools)
+        sampler = CandidateSampler(run.data, candidate_num, 0, CPU)
+        before = sampler.draw_num
+        sampler.check(run.data)
+        assert sampler.may_be_crowded == crowded
+        assert sampler.draw_num == before if crowded else candidate_num < sampler.draw_num < before
+        for batch in TargetLoader(run.data, 64, "row", True, None, CPU):
+            pool = sampler.sample(batch)
+            assert not sampler.forbidden(pool, batch).any()
+            assert (pool.sort(1).values.diff(dim=1) > 0).all()
+
+
+def test_there_are_as_many_draws_as_needed_and_no_more():
+    sampler, _ = sampler_for([[1, 2]], 8, 2)
+    sampler._expect(0.6)
+    short, one_less = (binom.cdf(1, sampler.draw_num - less, 0.6) for less in (0, 1))  # fewer than 2 good ones
+    assert short <= 1e-15 < one_less
 
 
 def test_too_large_a_pool_is_refused_before_training_and_names_user_and_limit():

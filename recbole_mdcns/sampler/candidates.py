@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from recbole.sampler import RepeatableSampler
+from scipy.stats import nbinom
 from torch import Tensor
 
 from recbole_mdcns.data.batch import TargetBatch
@@ -11,13 +12,17 @@ from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START
 from recbole_mdcns.errors import ConfigError
 
+#: The chance that a row's draws do not give N candidates: its last ones are then the padding item.
+SHORT_CHANCE = 1e-15
+
 
 class CandidateSampler(RepeatableSampler):
     """Draws N different candidates per target from the items that are neither the target nor in its full history.
 
-    All rows are drawn at once. Draws that hit the history, the target or an earlier draw of the row are drawn again;
-    as every allowed item is treated alike, each set of N allowed items, and each item in each column, is equally
-    likely. Rows with fewer than 2 N allowed items are drawn by sorting random keys instead.
+    All rows are drawn at once, and a GPU is not waited for: a row gets more than N draws, and its candidates are the
+    first N of them that are neither in the history, nor the target, nor an earlier draw of the row. As every allowed
+    item is treated alike, each set of N allowed items, and each item in each column, is equally likely. Crowded rows,
+    in which a draw can fail with a chance above one half, are drawn by sorting random keys instead.
 
     Args:
         dataset: A dataset that knows its histories.
@@ -32,7 +37,7 @@ class CandidateSampler(RepeatableSampler):
         self.candidate_num = candidate_num
         self.may_be_crowded = True  # until :meth:`check` has seen all rows
         self.generator = torch.Generator(device).manual_seed(seed)
-        self.sorts_histories = device.type == "cpu" and self.history.mean_length <= candidate_num  # measured: faster
+        self._expect(0.5)
 
     def check(self, dataset: HistoryDataset, key: str = "neg_candidate_num") -> None:
         """Check before training that every row of ``dataset`` has N candidates left.
@@ -47,8 +52,11 @@ class CandidateSampler(RepeatableSampler):
         rows, device = dataset.inter_feat, self.history.items.device
         start, end = rows[HISTORY_START].to(device), rows[HISTORY_END].to(device)
         left = self.item_num - 1 - self.history.distinct_num(start, end)
-        self.may_be_crowded = bool((left <= 2 * self.candidate_num).any())
-        close = (left <= self.candidate_num).nonzero().squeeze(1)  # the target may be one item more
+        fewest = int(left.min()) - 1  # the target may be one item more
+        self.may_be_crowded = bool(self._is_crowded(fewest))
+        if not self.may_be_crowded:
+            self._expect((fewest - self.candidate_num + 1) / (self.item_num - 1))
+        close = (left <= self.candidate_num).nonzero().squeeze(1)
         if not len(close):
             return
         target = rows[dataset.iid_field].to(device)
@@ -82,25 +90,32 @@ class CandidateSampler(RepeatableSampler):
         """
         fields = (batch.target, batch.history_start, batch.history_end)
         if not self.may_be_crowded:
-            return self._redraw(*fields)
-        crowded = self.allowed_num(*fields) < 2 * self.candidate_num  # [T]
+            return self._draw(*fields)
+        crowded = self._is_crowded(self.allowed_num(*fields))  # [T]
         pool = torch.empty(len(batch), self.candidate_num, dtype=torch.int64, device=batch.target.device)
-        for rows, draw in ((~crowded, self._redraw), (crowded, self._sort_keys)):
+        for rows, draw in ((~crowded, self._draw), (crowded, self._sort_keys)):
             index = rows.nonzero().squeeze(1)
             if len(index):
                 pool[index] = draw(*(field[index] for field in fields))
         return pool
 
-    def _redraw(self, target: Tensor, start: Tensor, end: Tensor) -> Tensor:
-        pool = self._uniform(len(target))
-        bad = self._is_bad(pool, target, start, end)
-        rows = bad.any(1).nonzero().squeeze(1)  # rows that hold a bad draw
-        while len(rows):
-            drawn = torch.where(bad[rows], self._uniform(len(rows)), pool[rows])
-            pool[rows] = drawn
-            bad[rows] = self._is_bad(drawn, target[rows], start[rows], end[rows])
-            rows = rows[bad[rows].any(1)]
-        return pool
+    def _is_crowded(self, allowed_num):
+        """Tell whether the last candidate of a row is drawn from less than half of all items."""
+        return 2 * (allowed_num - self.candidate_num) < self.item_num - 1
+
+    def _expect(self, good_chance: float) -> None:
+        """Set how many draws hold N good ones, but for :data:`SHORT_CHANCE`, if each is good with at least a chance."""
+        self.draw_num = self.candidate_num + int(nbinom.isf(SHORT_CHANCE, max(1, self.candidate_num), good_chance))
+        on_cpu = self.generator.device.type == "cpu"
+        self.sorts_histories = on_cpu and self.history.mean_length <= 2 * self.draw_num  # measured: faster
+
+    def _draw(self, target: Tensor, start: Tensor, end: Tensor) -> Tensor:
+        shape, device = (len(target), self.draw_num), self.generator.device
+        drawn = torch.randint(1, self.item_num, shape, generator=self.generator, device=device)
+        good = ~self._is_bad(drawn, target, start, end)
+        column = torch.where(good, good.cumsum(1) - 1, self.draw_num).clamp_(max=self.candidate_num)
+        pool = torch.zeros(len(target), self.candidate_num + 1, dtype=torch.int64, device=device)
+        return pool.scatter_(1, column, drawn)[:, :-1]
 
     def _is_bad(self, pool: Tensor, target: Tensor, start: Tensor, end: Tensor) -> Tensor:
         """Mark draws [T, N] that are in the history, the target, or an earlier draw of their row.
@@ -122,10 +137,6 @@ class CandidateSampler(RepeatableSampler):
             keys[self.history.pairs(s, e)] = -1.0
             pools.append(keys.topk(self.candidate_num, dim=1).indices)
         return torch.cat(pools)
-
-    def _uniform(self, row_num: int) -> Tensor:
-        shape, device = (row_num, self.candidate_num), self.generator.device
-        return torch.randint(1, self.item_num, shape, generator=self.generator, device=device)
 
 
 def _repeats(pool: Tensor, item_num: int, before: Tensor | None = None) -> Tensor:

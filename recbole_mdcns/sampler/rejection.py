@@ -17,7 +17,7 @@ ROUNDS = 10
 def draw_allowed(draw: Callable[[Tensor], Tensor], batch: TargetBatch, sampler: CandidateSampler) -> Tensor:
     """Draw items for every target; those that are the target or in its history are drawn again.
 
-    What is still forbidden after some rounds is replaced by uniform draws.
+    What is still forbidden after some rounds is replaced by uniform draws. On a GPU the host waits once a round.
 
     Args:
         draw: Gives K items for each of the targets whose places are asked for, shape [asked, K].
