@@ -74,9 +74,16 @@ def check_together(final: dict[str, Any]) -> None:
             f"neg_sampler = {sampler!r} is not allowed with ranking_loss = {loss!r}, which takes draws from a known "
             f"distribution: choose {allowed}"
         )
+    if loss == "gBCE" and sampler != "rns":
+        raise ConfigError(
+            f"neg_sampler = {sampler!r} is not allowed with ranking_loss = 'gBCE', calibrated for uniform draws: "
+            "choose rns"
+        )
     if final["batching"] in ("bucket", "user") and final["pad_side"] == "left":
         raise ConfigError(f"batching = {final['batching']!r} is not allowed with pad_side = 'left': choose row or auto")
     if final["lazy_items"]:
+        if loss in CATALOGUE_LOSSES:
+            raise ConfigError(f"lazy_items is not allowed with ranking_loss = {loss!r}, which scores all items")
         needed = {"learner": "adam", "weight_decay": 0.0, "clip_grad_norm": None, "enable_scaler": False}
         for key, value in needed.items():
             if final[key] != value:

@@ -39,6 +39,22 @@ def top_candidates(scores: Tensor, top_num: int) -> Tensor:
     return scores.topk(top_num, dim=1).indices
 
 
+def draw_some(columns: Tensor, number: int, generator: torch.Generator | None = None) -> Tensor:
+    """Draw K of each row's columns [T, M] without repetition, all sets equally likely, shape [T, K].
+
+    Args:
+        columns: Shape [T, M].
+        number: K, at most M.
+        generator: Random generator on the device of ``columns``.
+    """
+    if number == 1:
+        return draw_one(columns, generator)[:, None]
+    if number == columns.size(1):
+        return columns
+    keys = torch.rand(columns.shape, generator=generator, device=columns.device)
+    return columns.gather(1, keys.topk(number, dim=1).indices)
+
+
 def draw_one(columns: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Draw one of each row's columns, all equally likely, Eq. (8).
 

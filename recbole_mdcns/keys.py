@@ -16,6 +16,7 @@ from recbole_mdcns.yaml_files import properties_dir, read_yaml, recbole_properti
 
 _LINE = re.compile(r"^(?P<name>\w+):.*?#\s*\((?P<spec>[^)]*)\)\s*(\[(?P<symbol>[^\]]*)\]\s*)?(?P<meaning>.+)$")
 _BOUND = re.compile(r"^(?P<op>>=|>)\s*(?P<limit>[\d.]+)$")
+_RANGE = re.compile(r"^(?P<low>[\d.]+) to (?P<high>[\d.]+)$")
 _TYPES = {"int": int, "float": float, "bool": bool, "str": str, "list": list, "dict": dict}
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {">=": operator.ge, ">": operator.gt}
 
@@ -25,7 +26,7 @@ _UNLISTED = {"model", "dataset", "config_files", "encoding", "reg_weight", "cont
 
 @dataclass(frozen=True)
 class Key:
-    """One key: ``spec`` is the bracket of its yaml line, such as ``int, >= 1`` or ``choice, BCE|BPR``."""
+    """One key; ``spec`` is the bracket of its yaml line: ``int, >= 1``, ``float, 0 to 1``, ``choice, BCE|BPR``."""
 
     name: str
     default: Any
@@ -54,9 +55,13 @@ class Key:
         allowed = tuple(_TYPES[part] for part in kinds if part in _TYPES)
         if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
             raise ConfigError(f"{self.name} = {value!r} is not allowed: expected {self.spec.replace('~', 'nothing')}")
+        number: Any = value
         bound = _BOUND.match(rest.strip())
-        if bound and not _COMPARE[bound["op"]](value, float(bound["limit"])):
+        if bound and not _COMPARE[bound["op"]](number, float(bound["limit"])):
             raise ConfigError(f"{self.name} = {value!r} is not allowed: it must be {bound['op']} {bound['limit']}")
+        span = _RANGE.match(rest.strip())
+        if span and not float(span["low"]) <= number <= float(span["high"]):
+            raise ConfigError(f"{self.name} = {value!r} is not allowed: it must be from {rest.strip()}")
         return value
 
 

@@ -100,7 +100,7 @@ def test_a_failed_save_leaves_the_old_file_and_no_rubbish(finished, monkeypatch)
 
 
 def test_random_states_round_trip():
-    state = checkpoint.random_states()
+    state = checkpoint.random_states(torch.device("cpu"))
     expected = (random.random(), np.random.rand(), np.random.randn(), torch.rand(3).tolist())
-    checkpoint.set_random_states(state)
+    checkpoint.set_random_states(state, torch.device("cpu"))
     assert (random.random(), np.random.rand(), np.random.randn(), torch.rand(3).tolist()) == expected

@@ -53,6 +53,7 @@ def test_model_and_dataset_may_come_from_a_file(tmp_path):
         ("--teacher_neg_weight=-3", "teacher_neg_weight"),
         ("--distill_weight=-3", "distill_weight"),
         ("--divergence_weight=-3", "divergence_weight"),
+        ("--gbce_calibration=2", "gbce_calibration = 2.0 is not allowed: it must be from 0 to 1"),
         ("--distill_temperature=0", "distill_temperature = 0.0 is not allowed: it must be > 0"),
         ("--distill_temperature=True", "distill_temperature = True is not allowed: expected float"),
         ("--ranking_loss=XE", "ranking_loss = 'XE' is not allowed: choose BCE or BPR"),

@@ -227,6 +227,23 @@ def test_graph_negatives_follow_exp_of_the_overlap_up_to_the_hardness():
     assert uniformly(counts[keep], (law / law.sum())[keep])
 
 
+def test_where_all_proposals_are_too_close_those_that_overlap_least_are_taken():
+    strategy = make(GNNO, gnno_combine="add", neg_num=1, gnno_hard_num=2)
+    strategy.overlap = NeighbourOverlap(graph_of([[1, 2, 3, 4, 5]], 5), CPU)
+    strategy.hardness = 0.0
+    proposals = torch.tensor([[2, *[1, 5, 2, 1, 5, 3, 1, 5] * 2]])
+    strategy.sampler = SimpleNamespace(sample=lambda batch: proposals)
+    drawn = strategy.propose(SimpleNamespace(target=torch.ones(1, dtype=torch.int64)))
+    assert drawn.tolist() == [[2, 2, 3]]  # of target 1: J(2) = J(3) = 2/5, J(1) = J(5) = 1
+
+
+def test_gnno_among_the_candidates_takes_several_of_the_hardest():
+    pool = scored_pool(1, target_num=500)
+    three = make(GNNO, neg_num=3, neg_top_num=3, gnno_hard_num=1).choose(pool)
+    assert torch.equal(three.scores[0].sort(1, descending=True).values, pool.scores[0].topk(3, dim=1).values)
+    assert three.weights[0].tolist() == pytest.approx([1 / 3] * 3)
+
+
 def test_hardness_grows_from_its_epoch_to_its_limit():
     strategy = make(GNNO, gnno_start_epoch=2, gnno_pace=0.1, gnno_max=0.25)
     found = []

@@ -11,6 +11,7 @@ from recbole_mdcns.data.load import load_splits
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.losses import bce
 from recbole_mdcns.model.encoder import FullRankingEncoder, InnerProductEncoder, full_ranking, make_encoder
+from recbole_mdcns.model.item_sequence import ItemSequenceModel
 from recbole_mdcns.model.registry import model_names
 from recbole_mdcns.model.selftest import is_causal, is_trimmable, measured_encoder
 from recbole_mdcns.quick_start import build_model
@@ -148,6 +149,25 @@ class TestEveryModel:
 def test_models_that_need_more_are_refused_with_the_reason(name):
     with pytest.raises(UserError, match=REFUSED[name]):
         tiny_run(name, neg_sampler="rns", neg_candidate_num=5)
+
+
+class FromTheEdge(ItemSequenceModel):
+    """Counts positions from the right edge of the window: causal, and another model in a narrower window."""
+
+    def __init__(self, config, dataset):
+        super().__init__(config, dataset)
+        self.position = torch.nn.Embedding(self.max_seq_length, self.hidden_size)
+        self.apply(self._init_weights)
+
+    def forward(self, item_seq, item_seq_len):
+        place = item_seq.size(1) - 1 - torch.arange(item_seq.size(1), device=item_seq.device)
+        return self.gather_indexes(self.item_embedding(item_seq) + self.position(place), item_seq_len - 1)
+
+
+def test_a_model_that_counts_on_the_width_of_its_window_is_given_whole_windows():
+    run = tiny_run(f"{__name__}:FromTheEdge", initializer_range=1.0)
+    encoder = run.trainer.encoders[0]
+    assert is_causal(encoder) and not encoder.trimmable and not encoder.causal
 
 
 def test_inner_products_are_found_by_measuring():

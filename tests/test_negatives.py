@@ -151,6 +151,15 @@ def test_losses_and_strategies_that_do_not_go_together_are_refused():
         tiny_config(ranking_loss="CE", neg_sampler="rns")
     with pytest.raises(ConfigError, match=r"neg_sampler = 'mdcns' .* 'SSM', which .*: choose rns, pns, in_batch"):
         tiny_config(ranking_loss="SSM")
+    with pytest.raises(ConfigError, match="neg_sampler = 'pns' is not allowed with .* 'gBCE', .*: choose rns"):
+        tiny_config(ranking_loss="gBCE", neg_sampler="pns")
+    with pytest.raises(ConfigError, match="lazy_items is not allowed with ranking_loss = 'CE', which scores all items"):
+        tiny_config(ranking_loss="CE", lazy_items=True)
+    with pytest.raises(
+        ConfigError, match=r"neg_candidate_num \+ 7 gnno_hard_num = 38 is not allowed: user .* has \d+ of"
+    ):
+        run = tiny_run(neg_sampler="gnno", neg_candidate_num=10, gnno_hard_num=4)
+        run.trainer.prepare(run.train)
     with pytest.raises(ConfigError, match="neg_sampler = 'none' is not allowed with ranking_loss = 'BCE'"):
         tiny_config(neg_sampler="none")
     with pytest.raises(ConfigError, match=r"SCE.* is not allowed for TransRec: its scores are no inner products"):

@@ -11,6 +11,17 @@ from recbole_mdcns.trainer import optimizer as module
 from recbole_mdcns.trainer.optimizer import fused, lazy
 
 
+def test_an_optimiser_that_refuses_to_fuse_at_its_first_step_stays_as_it_is():
+    class Refuses(optim.SGD):
+        def step(self, closure=None):
+            if self.defaults["fused"]:
+                raise RuntimeError("not on this device")
+            return super().step(closure)
+
+    optimizer = Refuses([torch.zeros(2, requires_grad=True)], lr=0.1)
+    assert fused(optimizer) is optimizer
+
+
 @pytest.mark.parametrize(
     "make",
     [

@@ -35,6 +35,13 @@ def test_the_mean_over_all_seeds_decides_and_incomplete_settings_wait():
     assert {r["trial"]["setting"]["a"] for r in chosen_records(records, [1, 2, 3])} == {3}  # none has all
 
 
+def test_packed_records_are_of_the_same_cell_as_live_ones(tmp_path):
+    live = [{**record(1, seed, 0.1), "schema": SCHEMA_VERSION} for seed in (1, 2)]
+    pack_records(live[:1], tmp_path / "a.jsonl.gz")
+    (row,) = best_table([*read_records(tmp_path / "a.jsonl.gz"), live[1]], [1, 2])
+    assert row["seeds"] == [1, 2] and list(row)[:6] == list(CELL)
+
+
 def test_failed_trials_are_left_out_and_named():
     records = [record(1, 1, 0.2), record(2, 1, None, status="failed")]
     (row,) = best_table(records, [1])

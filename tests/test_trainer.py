@@ -1,18 +1,20 @@
 """Training: parameters move, quality rises, ablations reduce to what they must, runs repeat and resume bit for bit."""
 
 import copy
+import functools
 import logging
 import math
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from conftest import same, states, tiny_config, tiny_run, write_inter
 
-from recbole_mdcns.errors import ConfigError, TrainingError
+from recbole_mdcns.errors import CheckpointError, ConfigError, TrainingError
 from recbole_mdcns.model.encoder import InnerProductEncoder
-from recbole_mdcns.trainer import MDCNSTrainer, NegativeSamplingTrainer
+from recbole_mdcns.trainer import MDCNSTrainer, NegativeSamplingTrainer, checkpoint
 
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0, "dropout_prob": 0.0}
 SAMPLERS = ["mdcns", "dns_plus", "rns", "srns"]
@@ -190,6 +192,36 @@ def test_without_validation_the_last_epoch_is_kept():
     run.trainer.load_best()
     assert same(last, states(run.trainer))
 
+    untrained = tiny_run(epochs=0)
+    first = states(untrained.trainer)
+    untrained.trainer.fit(untrained.train, None, verbose=False, saved=False)
+    untrained.trainer.load_best()
+    assert same(first, states(untrained.trainer))
+
+
+def test_without_validation_an_epoch_counts_as_done_once_its_models_are_saved(monkeypatch):
+    written = []
+    save = checkpoint.save
+    monkeypatch.setattr(checkpoint, "save", lambda content, path: (written.append(Path(path)), save(content, path)))
+    run = tiny_run(epochs=1)
+    run.trainer.fit(run.train, None, verbose=False)
+    files = run.trainer.files
+    assert written.index(files.best) < written.index(files.last)
+
+
+def test_a_run_does_not_go_on_with_another_device_other_data_or_other_peers():
+    run = tiny_run(epochs=1)
+    fit(run)
+    state = torch.load(run.trainer.files.last, weights_only=True)
+    assert state["device"] == "cpu"
+    torch.save({**state, "device": "cuda"}, run.trainer.files.last)
+    with pytest.raises(CheckpointError, match="is of a run on cuda, this one is on cpu"):
+        tiny_run(epochs=2).trainer.resume_checkpoint(True)
+    with pytest.raises(ConfigError, match="prepared for another training set"):
+        run.trainer.fit(tiny_run().train)
+    with pytest.raises(ConfigError, match="0 peers were given, and peer_model names 1"):
+        MDCNSTrainer(run.config, run.trainer.model)
+
 
 def test_two_runs_of_the_same_settings_share_no_file():
     assert tiny_run().trainer.files.best != tiny_run().trainer.files.best
@@ -240,14 +272,38 @@ def test_peer_and_teacher_come_from_the_same_pass_and_are_right():
         assert gain / len(places) == pytest.approx(results[role]["ndcg@10"], abs=1e-6)
 
 
+def test_the_teacher_of_a_peer_that_ranks_by_probabilities_is_the_one_that_was_distilled():
+    run = tiny_run(peer_model="RepeatNet", evaluate_peers=True, dropout_prob=0.1)
+    peer = run.trainer.encoders[1]
+    assert peer.probabilities
+    run.trainer.prepare(run.train)
+    collected = {}
+
+    def keep(role, collect, scores, *rest):
+        collected.setdefault(role, scores.clone())
+        collect(scores, *rest)
+
+    for role, collector in run.trainer.peer_collectors.items():
+        collector.eval_batch_collect = functools.partial(keep, role, collector.eval_batch_collect)
+    run.trainer.evaluate(run.test, load_best_model=False)
+    rows, *_ = next(iter(run.test))
+    expected = peer.model.full_sort_predict(rows).log()
+    ranked = collected["peer"] != -torch.inf
+    torch.testing.assert_close(collected["peer"][ranked], expected.view_as(ranked)[ranked])
+    own = run.trainer.model.full_sort_predict(rows).view_as(ranked)
+    teacher = (own + expected.view_as(ranked)) / 2
+    torch.testing.assert_close(collected["teacher"][ranked], teacher[ranked])
+
+
 def test_peers_are_left_out_of_validation_by_default():
     run = tiny_run(epochs=1)
     fit(run, saved=False)
     assert "valid_peers" not in run.trainer.history[-1]
 
 
-def test_a_loss_that_explodes_ends_in_one_sentence():
-    run = tiny_run(learner="sgd", learning_rate=1e30)
+@pytest.mark.parametrize("keys", [{}, {"neg_sampler": "adasir", "adasir_sample_num": 5, "adasir_pool_num": 2}])
+def test_a_loss_that_explodes_ends_in_one_sentence(keys):
+    run = tiny_run(learner="sgd", learning_rate=1e30, **keys)
     with pytest.raises(TrainingError, match="the loss became .* lower learning_rate"):
         fit(run, saved=False)
 

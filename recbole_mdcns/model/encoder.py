@@ -80,6 +80,10 @@ class Encoder(ABC):
         """Let the item table have sparse gradients; return False where all its rows take part in every step."""
         return False
 
+    def as_scores(self, ranked_by: Tensor) -> Tensor:
+        """Return what the model's ``full_sort_predict`` gave on the scale of :meth:`score`."""
+        return ranked_by
+
     @abstractmethod
     def score(self, encoding: Tensor, items: Tensor, order: Tensor | None = None) -> Tensor:
         """Score items [T, C] by what :meth:`encode` gave, shape [T, C], in float32 or wider.
@@ -165,8 +169,11 @@ class FullRankingEncoder(Encoder):
     def encode_sequences(self, sequences: Sequences) -> Tensor:
         """Return the scores of all items, shape [B, V + 1]; autocast stays off, as these models mix types."""
         with torch.autocast(sequences.item_seq.device.type, enabled=False):
-            scores = full_ranking(self.model, sequences)
-            return scores.clamp(min=SMALLEST_PROBABILITY).log() if self.probabilities else scores
+            return self.as_scores(full_ranking(self.model, sequences))
+
+    def as_scores(self, ranked_by: Tensor) -> Tensor:
+        """Return logarithms of probabilities, and other scores as they are."""
+        return ranked_by.clamp(min=SMALLEST_PROBABILITY).log() if self.probabilities else ranked_by
 
     def score(self, encoding: Tensor, items: Tensor, order: Tensor | None = None) -> Tensor:
         """Return the items' scores, shape [T, C]."""

@@ -1,6 +1,7 @@
 """What a model can do, measured on itself: is it causal, and may padding be cut off?
 
-No list of names: both answers come from running the model on random histories, in evaluation mode.
+No list of names: both answers come from running the model on random histories, in evaluation mode. What a model does to
+its state in training mode alone, after it has gathered it, is not seen by them: dropout there would be lost in passes.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ def measured_encoder(model: SequentialRecommender, config: Config, role: str = "
     """
     encoder = make_encoder(model, config, role)
     if config["pad_side"] == "right":
-        encoder.causal, encoder.trimmable = is_causal(encoder), is_trimmable(encoder)
+        encoder.trimmable = is_trimmable(encoder)
+        encoder.causal = encoder.trimmable and is_causal(encoder)  # passes are as wide as their longest
     return encoder
 
 

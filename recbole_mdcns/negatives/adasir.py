@@ -91,7 +91,8 @@ class AdaSIR(NegativeStrategy):
         if self.popularity is not None:
             logits = logits - self.popularity.log_q[candidates[:, self.pool_num :]]
         resample = logits.softmax(1)  # [T, R0]
-        drawn = torch.multinomial(resample, self.pool_num, replacement=True, generator=self.generator)
+        drawable = resample.nan_to_num(1.0)  # the loss tells of scores that are no longer finite
+        drawn = torch.multinomial(drawable, self.pool_num, replacement=True, generator=self.generator)
         old = torch.arange(self.pool_num, device=self.device).expand(len(rows), -1)
         both = torch.cat([old, drawn + self.pool_num], dim=1)  # [T, 2 R]
         probability = torch.cat([self.probability[rows], resample.gather(1, drawn)], dim=1)

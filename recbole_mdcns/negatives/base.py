@@ -14,6 +14,7 @@ from torch import Tensor
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.sampler.candidates import CandidateSampler
+from recbole_mdcns.sampler.popularity import Popularity
 
 
 @dataclass
@@ -125,10 +126,15 @@ class NegativeStrategy(ABC):
 
 
 class Proposed(NegativeStrategy):
-    """A strategy whose candidates are its negatives: K draws from a distribution, whatever the models think."""
+    """A strategy whose candidates are its negatives: K draws from a distribution, whatever the models think.
+
+    Attributes:
+        popularity: The distribution; None where it is uniform.
+    """
 
     candidate_key = "neg_num"
     knows_proposal = True
+    popularity: Popularity | None = None
 
     def __init__(self, config: Config, device: torch.device):
         super().__init__(config, device)
@@ -136,7 +142,9 @@ class Proposed(NegativeStrategy):
 
     def log_q(self, pool: ScoredPool) -> tuple[Tensor, Tensor] | None:
         """Return the log probabilities of targets [T] and candidates [T, K], or None when all are the same."""
-        return None
+        if self.popularity is None:
+            return None
+        return self.popularity.log_q[pool.batch.target], self.popularity.log_q[pool.candidates]
 
     def choose(self, pool: ScoredPool) -> Negatives:
         """Take all candidates."""

@@ -6,7 +6,7 @@ import torch
 from recbole.config import Config
 from torch import Tensor
 
-from recbole_mdcns.divergence import draw_one, top_candidates
+from recbole_mdcns.divergence import draw_some, top_candidates
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.negatives.base import Negatives, NegativeStrategy, ScoredPool
 
@@ -25,11 +25,12 @@ class DNSPlus(NegativeStrategy):
 
     views = ("hard",)
     fixed_top: int | None = None
+    draws_from_top = True
 
     def __init__(self, config: Config, device: torch.device):
         super().__init__(config, device)
         self.top_num = self.fixed_top or config["neg_top_num"]
-        if self.negative_num > self.top_num:
+        if self.negative_num > self.top_num and self.draws_from_top:
             raise ConfigError(
                 f"neg_num = {self.negative_num} is not allowed: {config['neg_sampler']} draws from the "
                 f"{self.top_num} highest candidates, so it is at most that"
@@ -37,17 +38,11 @@ class DNSPlus(NegativeStrategy):
 
     def choose(self, pool: ScoredPool) -> Negatives:
         """Draw from the top M."""
-        columns = self.draw(top_candidates(pool.scores[0].detach(), self.top_num))
-        return Negatives(self.pick(pool, columns), list(self.weights))
+        return Negatives(self.pick(pool, self.draw(pool.scores[0].detach())), list(self.weights))
 
-    def draw(self, columns: Tensor) -> Tensor:
-        """Draw K of each row's columns [T, M] without repetition, shape [T, K]."""
-        if self.negative_num == 1:
-            return draw_one(columns, self.generator)[:, None]
-        if self.negative_num == columns.size(1):
-            return columns
-        keys = torch.rand(columns.shape, generator=self.generator, device=columns.device)
-        return columns.gather(1, keys.topk(self.negative_num, dim=1).indices)
+    def draw(self, scores: Tensor) -> Tensor:
+        """Return K of the columns of the M highest scores [T, N], shape [T, K]."""
+        return draw_some(top_candidates(scores, self.top_num), self.negative_num, self.generator)
 
 
 class DNS(DNSPlus):

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
-from recbole_mdcns.divergence import draw_one, top_candidates
-from recbole_mdcns.negatives.base import Negatives, NegativeStrategy, ScoredPool
+from recbole_mdcns.negatives.base import Negatives, ScoredPool
+from recbole_mdcns.negatives.dns_plus import DNSPlus
 from recbole_mdcns.negatives.overlap import NeighbourOverlap
 from recbole_mdcns.sampler.candidates import CandidateSampler
 
@@ -17,30 +17,33 @@ from recbole_mdcns.sampler.candidates import CandidateSampler
 PROPOSALS = 8
 
 
-class GNNO(NegativeStrategy):
+class GNNO(DNSPlus):
     """Graph negatives beside uniform ones, up to a hardness t that grows.
 
     Fan et al., "Neighborhood-based Hard Negative Mining for Sequential Recommendation", SIGIR 2023. With J the overlap
     of the neighbourhoods of target and item, a graph negative is drawn with probability proportional to ``exp(J)``
     among the items with ``J <= t``: items of a greater overlap are taken for false negatives. t begins at 0 and grows
     by ``gnno_pace`` each epoch from ``gnno_start_epoch`` on, up to ``gnno_max``. Drawn by accepting uniform proposals,
-    free of the history, with probability ``exp(J - t)``; a target without enough accepted takes refused ones.
+    free of the history, with probability ``exp(J - t)``; a target without enough accepted takes refused ones, and
+    then those that overlap least (of the repository's softmax nothing is left there, where all items overlap).
 
     ``gnno_combine: add``, the original: the mean loss over ``gnno_hard_num`` graph and ``neg_num`` uniform negatives.
-    ``dns``, as in the comparison of MDCNS: graph negatives replace some of the N candidates, and the hardest, or one
-    of the M hardest, is taken. There t begins at .05, grows by .01 to .4, and history and padding are not excluded.
+    ``dns``, as in the comparison of MDCNS: graph negatives replace some of the N candidates, and K of the M hardest
+    are taken. There t begins at .05, grows by .01 to .4, and history and padding are not excluded.
     """
 
     views = ("overlap",)
 
     def __init__(self, config: Config, device: torch.device):
-        super().__init__(config, device)
         self.hard_num, self.adds = config["gnno_hard_num"], config["gnno_combine"] == "add"
-        self.start, self.pace = config["gnno_start_epoch"], config["gnno_pace"]
-        self.limit, self.top_num = config["gnno_max"], config["neg_top_num"]
+        self.draws_from_top = not self.adds
+        super().__init__(config, device)
+        self.start, self.pace, self.limit = config["gnno_start_epoch"], config["gnno_pace"], config["gnno_max"]
         uniform = self.negative_num if self.adds else max(1, self.candidate_num - self.hard_num)
         self.uniform_num = uniform
         self.candidate_num = uniform + self.hard_num * PROPOSALS
+        uniform_key, per_hard = ("neg_num", PROPOSALS) if self.adds else ("neg_candidate_num", PROPOSALS - 1)
+        self.candidate_key = f"{uniform_key} + {per_hard} gnno_hard_num"
         if self.adds:
             self.weights = torch.full((1, uniform + self.hard_num), 1 / (uniform + self.hard_num), device=device)
         self.hardness = 0.0
@@ -62,12 +65,9 @@ class GNNO(NegativeStrategy):
         overlap = self.overlap(batch.target, proposals)
         chance = torch.rand(proposals.shape, generator=self.generator, device=self.device)
         too_close, refused = overlap > self.hardness, chance >= (overlap - self.hardness).exp()
-        first = (2 * too_close.byte() + refused.byte()).argsort(dim=1, stable=True)[:, : self.hard_num]
+        first = torch.where(too_close, 2 + overlap, refused.float()).argsort(dim=1, stable=True)[:, : self.hard_num]
         return torch.cat([uniform, proposals.gather(1, first)], dim=1)
 
     def choose(self, pool: ScoredPool) -> Negatives:
-        """Take all, or the hardest of all."""
-        if self.adds:
-            return Negatives(pool.scores, list(self.weights))
-        columns = draw_one(top_candidates(pool.scores[0].detach(), self.top_num), self.generator)
-        return Negatives(self.pick(pool, columns[:, None]), list(self.weights))
+        """Take all, or K of the hardest."""
+        return Negatives(pool.scores, list(self.weights)) if self.adds else super().choose(pool)

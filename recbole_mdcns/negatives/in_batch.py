@@ -7,9 +7,9 @@ from torch import Tensor
 
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
-from recbole_mdcns.negatives.base import Proposed, ScoredPool
+from recbole_mdcns.negatives.base import Proposed
 from recbole_mdcns.sampler.candidates import CandidateSampler
-from recbole_mdcns.sampler.popularity import Popularity, item_counts
+from recbole_mdcns.sampler.popularity import Popularity
 from recbole_mdcns.sampler.rejection import draw_allowed
 
 
@@ -22,9 +22,10 @@ class InBatch(Proposed):
     views = ("in batch",)
 
     def prepare(self, dataset: HistoryDataset, sampler: CandidateSampler) -> None:
-        """Count the items, for the correction of softmax losses."""
+        """Count the targets, for the correction of softmax losses."""
         super().prepare(dataset, sampler)
-        self.popularity = Popularity(item_counts(dataset), 1.0, self.device)
+        counts = torch.bincount(dataset.inter_feat[dataset.iid_field], minlength=dataset.item_num)
+        self.popularity = Popularity(counts, 1.0, self.device)
 
     def propose(self, batch: TargetBatch) -> Tensor:
         """Draw K of the batch's targets for each target."""
@@ -35,7 +36,3 @@ class InBatch(Proposed):
             return batch.target[place]
 
         return draw_allowed(draw, batch, self.sampler)
-
-    def log_q(self, pool: ScoredPool) -> tuple[Tensor, Tensor]:
-        """Return the log probabilities of targets and negatives, by their share of the training sequences."""
-        return self.popularity.log_q[pool.batch.target], self.popularity.log_q[pool.candidates]

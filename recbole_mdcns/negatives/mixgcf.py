@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from recbole.config import Config
 
-from recbole_mdcns.divergence import top_candidates
 from recbole_mdcns.negatives.base import Negatives, ScoredPool
 from recbole_mdcns.negatives.dns_plus import DNSPlus
 
@@ -38,7 +37,7 @@ class MixGCFPlus(DNSPlus):
         shape = scores.shape if self.per_candidate else positive.shape
         share = torch.rand(shape, generator=self.generator, device=scores.device)
         mixed = share * positive + (1 - share) * scores
-        columns = self.draw(top_candidates(mixed.detach(), self.top_num))
+        columns = self.draw(mixed.detach())
         return Negatives([mixed.gather(1, columns)], list(self.weights))
 
 

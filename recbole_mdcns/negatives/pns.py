@@ -8,7 +8,7 @@ from torch import Tensor
 
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
-from recbole_mdcns.negatives.base import Proposed, ScoredPool
+from recbole_mdcns.negatives.base import Proposed
 from recbole_mdcns.sampler.candidates import CandidateSampler
 from recbole_mdcns.sampler.popularity import Popularity, item_counts
 from recbole_mdcns.sampler.rejection import draw_allowed
@@ -34,10 +34,6 @@ class PNS(Proposed):
 
     def propose(self, batch: TargetBatch) -> Tensor:
         """Draw K popular items for each target."""
-        return draw_allowed(
-            lambda rows: self.popularity.draw((len(rows), self.negative_num), self.generator), batch, self.sampler
-        )
-
-    def log_q(self, pool: ScoredPool) -> tuple[Tensor, Tensor]:
-        """Return the log probabilities of targets and negatives."""
-        return self.popularity.log_q[pool.batch.target], self.popularity.log_q[pool.candidates]
+        assert self.popularity is not None
+        draw = self.popularity.draw
+        return draw_allowed(lambda rows: draw((len(rows), self.negative_num), self.generator), batch, self.sampler)

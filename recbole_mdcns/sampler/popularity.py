@@ -16,8 +16,8 @@ def item_counts(dataset: HistoryDataset) -> Tensor:
         dataset: The training part: its targets, and the first item of each of its sequences, which is no target.
     """
     rows = dataset.inter_feat
-    firsts = dataset.history.items[rows[HISTORY_START].unique()]
-    return torch.bincount(torch.cat([rows[dataset.iid_field], firsts]).cpu(), minlength=dataset.item_num)
+    firsts = dataset.history.items.cpu()[rows[HISTORY_START].unique()]  # the histories live where training does
+    return torch.bincount(torch.cat([rows[dataset.iid_field], firsts]), minlength=dataset.item_num)
 
 
 class Popularity:

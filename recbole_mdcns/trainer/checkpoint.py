@@ -133,24 +133,28 @@ def check_same_settings(saved: dict[str, Any], config: MDCNSConfig, path: str | 
         raise CheckpointError(f"checkpoint {path} is of another run: {pairs}")
 
 
-def random_states() -> dict[str, Any]:
-    """Return the states of the random generators of Python, numpy and torch as plain values and tensors."""
+def random_states(device: torch.device) -> dict[str, Any]:
+    """Return the states of the random generators of Python, numpy and torch as plain values and tensors.
+
+    Args:
+        device: Where the run is; of several GPUs only this one has a state that matters.
+    """
     name, keys, position, has_gauss, gauss = cast(tuple, np.random.get_state())
     version, internal, next_gauss = random.getstate()
     return {
         "python": [version, list(internal), next_gauss],
         "numpy": [name, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, gauss],
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
     }
 
 
-def set_random_states(states: dict[str, Any]) -> None:
+def set_random_states(states: dict[str, Any], device: torch.device) -> None:
     """Take back what :func:`random_states` gave."""
     version, internal, next_gauss = states["python"]
     random.setstate((version, tuple(internal), next_gauss))
     name, keys, position, has_gauss, gauss = states["numpy"]
     np.random.set_state((name, keys.cpu().numpy().astype(np.uint32), position, has_gauss, gauss))
     torch.set_rng_state(states["torch"].cpu())
-    if torch.cuda.is_available() and len(states["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all([state.cpu() for state in states["cuda"]])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(states["cuda"].cpu(), device)

@@ -25,7 +25,8 @@ class MDCNSTrainer(NegativeSamplingTrainer):
         peer_configs: The peers' configurations; made from ``config`` when not given.
 
     Raises:
-        ConfigError: Two of the models are, or share parameters with, the same instance.
+        ConfigError: Two of the models are, or share parameters with, the same instance, or ``peer_model`` names
+            another number of peers.
     """
 
     def __init__(
@@ -44,6 +45,8 @@ class MDCNSTrainer(NegativeSamplingTrainer):
                     "of its own, such as one more of the same class"
                 )
             seen |= own
+        if len(peers) != len(config.peer_roles):
+            raise ConfigError(f"{len(peers)} peers were given, and peer_model names {len(config.peer_roles)}")
         super().__init__(config, model)
         for role, peer, peer_config in zip(config.peer_roles, peers, peer_configs or config.peer_configs()):
             self.encoders.append(measured_encoder(peer, peer_config, role))
@@ -101,11 +104,15 @@ class MDCNSTrainer(NegativeSamplingTrainer):
         ranked = super()._full_sort_batch_eval(batched_data)
         if self._collects_peers():
             _, self_scores, positive_row, positive_item = ranked
-            scores = {"self": self_scores}
+            found = [self_scores]
             for encoder in self.encoders[1:]:
                 rows = encoder.trimmed(batched_data[0]).to(self.device)
-                found = encoder.model.full_sort_predict(rows).view(self_scores.shape)
-                scores[encoder.role] = found.masked_fill(self_scores == -torch.inf, -torch.inf)  # padding and history
+                found.append(encoder.model.full_sort_predict(rows).view(self_scores.shape))
+            masked = self_scores == -torch.inf  # padding and history
+            scores = {
+                encoder.role: encoder.as_scores(ranked_by).masked_fill(masked, -torch.inf)
+                for encoder, ranked_by in zip(self.encoders, found)
+            }
             scores["teacher"] = teacher_scores(*scores.values(), mean=self.config["teacher_mean"])
             for role, collector in self.peer_collectors.items():
                 collector.eval_batch_collect(scores[role], batched_data[0], positive_row, positive_item)

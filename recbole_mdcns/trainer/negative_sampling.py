@@ -16,8 +16,9 @@ from tqdm import tqdm
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.batching import TargetLoader
+from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START, HistoryIndex
-from recbole_mdcns.errors import TrainingError
+from recbole_mdcns.errors import ConfigError, TrainingError
 from recbole_mdcns.evaluation.collector import RankCollector
 from recbole_mdcns.evaluation.metrics import PlainEvaluator
 from recbole_mdcns.losses import multi_view
@@ -53,6 +54,7 @@ class NegativeSamplingTrainer(ResumableTrainer):
         self.places: dict[str, list[int]] = {}
         self.sampler: CandidateSampler | None = None
         self.batches: TargetLoader
+        self._prepared: HistoryDataset | None = None
         self._eval_history: HistoryIndex | None = None
 
     def extra_state(self) -> dict[str, Any]:
@@ -73,12 +75,14 @@ class NegativeSamplingTrainer(ResumableTrainer):
             train_data: RecBole's loader of the training part.
 
         Raises:
-            ConfigError: A row leaves fewer than N candidates, or ``batching`` does not go with ``pad_side``.
+            ConfigError: A row leaves fewer than N candidates, or another training set was prepared before.
         """
+        dataset = train_data._dataset
         if self.sampler is not None:
+            if dataset is not self._prepared:
+                raise ConfigError("this trainer was prepared for another training set: make a new one")
             return
         self.eval_collector.data_collect(train_data)
-        dataset = train_data._dataset
         sampler = CandidateSampler(dataset, self.strategy.candidate_num, self.config["seed"], self.device)
         sampler.check(dataset, self.strategy.candidate_key)
         self.strategy.prepare(dataset, sampler)
@@ -97,7 +101,7 @@ class NegativeSamplingTrainer(ResumableTrainer):
             generator=train_data.generator if self.config["shuffle"] else None,
             device=self.device,
         )
-        self.sampler = sampler
+        self.sampler, self._prepared = sampler, dataset
 
     def _make_lazy(self) -> None:
         for encoder in self.encoders:

@@ -23,7 +23,12 @@ def fused(optimizer: Optimizer) -> Optimizer:
     """
     if "fused" not in optimizer.defaults or optimizer.defaults["fused"]:
         return optimizer
-    try:
+    device = optimizer.param_groups[0]["params"][0].device
+    try:  # some refuse only at a step
+        trial = torch.zeros(1, device=device, requires_grad=True)
+        trial.grad = torch.zeros_like(trial)
+        kind: Any = type(optimizer)
+        kind([trial], fused=True).step()
         return _again(type(optimizer), optimizer, fused=True, foreach=None)
     except (RuntimeError, TypeError, ValueError):
         return optimizer

@@ -93,6 +93,8 @@ class ResumableTrainer(Trainer):
         if saved:
             self._best_in_memory = None
         self._restore_random(train_data)
+        if self.epochs == 0:
+            self._keep_best()
         if self.start_epoch > 0 and (self.start_epoch >= self.epochs or self.cur_step > self.stopping_step):
             self.logger.info(f"Nothing left to train: {self.start_epoch} epochs are done")
             return float(self.best_valid_score), self.best_valid_result
@@ -120,6 +122,8 @@ class ResumableTrainer(Trainer):
         if not (self._validates and (epoch_idx + 1) % self.eval_step == 0):
             if not self._validates:
                 self._keep_best()
+                if self._saved:  # before the epoch counts as done; RecBole would do it after
+                    self._save_checkpoint(epoch_idx, verbose=False)
             self._finish_epoch(epoch_idx)
 
     def _keep_best(self) -> None:
@@ -175,6 +179,7 @@ class ResumableTrainer(Trainer):
         return {
             "kind": "training",
             "config": self.config.plain(),
+            "device": self.device.type,
             "epoch": epoch_idx,
             "cur_step": self.cur_step,
             "best_valid_score": _finite(self.best_valid_score),
@@ -183,7 +188,7 @@ class ResumableTrainer(Trainer):
             "models": {encoder.role: encoder.model.state_dict() for encoder in self.encoders},
             "optimizers": {e.role: optimizer.state_dict() for e, optimizer in zip(self.encoders, self.optimizers)},
             "scaler": self.scaler.state_dict(),
-            "random": checkpoint.random_states(),
+            "random": checkpoint.random_states(self.device),
             "loader": self._train_data.generator.get_state(),
             "extra": self.extra_state(),
         }
@@ -195,12 +200,17 @@ class ResumableTrainer(Trainer):
             resume_file: A ``*-last.pth`` file, or True for the newest one of the same settings.
 
         Raises:
-            CheckpointError: No such file, or it is damaged, or of a run with other settings.
+            CheckpointError: No such file, or it is damaged, or of a run with other settings or on another device.
         """
         newest = resume_file is True
         files = checkpoint.RunFiles.newest(self.config) if newest else checkpoint.RunFiles.of_last(str(resume_file))
         state = checkpoint.load(files.last, "training", self.device)
         checkpoint.check_same_settings(state["config"], self.config, files.last)
+        if state["device"] != self.device.type:
+            raise CheckpointError(
+                f"checkpoint {files.last} is of a run on {state['device']}, this one is on {self.device.type}: "
+                "the random numbers of one cannot go on in the other"
+            )
         for encoder, optimizer in zip(self.encoders, self.optimizers):
             load_weights(encoder.model, {"state_dict": state["models"][encoder.role]}, files.last)
             optimizer.load_state_dict(state["optimizers"][encoder.role])
@@ -220,7 +230,7 @@ class ResumableTrainer(Trainer):
         if self._resumed is not None:
             self.load_extra_state(self._resumed["extra"])
             train_data.generator.set_state(self._resumed["loader"].cpu())
-            checkpoint.set_random_states(self._resumed["random"])
+            checkpoint.set_random_states(self._resumed["random"], self.device)
             self._resumed = None
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from recbole.evaluator import smaller_metrics
 
+from recbole_mdcns.tuning.grid import Cell
 from recbole_mdcns.tuning.store import FAILED
 
 Record = dict[str, Any]
@@ -20,8 +21,8 @@ def by_cell(records: Iterable[Record]) -> dict[str, dict[str, list[Record]]]:
     found: dict[str, dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
     for record in records:
         if record["status"] != FAILED and record["best_valid_score"] is not None:
-            trial = record["trial"]
-            found[json.dumps(trial["cell"])][json.dumps(trial["setting"], sort_keys=True)].append(record)
+            cell, setting = (json.dumps(record["trial"][part], sort_keys=True) for part in ("cell", "setting"))
+            found[cell][setting].append(record)
     return found
 
 
@@ -53,10 +54,10 @@ def _score(records: Sequence[Record]) -> float:
 def best_table(records: Iterable[Record], seeds: Sequence[int]) -> list[dict[str, Any]]:
     """Return a row per cell: the chosen setting, and mean and standard deviation over seeds."""
     rows = []
-    for cell, settings in by_cell(records).items():
+    for settings in by_cell(records).values():
         chosen = choose(settings, seeds)
         metric = chosen[0]["valid_metric"].lower()
-        row = {**json.loads(cell), "setting": chosen[0]["trial"]["setting"], "settings": len(settings)}
+        row = {**_columns(chosen[0]), "setting": chosen[0]["trial"]["setting"], "settings": len(settings)}
         row["seeds"] = sorted(record["trial"]["seed"] for record in chosen)
         for part in ("valid", "test"):
             values = [record[part]["self"][metric] for record in chosen if record[part]]
@@ -71,7 +72,7 @@ def flat_rows(records: Iterable[Record]) -> list[dict[str, Any]]:
     rows = []
     for record in records:
         trial = record["trial"]
-        row = {"key": trial["key"], **trial["cell"], "seed": trial["seed"], "status": record["status"]}
+        row = {"key": trial["key"], **_columns(record), "seed": trial["seed"], "status": record["status"]}
         row.update({f"setting.{name}": value for name, value in trial["setting"].items()})
         if record["status"] == FAILED:
             row["error"] = record["error"].strip().splitlines()[-1]
@@ -83,3 +84,8 @@ def flat_rows(records: Iterable[Record]) -> list[dict[str, Any]]:
                 row.update({f"{part}.{name}": value for name, value in metrics.items()})
         rows.append(row)
     return rows
+
+
+def _columns(record: Record) -> dict[str, Any]:
+    """Return the cell of a record; packed records have its axes in another order."""
+    return vars(Cell(**record["trial"]["cell"]))
