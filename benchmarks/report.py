@@ -1,7 +1,6 @@
 """The paper's tables from records alone, the paper's value beside ours.
 
-    python benchmarks/report.py table3 table6 --records sweeps/reproduction benchmarks/results/paper/records.jsonl.gz \\
-        --out benchmarks/results/paper
+    python benchmarks/report.py table3 table6 --records benchmarks/results/paper/records.jsonl.gz --out pages
 
 Writes TABLE.md and TABLE.tex for each table (figure3.png for Figure 3), a page for each dataset, and one index.html
 with figures, which works without a network. Cells without a record are missing, with the command that fills them.
@@ -71,7 +70,7 @@ def write_report(
         parts += [html_page.table_part(table, lines, metrics), *figures(lines, metrics[-1])]
         print(f"{out / table}.md: {sum(bool(line.runs) for line in lines)} of {len(lines)} lines have records")
     (out / "index.html").write_text(html_page.page("MDCNS: the paper's tables and ours", parts), encoding="utf-8")
-    for dataset in sorted({record["dataset"] for record in records}):
+    for dataset in sorted({record["dataset"] for record in records if record["test"]}):
         text = dataset_page(dataset, records, ["recall@10", "ndcg@10", "recall@20", "ndcg@20"])
         (out / f"{dataset}.md").write_text(text, encoding="utf-8")
     if pack:

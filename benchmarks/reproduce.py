@@ -4,27 +4,30 @@
 
 Trials are those of a sweep (docs/sweeps.md), so that it goes on where it was killed and shares cells between tables.
 Budgets are the most epochs and the patience: paper 300 / 30, cpu 80 / 10, smoke 2 / 2. Methods have one setting each;
---grid takes a sweep's yaml for its ``space``, and validation chooses.
+--grid takes a sweep's yaml for its ``space`` and its ``keys``, and validation chooses. The pages are those of all
+tables that have records: those of this budget's sweeps, and those packed beside the pages, where they are not the same.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from paper_tables import layout
 from report import write_report
 
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.tuning.driver import run_sweep
+from recbole_mdcns.tuning.grid import Cell
 from recbole_mdcns.tuning.packed import read_records
 from recbole_mdcns.tuning.store import FAILED, Store
 from recbole_mdcns.tuning.sweep_file import read_sweep
 from recbole_mdcns.yaml_files import read_yaml
 
 HERE = Path(__file__).resolve().parent
-BUDGETS = {"paper": (300, 30), "cpu": (80, 10), "smoke": (2, 2)}
 
 
 def main() -> int:
@@ -35,7 +38,7 @@ def main() -> int:
     parser.add_argument("--models", help="by commas")
     parser.add_argument("--methods", help="by commas, as the table names them")
     parser.add_argument("--seeds", default="1,2,3")
-    parser.add_argument("--budget", choices=list(BUDGETS), default="paper")
+    parser.add_argument("--budget", choices=list(layout.BUDGETS), default="paper")
     parser.add_argument("--grid", type=Path, default=HERE / "sweeps" / "single_settings.yaml")
     parser.add_argument("--data_path", default="dataset/")
     parser.add_argument("--storage", type=Path, default=Path("sweeps"))
@@ -59,11 +62,10 @@ def run(options: argparse.Namespace) -> int:
         UserError: A name is unknown, or a configuration cannot be used; before any trial starts.
     """
     rows = asked_rows(options)
-    epochs, patience = BUDGETS[options.budget]
+    epochs, patience = layout.BUDGETS[options.budget]
     keys = {"epochs": epochs, "stopping_step": patience, "data_path": options.data_path}
     store = Store(options.storage / f"reproduction-{options.budget}")
-    records = [record for path in options.out.glob("records.jsonl.gz") for record in read_records(path)]
-    failed = 0
+    failed: list[dict[str, Any]] = []
     for model, peer, loss, methods, datasets in groups(rows):
         sweep = read_sweep(
             options.grid,
@@ -80,11 +82,31 @@ def run(options: argparse.Namespace) -> int:
             cpus=options.cpus,
             space=read_yaml(options.grid).get("space", {}),
         )
-        found = run_sweep(sweep, store, options.address)
-        failed += sum(record["status"] == FAILED for record in found)
-        records += found
-    write_report([options.table], records, options.out)
-    return failed
+        failed += [r for r in run_sweep(sweep, store, options.address) if r["status"] == FAILED]
+    records = all_records(store, options.out)
+    tables = [table for table in layout.TITLES if table == options.table or has_records(table, records)]
+    write_report(tables, records, options.out, pack=True)
+    for record in failed:
+        where = f"{Cell(**record['trial']['cell'])}, seed {record['trial']['seed']}"
+        print(f"reproduce: {where} failed: {record['error'].strip().splitlines()[-1]}", file=sys.stderr)
+    return len(failed)
+
+
+def all_records(store: Store, out: Path) -> list[dict[str, Any]]:
+    """Return the records of a store, and those packed beside the pages that it does not have."""
+    own = store.all_records()
+    keys = {record["trial"]["key"] for record in own}
+    packed = [record for path in out.glob("records.jsonl.gz") for record in read_records(path)]
+    replaced = sum(record["trial"]["key"] in keys for record in packed)
+    if replaced:
+        print(f"{replaced} of {len(packed)} records packed in {out} are replaced by those of {store.folder.name}")
+    return [*own, *(record for record in packed if record["trial"]["key"] not in keys)]
+
+
+def has_records(table: str, records: Sequence[dict[str, Any]]) -> bool:
+    """Tell whether some line of a table has a record with test metrics."""
+    cells = [Cell(**record["trial"]["cell"]) for record in records if record.get("test")]
+    return any(row.is_cell(cell) for row in layout.rows(table) for cell in cells)
 
 
 def asked_rows(options: argparse.Namespace) -> list[layout.Row]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from convergence import curve
 from figure import saved_figure
+from paper_tables.cells import budget, shown_budget, unique
 from sources import sources, spread
 from tabulate import tabulate
 
@@ -36,13 +37,17 @@ def main() -> None:
     parser.add_argument("--title", default="Methods side by side")
     parser.add_argument("--note", help="a line for the page, such as what else the machine was doing")
     options = parser.parse_args()
-    records = [record for path in options.records for record in read_records(path) if record["status"] != "failed"]
+    records = unique(record for path in options.records for record in read_records(path))
     groups: dict[str, dict[str, Records]] = defaultdict(dict)
-    for _, settings in sorted(by_cell(records).items()):
-        chosen = choose(settings, {r["trial"]["seed"] for found in settings.values() for r in found})
-        cell = chosen[0]["trial"]["cell"]
-        loss = "" if cell["loss"] == "BCE" else f", {cell['loss']}"
-        groups[f"{cell['model']} on {cell['dataset']}, {cell['protocol']}"][cell["sampler"] + loss] = chosen
+    peers = {record["peer_model"] for record in records}
+    for of_budget in sorted({budget(record) for record in records}):
+        for _, settings in sorted(by_cell(r for r in records if budget(r) == of_budget).items()):
+            chosen = choose(settings, {r["trial"]["seed"] for found in settings.values() for r in found})
+            cell = chosen[0]["trial"]["cell"]
+            name = cell["sampler"] + ("" if cell["loss"] == "BCE" else f", {cell['loss']}")
+            name += f", {cell['peer']}" if cell["peer"] and len(peers - {None}) > 1 else ""
+            where = f"{cell['model']} on {cell['dataset']}, {cell['protocol']}, epochs / patience"
+            groups[f"{where} {shown_budget(of_budget)}"][name] = chosen
     lines = [f"# {options.title}", ""]
     for title, methods in groups.items():
         lines += [f"## {title}", "", table(methods), ""]
@@ -52,7 +57,7 @@ def main() -> None:
     lines += ["* MiB: highest resident memory of the process, data and libraries included"]
     lines += ["", "![curves](curves.png)", ""]
     (options.out / "README.md").write_text("\n".join(lines), encoding="utf-8")
-    pack_records(records, options.out / "records.jsonl.gz")
+    pack_records(shown, options.out / "records.jsonl.gz")
     draw(groups, options.out / "curves.png")
     print("\n".join(lines))
 

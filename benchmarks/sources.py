@@ -15,6 +15,12 @@ def spread(values: Sequence[float]) -> str:
     return f"{statistics.mean(values):.4f}{deviation}"
 
 
+def commit(record: dict[str, Any]) -> str:
+    """Return the commit that a record was made at, and whether files differed from it; nothing outside of git."""
+    git = record["git"]
+    return git["commit"] + ("" if git.get("clean", True) else " (modified)") if git else ""
+
+
 def sources(records: Sequence[dict[str, Any]], note: str | None = None) -> list[str]:
     """Return, as lines of a list, what a reader needs to trust figures and to get them again."""
 
@@ -29,7 +35,7 @@ def sources(records: Sequence[dict[str, Any]], note: str | None = None) -> list[
         "a command": f"`{' '.join(records[0]['command'])}`",
         "machine": all_of(f"{r['machine']['processor']}, {r['machine']['torch_threads']} thread(s)" for r in records),
         "versions": all_of(f"{name} {version}" for r in records for name, version in r["versions"].items() if version),
-        "commit": all_of(r["git"] and r["git"]["commit"] for r in records),
+        "commit": all_of(commit(r) for r in records),
         "records": f"{len(records)}, each with its command and configuration, in [records.jsonl.gz](records.jsonl.gz)",
         "note": note,
     }

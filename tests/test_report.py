@@ -13,12 +13,15 @@ sys.path.insert(0, str(BENCHMARKS))
 
 from paper_tables import layout  # noqa: E402
 from paper_tables.cells import fill, unique  # noqa: E402
-from paper_tables.render import markdown  # noqa: E402
+from paper_tables.render import markdown, places  # noqa: E402
 from paper_tables.significance import bootstrap, holm, paired_t, values_of_users  # noqa: E402
 from report import write_report  # noqa: E402
+from reproduce import all_records, has_records  # noqa: E402
 
 from recbole_mdcns.errors import UserError  # noqa: E402
 from recbole_mdcns.record import SCHEMA_VERSION  # noqa: E402
+from recbole_mdcns.tuning.packed import pack_records  # noqa: E402
+from recbole_mdcns.tuning.store import Store  # noqa: E402
 
 METRICS = ["recall@5", "recall@10", "ndcg@5", "ndcg@10"]
 
@@ -71,23 +74,24 @@ def test_the_text_of_a_table_is_exact():
     text = markdown("table7", lines, METRICS).splitlines()
     start = text.index("## beauty, SASRec")
     assert text[start + 2 : start + 8] == [
-        "| method | recall@5 | recall@10 | ndcg@5 | ndcg@10 | seeds | epochs / patience |",
-        "|---|---|---|---|---|---|---|",
+        "| method | recall@5 | recall@10 | ndcg@5 | ndcg@10 | setting | seeds | epochs / patience |",
+        "|---|---|---|---|---|---|---|---|",
         # hits 1 and 2 of 4; gains 1 and 1 + 1 / log2(3) = 1.6309 of 4
         "| RNS | <u>0.3750</u> ± 0.1768 (0.0434, +764.1%) | <u>0.3750</u> ± 0.1768 (0.0612, +512.7%) "
-        "| <u>0.3289</u> ± 0.1115 (0.0289, +1037.9%) | <u>0.3289</u> ± 0.1115 (0.0347, +847.7%) | 1, 2 | 80 / 10 |",
-        "| DNS+ | missing (0.0550) | missing (0.0769) | missing (0.0355) | missing (0.0425) | missing |  |",
+        "| <u>0.3289</u> ± 0.1115 (0.0289, +1037.9%) | <u>0.3289</u> ± 0.1115 (0.0347, +847.7%) "
+        "| defaults | 1, 2 | 80 / 10 |",
+        "| DNS+ | missing (0.0550) | missing (0.0769) | missing (0.0355) | missing (0.0425) |  | missing |  |",
         "| MDCNS-wts | **0.5000** ± 0.0000 (0.0760, +557.9%) | **0.5000** ± 0.0000 (0.1140, +338.6%) "
-        "| **0.5000** ± 0.0000 (0.0542, +822.5%) | **0.5000** ± 0.0000 (0.0663, +654.1%) | 1, 2 | 80 / 10 |",
-        "| MDCNS | missing (0.0823) | missing (0.1144) | missing (0.0582) | missing (0.0685) | missing |  |",
+        "| **0.5000** ± 0.0000 (0.0542, +822.5%) | **0.5000** ± 0.0000 (0.0663, +654.1%) "
+        "| defaults | 1, 2 | 80 / 10 |",
+        "| MDCNS | missing (0.0823) | missing (0.1144) | missing (0.0582) | missing (0.0685) |  | missing |  |",
     ]
-    assert any(
-        line.startswith(
-            "| beauty, SASRec, DNS+ | `python benchmarks/reproduce.py table7 --datasets beauty --models SASRec"
-        )
-        for line in text
+    assert (
+        "| beauty, SASRec, DNS+ | `python benchmarks/reproduce.py table7 --datasets beauty --models SASRec "
+        '--methods "DNS+" --seeds 1,2 --budget cpu --data_path DIR` |' in text
     )
-    assert any("MDCNS-wts, recall@5: +33.3% over RNS; p over seeds" in line for line in text)
+    gain = "* MDCNS-wts, recall@5: +33.3% over RNS, the best of the paper's baselines, 2 seed(s); p over seeds"
+    assert any(line.startswith(gain) for line in text)
 
 
 def test_a_planted_difference_is_found_and_noise_is_not():
@@ -110,7 +114,47 @@ def test_other_splits_are_not_compared_over_users():
             one["config"]["split_seed"] = 2
     lines = fill(layout.rows("table3", ["beauty"]), records, METRICS)
     (gain,) = (line.gains["ndcg@10"] for line in lines if line.row.method == "MDCNS")
-    assert gain.p_users is None and gain.corrected is None and gain.p_seeds is not None
+    assert gain.p_users is None and gain.corrected is None and gain.p_seeds is None and gain.relative > 1
+
+
+def test_methods_that_the_paper_lacks_stand_apart():
+    records = planted()
+    for seed in (1, 2, 3):
+        ce = record("ce", seed, draw(700 + seed, 0.3))
+        ce["trial"]["cell"]["loss"] = "CE"
+        records.append(ce)
+    lines = fill(layout.rows("table3", ["beauty"]), records, METRICS)
+    (line,) = (line for line in lines if line.row.method == "MDCNS")
+    assert line.gains["ndcg@10"].baseline.row.method == "DNS+" and line.gains["ndcg@10"].relative > 1
+    assert line.gains_over_all["ndcg@10"].baseline.row.method == "CE" and line.gains_over_all["ndcg@10"].relative < 0
+    text = markdown("table3", lines, METRICS).splitlines()
+    rule = text.index("| *not in the paper* | | | | | | | |")
+    assert next(i for i, line in enumerate(text) if line.startswith("| CE | **")) > rule
+    assert text.index("* CE: softmax over all items.") > rule
+    assert any("-3" in line and "over CE, the best of all, 3 seed(s); p over seeds" in line for line in text)
+
+
+def test_lines_are_compared_at_one_budget_and_over_the_seeds_they_share():
+    more = record("mdcns", 9, draw(1, 0.9), peer="Mamba4Rec")
+    more["config"] = {**more["config"], "epochs": 300, "stopping_step": 30}
+    records = [r for r in planted() if r["trial"]["cell"]["sampler"] != "mdcns"]
+    lines = fill(layout.rows("table3", ["beauty"]), [*records, more], METRICS)
+    (line,) = (line for line in lines if line.row.method == "MDCNS")
+    assert line.budget == "300 / 30" and not line.is_compared and not line.gains and list(line.runs) == [9]
+    shown = f"| MDCNS | {line.mean('recall@5'):.4f} ("  # neither bold nor marked
+    assert shown in markdown("table3", lines, METRICS)
+    one = [r for r in planted() if r["trial"]["cell"]["sampler"] != "mdcns" or r["seed"] == 1]
+    lines = fill(layout.rows("table3", ["beauty"]), one, METRICS)
+    (line,) = (line for line in lines if line.row.method == "MDCNS")
+    baseline = line.gains["ndcg@10"].baseline
+    expected = line.runs[1]["test"]["self"]["ndcg@10"] / baseline.runs[1]["test"]["self"]["ndcg@10"] - 1
+    assert line.gains["ndcg@10"].relative == pytest.approx(expected)
+    assert line.gains["ndcg@10"].corrected < 1e-6 and "** (" in markdown("table3", lines, METRICS)  # one seed: no mark
+
+
+def test_equal_as_printed_is_equal():
+    lines = fill(layout.rows("table7", ["beauty"]), [record("rns", 1, [1, 0]), record("dns_plus", 1, [1, 0])], METRICS)
+    assert places(lines, "ndcg@10") == {0: 1, 1: 1}
 
 
 def test_the_largest_budget_counts_and_validation_chooses():
@@ -128,8 +172,21 @@ def test_records_occur_once_and_must_agree(tmp_path):
     assert unique([unread, first, first, failed]) == [first]
     with pytest.raises(UserError, match="two records of trial amazon-beauty-rns-None-1 .*have different results"):
         unique([first, {**first, "test": {"self": {"ndcg@10": 0.7}}}])
-    with pytest.raises(UserError, match="was chosen and has no test metrics"):
-        fill(layout.rows("table7", ["beauty"]), [unread], METRICS)
+    assert not fill(layout.rows("table7", ["beauty"]), [unread], METRICS)[0].runs  # chosen, and its sweep unfinished
+    other = {**first, "trial": {**first["trial"], "key": "other"}}
+    with pytest.raises(UserError, match=r"trials amazon-beauty-rns-None-1 and other are .*rns/BCE, seed 1, and differ"):
+        fill(layout.rows("table7", ["beauty"]), [first, other], METRICS)
+
+
+def test_a_second_machine_fills_its_pages_from_its_own_records_and_the_packed_ones(tmp_path):
+    store = Store(tmp_path / "sweeps" / "reproduction-cpu")
+    mine, packed = record("rns", 1, [1, 1]), [record("rns", 1, [1, 0]), record("dns_plus", 1, [1, 0])]
+    store.write(mine)
+    pack_records(packed, tmp_path / "records.jsonl.gz")
+    assert all_records(store, tmp_path) == [mine, packed[1]]
+    assert has_records("table7", packed) and not has_records("table5", packed)
+    with pytest.raises(UserError, match="dataset bauty is not in the paper; it has beauty"):
+        layout.rows("table3", ["bauty"])
 
 
 def test_the_report_works_without_a_network_and_latex_compiles(tmp_path):
@@ -137,10 +194,12 @@ def test_the_report_works_without_a_network_and_latex_compiles(tmp_path):
     html = (tmp_path / "out" / "index.html").read_text()
     assert "Plotly.newPlot" in html and 'src="http' not in html and "plotly.js v" in html
     assert html.count("<table>") == 4 and "reproduce.py table6" in html
+    assert "after Holm" in html and "&lt; 0.05" in html
     page = (tmp_path / "out" / "amazon-beauty.md").read_text()
     assert "1,000 users" in page and "| SASRec + Mamba4Rec | mdcns " in page and "* commit: abc" in page
     tex = (tmp_path / "out" / "table3.tex").read_text()
-    assert tex.count(r"\midrule") == 2 and r"\textbf{" in tex
+    assert tex.count(r"\begin{table}") == 2 and tex.count(r"\midrule") == 4 and r"\textbf{" in tex
+    assert "seeds 1, 2, 3; epochs / patience 80 / 10" in tex
     compiler = shutil.which("pdflatex") or shutil.which("tectonic")
     if compiler:
         document = r"\documentclass{article}\usepackage{booktabs}\begin{document}" + tex + r"\end{document}"
@@ -173,6 +232,8 @@ def test_values_of_users_by_hand():
     assert values_of_users("1,0,3,11", None, "recall@10").tolist() == [1, 0, 1, 0]
     assert values_of_users("1,0,3,11", None, "ndcg@10").tolist() == [1, 0, 0.5, 0]
     assert values_of_users("1,0,3,11", "7,7,2,2", "ndcg@10").tolist() == [0.25, 0.5]  # users 2 and 7
+    uneven = values_of_users("1,0,3,11", "7,7,7,2", "ndcg@10")
+    assert uneven.tolist() == [0.0, 0.75] and uneven.mean() == 1.5 / 4  # the mean over rows
     with pytest.raises(ValueError, match="mrr@10 per user is not known"):
         values_of_users("1", None, "mrr@10")
 

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from paper_tables.layout import ROLES, Row, printed, released_ranges
+from paper_tables.layout import METHODS, ROLES, Row, printed, released_ranges
 from paper_tables.significance import bootstrap, holm, paired_t, values_of_users
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.tuning.grid import Cell
 from recbole_mdcns.tuning.select import by_cell, choose
 
 Record = dict[str, Any]
+Budget = tuple[int, int]
 
 
 @dataclass
 class Gain:
-    """MDCNS against the best baseline of its block, on one metric.
+    """MDCNS against the best of some baselines of its block, on one metric, over the seeds that both have.
 
     Attributes:
-        baseline: The line with the highest mean among those that are not MDCNS.
+        baseline: The line with the highest mean.
         relative: How much higher the mean is, as a part of the baseline's.
+        seeds: How many both have.
         p_seeds: Of the paired t-test over seeds; None for fewer than two.
         p_users: Of the paired t-test over users, the mean over seeds of each; None without places in the records.
         interval: Of the mean difference over users, bootstrap, 95 %.
@@ -34,6 +37,7 @@ class Gain:
 
     baseline: Line
     relative: float
+    seeds: int
     p_seeds: float | None = None
     p_users: float | None = None
     interval: tuple[float, float] | None = None
@@ -46,19 +50,29 @@ class Line:
 
     Attributes:
         row: Which line.
-        runs: Records of the chosen setting by seed.
+        runs: Records of the chosen setting by seed, those whose test metrics were read.
+        tried: How many settings validation chose from.
+        is_compared: Whether its runs had the budget that its block is compared at.
+        block_budget: That budget; None for a block without records.
+        block_seeds: The seeds of the block.
         paper: The paper's values by metric.
-        gains: Of MDCNS, by metric.
+        gains: Of MDCNS over the best of the paper's baselines, by metric.
+        gains_over_all: The same over the best of all, where that is another line.
     """
 
     row: Row
     runs: dict[int, Record] = field(default_factory=dict)
+    tried: int = 0
+    is_compared: bool = False
+    block_budget: Budget | None = None
+    block_seeds: list[int] = field(default_factory=list)
     paper: dict[str, float] = field(default_factory=dict)
     gains: dict[str, Gain] = field(default_factory=dict)
+    gains_over_all: dict[str, Gain] = field(default_factory=dict)
 
-    def values(self, metric: str) -> list[float]:
-        """Return our test values by seed."""
-        return [run["test"][self.role][metric] for run in self.runs.values()]
+    def values(self, metric: str, seeds: Iterable[int] | None = None) -> list[float]:
+        """Return our test values of all seeds, or of some."""
+        return [self.runs[seed]["test"][self.role][metric] for seed in (self.runs if seeds is None else seeds)]
 
     def mean(self, metric: str) -> float | None:
         """Return the mean of our values; None without any."""
@@ -86,17 +100,31 @@ class Line:
     @property
     def role(self) -> str:
         """Whose test metrics count: the self model's, or the ensemble's."""
-        return ROLES.get(self.row.method, "self")
+        return ROLES.get(METHODS[self.row.method], "self")
 
     @property
     def budget(self) -> str:
         """The most epochs and the patience that the runs had."""
-        return ", ".join(sorted({budget(run) for run in self.runs.values()}))
+        return ", ".join(sorted({shown_budget(budget(run)) for run in self.runs.values()}))
+
+    @property
+    def setting(self) -> str:
+        """The chosen hyperparameters, and of how many settings they are the best on validation."""
+        if not self.runs:
+            return ""
+        setting = next(iter(self.runs.values()))["trial"]["setting"]
+        text = ", ".join(f"{key} {value}" for key, value in setting.items()) or "defaults"
+        return text + (f" (best of {self.tried})" if self.tried > 1 else "")
 
 
-def budget(record: Record) -> str:
+def budget(record: Record) -> Budget:
     """Return the most epochs that a run had, and its patience."""
-    return f"{record['config']['epochs']} / {record['config']['stopping_step']}"
+    return record["config"]["epochs"], record["config"]["stopping_step"]
+
+
+def shown_budget(found: Budget) -> str:
+    """Return a budget as text."""
+    return f"{found[0]} / {found[1]}"
 
 
 def unique(records: Iterable[Record]) -> list[Record]:
@@ -124,50 +152,97 @@ def unique(records: Iterable[Record]) -> list[Record]:
 def fill(rows: Sequence[Row], records: Sequence[Record], metrics: Sequence[str]) -> list[Line]:
     """Return the lines of a table.
 
-    Of a line's records those with the largest budget count, and of these the setting that validation chose.
+    The lines of a block are compared at one budget, that of most of them; a line without it shows what it has, and is
+    compared with none. Of a line's settings the one that validation chose counts.
 
     Args:
         rows: The lines.
         records: Of all trials, each once; see :func:`unique`.
         metrics: The metrics shown.
+
+    Raises:
+        UserError: Two records of a line have the same setting, seed and budget.
     """
-    lines = [Line(row, _chosen(row, records), printed().get(row, {})) for row in rows]
+    found = {row: _by_budget(row, records) for row in rows}
+    common: dict[tuple[str, str, str], Counter[Budget]] = defaultdict(Counter)
+    for row, budgets in found.items():
+        common[row.block].update(list(budgets))
+    lines = []
+    for row, budgets in found.items():
+        line = Line(row, paper=printed().get(row, {}))
+        if common[row.block]:
+            line.block_budget = max(common[row.block].items(), key=lambda item: (item[1], item[0]))[0]
+            line.is_compared = line.block_budget in budgets
+            if budgets:
+                line.runs, line.tried = _chosen(budgets[line.block_budget if line.is_compared else max(budgets)])
+        lines.append(line)
     for line in lines:
-        if line.runs and line.row.method.startswith("MDCNS"):
-            block = [other for other in lines if _block(other) == _block(line) and not other.row.is_ours and other.runs]
-            line.gains = {metric: _gain(line, block, metric) for metric in metrics} if block else {}
-    for metric in metrics:
-        tested = [line.gains[metric] for line in lines if metric in line.gains]
-        tested = [gain for gain in tested if gain.p_users is not None]
-        for gain, corrected in zip(tested, holm([gain.p_users for gain in tested if gain.p_users is not None])):
-            gain.corrected = corrected
+        block = [other for other in lines if other.row.block == line.row.block and other.is_compared and other.runs]
+        line.block_seeds = sorted({seed for other in block for seed in other.runs})
+        if line.row.is_ours and line.is_compared and line.runs:
+            rivals = [other for other in block if not other.row.is_ours]
+            for metric in metrics:
+                _set_gains(line, rivals, metric)
+    for name in ("gains", "gains_over_all"):
+        for metric in metrics:
+            gains = [getattr(line, name).get(metric) for line in lines]
+            tested = [(gain, gain.p_users) for gain in gains if gain is not None and gain.p_users is not None]
+            for (gain, _), corrected in zip(tested, holm([p for _, p in tested])):
+                gain.corrected = corrected
     return lines
 
 
-def _chosen(row: Row, records: Sequence[Record]) -> dict[int, Record]:
-    mine = [record for record in records if row.is_cell(Cell(**record["trial"]["cell"]))]
-    if not mine:
-        return {}
-    sizes = {(r["config"]["epochs"], r["config"]["stopping_step"]) for r in mine}
-    mine = [r for r in mine if (r["config"]["epochs"], r["config"]["stopping_step"]) == max(sizes)]
-    settings = {text: found for by_setting in by_cell(mine).values() for text, found in by_setting.items()}
-    seeds = {record["trial"]["seed"] for record in mine}
-    chosen = choose(settings, seeds) if settings else []
-    for record in chosen:
-        if not record["test"]:
-            raise UserError(f"trial {record['trial']['key']} was chosen and has no test metrics: finish its sweep")
-    return {record["trial"]["seed"]: record for record in sorted(chosen, key=lambda r: r["trial"]["seed"])}
+def _by_budget(row: Row, records: Sequence[Record]) -> dict[Budget, list[Record]]:
+    found: dict[Budget, list[Record]] = defaultdict(list)
+    for record in records:
+        if row.is_cell(Cell(**record["trial"]["cell"])):
+            found[budget(record)].append(record)
+    return dict(found)
 
 
-def _gain(line: Line, block: Sequence[Line], metric: str) -> Gain:
-    best = max(block, key=lambda other: other.mean(metric) or 0.0)
-    ours, theirs = line.mean(metric) or 0.0, best.mean(metric) or 0.0
-    gain = Gain(best, ours / theirs - 1 if theirs else 0.0)
-    seeds = [seed for seed in line.runs if seed in best.runs]
-    pairs = [(line.runs[s]["test"][line.role][metric], best.runs[s]["test"][best.role][metric]) for s in seeds]
-    gain.p_seeds = paired_t(*zip(*pairs)) if len(pairs) > 1 else None
-    mine, other = line.of_users(metric, seeds), best.of_users(metric, seeds)
-    if mine is not None and other is not None and len(mine) == len(other) and _same_split(line, best, seeds):
+def _chosen(records: Sequence[Record]) -> tuple[dict[int, Record], int]:
+    """Return the records with test metrics of the setting that validation chose, by seed, and of how many."""
+    settings = {
+        cell + setting: found for cell, by_setting in by_cell(records).items() for setting, found in by_setting.items()
+    }
+    for found in settings.values():
+        for seed, number in Counter(record["trial"]["seed"] for record in found).items():
+            if number > 1:
+                keys = " and ".join(r["trial"]["key"] for r in found if r["trial"]["seed"] == seed)
+                cell = Cell(**found[0]["trial"]["cell"])
+                raise UserError(
+                    f"trials {keys} are all {cell}, seed {seed}, and differ in other keys: remove all but one"
+                )
+    if not settings:
+        return {}, 0
+    seeds = {record["trial"]["seed"] for record in records}
+    chosen = choose(settings, seeds)
+    rivals = [found for found in settings.values() if len(found) == len(chosen)]
+    read = sorted((record for record in chosen if record["test"]), key=lambda record: record["trial"]["seed"])
+    return {record["trial"]["seed"]: record for record in read}, len(rivals)
+
+
+def _set_gains(line: Line, rivals: Sequence[Line], metric: str) -> None:
+    of_paper = [rival for rival in rivals if not rival.row.is_extra]
+    best, of_all = (max(some, key=lambda rival: rival.mean(metric) or 0.0, default=None) for some in (of_paper, rivals))
+    for baseline, gains in ((best, line.gains), (of_all if of_all is not best else None, line.gains_over_all)):
+        gain = _gain(line, baseline, metric) if baseline else None
+        if gain:
+            gains[metric] = gain
+
+
+def _gain(line: Line, baseline: Line, metric: str) -> Gain | None:
+    seeds = [seed for seed in line.runs if seed in baseline.runs]
+    if not seeds:
+        return None
+    ours, theirs = line.values(metric, seeds), baseline.values(metric, seeds)
+    mean = statistics.mean(theirs)
+    gain = Gain(baseline, statistics.mean(ours) / mean - 1 if mean else 0.0, len(seeds))
+    if not _same_split(line, baseline, seeds):
+        return gain
+    gain.p_seeds = paired_t(ours, theirs)
+    mine, other = line.of_users(metric, seeds), baseline.of_users(metric, seeds)
+    if mine is not None and other is not None and len(mine) == len(other):
         gain.p_users, gain.interval = paired_t(mine, other), bootstrap(mine - other)
     return gain
 
@@ -180,7 +255,3 @@ def _same_split(line: Line, other: Line, seeds: Iterable[int]) -> bool:
         return json.dumps([record["data"], *(record["config"].get(key) for key in keys)], sort_keys=True)
 
     return all(split(line.runs[seed]) == split(other.runs[seed]) for seed in seeds)
-
-
-def _block(line: Line) -> tuple[str, str, str]:
-    return line.row.dataset, line.row.backbone, line.row.loss

@@ -9,6 +9,8 @@ from typing import Any
 from sources import sources, spread
 from tabulate import tabulate
 
+from paper_tables.cells import budget, shown_budget
+from paper_tables.layout import ROLES
 from recbole_mdcns.tuning.select import by_cell, choose
 
 Record = dict[str, Any]
@@ -51,26 +53,34 @@ def _setting(records: Sequence[Record]) -> str:
 
 def _results(records: Sequence[Record], metrics: Sequence[str]) -> str:
     rows = []
-    for settings in by_cell(records).values():
-        seeds = {record["trial"]["seed"] for found in settings.values() for record in found}
-        chosen = sorted(choose(settings, seeds), key=lambda record: record["trial"]["seed"])
-        cell = chosen[0]["trial"]["cell"]
-        name = cell["sampler"] if cell["loss"] == "BCE" else f"{cell['sampler']}, {cell['loss']}"
-        row = [cell["model"] + (f" + {cell['peer']}" if cell["peer"] else ""), name, _tried(settings, chosen)]
-        read = [record["test"]["self"] for record in chosen if record["test"]]
-        row += [spread([test[metric] for test in read]) for metric in metrics]
-        row += [", ".join(f"{r['best_epoch'] + 1} of {len(r['epochs'])}" for r in chosen)]
-        row += [", ".join(str(r["trial"]["seed"]) for r in chosen)]
-        row += [f"{statistics.median(r['seconds_per_epoch'] for r in chosen):.1f}"]
-        rows.append(row)
-    headers = ["model", "method", "best of the values tried", *metrics, "best epoch", "seeds", "s/epoch"]
+    for of_budget in sorted({budget(record) for record in records}):
+        for settings in by_cell(record for record in records if budget(record) == of_budget).values():
+            seeds = {record["trial"]["seed"] for found in settings.values() for record in found}
+            chosen = sorted(choose(settings, seeds), key=lambda record: record["trial"]["seed"])
+            read = [record for record in chosen if record["test"]]
+            if not read:
+                continue
+            cell = read[0]["trial"]["cell"]
+            role = ROLES.get(cell["sampler"], "self")
+            name = cell["sampler"] if cell["loss"] == "BCE" else f"{cell['sampler']}, {cell['loss']}"
+            name += "" if role == "self" else f" ({role})"
+            row = [cell["model"] + (f" + {cell['peer']}" if cell["peer"] else ""), name, _tried(settings, chosen)]
+            row += [spread([record["test"][role][metric] for record in read]) for metric in metrics]
+            row += [", ".join(f"{r['best_epoch'] + 1} of {len(r['epochs'])}" for r in read)]
+            row += [", ".join(str(r["trial"]["seed"]) for r in read), shown_budget(of_budget)]
+            row += [f"{statistics.median(r['seconds_per_epoch'] for r in read):.1f}"]
+            rows.append(row)
+    headers = [
+        "model", "method", "best of the values tried", *metrics, "best epoch", "seeds", "epochs / patience", "s/epoch"
+    ]  # fmt: skip
     return tabulate(sorted(rows), headers=headers, tablefmt="github", disable_numparse=True)
 
 
 def _tried(settings: dict[str, list[Record]], chosen: Sequence[Record]) -> str:
-    """Return each hyperparameter that was chosen, with the range of values that were tried."""
+    """Return each hyperparameter that was chosen, with the values that it was chosen from: with as many seeds."""
+    rivals = [found[0]["trial"]["setting"] for found in settings.values() if len(found) >= len(chosen)]
     text = []
     for key, best in chosen[0]["trial"]["setting"].items():
-        values = sorted({found[0]["trial"]["setting"][key] for found in settings.values()})
-        text.append(f"{key} {best}" + (f" of {', '.join(map(str, values))}" if len(values) > 1 else ""))
+        values = sorted({str(setting.get(key, "default")) for setting in rivals})
+        text.append(f"{key} {best}" + (f" of {', '.join(values)}" if len(values) > 1 else ""))
     return "; ".join(text)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
-from itertools import groupby
 
 import plotly.graph_objects as go
 import plotly.io
 
 from paper_tables.cells import Line
 from paper_tables.layout import TITLES
-from paper_tables.render import away, command, marks, number, places
+from paper_tables.render import LEGEND, away, blocks, command, marks, notes, number, places
 
 _STYLE = """
 body {font-family: sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em}
 table {border-collapse: collapse; margin: 1em 0} td, th {padding: .2em .7em; text-align: left}
 thead th {border-bottom: 2px solid #333} tbody tr:hover {background: #f2f6fa}
+tr.rule td {border-top: 1px solid #999}
 td.best {font-weight: bold} td.second {text-decoration: underline} td.missing {color: #999}
 small {color: #666; font-weight: normal}
 """
@@ -33,18 +34,27 @@ def page(title: str, parts: Sequence[str]) -> str:
 
 def table_part(table: str, lines: Sequence[Line], metrics: Sequence[str]) -> str:
     """Return a table; a cell that is missing shows the command that fills it."""
-    html = [f"<h2>{escape(TITLES[table])}</h2>"]
-    for (dataset, backbone), block in groupby(lines, key=lambda line: (line.row.dataset, line.row.backbone)):
-        group = list(block)
-        order = {metric: places(group, metric) for metric in metrics}
-        heads = "".join(f"<th>{escape(head)}</th>" for head in ("method", *metrics, "seeds", "epochs / patience"))
-        html += [f"<h3>{escape(dataset)}, {escape(backbone)}</h3>", f"<table><thead><tr>{heads}</tr></thead><tbody>"]
-        for index, line in enumerate(group):
+    html = [f"<h2>{escape(TITLES[table])}</h2>", f"<p>{_marked_up(LEGEND)}</p>"]
+    heads = ["method", *metrics, "setting", "seeds", "epochs / patience"]
+    for block in blocks(lines):
+        order = {metric: places(block, metric) for metric in metrics}
+        row = block[0].row
+        html += [f"<h3>{escape(row.dataset)}, {escape(row.backbone)}</h3>", "<table><thead><tr>"]
+        html += ["".join(f"<th>{escape(head)}</th>" for head in heads), "</tr></thead><tbody>"]
+        for index, line in enumerate(block):
+            rule = line.row.is_extra and not block[index - 1].row.is_extra
             cells = "".join(_cell(table, line, metric, order[metric].get(index)) for metric in metrics)
-            seeds = ", ".join(map(str, line.runs))
-            html.append(f"<tr><td>{escape(line.row.method)}</td>{cells}<td>{seeds}</td><td>{line.budget}</td></tr>")
+            cells += "".join(f"<td>{escape(text)}</td>" for text in (line.setting, ", ".join(map(str, line.runs))))
+            html.append(f"<tr{' class=rule' if rule else ''}><td>{escape(line.row.method)}</td>{cells}")
+            html.append(f"<td>{line.budget}</td></tr>")
         html.append("</tbody></table>")
+        html += [f"<p><small>{escape(' '.join(notes(block)))}</small></p>"]
     return "\n".join(html)
+
+
+def _marked_up(text: str) -> str:
+    """Return a line of Markdown, as the legend is, as HTML."""
+    return re.sub(r"`(.)`", r"<b>\1</b>", re.sub(r"\*\*(\w+)\*\*", r"<b>\1</b>", text)).replace(" < ", " &lt; ")
 
 
 def figure_part(figure: go.Figure) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from recbole_mdcns.errors import UserError
 from recbole_mdcns.tuning.grid import Cell
 
 PAPER = Path(__file__).parents[1] / "paper"
@@ -33,18 +34,38 @@ METHODS = {
     "w/o CD": "mdcns_without_cd",
     "w/o CD-DR": "mdcns_without_cd_dr",
     "w/o CD-DR-MS": "dns_plus",
-    # ours, without a value in the paper
-    "CE": "ce",
-    "gBCE": "gbce",
+    # not in the paper
     "SSM": "ssm",
+    "gBCE": "gbce",
+    "CE": "ce",
     "DNS+ x 3": "dns_plus_three_draws",
     "two apart": "two_models_apart",
     "mutual": "mutual_distillation",
+    "w/o CD-DR-MS, M = 1": "dns",
 }
-#: Methods of ours that Table 3 gets besides the paper's: the softmax family, and controls of the second model.
-EXTRA = {"table3": ("SSM", "gBCE", "CE", "DNS+ x 3", "two apart", "mutual")}
-#: The role that is evaluated, where it is not the self model: two models trained apart are compared as their ensemble.
-ROLES = {"two apart": "teacher"}
+#: Methods that a table gets besides the paper's: the softmax family, controls of the second model, and the last step of
+#: the ablation without another M.
+EXTRA = {"table3": ("SSM", "gBCE", "CE", "DNS+ x 3", "two apart", "mutual"), "table6": ("w/o CD-DR-MS, M = 1",)}
+#: What a reader cannot know of a method by its name.
+NOTES = {
+    "SSM": "softmax over the target and 100 uniform negatives, logQ-corrected",
+    "gBCE": "256 uniform negatives, calibration 0.75",
+    "CE": "softmax over all items",
+    "DNS+ x 3": "three negatives of one model, as many as MDCNS has",
+    "two apart": "two models trained apart on hard negatives, evaluated as their ensemble; all others are one model",
+    "mutual": "two models that distil each other, on uniform negatives",
+    "w/o CD-DR-MS": "DNS+ as in Table 3, so with another M than the lines above it",
+    "w/o CD-DR-MS, M = 1": "DNS",
+}
+#: What makes a dataset another one than the paper's.
+DATASET_NOTES = {
+    "kuairand": "Ours is the log of 25 April to 8 May, 14 days, which is close to the paper's data and not the same "
+    "(docs/replication.md): compare the methods within the table, not with the paper's values.",
+}
+#: Budgets by name: the most epochs, and the patience.
+BUDGETS = {"paper": (300, 30), "cpu": (80, 10), "smoke": (2, 2)}
+#: The role whose test metrics count, by sampler, where it is not the self model.
+ROLES = {"two_models_apart": "teacher"}
 TITLES = {
     "table3": "Table 3: SASRec, BCE, all samplers",
     "table4": "Table 4: other backbones, BCE",
@@ -68,8 +89,18 @@ class Row:
 
     @property
     def is_ours(self) -> bool:
-        """Whether the method is MDCNS, whole or in part, and not something that it is compared with."""
-        return self.method.startswith(("MDCNS", "w/o CD")) and self.method != "w/o CD-DR-MS"
+        """Whether the method is MDCNS as a whole, and not something that it is compared with."""
+        return self.method in ("MDCNS", "MDCNS-wts")
+
+    @property
+    def is_extra(self) -> bool:
+        """Whether the paper's table lacks the line."""
+        return self.method in EXTRA.get(self.table, ())
+
+    @property
+    def block(self) -> tuple[str, str, str]:
+        """What the lines have in common that are compared with each other."""
+        return self.dataset, self.backbone, self.loss
 
     def is_cell(self, cell: Cell) -> bool:
         """Whether a cell of a sweep holds our value; a method that sets the loss itself has that."""
@@ -100,7 +131,14 @@ def rows(table: str, datasets: list[str] | None = None) -> list[Row]:
     """Return the lines of a table, ours behind the paper's; datasets by our names or the paper's.
 
     Figure 3 has those lines of Table 3 that are MDCNS.
+
+    Raises:
+        UserError: The paper has no such dataset.
     """
+    known = {*DATASETS, *DATASETS.values()}
+    for name in datasets or ():
+        if name not in known:
+            raise UserError(f"dataset {name} is not in the paper; it has {', '.join(sorted(DATASETS))}")
     if table == "figure3":
         return [replace(row, table=table) for row in rows("table3", datasets) if row.method == "MDCNS"]
     wanted = {name for name, ours in DATASETS.items() if not datasets or {name, ours} & set(datasets)}

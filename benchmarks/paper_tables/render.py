@@ -5,24 +5,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from paper_tables.cells import Line
-from paper_tables.layout import TITLES
+from paper_tables.cells import Gain, Line, shown_budget
+from paper_tables.layout import BUDGETS, DATASET_NOTES, NOTES, TITLES
 from paper_tables.significance import LEVEL
 
-#: What the cells mean; printed above every table.
+#: What the cells mean; printed with every table.
 LEGEND = (
-    "Ours: mean ± standard deviation over seeds, test, the epoch and the setting chosen on validation; **best** and "
-    "<u>second</u> of a block. In brackets the paper's value and how far ours is from it. `*` MDCNS differs from the "
-    "best baseline over users (paired t-test, two-sided, p < 0.05 after Holm's correction over the blocks of the "
-    "table); `†` over seeds (paired t-test, two-sided, p < 0.05, not corrected)."
+    "Ours: mean ± standard deviation over seeds, test; the epoch, and the setting where several were tried, chosen on "
+    "validation. **Best** and <u>second</u> of a block, among the lines with the budget (epochs / patience) of most of "
+    "them. In brackets the paper's value and how far ours is from it; lines below the rule are not in the paper. `*` "
+    "MDCNS differs from the best of the paper's baselines over users (paired t-test over test users, seeds averaged, "
+    "at least two; two-sided, p < 0.05 after Holm's correction over the blocks of the table); `†` over seeds (paired "
+    "t-test, two-sided, p < 0.05, not corrected)."
 )
 
 
+def blocks(lines: Sequence[Line]) -> list[list[Line]]:
+    """Return the lines of a table by dataset and backbone."""
+    return [list(block) for _, block in groupby(lines, key=lambda line: (line.row.dataset, line.row.backbone))]
+
+
+def notes(block: Sequence[Line]) -> list[str]:
+    """Return what a reader cannot know of a block's dataset and methods by their names."""
+    found = [f"{line.row.method}: {NOTES[line.row.method]}." for line in block if line.row.method in NOTES]
+    dataset = DATASET_NOTES.get(block[0].row.dataset)
+    return [*([dataset] if dataset else []), *found]
+
+
 def places(lines: Sequence[Line], metric: str) -> dict[int, int]:
-    """Return which lines of a block are first and second by our mean: index of the line, then 1 or 2."""
-    known = [(line.mean(metric), index) for index, line in enumerate(lines)]
-    ranked = sorted(((value, index) for value, index in known if value is not None), reverse=True)
-    return {index: place for place, (_, index) in enumerate(ranked[:2], start=1)}
+    """Return which lines of a block are first and second by our mean as printed: index of the line, then 1 or 2."""
+    known = {
+        index: number(line.mean(metric) or 0.0) for index, line in enumerate(lines) if line.runs and line.is_compared
+    }
+    ranked = sorted(set(known.values()), reverse=True)[:2]
+    return {index: ranked.index(value) + 1 for index, value in known.items() if value in ranked}
 
 
 def marks(line: Line, metric: str) -> str:
@@ -30,7 +46,7 @@ def marks(line: Line, metric: str) -> str:
     gain = line.gains.get(metric)
     if gain is None:
         return ""
-    over_users = gain.corrected is not None and gain.corrected < LEVEL
+    over_users = gain.seeds > 1 and gain.corrected is not None and gain.corrected < LEVEL
     over_seeds = gain.p_seeds is not None and gain.p_seeds < LEVEL
     return ("*" if over_users else "") + ("†" if over_seeds else "")
 
@@ -51,20 +67,18 @@ def away(line: Line, metric: str) -> str:
 def markdown(table: str, lines: Sequence[Line], metrics: Sequence[str]) -> str:
     """Return a table with its legend, and below it what would fill the cells that are missing."""
     text = [f"# {TITLES[table]}", "", LEGEND, ""]
-    for (dataset, backbone), block in groupby(lines, key=lambda line: (line.row.dataset, line.row.backbone)):
-        group = list(block)
-        text += [
-            f"## {dataset}, {backbone}",
-            "",
-            "| method | " + " | ".join(metrics) + " | seeds | epochs / patience |",
-        ]
-        text += ["|" + "---|" * (len(metrics) + 3)]
-        order = {metric: places(group, metric) for metric in metrics}
-        for index, line in enumerate(group):
+    heads = ["method", *metrics, "setting", "seeds", "epochs / patience"]
+    for block in blocks(lines):
+        row = block[0].row
+        text += [f"## {row.dataset}, {row.backbone}", "", f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+        order = {metric: places(block, metric) for metric in metrics}
+        for index, line in enumerate(block):
+            if line.row.is_extra and not block[index - 1].row.is_extra:
+                text.append("| *not in the paper* |" + " |" * (len(heads) - 1))
             cells = [_markdown_cell(line, metric, order[metric].get(index)) for metric in metrics]
-            seeds = ", ".join(map(str, line.runs)) or "missing"
-            text.append(f"| {line.row.method} | " + " | ".join(cells) + f" | {seeds} | {line.budget} |")
-        text += ["", *_gains(group, metrics)]
+            cells += [line.setting, ", ".join(map(str, line.runs)) or "missing", line.budget]
+            text.append(f"| {line.row.method} | {' | '.join(cells)} |")
+        text += ["", *(f"* {note}" for note in notes(block)), *_gains(block, metrics), ""]
     missing = [line for line in lines if not line.runs]
     if missing:
         text += ["## Missing", "", "| line | command |", "|---|---|"]
@@ -73,31 +87,41 @@ def markdown(table: str, lines: Sequence[Line], metrics: Sequence[str]) -> str:
 
 
 def command(table: str, line: Line) -> str:
-    """Return the command that fills a line."""
+    """Return the command that fills a line, at the budget and with the seeds of its block."""
     row = line.row
+    named = [name for name, budget in BUDGETS.items() if budget == line.block_budget]
     return (
         f"python benchmarks/reproduce.py {table} --datasets {row.dataset} --models {row.backbone} "
-        f'--methods "{row.method}" --data_path DIR'
+        f'--methods "{row.method}" --seeds {",".join(map(str, line.block_seeds or (1, 2, 3)))} '
+        f"--budget {(named or ['paper'])[0]} --data_path DIR"
     )
 
 
 def latex(table: str, lines: Sequence[Line], metrics: Sequence[str]) -> str:
-    """Return a table for the package booktabs: ours with its spread, the paper's value below in small."""
+    """Return a table for each block, for the package booktabs: ours with its spread, the paper's value in small."""
+    return "\n".join(_latex_block(table, block, metrics) for block in blocks(lines))
+
+
+def _latex_block(table: str, block: Sequence[Line], metrics: Sequence[str]) -> str:
+    row, seeds, budget = block[0].row, block[0].block_seeds, block[0].block_budget
+    setting = f"; seeds {', '.join(map(str, seeds))}; epochs / patience {shown_budget(budget)}" if budget else ""
     caption = (
-        rf"\caption{{{_escaped(TITLES[table])}. Ours, mean $\pm$ standard deviation; in brackets the paper's value. "
-        r"$*$: over users, $\dagger$: over seeds, $p < 0.05$.}"
+        rf"\caption{{{_escaped(TITLES[table])}: {_escaped(row.dataset)}, {_escaped(row.backbone)}. Ours, mean $\pm$ "
+        rf"standard deviation on test{setting}; in brackets the paper's value. $*$: over users, Holm, $\dagger$: over "
+        r"seeds, $p < 0.05$, against the best of the paper's baselines.}"
     )
-    text = [r"\begin{table}[t]", r"\centering", caption]
-    text += [r"\begin{tabular}{ll" + "c" * len(metrics) + "}", r"\toprule"]
-    text.append(" & ".join(["", "method", *map(_escaped, metrics)]) + r" \\")
-    for (dataset, backbone), block in groupby(lines, key=lambda line: (line.row.dataset, line.row.backbone)):
-        group = list(block)
-        order = {metric: places(group, metric) for metric in metrics}
-        text.append(r"\midrule")
-        for index, line in enumerate(group):
-            first = f"{dataset}, {backbone}" if index == 0 else ""
-            cells = [_latex_cell(line, metric, order[metric].get(index)) for metric in metrics]
-            text.append(" & ".join([_escaped(first), _escaped(line.row.method), *cells]) + r" \\")
+    text = [r"\begin{table}[t]", r"\centering", r"\small", caption]
+    text += [r"\begin{tabular}{l" + "c" * len(metrics) + "}", r"\toprule"]
+    text += [" & ".join(["method", *map(_escaped, metrics)]) + r" \\", r"\midrule"]
+    order = {metric: places(block, metric) for metric in metrics}
+    for index, line in enumerate(block):
+        if line.row.is_extra and not block[index - 1].row.is_extra:
+            text.append(r"\midrule")
+        name = _escaped(line.row.method)
+        if line.runs and not line.is_compared:
+            name += f" ({line.budget})"
+        cells = [_latex_cell(line, metric, order[metric].get(index)) for metric in metrics]
+        text.append(" & ".join([name, *cells]) + r" \\")
     return "\n".join([*text, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
 
 
@@ -123,25 +147,33 @@ def _latex_cell(line: Line, metric: str, place: int | None) -> str:
     return f"{value}{mark}{spread}{paper}"
 
 
-def _gains(group: Sequence[Line], metrics: Sequence[str]) -> list[str]:
-    """Return a line of text for each metric on MDCNS against the best baseline, and on the released grids."""
+def _gains(block: Sequence[Line], metrics: Sequence[str]) -> list[str]:
+    """Return a line of text for each metric on MDCNS against the best baselines, and on the released grids."""
     text = []
-    for line in group:
+    for line in block:
         for metric in metrics:
-            gain, released = line.gains.get(metric), line.released(metric)
-            if gain:
-                p = {"over seeds": gain.p_seeds, "over users": gain.p_users, "corrected": gain.corrected}
-                parts = [f"{gain.relative:+.1%} over {gain.baseline.row.method}"]
-                parts += [f"p {name} {value:.2g}" for name, value in p.items() if value is not None]
-                if gain.interval:
-                    parts.append(f"95 % of the difference {gain.interval[0]:+.4f} to {gain.interval[1]:+.4f}")
-                text.append(f"* {line.row.method}, {metric}: {'; '.join(parts)}")
+            gains = [("the best of the paper's baselines", line.gains), ("the best of all", line.gains_over_all)]
+            text += [
+                f"* {line.row.method}, {metric}: {_gain(kind, found[metric])}"
+                for kind, found in gains
+                if metric in found
+            ]
+            released = line.released(metric)
             if released:
                 text.append(
                     f"* {line.row.method}, {metric}: the 40 settings of the released grid have "
                     f"{number(released[0])} to {number(released[2])}, median {number(released[1])}"
                 )
-    return [*text, ""] if text else []
+    return text
+
+
+def _gain(kind: str, gain: Gain) -> str:
+    p = {"over seeds": gain.p_seeds, "over users": gain.p_users, "corrected": gain.corrected}
+    parts = [f"{gain.relative:+.1%} over {gain.baseline.row.method}, {kind}, {gain.seeds} seed(s)"]
+    parts += [f"p {name} {value:.2g}" for name, value in p.items() if value is not None]
+    if gain.interval:
+        parts.append(f"95 % of the difference {gain.interval[0]:+.4f} to {gain.interval[1]:+.4f}")
+    return "; ".join(parts)
 
 
 def _name(line: Line) -> str:

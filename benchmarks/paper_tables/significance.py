@@ -12,11 +12,12 @@ LEVEL = 0.05
 
 
 def values_of_users(places: str, users: str | None, metric: str) -> np.ndarray:
-    """Return a metric of every test user from the places of their targets.
+    """Return a metric of every test user from the places of their targets; the mean over users is that over rows.
 
     Args:
         places: As in a record: 1 is the first place, 0 none of the ranked ones, by commas.
-        users: Whose rows they are, where a user has several, which are averaged; None where each has one.
+        users: Whose rows they are, where a user has several: their sum then counts, by the mean number of rows of a
+            user; None where each has one.
         metric: ``ndcg@K`` or ``recall@K`` (one target per row, so that recall is a hit).
 
     Raises:
@@ -34,7 +35,8 @@ def values_of_users(places: str, users: str | None, metric: str) -> np.ndarray:
     if users is None:
         return values
     _, index = np.unique(np.array(users.split(","), dtype=np.int64), return_inverse=True)
-    return np.bincount(index, values) / np.bincount(index)
+    sums = np.bincount(index, values)
+    return sums * len(sums) / len(values)
 
 
 def paired_t(ours: Sequence[float], other: Sequence[float]) -> float | None:
