@@ -1,7 +1,7 @@
 """Put records of runs beside the curves of the paper's released logs: a table and a figure.
 
-    python run_recbole_mdcns.py -m SASRec -d amazon-beauty --peer_model=GRU4Rec --protocol=paper --epochs=20 \\
-        --data_path=DIR --result_file=benchmarks/results/convergence/amazon-beauty-GRU4Rec-row.json
+    python run_recbole_mdcns.py -m SASRec -d lastfm --protocol=paper --epochs=20 --batching=row \\
+        --data_path=DIR --result_file=benchmarks/results/convergence/lastfm-Mamba4Rec-row.json
     python benchmarks/convergence.py --out benchmarks/results/convergence
 
 Reads every record in OUT. The released curves are NDCG@10 of the self model in logs of MDCNS (SASRec, BCE, gamma 1,
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from figure import saved_figure
+from sources import commit
 from tabulate import tabulate
 
 METRIC = "ndcg@10"
@@ -70,12 +71,12 @@ def page(groups: dict[tuple[str, str], dict[str, dict[str, Any]]], remark: str) 
         headers = ["run", *(f"epoch {epoch}" for epoch in epochs), "best: valid / test", "its epoch", "s/epoch"]
         lines += ["", f"## {dataset}, peer {peer}", "", tabulate(rows, headers=headers, tablefmt="github"), ""]
         for name, record in records.items():
-            commit = record["git"]["commit"][:10] if record["git"] else "none"
             versions = ", ".join(f"{key} {record['versions'][key]}" for key in ("python", "recbole", "torch", "numpy"))
             command = " ".join(part for part in record["command"][1:] if "_path=" not in part and "_file=" not in part)
+            command += "" if "batching" in record["config"] else " --batching=row"  # then the only way, now a key
             lines.append(
                 f"* {name}: `python run_recbole_mdcns.py {command}`; seed {record['seed']}, split_seed "
-                f"{record['config']['split_seed']}; commit {commit}; {versions}; {record['machine']['processor']}, "
+                f"{record['config']['split_seed']}; commit {commit(record) or 'none'}; {versions}; {record['machine']['processor']}, "
                 f"{record['machine']['torch_threads']} thread(s)"
             )
     note = "In brackets: the difference from the released curve. Seconds were not measured on a quiet machine."

@@ -59,7 +59,6 @@ def main() -> None:
         "self",
         "peer",
         *(f"valid {METRIC}, {role}" for role in ("self", "peer", "teacher")),
-        "s/epoch",
         "commit",
     ]
     text = f"# Every model, through the command line\n\n`python benchmarks/every_model.py {' '.join(keys)}`\n\n"
