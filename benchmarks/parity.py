@@ -19,6 +19,7 @@ from typing import Any
 
 from convergence import curve, released_curve
 from figure import saved_figure
+from paper_tables.significance import holm
 from scipy import stats
 from sources import spread
 from tabulate import tabulate
@@ -27,6 +28,8 @@ Group = dict[str, list[dict[str, Any]]]
 #: The metric that batchings are compared by, and the epochs shown.
 METRIC, EPOCHS = "ndcg@20", (1, 2, 3, 5, 10, 20, 30, 40)
 PARTS = ("valid", "test")
+#: Epochs at which batchings are compared.
+COMPARED = (5, 10, 20, 30, 40)
 #: The default ``split_seed``: other splits are named.
 SPLIT = 42
 
@@ -41,9 +44,11 @@ def main() -> None:
         record = json.loads(path.read_text(encoding="utf-8"))
         groups[record["dataset"], record["peer_model"]][_label(record["config"])].append(record)
     lines = ["# Batchings side by side", "", "SASRec, protocol `paper`, mean ± standard deviation over seeds."]
+    lines += ["", "Differences: Welch's t-test over seeds, two-sided; corrected by Holm over all of this page."]
+    apart = differences(groups)
     for (dataset, peer), by_mode in groups.items():
         lines += ["", f"## {dataset}, peer {peer}", "", f"Validation {METRIC} by epoch:", "", by_epoch(by_mode), ""]
-        lines += [*differences(by_mode), ""]
+        lines += [*apart.get((dataset, peer), []), ""]
         lines += ["Validation / test ndcg@10, at the epoch that validation chose so far:", ""]
         lines += [by_stage(by_mode, *(released_curve(dataset, peer, part) for part in PARTS)), ""]
     sources = {_source(record) for by_mode in groups.values() for records in by_mode.values() for record in records}
@@ -87,18 +92,22 @@ def by_stage(by_mode: Group, *released: dict[int, float]) -> str:
     return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
 
 
-def differences(by_mode: Group) -> list[str]:
-    """Return how far each two batchings with several seeds are apart at their last common epoch, by Welch's t-test."""
-    lines = []
-    for (one, first), (two, second) in itertools.combinations(by_mode.items(), 2):
-        curves = [[curve(record, METRIC) for record in records] for records in (first, second)]
-        epoch = min(max(found) for of_mode in curves for found in of_mode)
-        values = [[found[epoch] for found in of_mode] for of_mode in curves]
-        if min(map(len, values)) > 1:
-            apart = statistics.mean(values[0]) / statistics.mean(values[1]) - 1
-            p = stats.ttest_ind(*values, equal_var=False).pvalue
-            lines.append(f"* {one} against {two} at epoch {epoch}: {apart:+.1%}, p {p:.2f} (Welch's t over seeds)")
-    return lines
+def differences(groups: dict[Any, Group]) -> dict[Any, list[str]]:
+    """Return, by group, how far each two batchings are apart at some epochs: Welch's t-test, Holm over the page."""
+    found: list[tuple[Any, str, int, float, float]] = []
+    for group, by_mode in groups.items():
+        for (one, first), (two, second) in itertools.combinations(by_mode.items(), 2):
+            curves = [[curve(record, METRIC) for record in records] for records in (first, second)]
+            for epoch in COMPARED:
+                values = [[c[epoch] for c in of_mode if epoch in c] for of_mode in curves]
+                if min(map(len, values)) > 1:
+                    apart = statistics.mean(values[0]) / statistics.mean(values[1]) - 1
+                    p = float(stats.ttest_ind(*values, equal_var=False).pvalue)
+                    found.append((group, f"{one} against {two}", epoch, apart, p))
+    lines: dict[Any, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for (group, pair, epoch, apart, p), corrected in zip(found, holm([p for *_, p in found])):
+        lines[group][pair].append(f"epoch {epoch} {apart:+.1%} (p {p:.2f}, corrected {corrected:.2f})")
+    return {group: [f"* {pair}: {'; '.join(of)}" for pair, of in pairs.items()] for group, pairs in lines.items()}
 
 
 def _label(config: dict[str, Any]) -> str:
