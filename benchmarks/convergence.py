@@ -76,8 +76,8 @@ def page(groups: dict[tuple[str, str], dict[str, dict[str, Any]]], remark: str) 
             command += "" if "batching" in record["config"] else " --batching=row"  # then the only way, now a key
             lines.append(
                 f"* {name}: `python run_recbole_mdcns.py {command}`; seed {record['seed']}, split_seed "
-                f"{record['config']['split_seed']}; commit {commit(record) or 'none'}; {versions}; {record['machine']['processor']}, "
-                f"{record['machine']['torch_threads']} thread(s)"
+                f"{record['config']['split_seed']}; commit {commit(record) or 'none'}; {versions}; "
+                f"{record['machine']['processor']}, {record['machine']['torch_threads']} thread(s)"
             )
     note = "In brackets: the difference from the released curve. Seconds were not measured on a quiet machine."
     return "\n".join([*lines, "", note, *([remark] if remark else []), "", "![curves](curves.png)", ""])
