@@ -72,6 +72,11 @@ def tiny_run(model="SASRec", dataset="tiny", **keys) -> SimpleNamespace:
     return SimpleNamespace(config=config, trainer=build_trainer(config, data), data=data, **splits)
 
 
+def fit(run, **arguments):
+    """Train a run of :func:`tiny_run`, and return score and metrics of its best epoch."""
+    return run.trainer.fit(run.train, run.valid, verbose=False, **arguments)
+
+
 def states(trainer) -> list[dict[str, torch.Tensor]]:
     """Return copies of all models' weights."""
     return [{k: v.clone() for k, v in encoder.model.state_dict().items()} for encoder in trainer.encoders]

@@ -1,27 +1,19 @@
-"""Training: parameters move, quality rises, ablations reduce to what they must, runs repeat and resume bit for bit."""
+"""Training: parameters move, quality rises, ablations reduce to what they must, runs repeat bit for bit."""
 
-import copy
-import functools
 import logging
-import math
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
-from conftest import same, states, tiny_config, tiny_run, write_inter
+from conftest import fit, same, states, tiny_run
 
-from recbole_mdcns.errors import CheckpointError, ConfigError, TrainingError
+from recbole_mdcns.errors import ConfigError, TrainingError
 from recbole_mdcns.model.encoder import InnerProductEncoder
-from recbole_mdcns.trainer import MDCNSTrainer, NegativeSamplingTrainer, checkpoint
+from recbole_mdcns.trainer import MDCNSTrainer, NegativeSamplingTrainer
 
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0, "dropout_prob": 0.0}
 SAMPLERS = ["mdcns", "dns_plus", "rns", "srns"]
-
-
-def fit(run, **arguments):
-    return run.trainer.fit(run.train, run.valid, verbose=False, **arguments)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -120,187 +112,6 @@ def test_same_seed_same_numbers(sampler):
     assert not same(ends[0], ends[2])
 
 
-@pytest.mark.parametrize(
-    "keys",
-    [
-        {},
-        {"neg_sampler": "rns"},
-        {"eval_step": 2},
-        {"neg_top_num": 4, "pad_side": "left"},
-        {"batching": "user"},
-        {"batching": "bucket"},
-        {"lazy_items": True},
-        {"ranking_loss": "SCE"},
-        {"neg_sampler": "adasir", "adasir_sample_num": 8, "adasir_pool_num": 4},
-        {"neg_sampler": "srns", "srns_memory_num": 4, "srns_fresh_num": 3},
-        {"neg_sampler": "gnno", "neg_candidate_num": 5, "gnno_hard_num": 1, "gnno_pace": 0.1},
-        {"peer_model": "GRU4Rec,Mamba4Rec"},
-    ],
-)
-def test_resume_equals_an_uninterrupted_run(keys):
-    keys = {"epochs": 5, **keys}
-    whole = tiny_run(**keys)
-    result = fit(whole)
-
-    first = tiny_run(**{**keys, "epochs": 3})
-    first.trainer.eval_step = whole.trainer.eval_step
-    fit(first)
-    torch.manual_seed(999)  # another process would be in another random state
-    second = tiny_run(**keys)
-    second.trainer.resume_checkpoint(first.trainer.files.last)
-    assert fit(second) == result
-    assert same(states(second.trainer), states(whole.trainer))
-    for left, right in zip(second.trainer.optimizers, whole.trainer.optimizers):
-        assert str(left.state_dict()) == str(right.state_dict())
-    times = "train_seconds"
-    assert [{k: v for k, v in e.items() if k != times} for e in second.trainer.history] == [
-        {k: v for k, v in e.items() if k != times} for e in whole.trainer.history
-    ]
-    second.trainer.load_best(), whole.trainer.load_best()
-    assert same(states(second.trainer), states(whole.trainer))
-    assert second.trainer.evaluate_all(second.test) == whole.trainer.evaluate_all(whole.test)
-
-
-def test_resume_of_a_stopped_run_trains_no_further(monkeypatch):
-    run = tiny_run(epochs=9, stopping_step=1)
-    monkeypatch.setattr("recbole.trainer.trainer.calculate_valid_score", lambda *_: -len(run.trainer.history))
-    fit(run)
-    done = len(run.trainer.history)
-    assert done == 3  # one best, one step of patience, one to stop
-    again = tiny_run(epochs=9, stopping_step=1)
-    again.trainer.resume_checkpoint(True)
-    score = fit(again)
-    assert len(again.trainer.history) == done
-    assert score == (run.trainer.best_valid_score, run.trainer.best_valid_result)
-
-
-def test_without_saving_the_best_models_come_from_memory(tmp_path):
-    saved = tiny_run(epochs=4)
-    fit(saved)
-    memory = tiny_run(epochs=4)
-    fit(memory, saved=False)
-    saved.trainer.load_best(), memory.trainer.load_best()
-    assert same(states(saved.trainer), states(memory.trainer))
-    assert len(list((tmp_path / "saved").glob("*.pth"))) == 3  # best self, its peer, last state
-
-
-def test_without_validation_the_last_epoch_is_kept():
-    run = tiny_run(epochs=2)
-    _, result = run.trainer.fit(run.train, None, verbose=False)
-    assert result is None
-    last = states(run.trainer)
-    run.trainer.load_best()
-    assert same(last, states(run.trainer))
-
-    untrained = tiny_run(epochs=0)
-    first = states(untrained.trainer)
-    untrained.trainer.fit(untrained.train, None, verbose=False, saved=False)
-    untrained.trainer.load_best()
-    assert same(first, states(untrained.trainer))
-
-
-def test_without_validation_an_epoch_counts_as_done_once_its_models_are_saved(monkeypatch):
-    written = []
-    save = checkpoint.save
-    monkeypatch.setattr(checkpoint, "save", lambda content, path: (written.append(Path(path)), save(content, path)))
-    run = tiny_run(epochs=1)
-    run.trainer.fit(run.train, None, verbose=False)
-    files = run.trainer.files
-    assert written.index(files.best) < written.index(files.last)
-
-
-def test_a_run_does_not_go_on_with_another_device_other_data_or_other_peers():
-    run = tiny_run(epochs=1)
-    fit(run)
-    state = torch.load(run.trainer.files.last, weights_only=True)
-    assert state["device"] == "cpu"
-    torch.save({**state, "device": "cuda"}, run.trainer.files.last)
-    with pytest.raises(CheckpointError, match="is of a run on cuda, this one is on cpu"):
-        tiny_run(epochs=2).trainer.resume_checkpoint(True)
-    with pytest.raises(ConfigError, match="prepared for another training set"):
-        run.trainer.fit(tiny_run().train)
-    with pytest.raises(ConfigError, match="0 peers were given, and peer_model names 1"):
-        MDCNSTrainer(run.config, run.trainer.model)
-
-
-def test_two_runs_of_the_same_settings_share_no_file():
-    assert tiny_run().trainer.files.best != tiny_run().trainer.files.best
-
-
-def test_history_and_padding_are_never_ranked():
-    run = tiny_run()
-    scores = []
-    original = run.trainer.eval_collector.eval_batch_collect
-    run.trainer.eval_collector.eval_batch_collect = lambda s, *rest: (scores.append(s.clone()), original(s, *rest))
-    run.trainer.evaluate(run.test, load_best_model=False)
-    rows = run.test._dataset.inter_feat
-    masked = scores[0] == -torch.inf
-    assert masked[:, 0].all()
-    for row in range(len(rows)):
-        start, end = rows["history_start"][row], rows["history_end"][row]
-        seen = set(run.data.history.items[start:end].tolist())
-        assert len(seen) == 11 > run.config["MAX_ITEM_LIST_LENGTH"]
-        assert set(masked[row].nonzero().flatten().tolist()) == seen | {0}
-    run.config["mask_history"] = False
-    run.trainer.evaluate(run.test, load_best_model=False)
-    assert (scores[1] == -torch.inf).sum() == len(rows)
-
-
-def test_peer_and_teacher_come_from_the_same_pass_and_are_right():
-    run = tiny_run(epochs=2, evaluate_peers=True)
-    fit(run, saved=False)
-    assert set(run.trainer.history[-1]["valid_peers"]) == {"peer", "teacher"}
-    results = run.trainer.evaluate_all(run.test)
-    # the peer alone, evaluated as a self model of its own
-    config = tiny_config("GRU4Rec", neg_sampler="rns")
-    alone = NegativeSamplingTrainer(config, copy.deepcopy(run.trainer.encoders[1].model))
-    assert alone.evaluate(run.test, load_best_model=False) == results["peer"]
-
-    # the teacher alone: a model whose scores are the sum of both
-    class Both(type(run.trainer.model)):
-        def full_sort_predict(self, interaction):
-            return super().full_sort_predict(interaction) + run.trainer.encoders[1].model.full_sort_predict(interaction)
-
-    both = copy.deepcopy(run.trainer.model)
-    alone.model = both
-    both.__class__ = Both
-    assert alone.evaluate(run.test, load_best_model=False) == results["teacher"]
-    assert alone.places["self"] == run.trainer.places["teacher"]
-    for role, places in run.trainer.places.items():
-        assert len(places) == len(run.test.dataset)
-        gain = sum(1 / math.log2(place + 1) for place in places if 0 < place <= 10)
-        assert gain / len(places) == pytest.approx(results[role]["ndcg@10"], abs=1e-6)
-
-
-def test_the_teacher_of_a_peer_that_ranks_by_probabilities_is_the_one_that_was_distilled():
-    run = tiny_run(peer_model="RepeatNet", evaluate_peers=True, dropout_prob=0.1)
-    peer = run.trainer.encoders[1]
-    assert peer.probabilities
-    run.trainer.prepare(run.train)
-    collected = {}
-
-    def keep(role, collect, scores, *rest):
-        collected.setdefault(role, scores.clone())
-        collect(scores, *rest)
-
-    for role, collector in run.trainer.peer_collectors.items():
-        collector.eval_batch_collect = functools.partial(keep, role, collector.eval_batch_collect)
-    run.trainer.evaluate(run.test, load_best_model=False)
-    rows, *_ = next(iter(run.test))
-    expected = peer.model.full_sort_predict(rows).log()
-    ranked = collected["peer"] != -torch.inf
-    torch.testing.assert_close(collected["peer"][ranked], expected.view_as(ranked)[ranked])
-    own = run.trainer.model.full_sort_predict(rows).view_as(ranked)
-    teacher = (own + expected.view_as(ranked)) / 2
-    torch.testing.assert_close(collected["teacher"][ranked], teacher[ranked])
-
-
-def test_peers_are_left_out_of_validation_by_default():
-    run = tiny_run(epochs=1)
-    fit(run, saved=False)
-    assert "valid_peers" not in run.trainer.history[-1]
-
-
 @pytest.mark.parametrize("keys", [{}, {"neg_sampler": "adasir", "adasir_sample_num": 5, "adasir_pool_num": 2}])
 def test_a_loss_that_explodes_ends_in_one_sentence(keys):
     run = tiny_run(learner="sgd", learning_rate=1e30, **keys)
@@ -389,18 +200,3 @@ def test_one_encoding_and_one_scoring_per_model_and_step(monkeypatch):
     fit(run, saved=False)
     steps = len(run.train)
     assert calls == {"encode": 2 * steps, "score": 2 * steps}
-
-
-def test_evaluation_leaves_out_common_padding_without_another_result():
-    """Rows come by length; where the models allow it their padding is cut, and the metrics stay."""
-    write_inter([f"u{u}\ti{(u + step) % 30}\t{step}\n" for u in range(40) for step in range(3 + u % 9)])
-    run = tiny_run(eval_batch_size=7, evaluate_peers=True)
-    run.trainer.fit(run.train, run.valid, verbose=False, saved=False)
-    widths: list[int] = []
-    forward = run.trainer.model.forward
-    run.trainer.model.forward = lambda items, length: widths.append(items.size(1)) or forward(items, length)
-    trimmed = run.trainer.evaluate_all(run.test)
-    assert widths == sorted(widths) and widths[0] < widths[-1] == 8
-    for encoder in run.trainer.encoders:
-        encoder.trimmable = False
-    assert run.trainer.evaluate_all(run.test) == trimmed

@@ -19,10 +19,10 @@ SHORT_CHANCE = 1e-15
 class CandidateSampler(RepeatableSampler):
     """Draws N different candidates per target from the items that are neither the target nor in its full history.
 
-    All rows are drawn at once, and a GPU is not waited for: a row gets more than N draws, and its candidates are the
-    first N of them that are neither in the history, nor the target, nor an earlier draw of the row. As every allowed
-    item is treated alike, each set of N allowed items, and each item in each column, is equally likely. Crowded rows,
-    in which a draw can fail with a chance above one half, are drawn by sorting random keys instead.
+    All rows are drawn at once: a row gets more than N draws, and its candidates are the first N of them that are
+    neither in the history, nor the target, nor an earlier draw of the row. As every allowed item is treated alike, each
+    set of N allowed items, and each item in each column, is equally likely. Crowded rows, in which a draw can fail with
+    a chance above one half, are drawn by sorting random keys; where the training set has none, no step waits for a GPU.
 
     Args:
         dataset: A dataset that knows its histories.
