@@ -101,7 +101,7 @@ def draw(groups: dict[str, dict[str, Records]], path: Path) -> None:
                     by_time.plot(seconds, list(found.values()), **style)
             by_epoch.set(title=title, xlabel="epoch", ylabel=f"validation {metric}")
             by_time.set(xlabel="training time, s", xscale="log")
-            by_time.legend(fontsize=6, ncols=2)
+            by_time.legend(fontsize=6, loc="upper left", bbox_to_anchor=(1, 1.02))
 
 
 def _values(runs: Records, split: str, role: str, metric: str) -> list[float]:
