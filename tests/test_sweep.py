@@ -1,5 +1,6 @@
 """Sweeps on Ray from end to end: the same records whatever is killed in the middle, and nothing run twice."""
 
+import contextlib
 import json
 import os
 import signal
@@ -34,6 +35,8 @@ space: {mdcns: {learning_rate: [0.01, 0.003]}}
 keys: %s
 """
 NUMBER = 6  # (2 settings of mdcns + 1 of rns) x 2 seeds
+#: A variable of the environment by which the processes of one of these sweeps are known.
+STARTED_IN = "RECBOLE_MDCNS_TEST"
 TWO = ("--samplers", "mdcns", "--seeds", "1")
 
 
@@ -60,7 +63,7 @@ def start(folder, epochs, *arguments):
     prepare(folder, epochs)
     command = [sys.executable, "-m", "recbole_mdcns.tuning", "sweep", "grid.yaml", *arguments]
     with open("out.log", "a") as log:
-        return subprocess.Popen(command, stdout=log, stderr=log)
+        return subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, STARTED_IN: os.getcwd()})
 
 
 def finish(process):
@@ -134,7 +137,7 @@ def test_a_killed_driver_goes_on_where_it_stopped(whole, tmp_path):
     process.wait()
     done = {path: path.stat().st_mtime_ns for path, record in _paths() if record["test"] is None}
     assert 0 < len(done) < NUMBER
-    wait_for(lambda: not _workers(), 60)  # they see that their driver is gone
+    wait_for(lambda: not _workers())  # they see that their driver is gone
     finish(start(tmp_path, 30))
     assert comparable(records()) == comparable(records(whole))
     again = [path for path, record in _paths() if record["test"] is None and path in done]
@@ -146,12 +149,13 @@ def _paths():
 
 
 def _workers():
-    """Return the processes that train."""
+    """Return the processes that train here, and no other Ray's on this machine."""
     found = []
     for process in psutil.process_iter(["name", "cmdline"]):
         text = " ".join(process.info["cmdline"] or [])
-        if text.startswith("ray::") and "train" in text:
-            found.append(process)
+        with contextlib.suppress(psutil.Error):
+            if text.startswith("ray::") and "train" in text and process.environ().get(STARTED_IN) == os.getcwd():
+                found.append(process)
     return found
 
 
