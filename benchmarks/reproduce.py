@@ -3,7 +3,7 @@
     python benchmarks/reproduce.py table3 --datasets beauty,toys --seeds 1,2,3 --budget cpu --data_path DIR
 
 Trials are those of a sweep (docs/sweeps.md), so that it goes on where it was killed and shares cells between tables.
-Budgets are the most epochs and the patience: paper 300 / 30, cpu 80 / 10, smoke 2 / 2. Methods have one setting each;
+Budgets are the most epochs and the patience: paper 300 / 30, cpu 80 / 80, smoke 2 / 2. Methods have one setting each;
 --grid takes a sweep's yaml for its ``space`` and its ``keys``, and validation chooses. The pages are those of all
 tables that have records: those of this budget's sweeps, and those packed beside the pages, where they are not the same.
 """

@@ -24,6 +24,8 @@ from tabulate import tabulate
 from recbole_mdcns.tuning.packed import pack_records, read_records
 from recbole_mdcns.tuning.select import by_cell, choose
 
+#: A short patience, for comparison: in epochs without a better one.
+PATIENCE = 10
 Records = list[dict[str, Any]]
 #: Columns of the table: a split, and who is evaluated on it.
 COLUMNS = (("valid", "self"), ("valid", "peer"), ("valid", "teacher"), ("test", "self"), ("test", "teacher"))
@@ -66,20 +68,33 @@ def table(methods: dict[str, Records]) -> str:
     """Return the table of one model and dataset, the best on validation first."""
     metric = next(iter(methods.values()))[0]["valid_metric"].lower()
     shown = [column for column in COLUMNS if any(_values(runs, *column, metric) for runs in methods.values())]
+    tells = any(len(run["epochs"]) > PATIENCE + 1 for runs in methods.values() for run in runs)
     ranked = sorted(methods.items(), key=lambda item: -statistics.mean(_values(item[1], "valid", "self", metric)))
     rows = [
         [
             name,
             _setting(runs[0]["trial"]["setting"]),
             *(spread(_values(runs, *column, metric)) for column in shown),
+            *([spread([stopped_early(run, metric) for run in runs])] if tells else []),
             ", ".join(f"{r['best_epoch'] + 1} of {len(r['epochs'])}" for r in runs),
             f"{statistics.median(r['seconds_per_epoch'] for r in runs):.1f}",
             f"{max(r['peak_memory']['resident'] for r in runs) / 2**20:.0f}",
         ]
         for name, runs in ranked
     ]
-    headers = ["method", "setting", *(f"{split} {role}" for split, role in shown), "best epoch", "s/epoch", "MiB"]
+    headers = ["method", "setting", *(f"{split} {role}" for split, role in shown)]
+    headers += [*([f"valid self, patience {PATIENCE}"] if tells else []), "best epoch", "s/epoch", "MiB"]
     return f"{metric}\n\n" + tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
+
+
+def stopped_early(run: dict[str, Any], metric: str) -> float:
+    """Return the best validation score of the self model that a run with a short patience would have had."""
+    best, since = -1.0, 0
+    for value in curve(run, metric).values():
+        best, since = (value, 0) if value > best else (best, since + 1)
+        if since > PATIENCE:
+            break
+    return best
 
 
 def draw(groups: dict[str, dict[str, Records]], path: Path) -> None:

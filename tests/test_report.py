@@ -40,7 +40,7 @@ def record(sampler, seed, places, dataset="amazon-beauty", peer=None, valid=0.5,
     return {
         "schema": SCHEMA_VERSION, "status": "finished", "seed": seed, "best_valid_score": valid,
         "trial": {"key": f"{dataset}-{sampler}-{peer}-{seed}", "cell": cell, "setting": {}, "seed": seed},
-        "config": {"epochs": 80, "stopping_step": 10, "split_seed": 1}, "dataset": dataset, "peer_model": peer,
+        "config": {"epochs": 80, "stopping_step": 80, "split_seed": 1}, "dataset": dataset, "peer_model": peer,
         "data": {"users": 1000, "rows": {"train": 9, "valid": 9, "test": len(places)}}, "command": ["run", "it"],
         "machine": {"processor": "P", "torch_threads": 1}, "versions": {"torch": "2"}, "git": {"commit": "abc"},
         "best_epoch": 0, "seconds_per_epoch": 1.0,
@@ -79,11 +79,11 @@ def test_the_text_of_a_table_is_exact():
         # hits 1 and 2 of 4; gains 1 and 1 + 1 / log2(3) = 1.6309 of 4
         "| RNS | <u>0.3750</u> ± 0.1768 (0.0434, +764.1%) | <u>0.3750</u> ± 0.1768 (0.0612, +512.7%) "
         "| <u>0.3289</u> ± 0.1115 (0.0289, +1037.9%) | <u>0.3289</u> ± 0.1115 (0.0347, +847.7%) "
-        "| defaults | 1, 2 | 80 / 10 |",
+        "| defaults | 1, 2 | 80 / 80 |",
         "| DNS+ | missing (0.0550) | missing (0.0769) | missing (0.0355) | missing (0.0425) |  | missing |  |",
         "| MDCNS-wts | **0.5000** ± 0.0000 (0.0760, +557.9%) | **0.5000** ± 0.0000 (0.1140, +338.6%) "
         "| **0.5000** ± 0.0000 (0.0542, +822.5%) | **0.5000** ± 0.0000 (0.0663, +654.1%) "
-        "| defaults | 1, 2 | 80 / 10 |",
+        "| defaults | 1, 2 | 80 / 80 |",
         "| MDCNS | missing (0.0823) | missing (0.1144) | missing (0.0582) | missing (0.0685) |  | missing |  |",
     ]
     assert (
@@ -163,7 +163,7 @@ def test_the_largest_budget_counts_and_validation_chooses():
     worse = record("rns", 1, [1, 1], valid=0.1)
     worse["trial"] = {**worse["trial"], "key": "worse", "setting": {"neg_num": 2}}
     lines = fill(layout.rows("table7", ["beauty"]), [small, worse, record("rns", 1, [0, 0])], METRICS)
-    assert lines[0].mean("ndcg@10") == 0.0 and lines[0].budget == "80 / 10"
+    assert lines[0].mean("ndcg@10") == 0.0 and lines[0].budget == "80 / 80"
 
 
 def test_records_occur_once_and_must_agree(tmp_path):
@@ -199,7 +199,7 @@ def test_the_report_works_without_a_network_and_latex_compiles(tmp_path):
     assert "1,000 users" in page and "| SASRec + Mamba4Rec | mdcns " in page and "* commit: abc" in page
     tex = (tmp_path / "out" / "table3.tex").read_text()
     assert tex.count(r"\begin{table}") == 2 and tex.count(r"\midrule") == 4 and r"\textbf{" in tex
-    assert "seeds 1, 2, 3; epochs / patience 80 / 10" in tex
+    assert "seeds 1, 2, 3; epochs / patience 80 / 80" in tex
     compiler = shutil.which("pdflatex") or shutil.which("tectonic")
     if compiler:
         document = r"\documentclass{article}\usepackage{booktabs}\begin{document}" + tex + r"\end{document}"
