@@ -21,7 +21,7 @@ from convergence import curve, released_curve
 from figure import saved_figure
 from paper_tables.significance import holm
 from scipy import stats
-from sources import spread
+from sources import commit, spread
 from tabulate import tabulate
 
 Group = dict[str, list[dict[str, Any]]]
@@ -118,8 +118,7 @@ def _source(record: dict[str, Any]) -> str:
     versions = ", ".join(f"{key} {record['versions'][key]}" for key in ("python", "recbole", "torch", "numpy"))
     command = " ".join(part for part in record["command"] if not part.startswith(("--seed", "--data_path")))
     command = command.replace(f"-{record['seed']}.json", "-SEED.json")
-    commit = record["git"]["commit"][:10] if record["git"] else "none"
-    return f"* `{command} --seed=SEED`: commit {commit}; {versions}; {record['machine']['processor']}"
+    return f"* `{command} --seed=SEED`: commit {commit(record) or 'none'}; {versions}; {record['machine']['processor']}"
 
 
 def draw(groups: dict[tuple[str, str], Group], path: Path) -> None:

@@ -52,8 +52,7 @@ class Line:
         row: Which line.
         runs: Records of the chosen setting by seed, those whose test metrics were read.
         tried: How many settings validation chose from.
-        is_compared: Whether its runs had the budget that its block is compared at.
-        block_budget: That budget; None for a block without records.
+        block_budget: The budget that its block is compared at; None for a block without records.
         block_seeds: The seeds of the block.
         paper: The paper's values by metric.
         gains: Of MDCNS over the best of the paper's baselines, by metric.
@@ -63,7 +62,6 @@ class Line:
     row: Row
     runs: dict[int, Record] = field(default_factory=dict)
     tried: int = 0
-    is_compared: bool = False
     block_budget: Budget | None = None
     block_seeds: list[int] = field(default_factory=list)
     paper: dict[str, float] = field(default_factory=dict)
@@ -101,6 +99,11 @@ class Line:
     def role(self) -> str:
         """Whose test metrics count: the self model's, or the ensemble's."""
         return ROLES.get(METHODS[self.row.method], "self")
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether it has runs, of the budget that its block is compared at."""
+        return any(budget(run) == self.block_budget for run in self.runs.values())
 
     @property
     def budget(self) -> str:
@@ -172,14 +175,14 @@ def fill(rows: Sequence[Row], records: Sequence[Record], metrics: Sequence[str])
         line = Line(row, paper=printed().get(row, {}))
         if common[row.block]:
             line.block_budget = max(common[row.block].items(), key=lambda item: (item[1], item[0]))[0]
-            line.is_compared = line.block_budget in budgets
             if budgets:
-                line.runs, line.tried = _chosen(budgets[line.block_budget if line.is_compared else max(budgets)])
+                own = line.block_budget if line.block_budget in budgets else max(budgets)
+                line.runs, line.tried = _chosen(budgets[own])
         lines.append(line)
     for line in lines:
-        block = [other for other in lines if other.row.block == line.row.block and other.is_compared and other.runs]
+        block = [other for other in lines if other.row.block == line.row.block and other.is_compared]
         line.block_seeds = sorted({seed for other in block for seed in other.runs})
-        if line.row.is_ours and line.is_compared and line.runs:
+        if line.row.is_ours and line.is_compared:
             rivals = [other for other in block if not other.row.is_ours]
             for metric in metrics:
                 _set_gains(line, rivals, metric)

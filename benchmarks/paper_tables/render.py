@@ -34,9 +34,7 @@ def notes(block: Sequence[Line]) -> list[str]:
 
 def places(lines: Sequence[Line], metric: str) -> dict[int, int]:
     """Return which lines of a block are first and second by our mean as printed: index of the line, then 1 or 2."""
-    known = {
-        index: number(line.mean(metric) or 0.0) for index, line in enumerate(lines) if line.runs and line.is_compared
-    }
+    known = {index: number(line.mean(metric) or 0.0) for index, line in enumerate(lines) if line.is_compared}
     ranked = sorted(set(known.values()), reverse=True)[:2]
     return {index: ranked.index(value) + 1 for index, value in known.items() if value in ranked}
 

@@ -16,7 +16,6 @@ from tqdm import tqdm
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.batching import TargetLoader
-from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START, HistoryIndex
 from recbole_mdcns.errors import ConfigError, TrainingError
 from recbole_mdcns.evaluation.collector import RankCollector
@@ -54,7 +53,6 @@ class NegativeSamplingTrainer(ResumableTrainer):
         self.places: dict[str, list[int]] = {}
         self.sampler: CandidateSampler | None = None
         self.batches: TargetLoader
-        self._prepared: HistoryDataset | None = None
         self._eval_history: HistoryIndex | None = None
 
     def extra_state(self) -> dict[str, Any]:
@@ -79,7 +77,7 @@ class NegativeSamplingTrainer(ResumableTrainer):
         """
         dataset = train_data._dataset
         if self.sampler is not None:
-            if dataset is not self._prepared:
+            if dataset is not self.sampler.dataset:
                 raise ConfigError("this trainer was prepared for another training set: make a new one")
             return
         self.eval_collector.data_collect(train_data)
@@ -101,7 +99,7 @@ class NegativeSamplingTrainer(ResumableTrainer):
             generator=train_data.generator if self.config["shuffle"] else None,
             device=self.device,
         )
-        self.sampler, self._prepared = sampler, dataset
+        self.sampler = sampler
 
     def _make_lazy(self) -> None:
         for encoder in self.encoders:
