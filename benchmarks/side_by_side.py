@@ -17,12 +17,11 @@ from typing import Any
 
 from convergence import curve
 from figure import saved_figure
-from paper_tables.cells import budget, shown_budget, unique
+from paper_tables.cells import chosen_cells, shown_budget, unique
 from sources import sources, spread
 from tabulate import tabulate
 
 from recbole_mdcns.tuning.packed import pack_records, read_records
-from recbole_mdcns.tuning.select import by_cell, choose
 
 #: A short patience, for comparison: in epochs without a better one.
 PATIENCE = 10
@@ -42,14 +41,12 @@ def main() -> None:
     records = unique(record for path in options.records for record in read_records(path))
     groups: dict[str, dict[str, Records]] = defaultdict(dict)
     peers = {record["peer_model"] for record in records}
-    for of_budget in sorted({budget(record) for record in records}):
-        for _, settings in sorted(by_cell(r for r in records if budget(r) == of_budget).items()):
-            chosen = choose(settings, {r["trial"]["seed"] for found in settings.values() for r in found})
-            cell = chosen[0]["trial"]["cell"]
-            name = cell["sampler"] + ("" if cell["loss"] == "BCE" else f", {cell['loss']}")
-            name += f", {cell['peer']}" if cell["peer"] and len(peers - {None}) > 1 else ""
-            where = f"{cell['model']} on {cell['dataset']}, {cell['protocol']}, epochs / patience"
-            groups[f"{where} {shown_budget(of_budget)}"][name] = chosen
+    for of_budget, _, chosen in chosen_cells(records):
+        cell = chosen[0]["trial"]["cell"]
+        name = cell["sampler"] + ("" if cell["loss"] == "BCE" else f", {cell['loss']}")
+        name += f", {cell['peer']}" if cell["peer"] and len(peers - {None}) > 1 else ""
+        where = f"{cell['model']} on {cell['dataset']}, {cell['protocol']}, epochs / patience"
+        groups[f"{where} {shown_budget(of_budget)}"][name] = chosen
     lines = [f"# {options.title}", ""]
     for title, methods in groups.items():
         lines += [f"## {title}", "", table(methods), ""]

@@ -172,6 +172,13 @@ def test_losses_and_strategies_that_do_not_go_together_are_refused():
         run.trainer.fit(run.train)
 
 
+def test_in_batch_negatives_are_as_likely_as_their_items_are_targets():
+    run = prepared("in_batch", neg_num=2)
+    counts = torch.bincount(run.data.inter_feat["item_id"], minlength=run.data.item_num)
+    occurs = counts > 0
+    torch.testing.assert_close(run.trainer.strategy.popularity.log_q[occurs].exp(), (counts / counts.sum())[occurs])
+
+
 def test_strategies_are_named_or_imported():
     assert resolve_strategy("recbole_mdcns.negatives.mdcns:MDCNS") is MDCNS
     with pytest.raises(ConfigError, match="neg_sampler = 'mdsn' is not allowed: choose mdcns, rns, .* package.module"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -128,6 +128,15 @@ def budget(record: Record) -> Budget:
 def shown_budget(found: Budget) -> str:
     """Return a budget as text."""
     return f"{found[0]} / {found[1]}"
+
+
+def chosen_cells(records: Sequence[Record]) -> Iterator[tuple[Budget, dict[str, list[Record]], list[Record]]]:
+    """Yield, by budget and cell, the records of all its settings and those of the setting that validation chose."""
+    for of_budget in sorted({budget(record) for record in records}):
+        for _, settings in sorted(by_cell(record for record in records if budget(record) == of_budget).items()):
+            seeds = {record["trial"]["seed"] for found in settings.values() for record in found}
+            chosen = choose(settings, seeds)
+            yield of_budget, settings, sorted(chosen, key=lambda record: record["trial"]["seed"])
 
 
 def unique(records: Iterable[Record]) -> list[Record]:

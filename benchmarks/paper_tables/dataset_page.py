@@ -9,9 +9,8 @@ from typing import Any
 from sources import sources, spread
 from tabulate import tabulate
 
-from paper_tables.cells import budget, shown_budget
+from paper_tables.cells import chosen_cells, shown_budget
 from paper_tables.layout import ROLES
-from recbole_mdcns.tuning.select import by_cell, choose
 
 Record = dict[str, Any]
 #: Keys of a run that every method shares and a reader wants to see.
@@ -53,23 +52,20 @@ def _setting(records: Sequence[Record]) -> str:
 
 def _results(records: Sequence[Record], metrics: Sequence[str]) -> str:
     rows = []
-    for of_budget in sorted({budget(record) for record in records}):
-        for settings in by_cell(record for record in records if budget(record) == of_budget).values():
-            seeds = {record["trial"]["seed"] for found in settings.values() for record in found}
-            chosen = sorted(choose(settings, seeds), key=lambda record: record["trial"]["seed"])
-            read = [record for record in chosen if record["test"]]
-            if not read:
-                continue
-            cell = read[0]["trial"]["cell"]
-            role = ROLES.get(cell["sampler"], "self")
-            name = cell["sampler"] if cell["loss"] == "BCE" else f"{cell['sampler']}, {cell['loss']}"
-            name += "" if role == "self" else f" ({role})"
-            row = [cell["model"] + (f" + {cell['peer']}" if cell["peer"] else ""), name, _tried(settings, chosen)]
-            row += [spread([record["test"][role][metric] for record in read]) for metric in metrics]
-            row += [", ".join(f"{r['best_epoch'] + 1} of {len(r['epochs'])}" for r in read)]
-            row += [", ".join(str(r["trial"]["seed"]) for r in read), shown_budget(of_budget)]
-            row += [f"{statistics.median(r['seconds_per_epoch'] for r in read):.1f}"]
-            rows.append(row)
+    for of_budget, settings, chosen in chosen_cells(records):
+        read = [record for record in chosen if record["test"]]
+        if not read:
+            continue
+        cell = read[0]["trial"]["cell"]
+        role = ROLES.get(cell["sampler"], "self")
+        name = cell["sampler"] if cell["loss"] == "BCE" else f"{cell['sampler']}, {cell['loss']}"
+        name += "" if role == "self" else f" ({role})"
+        row = [cell["model"] + (f" + {cell['peer']}" if cell["peer"] else ""), name, _tried(settings, chosen)]
+        row += [spread([record["test"][role][metric] for record in read]) for metric in metrics]
+        row += [", ".join(f"{r['best_epoch'] + 1} of {len(r['epochs'])}" for r in read)]
+        row += [", ".join(str(r["trial"]["seed"]) for r in read), shown_budget(of_budget)]
+        row += [f"{statistics.median(r['seconds_per_epoch'] for r in read):.1f}"]
+        rows.append(row)
     headers = [
         "model", "method", "best of the values tried", *metrics, "best epoch", "seeds", "epochs / patience", "s/epoch"
     ]  # fmt: skip

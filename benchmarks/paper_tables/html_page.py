@@ -11,7 +11,7 @@ import plotly.io
 
 from paper_tables.cells import Line
 from paper_tables.layout import TITLES
-from paper_tables.render import LEGEND, away, blocks, command, marks, notes, number, places
+from paper_tables.render import LEGEND, away, begins_extra, blocks, command, marks, notes, number, places
 
 _STYLE = """
 body {font-family: sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em}
@@ -42,10 +42,11 @@ def table_part(table: str, lines: Sequence[Line], metrics: Sequence[str]) -> str
         html += [f"<h3>{escape(row.dataset)}, {escape(row.backbone)}</h3>", "<table><thead><tr>"]
         html += ["".join(f"<th>{escape(head)}</th>" for head in heads), "</tr></thead><tbody>"]
         for index, line in enumerate(block):
-            rule = line.row.is_extra and not block[index - 1].row.is_extra
             cells = "".join(_cell(table, line, metric, order[metric].get(index)) for metric in metrics)
             cells += "".join(f"<td>{escape(text)}</td>" for text in (line.setting, ", ".join(map(str, line.runs))))
-            html.append(f"<tr{' class=rule' if rule else ''}><td>{escape(line.row.method)}</td>{cells}")
+            html.append(
+                f"<tr{' class=rule' if begins_extra(block, index) else ''}><td>{escape(line.row.method)}</td>{cells}"
+            )
             html.append(f"<td>{line.budget}</td></tr>")
         html.append("</tbody></table>")
         html += [f"<p><small>{escape(' '.join(notes(block)))}</small></p>"]

@@ -25,6 +25,11 @@ def blocks(lines: Sequence[Line]) -> list[list[Line]]:
     return [list(block) for _, block in groupby(lines, key=lambda line: (line.row.dataset, line.row.backbone))]
 
 
+def begins_extra(block: Sequence[Line], index: int) -> bool:
+    """Tell whether a line is the first that the paper lacks."""
+    return block[index].row.is_extra and not block[index - 1].row.is_extra
+
+
 def notes(block: Sequence[Line]) -> list[str]:
     """Return what a reader cannot know of a block's dataset and methods by their names."""
     found = [f"{line.row.method}: {NOTES[line.row.method]}." for line in block if line.row.method in NOTES]
@@ -71,7 +76,7 @@ def markdown(table: str, lines: Sequence[Line], metrics: Sequence[str]) -> str:
         text += [f"## {row.dataset}, {row.backbone}", "", f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
         order = {metric: places(block, metric) for metric in metrics}
         for index, line in enumerate(block):
-            if line.row.is_extra and not block[index - 1].row.is_extra:
+            if begins_extra(block, index):
                 text.append("| *not in the paper* |" + " |" * (len(heads) - 1))
             cells = [_markdown_cell(line, metric, order[metric].get(index)) for metric in metrics]
             cells += [line.setting, ", ".join(map(str, line.runs)) or "missing", line.budget]
@@ -113,7 +118,7 @@ def _latex_block(table: str, block: Sequence[Line], metrics: Sequence[str]) -> s
     text += [" & ".join(["method", *map(_escaped, metrics)]) + r" \\", r"\midrule"]
     order = {metric: places(block, metric) for metric in metrics}
     for index, line in enumerate(block):
-        if line.row.is_extra and not block[index - 1].row.is_extra:
+        if begins_extra(block, index):
             text.append(r"\midrule")
         name = _escaped(line.row.method)
         if line.runs and not line.is_compared:
