@@ -11,6 +11,7 @@ from recbole.config import Config
 from torch import Tensor
 
 from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.full_softmax import mean_cross_entropy
 from recbole_mdcns.listwise import cross_entropy, gbce, sampled_softmax, sce
 from recbole_mdcns.losses import PAIRWISE_LOSSES
 from recbole_mdcns.model.encoder import Encoder, InnerProductEncoder
@@ -63,7 +64,7 @@ def make_catalogue_loss(config: Config, generator: torch.Generator) -> Catalogue
     None where ``ranking_loss`` takes negatives. The generator is that of the buckets of SCE.
     """
     if config["ranking_loss"] == "CE":
-        return lambda encoder, encoding, target: cross_entropy(encoder.score_all(encoding), target).mean()
+        return _over_all_items
     if config["ranking_loss"] != "SCE":
         return None
 
@@ -76,3 +77,9 @@ def make_catalogue_loss(config: Config, generator: torch.Generator) -> Catalogue
         return sce(encoding.float(), table, target, number, number, config["sce_bucket_items"], generator).mean()
 
     return of_buckets
+
+
+def _over_all_items(encoder: Encoder, encoding: Tensor, target: Tensor) -> Tensor:
+    if isinstance(encoder, InnerProductEncoder):
+        return mean_cross_entropy(encoding.float(), encoder.item_table[: encoder.model.n_items], target)
+    return cross_entropy(encoder.score_all(encoding), target).mean()
