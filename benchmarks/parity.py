@@ -1,10 +1,10 @@
-"""Do the batchings train equally well? Records of staged runs, several seeds each, as one page with a figure.
+"""Do the batchings train equally well? Records of runs, several seeds each, as one page with a figure.
 
     python benchmarks/staged.py --stages 5,10,20,40 --result_file FOLDER/NAME.json --model=SASRec --seed=1 \\
         --peer_model=GRU4Rec --dataset=amazon-beauty --protocol=paper --data_path=DIR --batching=user
     python benchmarks/parity.py FOLDER
 
-Reads every record in FOLDER; writes its README.md and curves.png. Needs matplotlib.
+Reads every record in FOLDER, staged or not; writes its README.md and curves.png. Needs matplotlib.
 """
 
 from __future__ import annotations
@@ -43,14 +43,15 @@ def main() -> None:
     for path in sorted(folder.glob("*.json")):
         record = json.loads(path.read_text(encoding="utf-8"))
         groups[record["dataset"], record["peer_model"]][_label(record["config"])].append(record)
-    lines = ["# Batchings side by side", "", "SASRec, protocol `paper`, mean ± standard deviation over seeds."]
+    lines = ["# Batchings side by side", "", "SASRec, mean ± standard deviation over seeds."]
     lines += ["", "Differences: Welch's t-test over seeds, two-sided; corrected by Holm over all of this page."]
     apart = differences(groups)
     for (dataset, peer), by_mode in groups.items():
         lines += ["", f"## {dataset}, peer {peer}", "", f"Validation {METRIC} by epoch:", "", by_epoch(by_mode), ""]
         lines += [*apart.get((dataset, peer), []), ""]
-        lines += ["Validation / test ndcg@10, at the epoch that validation chose so far:", ""]
-        lines += [by_stage(by_mode, *(released_curve(dataset, peer, part) for part in PARTS)), ""]
+        if all("stages" in record for records in by_mode.values() for record in records):
+            lines += ["Validation / test ndcg@10, at the epoch that validation chose so far:", ""]
+            lines += [by_stage(by_mode, *(released_curve(dataset, peer, part) for part in PARTS)), ""]
     sources = {_source(record) for by_mode in groups.values() for records in by_mode.values() for record in records}
     remark = (
         "Released: the published logs at these epochs (50 stands for 40), one seed, another split; in brackets the "

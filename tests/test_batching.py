@@ -9,7 +9,7 @@ from conftest import tiny_config, tiny_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recbole_mdcns.data.batching import TargetLoader
+from recbole_mdcns.data.batching import SHIFTS, TargetLoader
 from recbole_mdcns.data.history import HistoryIndex
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.model.encoder import widened
@@ -86,7 +86,7 @@ def test_a_pass_holds_the_history_of_each_of_its_targets(lengths, width):
             assert (first > batch.history_start[targets]).all()  # of the same user
             seen, whole = passes.position + 1, (batch.history_end - batch.history_start)[targets]
             assert (seen == whole)[whole <= width].all()
-            assert (seen[whole > width] >= width - max(1, width // 2) + 1).all()
+            assert (seen[whole > width] >= width - max(1, width // SHIFTS) + 1).all()
             inside = torch.arange(sequences.item_seq.size(1)) < sequences.item_length[:, None]
             assert ((sequences.item_seq > 0) == inside).all()
         assert place == len(batch)

@@ -18,6 +18,10 @@ from recbole_mdcns.data.windows import window_index, windows
 #: with 2, 3, 4, and with random users. A part adds about 6 % to an epoch.
 PARTS = 3
 
+#: Passes over a history longer than the window L begin L / 5 apart. Validation NDCG@10 on ml-100k, L = 20, SASRec +
+#: GRU4Rec, by user, 20 epochs, 3 seeds: .116 with L / 2, .118 with L / 5, where an epoch takes twice as long.
+SHIFTS = 5
+
 
 class TargetLoader:
     """Every target of a training set exactly once per epoch, in random batches.
@@ -27,7 +31,7 @@ class TargetLoader:
       encoded together, as wide as the longest of them.
     * ``user``: the same with whole sequences instead of rows: each is encoded once, and the state at a position serves
       the target behind it. A step has as many sequences as make about ``batch_size`` targets. Histories longer than the
-      window L are cut into windows that begin L / 2 apart: each target has at least the newest L / 2 items of its
+      window L are cut into windows that begin L / 5 apart: each target has at least the newest 4 L / 5 items of its
       history before it.
 
     Batches of one length alone would need fewer passes, and learn later: the shares keep all steps alike.
@@ -137,7 +141,7 @@ class TargetLoader:
         by_time = self.end.argsort()  # ends are places in one flat array: in the order of users, then of time
         columns = (self.user, self.target, self.start, self.end, self.number)
         self.user, self.target, self.start, self.end, self.number = (column[by_time] for column in columns)
-        stride = max(1, self.width // 2)
+        stride = max(1, self.width // SHIFTS)
         beyond = (self.end - self.start - self.width).clamp(min=0)
         begin = self.start + (beyond + stride - 1) // stride * stride  # of the pass that serves a target
         is_first = torch.ones_like(begin, dtype=torch.bool)
