@@ -42,7 +42,7 @@ def main() -> None:
     groups: dict[tuple[str, str], Group] = defaultdict(lambda: defaultdict(list))
     for path in sorted(folder.glob("*.json")):
         record = json.loads(path.read_text(encoding="utf-8"))
-        groups[record["dataset"], record["peer_model"]][_label(record["config"])].append(record)
+        groups[record["dataset"], record["peer_model"]][_label(record)].append(record)
     lines = ["# Batchings side by side", "", "SASRec, mean ± standard deviation over seeds."]
     lines += ["", "Differences: Welch's t-test over seeds, two-sided; corrected by Holm over all of this page."]
     apart = differences(groups)
@@ -111,8 +111,10 @@ def differences(groups: dict[Any, Group]) -> dict[Any, list[str]]:
     return {group: [f"* {pair}: {'; '.join(of)}" for pair, of in pairs.items()] for group, pairs in lines.items()}
 
 
-def _label(config: dict[str, Any]) -> str:
-    return config["batching"] + ("" if config["split_seed"] == SPLIT else f", split {config['split_seed']}")
+def _label(record: dict[str, Any]) -> str:
+    split = record["config"]["split_seed"]
+    batching = record.get("batching", record["config"]["batching"])  # early records have what was asked for alone
+    return batching + ("" if split == SPLIT else f", split {split}")
 
 
 def _source(record: dict[str, Any]) -> str:
