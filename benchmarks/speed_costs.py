@@ -37,7 +37,7 @@ from recbole_mdcns.data.batching import TargetLoader
 from recbole_mdcns.data.load import load_splits
 from recbole_mdcns.full_softmax import mean_cross_entropy
 from recbole_mdcns.listwise import cross_entropy
-from recbole_mdcns.model.fused import fuse_activations
+from recbole_mdcns.model.fused import fuse_layers
 from recbole_mdcns.quick_start import build_model
 from recbole_mdcns.record import git_state, machine, versions
 from recbole_mdcns.sampler.candidates import CandidateSampler
@@ -153,7 +153,7 @@ def activation_ms(options: argparse.Namespace) -> dict[str, Any]:
     """Run a feed-forward layer forward and backward: with torch's GELU, and with RecBole's own."""
     plain = FeedForward(64, 256, 0.5, "gelu", 1e-12)
     ours_form = copy.deepcopy(plain)
-    fuse_activations(ours_form)
+    fuse_layers(ours_form)
     states = torch.randn(USUAL["batch"], USUAL["L"], 64, requires_grad=True)
     name = "feed-forward of 1024 x 50 states, H 64, inner 256, forward and backward"
     return _in_turns(

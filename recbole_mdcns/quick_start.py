@@ -16,7 +16,7 @@ from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.load import load_splits
 from recbole_mdcns.data.split import write_split
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.model.fused import fuse_activations
+from recbole_mdcns.model.fused import fuse_layers
 from recbole_mdcns.negatives import resolve_strategy
 from recbole_mdcns.record import build_record, check_writable, write_record
 from recbole_mdcns.trainer import MDCNSTrainer, NegativeSamplingTrainer, checkpoint
@@ -122,7 +122,7 @@ def build_model(config: MDCNSConfig, dataset: HistoryDataset) -> SequentialRecom
         ) from error
     except (ValueError, TypeError, AttributeError, NotImplementedError, AssertionError) as error:
         raise ConfigError(f"model {config['model']} cannot be built from its keys: {error}") from error
-    fuse_activations(model)
+    fuse_layers(model)
     getLogger().info(model)
     return model
 

@@ -1,17 +1,13 @@
-"""FMLP4Rec, LinRec and Mamba4Rec against independent plain implementations, and in RecBole's own trainer."""
+"""FMLP4Rec and LinRec against independent plain implementations; all three models in RecBole's own trainer."""
 
 import pytest
 import torch
 import torch.nn.functional as F
 from conftest import tiny_run
-from recbole.model.layers import FeedForward
 from recbole.trainer import Trainer
 
 from recbole_mdcns.model.fmlp4rec import FilterLayer
-from recbole_mdcns.model.fused import fuse_activations
 from recbole_mdcns.model.linrec import LinearAttention, linear_attention
-from recbole_mdcns.model.mamba4rec import MambaMixer
-from recbole_mdcns.model.selective_scan import selective_scan
 from recbole_mdcns.quick_start import build_model
 
 
@@ -69,98 +65,6 @@ def test_the_last_state_alone_equals_it_among_all_states(model):
     parameters = [p for p in model.parameters() if p.requires_grad]
     pairs = zip(*(torch.autograd.grad((x * weight).sum(), parameters) for x in (found, expected)))
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in pairs)
-
-
-@pytest.mark.parametrize(("act", "fused"), [("gelu", F.gelu), ("swish", F.silu), ("relu", F.relu)])
-def test_fused_activations_equal_recboles(act, fused):
-    plain = FeedForward(4, 8, 0.0, act, 1e-12).double()
-    model = torch.nn.Sequential(FeedForward(4, 8, 0.0, act, 1e-12).double())
-    model[0].load_state_dict(plain.state_dict())
-    fuse_activations(model)
-    assert model[0].intermediate_act_fn is fused
-    states = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
-    found, expected = (layer(3 * states) for layer in (model, plain))
-    torch.testing.assert_close(found, expected)
-    weight = torch.randn_like(found)
-    torch.testing.assert_close(*(torch.autograd.grad((out * weight).sum(), states) for out in (found, expected)))
-
-
-def test_only_models_of_ours_are_fused():
-    """Those that are trained here, and not RecBole's class."""
-    layers = [m for m in tiny_run("SASRec", neg_sampler="rns").trainer.model.modules() if isinstance(m, FeedForward)]
-    assert layers and all(layer.intermediate_act_fn is F.gelu for layer in layers)
-    assert FeedForward(4, 8, 0.0, "gelu", 1e-12).intermediate_act_fn is not F.gelu
-
-
-def recurrence(x, step, decay, into, out_of):
-    """The scan, position by position, from its formula."""
-    state = x.new_zeros(len(x), x.size(2), decay.size(1))
-    outputs = []
-    for t in range(x.size(1)):
-        state = torch.exp(step[:, t, :, None] * decay) * state + (step[:, t] * x[:, t])[..., None] * into[:, t, None, :]
-        outputs.append((state * out_of[:, t, None, :]).sum(-1))
-    return torch.stack(outputs, 1)
-
-
-def scan_inputs(rows, length, channels, states, dtype):
-    generator = torch.Generator().manual_seed(length)
-
-    def normal(*shape):
-        return torch.randn(*shape, generator=generator, dtype=dtype)
-
-    values = (
-        normal(rows, length, channels), F.softplus(normal(rows, length, channels)), -normal(channels, states).exp(),
-        normal(rows, length, states), normal(rows, length, states),
-    )  # fmt: skip
-    return [value.requires_grad_() for value in values]
-
-
-@pytest.mark.parametrize("length", [1, 4, 5, 6, 23])
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-4)])
-def test_the_scan_equals_the_recurrence_in_output_and_gradients(length, dtype, tolerance):
-    inputs = scan_inputs(3, length, 5, 4, dtype)
-    reference = [value.detach().double().requires_grad_() for value in inputs]
-    found, expected = selective_scan(*inputs, rows=2), recurrence(*reference)
-    weight = torch.randn(found.shape, dtype=torch.float64)
-    left = torch.autograd.grad((found * weight.to(dtype)).sum(), inputs)
-    right = torch.autograd.grad((expected * weight).sum(), reference)
-    for a, b in zip((found, *left), (expected, *right)):
-        torch.testing.assert_close(a.double(), b, rtol=tolerance, atol=tolerance)
-
-
-def test_the_scan_passes_gradcheck_and_keeps_the_type():
-    assert torch.autograd.gradcheck(selective_scan, scan_inputs(2, 7, 2, 3, torch.float64))
-    halves = [value.detach().bfloat16() for value in scan_inputs(2, 7, 2, 3, torch.float32)]
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert selective_scan(*halves).dtype == torch.bfloat16
-
-
-def test_the_mixer_equals_mambas_formula_position_by_position():
-    torch.manual_seed(0)
-    mixer = MambaMixer(6, 4, 3, 2).double()
-    states = torch.randn(2, 9, 6, dtype=torch.float64)
-    x, gate = (states @ mixer.in_proj.weight.T).split(12, dim=-1)
-    rows = []
-    for t in range(9):
-        taps = [mixer.conv1d.weight[:, 0, 2 - lag] * x[:, t - lag] for lag in range(3) if t >= lag]
-        rows.append(F.silu(sum(taps) + mixer.conv1d.bias))
-    x = torch.stack(rows, 1)
-    step, into, out_of = (x @ mixer.x_proj.weight.T).split([1, 4, 4], dim=-1)
-    step = F.softplus(step @ mixer.dt_proj.weight.T + mixer.dt_proj.bias)
-    y = recurrence(x, step, -mixer.A_log.exp(), into, out_of) + mixer.D * x
-    expected = (y * F.silu(gate)) @ mixer.out_proj.weight.T
-    torch.testing.assert_close(mixer(states, torch.ones(2, 9, dtype=torch.bool)), expected)
-
-
-def test_padding_on_either_side_leaves_mamba_alone():
-    run = tiny_run("Mamba4Rec", neg_sampler="rns", num_layers=2)
-    model = run.trainer.model.eval()
-    items = torch.tensor([[3, 9, 4]])
-    right = F.pad(items, (0, 5))
-    left = F.pad(items, (5, 0))
-    alone = model(items, torch.tensor([3]))
-    torch.testing.assert_close(model(right, torch.tensor([3])), alone)
-    torch.testing.assert_close(model(left, torch.tensor([8])), alone)
 
 
 @pytest.mark.parametrize("model", ["FMLP4Rec", "LinRec", "Mamba4Rec"])

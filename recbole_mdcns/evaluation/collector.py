@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from recbole.data.interaction import Interaction
 from recbole.evaluator import Collector
@@ -9,6 +11,8 @@ from torch import Tensor
 
 #: What other metrics than those of the top K ask for.
 _OTHERS = ("rec.items", "rec.meanrank", "rec.score", "data.label")
+#: Rows that are counted together on a CPU, few enough for its cache.
+ROWS_AT_ONCE = 32
 
 
 class RankCollector(Collector):
@@ -28,8 +32,7 @@ class RankCollector(Collector):
             return
         target = positive_i.to(scores_tensor.device)[:, None]
         own = scores_tensor.gather(1, target)  # [B, 1]
-        above = (scores_tensor > own).sum(1)
-        tied = (scores_tensor == own).sum(1) != 1
+        above, tied = _count(torch.gt, scores_tensor, own), _count(torch.eq, scores_tensor, own) != 1
         hits = torch.zeros(len(rows), max(self.topk) + 1, dtype=torch.int64, device=scores_tensor.device)
         hits.scatter_(1, above.clamp(max=max(self.topk))[:, None], 1)
         if tied.any():
@@ -37,3 +40,15 @@ class RankCollector(Collector):
             hits[tied, :-1] = (order == target[tied]).long()
         hits[:, -1] = 1  # number of targets
         self.data_struct.update_tensor("rec.topk", hits)
+
+
+def _count(compare: Callable[..., Tensor], scores: Tensor, own: Tensor) -> Tensor:
+    """Return how many scores [B, V + 1] compare with their row's own [B, 1], shape [B].
+
+    Counted in floating point, exact up to 2^24 items: torch would turn the truth values into a matrix of 64-bit numbers
+    first, which takes six times as long on a GPU-less machine, or twenty times without these blocks of rows.
+    """
+    rows_at_once = ROWS_AT_ONCE if scores.device.type == "cpu" else len(scores)
+    buffer = scores.new_empty(min(rows_at_once, len(scores)), scores.size(1), dtype=torch.float32)
+    blocks = zip(scores.split(rows_at_once), own.split(rows_at_once))
+    return torch.cat([compare(s, o, out=buffer[: len(s)]).sum(1) for s, o in blocks]).long()

@@ -11,8 +11,10 @@ from recbole.data.dataset import Dataset
 from recbole.model.layers import FeedForward
 from torch import Tensor, nn
 
+from recbole_mdcns.model.causal_conv import causal_convolution
+from recbole_mdcns.model.compiled_scan import compiled_kernels
 from recbole_mdcns.model.item_sequence import ItemSequenceModel
-from recbole_mdcns.model.selective_scan import selective_scan
+from recbole_mdcns.model.selective_scan import PLAIN, Kernels, selective_scan
 
 try:  # CUDA kernels, the extra "mamba"
     from mamba_ssm.ops.selective_scan_interface import selective_scan_fn as cuda_scan
@@ -20,10 +22,10 @@ except ImportError:
     cuda_scan = None
 
 
-def scan(x: Tensor, step: Tensor, decay: Tensor, into: Tensor, out_of: Tensor) -> Tensor:
+def scan(x: Tensor, step: Tensor, decay: Tensor, into: Tensor, out_of: Tensor, kernels: Kernels) -> Tensor:
     """Run :func:`selective_scan`, by the kernels of ``mamba-ssm`` where they are installed and the data is on a GPU."""
     if cuda_scan is None or not x.is_cuda:
-        return selective_scan(x, step, decay, into, out_of)
+        return selective_scan(x, step, decay, into, out_of, kernels)
     x_t, step_t, into_t, out_t = (tensor.transpose(1, 2).contiguous() for tensor in (x, step, into, out_of))
     return cuda_scan(x_t, step_t.to(x_t.dtype), decay.float(), into_t, out_t).transpose(1, 2)
 
@@ -36,10 +38,12 @@ class MambaMixer(nn.Module):
         state_size: States S per channel.
         conv_size: Positions of the convolution.
         expand: Channels D per hidden feature.
+        kernels: How the scan is computed.
     """
 
-    def __init__(self, hidden_size: int, state_size: int, conv_size: int, expand: int):
+    def __init__(self, hidden_size: int, state_size: int, conv_size: int, expand: int, kernels: Kernels = PLAIN):
         super().__init__()
+        self.kernels = kernels
         self.channel_num = expand * hidden_size
         self.state_size = state_size
         self.step_rank = math.ceil(hidden_size / 16)
@@ -66,12 +70,17 @@ class MambaMixer(nn.Module):
         """
         mask = real.unsqueeze(-1).to(states.dtype)
         x, gate = self.in_proj(states).chunk(2, dim=-1)  # [B, L, D] each
-        x = self.conv1d((x * mask).transpose(1, 2))[..., : states.size(1)].transpose(1, 2)
-        x = F.silu(x)
+        x = F.silu(self._convolve(x * mask))
         step, into, out_of = self.x_proj(x).split([self.step_rank, self.state_size, self.state_size], dim=-1)
         step = F.softplus(self.dt_proj(step)) * mask
-        y = scan(x, step, -self.A_log.float().exp(), into, out_of) + self.D * x
+        y = scan(x, step, -self.A_log.float().exp(), into, out_of, self.kernels) + self.D * x
         return self.out_proj(y * F.silu(gate))
+
+    def _convolve(self, x: Tensor) -> Tensor:
+        if x.device.type == "cpu":
+            assert self.conv1d.bias is not None
+            return causal_convolution(x, self.conv1d.weight, self.conv1d.bias)
+        return self.conv1d(x.transpose(1, 2))[..., : x.size(1)].transpose(1, 2)
 
 
 class MambaLayer(nn.Module):
@@ -108,9 +117,10 @@ class Mamba4Rec(ItemSequenceModel):
         self.LayerNorm = nn.LayerNorm(size, eps=eps)
         self.dropout = nn.Dropout(dropout)
         layer_num = config["num_layers"]
+        kernels = compiled_kernels() if config["compile_scan"] else PLAIN
         self.layers = nn.ModuleList(
             MambaLayer(
-                MambaMixer(size, config["d_state"], config["d_conv"], config["expand"]),
+                MambaMixer(size, config["d_state"], config["d_conv"], config["expand"], kernels),
                 size,
                 dropout,
                 layer_num > 1,

@@ -7,48 +7,70 @@ B discretised by the Euler rule as in their code):
 
 All exponentials, outer products and sums are taken for a chunk at once; what is left to do position by position is
 one in-place multiply-add. Memory holds one chunk, and one state per chunk for the backward pass, which computes the
-others again. ``benchmarks/selective_scan.py`` measures it against the plain loop.
+others again. ``compiled_scan`` has the two functions of a chunk in a form for ``torch.compile``.
+``benchmarks/selective_scan.py`` measures both against the plain loop.
 
 Letters: R rows, L positions, D channels, S states, c positions of a chunk.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-CHUNK = 5
-ROWS = 64  # rows at a time on a CPU: what a chunk computes stays in its cache
 
-
-def selective_scan(
-    x: Tensor, step: Tensor, decay: Tensor, into: Tensor, out_of: Tensor, chunk: int = CHUNK, rows: int | None = None
-) -> Tensor:
-    """Run the recurrence over all positions.
+def chunk_outputs(
+    x: Tensor, step: Tensor, into: Tensor, out_of: Tensor, decay: Tensor, before: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the outputs of a chunk, [c, R, D], and the state after it, [R, S, D].
 
     Args:
-        x: Inputs, shape [R, L, D].
-        step: Step sizes dt, not negative, shape [R, L, D]; a position of step 0 leaves the state as it is.
-        decay: A, negative, shape [D, S].
-        into: B, shape [R, L, S].
-        out_of: C, shape [R, L, S].
-        chunk: Positions of a chunk, c.
-        rows: Rows at a time; by default 64 on a CPU and all on a GPU.
-
-    Returns:
-        y, shape [R, L, D], in the type of ``x``; computed in float32 or wider, autocast or not.
+        x: Inputs, shape [c, R, D].
+        step: Step sizes, shape [c, R, D].
+        into: B, shape [c, R, S].
+        out_of: C, shape [c, R, S].
+        decay: A transposed, shape [S, D].
+        before: The state before the chunk, shape [R, S, D].
     """
-    wide = torch.promote_types(x.dtype, torch.float32)
-    rows = rows or (ROWS if x.device.type == "cpu" else len(x))
-    with torch.autocast(x.device.type, enabled=False):
-        transposed = decay.to(wide).T.contiguous()  # [S, D]: channels lie together, so that all sums run over vectors
-        parts = []
-        for block in zip(*(tensor.to(wide).split(rows) for tensor in (x, step, into, out_of))):
-            by_time = (tensor.transpose(0, 1).contiguous() for tensor in block)  # [L, R, .]
-            parts.append(_SelectiveScan.apply(*by_time, transposed, chunk).transpose(0, 1))
-        return torch.cat(parts).to(x.dtype)
+    _, states = _states(x, step, into, decay, before)
+    return (out_of.unsqueeze(2) @ states).squeeze(2), states[-1].clone()
+
+
+def chunk_gradients(
+    grad: Tensor, x: Tensor, step: Tensor, into: Tensor, out_of: Tensor, decay: Tensor, before: Tensor, after: Tensor
+) -> tuple[Tensor, ...]:
+    """Return the gradients of x, step, into and out_of, that of the decay, and that of the state before the chunk.
+
+    Args:
+        grad: Gradient of the outputs, shape [c, R, D].
+        x: As in :func:`chunk_outputs`, like the next five.
+        step: Step sizes.
+        into: B.
+        out_of: C.
+        decay: A transposed.
+        before: The state before the chunk.
+        after: What later chunks want of the chunk's last state, shape [R, S, D].
+    """
+    factors, states = _states(x, step, into, decay, before)
+    grad_out = (states @ grad.unsqueeze(3)).squeeze(3)  # [c, R, S]
+    wanted = grad.unsqueeze(2) * out_of.unsqueeze(3)  # gradient of the states, [c, R, S, D]
+    wanted[-1] += after
+    for t in range(len(wanted) - 2, -1, -1):
+        wanted[t].addcmul_(factors[t + 1], wanted[t + 1])
+    grad_before = factors[0] * wanted[0]
+    # through the inputs dt B x
+    grad_input = (into.unsqueeze(2) @ wanted).squeeze(2)  # [c, R, D]
+    grad_into = (wanted @ (step * x).unsqueeze(3)).squeeze(3)
+    # through the exponents dt A
+    exponent = factors.mul_(wanted)
+    exponent[0] *= before
+    exponent[1:] *= states[:-1]
+    grad_decay = (exponent * step.unsqueeze(2)).sum((0, 1))
+    grad_step = grad_input * x + (exponent * decay).sum(2)
+    return grad_input * step, grad_step, grad_into, grad_out, grad_decay, grad_before
 
 
 def _states(x: Tensor, step: Tensor, into: Tensor, decay: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
@@ -61,46 +83,83 @@ def _states(x: Tensor, step: Tensor, into: Tensor, decay: Tensor, before: Tensor
     return factors, states
 
 
+class Kernels(NamedTuple):
+    """How a scan computes a chunk.
+
+    Attributes:
+        outputs: :func:`chunk_outputs`, or the same in another form.
+        gradients: :func:`chunk_gradients`, likewise.
+        chunk: Positions of a chunk, c.
+        rows: Rows at a time on a CPU; None for all.
+    """
+
+    outputs: Callable[..., tuple[Tensor, ...]]
+    gradients: Callable[..., tuple[Tensor, ...]]
+    chunk: int
+    rows: int | None
+
+
+#: 64 rows at a time: what a chunk computes stays in the cache.
+PLAIN = Kernels(chunk_outputs, chunk_gradients, chunk=5, rows=64)
+
+
+def selective_scan(
+    x: Tensor, step: Tensor, decay: Tensor, into: Tensor, out_of: Tensor, kernels: Kernels = PLAIN
+) -> Tensor:
+    """Run the recurrence over all positions.
+
+    Args:
+        x: Inputs, shape [R, L, D].
+        step: Step sizes dt, not negative, shape [R, L, D]; a position of step 0 leaves the state as it is.
+        decay: A, negative, shape [D, S].
+        into: B, shape [R, L, S].
+        out_of: C, shape [R, L, S].
+        kernels: How a chunk is computed.
+
+    Returns:
+        y, shape [R, L, D], in the type of ``x``; computed in float32 or wider, autocast or not.
+    """
+    wide = torch.promote_types(x.dtype, torch.float32)
+    rows = kernels.rows if kernels.rows and x.device.type == "cpu" else len(x)
+    with torch.autocast(x.device.type, enabled=False):
+        transposed = decay.to(wide).T.contiguous()  # [S, D]: channels lie together, so that all sums run over vectors
+        parts = []
+        for block in zip(*(tensor.to(wide).split(rows) for tensor in (x, step, into, out_of))):
+            by_time = (tensor.transpose(0, 1).contiguous() for tensor in block)  # [L, R, .]
+            parts.append(_SelectiveScan.apply(*by_time, transposed, kernels).transpose(0, 1))
+        return torch.cat(parts).to(x.dtype)
+
+
 class _SelectiveScan(torch.autograd.Function):
     """The scan on time-major tensors: x, step [L, R, D]; into, out_of [L, R, S]; decay [S, D]."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, step: Tensor, into: Tensor, out_of: Tensor, decay: Tensor, chunk: int) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, step: Tensor, into: Tensor, out_of: Tensor, decay: Tensor, kernels: Kernels
+    ) -> Tensor:
         state = x.new_zeros(x.size(1), decay.size(0), x.size(2))  # [R, S, D]
         starts, outputs = [], []
-        for x_c, step_c, into_c, out_c in zip(*(tensor.split(chunk) for tensor in (x, step, into, out_of))):
+        for inputs in _chunks((x, step, into, out_of), kernels.chunk):
             starts.append(state)
-            _, states = _states(x_c, step_c, into_c, decay, state)
-            outputs.append((out_c.unsqueeze(2) @ states).squeeze(2))  # [c, R, D]
-            state = states[-1].clone()
+            output, state = kernels.outputs(*inputs, decay.detach(), state)
+            outputs.append(output)
         ctx.save_for_backward(x, step, into, out_of, decay, *starts)
-        ctx.chunk = chunk
+        ctx.kernels = kernels
         return torch.cat(outputs)
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         x, step, into, out_of, decay, *starts = ctx.saved_tensors
-        grads = [torch.empty_like(tensor) for tensor in (x, step, into, out_of)]
-        grad_decay = torch.zeros_like(decay)
-        carried = torch.zeros_like(starts[0])  # what later chunks want of a chunk's last state
-        pieces = [tensor.split(ctx.chunk) for tensor in (*grad_outputs, x, step, into, out_of, *grads)]
-        for index in reversed(range(len(starts))):
-            grad_y, x_c, step_c, into_c, out_c, grad_x, grad_step, grad_into, grad_out = (p[index] for p in pieces)
-            factors, states = _states(x_c, step_c, into_c, decay, starts[index])
-            grad_out.copy_((states @ grad_y.unsqueeze(3)).squeeze(3))  # [c, R, S]
-            wanted = grad_y.unsqueeze(2) * out_c.unsqueeze(3)  # gradient of the states, [c, R, S, D]
-            wanted[-1] += carried
-            for t in range(len(wanted) - 2, -1, -1):
-                wanted[t].addcmul_(factors[t + 1], wanted[t + 1])
-            carried = factors[0] * wanted[0]
-            # through the inputs dt B x
-            grad_input = (into_c.unsqueeze(2) @ wanted).squeeze(2)  # [c, R, D]
-            grad_into.copy_((wanted @ (step_c * x_c).unsqueeze(3)).squeeze(3))
-            # through the exponents dt A
-            exponent = factors.mul_(wanted)
-            exponent[0] *= starts[index]
-            exponent[1:] *= states[:-1]
-            grad_decay += (exponent * step_c.unsqueeze(2)).sum((0, 1))
-            grad_x.copy_(grad_input * step_c)
-            grad_step.copy_(grad_input * x_c + (exponent * decay).sum(2))
-        return (*grads, grad_decay, None)
+        grads = []
+        grad_decay, wanted = torch.zeros_like(decay), torch.zeros_like(starts[0])
+        chunks = _chunks((*grad_outputs, x, step, into, out_of), ctx.kernels.chunk)
+        for chunk, before in zip(reversed(chunks), reversed(starts)):
+            *of_inputs, of_decay, wanted = ctx.kernels.gradients(*chunk, decay.detach(), before, wanted)
+            grads.append(of_inputs)
+            grad_decay += of_decay
+        return (*(torch.cat(pieces[::-1]) for pieces in zip(*grads)), grad_decay, None)
+
+
+def _chunks(tensors: Sequence[Tensor], size: int) -> list[tuple[Tensor, ...]]:
+    """Cut time-major tensors [L, ...] into chunks of positions, in the one form that kernels are compiled for."""
+    return list(zip(*(tensor.detach().contiguous().unsafe_split(size) for tensor in tensors)))
