@@ -4,8 +4,9 @@
 
 Trials are those of a sweep (docs/sweeps.md), so that it goes on where it was killed and shares cells between tables.
 Budgets are the most epochs and the patience: paper 300 / 30, cpu 80 / 80, smoke 2 / 2. Methods have one setting each;
---grid takes a sweep's yaml for its ``space`` and its ``keys``, and validation chooses. The pages are those of all
-tables that have records: those of this budget's sweeps, and those packed beside the pages, where they are not the same.
+--grid takes a sweep's yaml for its ``space`` and its ``keys``, and validation chooses; --set takes a key for all runs.
+The pages are those of all tables that have records: those of this budget's sweeps, and those packed beside the pages,
+where they are not the same. With --reuse what is packed there does not run again: another machine goes on from them.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from recbole_mdcns.tuning.grid import Cell
 from recbole_mdcns.tuning.packed import read_records
 from recbole_mdcns.tuning.store import FAILED, Store
 from recbole_mdcns.tuning.sweep_file import read_sweep
+from recbole_mdcns.values import parse_settings
 from recbole_mdcns.yaml_files import read_yaml
 
 HERE = Path(__file__).resolve().parent
@@ -41,6 +43,8 @@ def main() -> int:
     parser.add_argument("--budget", choices=list(layout.BUDGETS), default="paper")
     parser.add_argument("--grid", type=Path, default=HERE / "sweeps" / "single_settings.yaml")
     parser.add_argument("--data_path", default="dataset/")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a fixed key for all runs")
+    parser.add_argument("--reuse", action="store_true", help="count the records packed beside the pages as done")
     parser.add_argument("--storage", type=Path, default=Path("sweeps"))
     parser.add_argument("--address", help="of a running Ray cluster, or auto")
     parser.add_argument("--gpus", type=float, default=0, help="of one trial")
@@ -63,8 +67,10 @@ def run(options: argparse.Namespace) -> int:
     """
     rows = asked_rows(options)
     epochs, patience = layout.BUDGETS[options.budget]
-    keys = {"epochs": epochs, "stopping_step": patience, "data_path": options.data_path}
+    keys = {"epochs": epochs, "stopping_step": patience, "data_path": options.data_path, **parse_settings(options.set)}
     store = Store(options.storage / f"reproduction-{options.budget}")
+    if options.reuse:
+        take_over(store, options.out)
     failed: list[dict[str, Any]] = []
     for model, peer, loss, methods, datasets in groups(rows):
         sweep = read_sweep(
@@ -92,11 +98,27 @@ def run(options: argparse.Namespace) -> int:
     return len(failed)
 
 
+def take_over(store: Store, out: Path) -> None:
+    """Put the packed records with test metrics into a store that lacks them; the others left their weights elsewhere.
+
+    Raises:
+        UserError: They are damaged, or of another version.
+    """
+    for record in packed_records(out):
+        if record["test"] and store.record(record["trial"]["key"]) is None:
+            store.write(record)
+
+
+def packed_records(out: Path) -> list[dict[str, Any]]:
+    """Return the records packed beside the pages."""
+    return [record for path in out.glob("records.jsonl.gz") for record in read_records(path)]
+
+
 def all_records(store: Store, out: Path) -> list[dict[str, Any]]:
     """Return the records of a store, and those packed beside the pages that it does not have."""
     own = store.all_records()
     keys = {record["trial"]["key"] for record in own}
-    packed = [record for path in out.glob("records.jsonl.gz") for record in read_records(path)]
+    packed = packed_records(out)
     replaced = sum(record["trial"]["key"] in keys for record in packed)
     if replaced:
         print(f"{replaced} of {len(packed)} records packed in {out} are replaced by those of {store.folder.name}")

@@ -1,14 +1,15 @@
-"""Time and memory of our selective scan against the plain loop over positions, forward and backward.
+"""Time and memory of our selective scan, compiled and not, against the plain loop over positions.
 
     python benchmarks/selective_scan.py [--rows 16,128,1024] [--length 50] [--threads 2]
 
-Both run in the same process, alternating; the figures are medians of seven runs after one of warm-up. "Kept" is what
-autograd holds between forward and backward.
+All run in the same process, in turns, forward and backward; the figures are medians of seven runs after one of warm-up.
+"Kept" is what autograd holds between forward and backward. Compiling takes half a minute and needs a C++ compiler.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import platform
 import statistics
 from time import perf_counter
@@ -18,6 +19,7 @@ import torch.nn.functional as F
 from tabulate import tabulate
 from torch import Tensor
 
+from recbole_mdcns.model.compiled_scan import compiled_kernels
 from recbole_mdcns.model.selective_scan import selective_scan
 from recbole_mdcns.record import machine
 
@@ -68,18 +70,26 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    ways = {
+        "plain": plain_loop,
+        "ours": selective_scan,
+        "compiled": functools.partial(selective_scan, kernels=compiled_kernels()),
+    }
     table = []
     for rows in map(int, options.rows.split(",")):
         values = inputs(rows, options.length, options.device)
-        runs: dict[str, list[tuple[float, float]]] = {"plain": [], "ours": []}
+        runs: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
         for _ in range(REPETITIONS + 1):
-            runs["plain"].append(once(plain_loop, values))
-            runs["ours"].append(once(selective_scan, values))
+            for name, way in ways.items():
+                runs[name].append(once(way, values))
         seconds = {name: statistics.median(time for time, _ in run[1:]) for name, run in runs.items()}
         kept = {name: run[-1][1] for name, run in runs.items()}
-        ratio = seconds["plain"] / seconds["ours"]
-        table.append([rows, seconds["plain"], seconds["ours"], f"{ratio:.2f} x", kept["plain"], kept["ours"]])
-    headers = ["rows", "plain loop, s", "ours, s", "faster", "plain keeps, MiB", "ours keeps, MiB"]
+        faster = [f"{seconds['plain'] / seconds[name]:.2f} x" for name in ("ours", "compiled")]
+        table.append([rows, *seconds.values(), *faster, *kept.values()])
+    headers = [
+        "rows", "plain loop, s", "ours, s", "compiled, s", "ours faster", "compiled faster", "plain keeps, MiB",
+        "ours keeps, MiB", "compiled keeps, MiB",
+    ]  # fmt: skip
     print(tabulate(table, headers=headers, tablefmt="github", floatfmt=".3f"))
     about = machine(torch.device(options.device))
     print(

@@ -4,7 +4,8 @@
 
 Every way runs in a process of its own, in turns, as often as --repetitions says; figures are medians over these.
 A step of the slow ways is the median over --steps after --warm_up, an epoch of theirs that times its number of steps;
-bucket and user run a whole epoch. Parts are measured in a pass of their own. Memory needs Linux; needs matplotlib.
+bucket and user run a whole epoch, the latter with Mamba4Rec also with compile_scan. Parts are measured in a pass of
+their own. Memory needs Linux; needs matplotlib.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any
 import torch
 from figure import saved_figure
 from tabulate import tabulate
-from ways import ALONE, AS_IT_COMES, OURS, PARTS, RELEASED, measure
+from ways import ALONE, AS_IT_COMES, OURS, PARTS, RELEASED, measure, names
 
 from recbole_mdcns.record import git_state, machine, versions
 
@@ -53,7 +54,7 @@ def main() -> None:
         print(json.dumps(measure(options, *options.one)))
         return
     peers = options.peers.split(",")
-    ways = [(way, peer) for peer in peers for way in (*OURS, RELEASED)] + [(ALONE, ""), (AS_IT_COMES, "")]
+    ways = [(way, peer) for peer in peers for way in names(options.model, peer)] + [(ALONE, ""), (AS_IT_COMES, "")]
     found: dict[tuple[str, str], list[dict[str, Any]]] = {way: [] for way in ways}
     for repetition in range(options.repetitions):
         for way in ways:

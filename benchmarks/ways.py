@@ -28,7 +28,8 @@ from recbole_mdcns.quick_start import build_trainer
 
 PARTS = ("batches", "sampling", "encoding", "scoring and losses", "backward", "optimiser")
 RELEASED, ALONE, AS_IT_COMES = "released step", "RecBole's SASRec alone", "the same, anomaly detection on as it comes"
-OURS = ("row", "bucket", "user")
+COMPILED = "user, compiled scan"
+OURS = ("row", "bucket", "user", COMPILED)
 
 
 class Parts:
@@ -97,7 +98,14 @@ def make(options: argparse.Namespace, name: str, peer: str) -> Way:
     """Build a way by its name."""
     if name == RELEASED:
         return released(options, peer)
-    return recboles(options) if name in (ALONE, AS_IT_COMES) else ours(options, peer, name)
+    if name in (ALONE, AS_IT_COMES):
+        return recboles(options)
+    return ours(options, peer, "user", compile_scan=True) if name == COMPILED else ours(options, peer, name)
+
+
+def names(model: str, peer: str) -> list[str]:
+    """Return the ways with two models; there is something to compile where one of them is Mamba4Rec."""
+    return [name for name in (*OURS, RELEASED) if name != COMPILED or "Mamba4Rec" in (model, peer)]
 
 
 def measure(options: argparse.Namespace, name: str, peer: str) -> dict[str, Any]:

@@ -41,6 +41,15 @@ def literal(text: str) -> Any:
         return text
 
 
+def parse_settings(entries: Sequence[str]) -> dict[str, Any]:
+    """Read ``key=value`` entries, such as those of an option ``--set``, values as :func:`literal` reads them.
+
+    Raises:
+        ConfigError: A key is missing, or given twice with different values.
+    """
+    return {key: literal(value) for key, value in parse_key_values([f"--{entry}" for entry in entries]).items()}
+
+
 def plain_value(value: Any) -> Any:
     """Return a value made of None, bools, numbers, strings, lists and dicts alone; anything else as its text."""
     if isinstance(value, dict):

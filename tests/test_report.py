@@ -16,7 +16,7 @@ from paper_tables.cells import fill, unique  # noqa: E402
 from paper_tables.render import markdown, places  # noqa: E402
 from paper_tables.significance import bootstrap, holm, paired_t, values_of_users  # noqa: E402
 from report import write_report  # noqa: E402
-from reproduce import all_records, has_records  # noqa: E402
+from reproduce import all_records, has_records, take_over  # noqa: E402
 
 from recbole_mdcns.errors import UserError  # noqa: E402
 from recbole_mdcns.record import SCHEMA_VERSION  # noqa: E402
@@ -185,6 +185,10 @@ def test_a_second_machine_fills_its_pages_from_its_own_records_and_the_packed_on
     pack_records(packed, tmp_path / "records.jsonl.gz")
     assert all_records(store, tmp_path) == [mine, packed[1]]
     assert has_records("table7", packed) and not has_records("table5", packed)
+    untested = record("dns", 1, [1, 0], test=None)
+    pack_records([*packed, untested], tmp_path / "records.jsonl.gz")
+    take_over(store, tmp_path)  # what the store has stays, and what has no test metrics has its weights elsewhere
+    assert store.all_records() == [packed[1], mine]
     with pytest.raises(UserError, match="dataset bauty is not in the paper; it has beauty"):
         layout.rows("table3", ["bauty"])
 

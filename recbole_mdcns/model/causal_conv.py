@@ -2,7 +2,7 @@
 
 Mamba convolves each channel over the last few positions. torch's ``Conv1d`` with a group per channel needs the
 channels before the positions, and its backward pass on a CPU takes ten times as long as the few multiply-adds that it
-consists of (``benchmarks/speed_costs.py``).
+consists of (``benchmarks/speed_kernels.py``).
 
 Letters: B rows, L positions, D channels, K taps.
 """

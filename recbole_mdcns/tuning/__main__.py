@@ -18,7 +18,7 @@ from recbole_mdcns.tuning.progress import at_once, measured, progress, total_hou
 from recbole_mdcns.tuning.select import best_table, flat_rows
 from recbole_mdcns.tuning.store import FAILED, Store
 from recbole_mdcns.tuning.sweep_file import Sweep, read_sweep
-from recbole_mdcns.values import literal, parse_key_values
+from recbole_mdcns.values import literal, parse_settings
 from recbole_mdcns.yaml_files import properties_dir
 
 PROGRAM = "recbole_mdcns.tuning"
@@ -110,8 +110,7 @@ def _sweep(options: argparse.Namespace) -> Sweep:
         path = properties_dir() / "sweep" / path.name
     overrides = {name: getattr(options, name) for name in _LISTS}
     lists = {name: [literal(each) for each in text.split(",")] for name, text in overrides.items() if text is not None}
-    keys = parse_key_values([f"--{entry}" for entry in options.set])
-    return read_sweep(path, {key: literal(value) for key, value in keys.items()}, **lists)
+    return read_sweep(path, parse_settings(options.set), **lists)
 
 
 class _Parser(argparse.ArgumentParser):
