@@ -55,7 +55,7 @@ def prepare(folder, epochs):
     """Go to a folder with the tiny dataset and the grid."""
     os.chdir(folder)
     write_inter(cycle_lines())
-    Path("grid.yaml").write_text(GRID % json.dumps({**KEYS, "epochs": epochs}))
+    Path("grid.yaml").write_text(GRID % json.dumps({**KEYS, "epochs": epochs, "stopping_step": epochs}))
 
 
 def start(folder, epochs, *arguments):
