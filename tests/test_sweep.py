@@ -226,7 +226,7 @@ def test_what_fails_ends_as_a_record_and_asha_stops_what_is_behind(local_ray):
 
 def test_the_hours_of_a_sweep_end_it_and_the_next_one_goes_on(local_ray):
     text, store = SMALL.replace("[1]", "[1, 2, 3, 4, 5]"), Store("store")
-    keys = {"epochs": 40}
+    keys = {"epochs": 40, "stopping_step": 40}
     late = run_sweep(sweep_of(text + "sweep_hours: 0.0012\n", keys=keys), store)
     assert len(late) < 5 and not any(record["test"] for record in late)
     found = run_sweep(sweep_of(text, keys=keys), store)
