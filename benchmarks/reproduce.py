@@ -6,7 +6,7 @@ Trials are those of a sweep (docs/sweeps.md), so that it goes on where it was ki
 Budgets are the most epochs and the patience: paper 300 / 30, cpu 80 / 80, smoke 2 / 2. Methods have one setting each;
 --grid takes a sweep's yaml for its ``space`` and its ``keys``, and validation chooses; --set takes a key for all runs.
 The pages are those of all tables that have records: those of this budget's sweeps, and those packed beside the pages,
-where they are not the same. With --reuse what is packed there does not run again: another machine goes on from them.
+where they are not the same. --reuse takes records of another machine, packed or not, for done.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main() -> int:
     parser.add_argument("--grid", type=Path, default=HERE / "sweeps" / "single_settings.yaml")
     parser.add_argument("--data_path", default="dataset/")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a fixed key for all runs")
-    parser.add_argument("--reuse", action="store_true", help="count the records packed beside the pages as done")
+    parser.add_argument("--reuse", nargs="+", type=Path, default=[], help="records, packed or a folder: they are done")
     parser.add_argument("--storage", type=Path, default=Path("sweeps"))
     parser.add_argument("--address", help="of a running Ray cluster, or auto")
     parser.add_argument("--gpus", type=float, default=0, help="of one trial")
@@ -69,8 +69,7 @@ def run(options: argparse.Namespace) -> int:
     epochs, patience = layout.BUDGETS[options.budget]
     keys = {"epochs": epochs, "stopping_step": patience, "data_path": options.data_path, **parse_settings(options.set)}
     store = Store(options.storage / f"reproduction-{options.budget}")
-    if options.reuse:
-        take_over(store, options.out)
+    take_over(store, options.reuse)
     failed: list[dict[str, Any]] = []
     for model, peer, loss, methods, datasets in groups(rows):
         sweep = read_sweep(
@@ -98,27 +97,22 @@ def run(options: argparse.Namespace) -> int:
     return len(failed)
 
 
-def take_over(store: Store, out: Path) -> None:
-    """Put the packed records with test metrics into a store that lacks them; the others left their weights elsewhere.
+def take_over(store: Store, paths: Sequence[Path]) -> None:
+    """Put records with test metrics into a store that lacks them; the others left their weights elsewhere.
 
     Raises:
         UserError: They are damaged, or of another version.
     """
-    for record in packed_records(out):
+    for record in (record for path in paths for record in read_records(path)):
         if record["test"] and store.record(record["trial"]["key"]) is None:
             store.write(record)
-
-
-def packed_records(out: Path) -> list[dict[str, Any]]:
-    """Return the records packed beside the pages."""
-    return [record for path in out.glob("records.jsonl.gz") for record in read_records(path)]
 
 
 def all_records(store: Store, out: Path) -> list[dict[str, Any]]:
     """Return the records of a store, and those packed beside the pages that it does not have."""
     own = store.all_records()
     keys = {record["trial"]["key"] for record in own}
-    packed = packed_records(out)
+    packed = [record for path in out.glob("records.jsonl.gz") for record in read_records(path)]
     replaced = sum(record["trial"]["key"] in keys for record in packed)
     if replaced:
         print(f"{replaced} of {len(packed)} records packed in {out} are replaced by those of {store.folder.name}")

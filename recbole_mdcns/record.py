@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -109,8 +110,19 @@ def check_writable(path: str | Path) -> None:
         raise ConfigError(f"result_file = {str(path)!r} cannot be written: give a file in an existing, writable folder")
 
 
+def reset_peak_memory(device: torch.device) -> None:
+    """Let :func:`peak_memory` count from now on, as a process may train several runs; Linux and GPUs can."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
 def peak_memory(device: torch.device) -> dict[str, int]:
-    """Return the highest memory in use so far in bytes: resident memory of the process, and of the GPU."""
+    """Return the highest memory in use so far in bytes: resident memory of the process, and of the GPU.
+
+    So far: since the process began, or since :func:`reset_peak_memory`.
+    """
     try:
         import resource
 

@@ -1,14 +1,17 @@
 """A trial without Ray: records, failures, time, and going on where it stopped."""
 
 import json
+import os
 from dataclasses import asdict
 
 import pytest
+import torch
 from test_grid import sweep_of
 
 from recbole_mdcns.data.load import load_dataset
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.quick_start import run_recbole_mdcns
+from recbole_mdcns.record import peak_memory
 from recbole_mdcns.trainer import checkpoint
 from recbole_mdcns.tuning.grid import trials
 from recbole_mdcns.tuning.store import Store
@@ -148,3 +151,14 @@ def test_a_folder_that_cannot_be_used_is_refused(tmp_path):
     (store.records / "a.json").write_text("{")
     with pytest.raises(ConfigError, match=r"a\.json is damaged .*: remove it"):
         store.all_records()
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="peaks cannot be forgotten here")
+def test_the_memory_of_a_trial_is_its_own():
+    """Ray may have trained another one in the same process before."""
+    large = torch.ones(2**28, dtype=torch.uint8)
+    before = peak_memory(torch.device("cpu"))["resident"]
+    assert before > len(large)
+    del large
+    record = run_trial(one_trial(epochs=1), Store("store"))
+    assert record["peak_memory"]["resident"] < before - 2**27

@@ -18,7 +18,7 @@ from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.load import load_dataset, split_dataset
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.quick_start import build_trainer, start_log
-from recbole_mdcns.record import SCHEMA_VERSION, build_record, rows_of_test
+from recbole_mdcns.record import SCHEMA_VERSION, build_record, reset_peak_memory, rows_of_test
 from recbole_mdcns.trainer import NegativeSamplingTrainer
 from recbole_mdcns.trainer.checkpoint import RunFiles
 from recbole_mdcns.tuning.select import higher_is_better
@@ -131,6 +131,7 @@ def _train(
     hours: float | None,
 ) -> dict[str, Any]:
     config = trial_config(trial, folder)
+    reset_peak_memory(config["device"])  # Ray lets a process train one trial after the other
     trainer, splits = prepare_trial(config, dataset)
     if trainer.files.last.is_file():
         trainer.resume_checkpoint(trainer.files.last)
