@@ -187,9 +187,7 @@ def test_a_second_machine_fills_its_pages_from_its_own_records_and_the_packed_on
     assert has_records("table7", packed) and not has_records("table5", packed)
     untested = record("dns", 1, [1, 0], test=None)
     pack_records([*packed, untested], tmp_path / "records.jsonl.gz")
-    take_over(
-        store, [tmp_path / "records.jsonl.gz"]
-    )  # what the store has stays, and what has no test metrics has its weights elsewhere
+    take_over(store, [tmp_path / "records.jsonl.gz"])  # but what the store has, or what was not tested
     assert store.all_records() == [packed[1], mine]
     with pytest.raises(UserError, match="dataset bauty is not in the paper; it has beauty"):
         layout.rows("table3", ["bauty"])
