@@ -1,7 +1,7 @@
 """The chunks of the selective scan in a form for ``torch.compile``: position by position, nothing in place.
 
-The compiler makes one loop over rows, states and channels of it, which writes no states in between: about twice as fast on
-a CPU as the same formulas operation by operation (``benchmarks/selective_scan.py``).
+The compiler makes one loop over rows, states and channels of it, which writes no states in between: about twice as fast
+on a CPU as the same formulas operation by operation (``benchmarks/selective_scan.py``).
 
 Letters: c positions of a chunk, R rows, D channels, S states; arguments and results as in ``selective_scan``.
 """
