@@ -40,15 +40,7 @@ SIZES = {
 
 def main() -> None:
     """Measure the steps, then write the table and the figure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--users", type=int, default=4000)
-    parser.add_argument("--warm_up", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=15)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    logging.disable(logging.WARNING)
+    options = arguments(__doc__)
     steps = [
         {"changed": name, "size": size, "lazy": lazy, "ms": step_ms(options, {**USUAL, name: size}, lazy)}
         for name, sizes in SIZES.items()
@@ -58,6 +50,20 @@ def main() -> None:
     for step in steps:
         print(step)
     report(options, steps)
+
+
+def arguments(about: str | None) -> argparse.Namespace:
+    """Read the options of a script that measures on synthetic users, and let torch have the threads."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--users", type=int, default=4000)
+    parser.add_argument("--warm_up", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=15)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    logging.disable(logging.WARNING)
+    return options
 
 
 def step_ms(options: argparse.Namespace, size: dict[str, int], lazy: bool) -> float:

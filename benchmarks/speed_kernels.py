@@ -11,12 +11,10 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import logging
 import statistics
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,7 +22,7 @@ import torch.nn.functional as F
 from recbole.evaluator import Collector
 from recbole.model.layers import FeedForward
 from released_step import draw_candidates
-from speed_costs import USUAL, made
+from speed_costs import USUAL, arguments, made
 from tabulate import tabulate
 from torch import Tensor, nn
 
@@ -44,15 +42,7 @@ from recbole_mdcns.scoring import pool_scores
 
 def main() -> None:
     """Measure the kernels, then write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--users", type=int, default=4000)
-    parser.add_argument("--warm_up", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=15)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    logging.disable(logging.WARNING)
+    options = arguments(__doc__)
     measured = [sampling_ms, scoring_ms, cross_entropy_ms, activation_ms, dropout_ms, convolution_ms, ranking_ms]
     kernels = [kernel(options) for kernel in measured]
     kernels += [last_block_ms(options, name) for name in ("FMLP4Rec", "LinRec")]

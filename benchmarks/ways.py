@@ -25,6 +25,7 @@ from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.data.load import load_splits
 from recbole_mdcns.evaluation.metrics import PlainEvaluator
 from recbole_mdcns.quick_start import build_trainer
+from recbole_mdcns.record import reset_peak_memory
 
 PARTS = ("batches", "sampling", "encoding", "scoring and losses", "backward", "optimiser")
 RELEASED, ALONE, AS_IT_COMES = "released step", "RecBole's SASRec alone", "the same, anomaly detection on as it comes"
@@ -216,11 +217,9 @@ def recboles(options: argparse.Namespace) -> Way:
 
 def _reset_peak() -> int:
     """Forget the highest memory in use so far and return what is in use now, in bytes."""
-    if torch.cuda.is_initialized():
-        torch.cuda.reset_peak_memory_stats()
-        return torch.cuda.memory_allocated()
-    Path("/proc/self/clear_refs").write_text("5")
-    return psutil.Process().memory_info().rss
+    on_gpu = torch.cuda.is_initialized()
+    reset_peak_memory(torch.device("cuda" if on_gpu else "cpu"))
+    return torch.cuda.memory_allocated() if on_gpu else psutil.Process().memory_info().rss
 
 
 def _peak() -> int:
