@@ -68,7 +68,7 @@ def in_this_process(sweep: Sweep, store: Store) -> float:
     plan = {trial.key: asdict(trial) for trial in trials(sweep)}
     for trial in plan.values():
         run_trial(trial, store)
-    for record in chosen_records(store.all_records(), sweep.seeds):
+    for record in chosen_records(store.all_records(), sweep.choice_seeds):
         add_test(plan[record["trial"]["key"]], store)
     return time.perf_counter() - started
 

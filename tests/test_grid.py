@@ -99,6 +99,8 @@ def test_random_search_draws_the_same_settings_again():
         (GRID.replace("[mdcns, rns]", "[]"), "samplers = .. is not allowed: give a list of at least one"),
         (GRID.replace("seeds: [1, 2]", "seeds: 3"), "seeds = 3 is not allowed: give a list"),
         (GRID.replace("seeds: [1, 2]", "seeds: [one]"), "seeds = .'one'. is not allowed: give whole numbers"),
+        (GRID + "tune_seeds: [1, 3]\n", r"tune_seeds = .1, 3. is not allowed: choose of seeds, .1, 2."),
+        (GRID + "tune_seeds: 1\n", "tune_seeds = 1 is not allowed: choose of seeds"),
         (GRID + "search: bayes\n", "search = 'bayes' is not allowed: choose grid, random"),
         (GRID + "scheduler: pbt\n", "scheduler = 'pbt' is not allowed: choose fifo, asha, median"),
         (GRID + "retries: -1\n", "retries = -1 is not allowed: give a whole number of at least 0"),
@@ -170,9 +172,9 @@ def test_time_is_estimated_from_the_most_similar_trials():
 
 def test_progress_counts_what_the_sweep_asks_for_now():
     sweep, store = sweep_of(models=["SASRec"], peers=["GRU4Rec"], losses=["BCE"]), Store("store")
-    plan = list(trials(sweep))
+    plan, unscored = list(trials(sweep)), {"best_valid_score": None}
     for trial, status in ((plan[0], "finished"), (plan[1], "failed")):
-        store.write({"schema": SCHEMA_VERSION, "trial": describe(asdict(trial)), "status": status})
+        store.write({"schema": SCHEMA_VERSION, "trial": describe(asdict(trial)), "status": status, **unscored})
     for trial in plan[:3]:
         store.trial_folder(trial.key).mkdir(parents=True)
         store.begin(describe(asdict(trial)))
@@ -184,6 +186,8 @@ def test_progress_counts_what_the_sweep_asks_for_now():
     longer = sweep_of(models=["SASRec"], peers=["GRU4Rec"], losses=["BCE"], keys={"epochs": 3})
     assert len(progress(longer, store)[1]) == 16 and sweep_records(longer, store) == []
     assert [record["status"] for record in sweep_records(sweep, store)] == ["finished", "failed"]
+    rows, rest = progress(replace(sweep, tune_seeds=[2]), store)  # seed 1 of the chosen one of six, and of two
+    assert [row["trials"] for row in rows] == [6 + 1, 2 + 1] and len(rest) == 10
     text = """
 datasets: [tiny]
 models: [SASRec]

@@ -5,7 +5,7 @@ import pytest
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.record import SCHEMA_VERSION
 from recbole_mdcns.tuning.packed import pack_records, read_records
-from recbole_mdcns.tuning.select import best_table, chosen_records, flat_rows
+from recbole_mdcns.tuning.select import best_table, by_cell, chosen_records, common_seeds, flat_rows
 
 CELL = {"dataset": "d", "protocol": "paper", "model": "SASRec", "peer": None, "sampler": "rns", "loss": "BCE"}
 
@@ -33,6 +33,17 @@ def test_the_mean_over_all_seeds_decides_and_incomplete_settings_wait():
     records = [record(1, 1, 0.5), record(1, 2, 0.3), record(2, 1, 0.4), record(2, 2, 0.41), record(3, 1, 0.9)]
     assert {r["trial"]["setting"]["a"] for r in chosen_records(records, [1, 2])} == {2}
     assert {r["trial"]["setting"]["a"] for r in chosen_records(records, [1, 2, 3])} == {3}  # none has all
+
+
+def test_seeds_that_only_the_chosen_setting_has_do_not_choose_it():
+    records = [record(1, 1, 0.5, 0.1), record(1, 2, 0.1, 0.2), record(1, 3, 0.3, 0.6), record(2, 1, 0.4)]
+    (settings,) = by_cell(records).values()
+    assert common_seeds(settings) == [1]
+    (row,) = best_table(records, [1])
+    assert (row["setting"], row["seeds"], row["settings"]) == ({"a": 1}, [1, 2, 3], 2)
+    assert row["valid ndcg@10"] == row["test ndcg@10"] == pytest.approx(0.3)
+    (apart,) = by_cell([record(1, 1, 0.5), record(2, 2, 0.4)]).values()
+    assert common_seeds(apart) == [1, 2]
 
 
 def test_packed_records_are_of_the_same_cell_as_live_ones(tmp_path):

@@ -19,6 +19,7 @@ from test_trial import without_times
 from recbole_mdcns.errors import ConfigError, DataError
 from recbole_mdcns.tuning.driver import run_sweep
 from recbole_mdcns.tuning.grid import trials
+from recbole_mdcns.tuning.progress import progress
 from recbole_mdcns.tuning.store import Store
 from recbole_mdcns.tuning.sweep_file import read_sweep
 
@@ -231,6 +232,25 @@ def test_the_hours_of_a_sweep_end_it_and_the_next_one_goes_on(local_ray):
     assert len(late) < 5 and not any(record["test"] for record in late)
     found = run_sweep(sweep_of(text, keys=keys), store)
     assert [len(record["epochs"]) for record in found] == [40] * 5 and all(record["test"] for record in found)
+
+
+@pytest.mark.parametrize("search", ["grid", "optuna"])
+def test_the_setting_that_some_seeds_chose_is_trained_with_the_others(local_ray, search):
+    space = "[0.00001, 0.01, 0.001]"
+    if search == "optuna":
+        pytest.importorskip("optuna")
+        space = "{loguniform: [0.00001, 0.01]}"
+    text = SMALL.replace("[1]", "[1, 2, 3]") + f"tune_seeds: [2]\nsearch: {search}\nsamples: 3\nscheduler: median\n"
+    sweep = sweep_of(text + f"space: {{rns: {{learning_rate: {space}}}}}\n", keys={"epochs": 8, "stopping_step": 8})
+    found = run_sweep(sweep, Store("store"))
+    assert not [record["error"] for record in found if record["status"] == "failed"]
+    tried = [record for record in found if record["trial"]["seed"] == 2]
+    best = max(tried, key=lambda record: record["best_valid_score"])["trial"]["setting"]
+    assert len(tried) == 3 and len(found) == 5
+    read = [record["trial"]["seed"] for record in found if record["test"]]
+    assert sorted(read) == [1, 2, 3]
+    assert all(record["trial"]["setting"] == best for record in found if record["test"])
+    assert not progress(sweep, Store("store"))[1]
 
 
 @pytest.mark.parametrize("search", ["optuna", "hyperopt"])

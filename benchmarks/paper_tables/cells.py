@@ -15,7 +15,7 @@ from paper_tables.layout import METHODS, ROLES, Row, printed, released_ranges
 from paper_tables.significance import bootstrap, holm, paired_t, values_of_users
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.tuning.grid import Cell
-from recbole_mdcns.tuning.select import by_cell, choose
+from recbole_mdcns.tuning.select import by_cell, choose, common_seeds
 
 Record = dict[str, Any]
 Budget = tuple[int, int]
@@ -52,6 +52,7 @@ class Line:
         row: Which line.
         runs: Records of the chosen setting by seed, those whose test metrics were read.
         tried: How many settings validation chose from.
+        tried_with: The seeds that it chose by.
         block_budget: The budget that its block is compared at; None for a block without records.
         block_seeds: The seeds of the block.
         paper: The paper's values by metric.
@@ -62,6 +63,7 @@ class Line:
     row: Row
     runs: dict[int, Record] = field(default_factory=dict)
     tried: int = 0
+    tried_with: list[int] = field(default_factory=list)
     block_budget: Budget | None = None
     block_seeds: list[int] = field(default_factory=list)
     paper: dict[str, float] = field(default_factory=dict)
@@ -117,7 +119,8 @@ class Line:
             return ""
         setting = next(iter(self.runs.values()))["trial"]["setting"]
         text = ", ".join(f"{key} {value}" for key, value in setting.items()) or "defaults"
-        return text + (f" (best of {self.tried})" if self.tried > 1 else "")
+        by_seeds = f" by seed {', '.join(map(str, self.tried_with))}" if set(self.tried_with) != set(self.runs) else ""
+        return text + (f" (best of {self.tried}{by_seeds})" if self.tried > 1 else "")
 
 
 def budget(record: Record) -> Budget:
@@ -134,8 +137,7 @@ def chosen_cells(records: Sequence[Record]) -> Iterator[tuple[Budget, dict[str, 
     """Yield, by budget and cell, the records of all its settings and those of the setting that validation chose."""
     for of_budget in sorted({budget(record) for record in records}):
         for _, settings in sorted(by_cell(record for record in records if budget(record) == of_budget).items()):
-            seeds = {record["trial"]["seed"] for found in settings.values() for record in found}
-            chosen = choose(settings, seeds)
+            chosen = choose(settings, common_seeds(settings))
             yield of_budget, settings, sorted(chosen, key=lambda record: record["trial"]["seed"])
 
 
@@ -186,7 +188,7 @@ def fill(rows: Sequence[Row], records: Sequence[Record], metrics: Sequence[str])
             line.block_budget = max(common[row.block].items(), key=lambda item: (item[1], item[0]))[0]
             if budgets:
                 own = line.block_budget if line.block_budget in budgets else max(budgets)
-                line.runs, line.tried = _chosen(budgets[own])
+                line.runs, line.tried, line.tried_with = _chosen(budgets[own])
         lines.append(line)
     for line in lines:
         block = [other for other in lines if other.row.block == line.row.block and other.is_compared]
@@ -212,8 +214,12 @@ def _by_budget(row: Row, records: Sequence[Record]) -> dict[Budget, list[Record]
     return dict(found)
 
 
-def _chosen(records: Sequence[Record]) -> tuple[dict[int, Record], int]:
-    """Return the records with test metrics of the setting that validation chose, by seed, and of how many."""
+def _chosen(records: Sequence[Record]) -> tuple[dict[int, Record], int, list[int]]:
+    """Return the records with test metrics of the setting that validation chose, by seed, of how many, by which seeds.
+
+    Raises:
+        UserError: Two records have the same setting and seed.
+    """
     settings = {
         cell + setting: found for cell, by_setting in by_cell(records).items() for setting, found in by_setting.items()
     }
@@ -226,12 +232,11 @@ def _chosen(records: Sequence[Record]) -> tuple[dict[int, Record], int]:
                     f"trials {keys} are all {cell}, seed {seed}, and differ in other keys: remove all but one"
                 )
     if not settings:
-        return {}, 0
-    seeds = {record["trial"]["seed"] for record in records}
+        return {}, 0, []
+    seeds = common_seeds(settings)
     chosen = choose(settings, seeds)
-    rivals = [found for found in settings.values() if len(found) == len(chosen)]
     read = sorted((record for record in chosen if record["test"]), key=lambda record: record["trial"]["seed"])
-    return {record["trial"]["seed"]: record for record in read}, len(rivals)
+    return {record["trial"]["seed"]: record for record in read}, len(settings), seeds
 
 
 def _set_gains(line: Line, rivals: Sequence[Line], metric: str) -> None:

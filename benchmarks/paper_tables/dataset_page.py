@@ -73,8 +73,8 @@ def _results(records: Sequence[Record], metrics: Sequence[str]) -> str:
 
 
 def _tried(settings: dict[str, list[Record]], chosen: Sequence[Record]) -> str:
-    """Return each hyperparameter that was chosen, with the values that it was chosen from: with as many seeds."""
-    rivals = [found[0]["trial"]["setting"] for found in settings.values() if len(found) >= len(chosen)]
+    """Return each hyperparameter that was chosen, with the values that it was chosen from."""
+    rivals = [found[0]["trial"]["setting"] for found in settings.values()]
     text = []
     for key, best in chosen[0]["trial"]["setting"].items():
         values = sorted({str(setting.get(key, "default")) for setting in rivals})

@@ -23,7 +23,7 @@ from recbole_mdcns.yaml_files import properties_dir
 
 PROGRAM = "recbole_mdcns.tuning"
 USER_ERROR, INTERRUPTED = 2, 130
-_LISTS = ("datasets", "models", "peers", "samplers", "losses", "protocols", "seeds")
+_LISTS = ("datasets", "models", "peers", "samplers", "losses", "protocols", "seeds", "tune_seeds")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,7 +47,7 @@ def _run(options: argparse.Namespace, sweep: Sweep, store: Store) -> int:
     if options.dry_run:
         return _status(options, sweep, store)
     records = run_sweep(sweep, store, options.address, options.dashboard)
-    _print(best_table(records, sweep.seeds))
+    _print(best_table(records, sweep.choice_seeds))
     failed = [record for record in records if record["status"] == FAILED]
     left = len(progress(sweep, store)[1]) - len(failed) if sweep.sweep_hours is not None else 0
     if left:
@@ -74,7 +74,7 @@ def _status(options: argparse.Namespace, sweep: Sweep, store: Store) -> int:
 
 def _best(options: argparse.Namespace, sweep: Sweep, store: Store) -> int:
     """Print the setting that validation chose in each cell."""
-    _print(best_table(sweep_records(sweep, store), sweep.seeds))
+    _print(best_table(sweep_records(sweep, store), sweep.choice_seeds))
     return 0
 
 

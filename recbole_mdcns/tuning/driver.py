@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
 from recbole_mdcns.tuning.grid import Cell, Trial, cells, make_trial, trials
-from recbole_mdcns.tuning.select import chosen_records
+from recbole_mdcns.tuning.select import by_cell, choose, chosen_records
 from recbole_mdcns.tuning.store import FAILED, Store
 from recbole_mdcns.tuning.sweep_file import Sweep
 from recbole_mdcns.tuning.trial import add_test, describe, end_trial, fail_trial
@@ -35,10 +36,12 @@ def run_sweep(sweep: Sweep, store: Store, address: str | None = None, dashboard:
             if sweep.is_adaptive:
                 _search_missing(sweep, store, workers)
             else:
-                _run_missing(sweep, store, workers)
-            chosen = chosen_records(sweep_records(sweep, store), sweep.seeds)
+                _run_missing(sweep, store, workers, trials(sweep, sweep.choice_seeds), sweep.scheduler)
+            if sweep.choice_seeds != sweep.seeds and workers.seconds_left > 0:  # else the choice is not final
+                _run_missing(sweep, store, workers, chosen_trials(sweep, store), "fifo")
+            chosen = chosen_records(sweep_records(sweep, store), sweep.choice_seeds)
             unread = [trial_of(sweep, record["trial"]) for record in chosen if record["test"] is None]
-            if unread and workers.seconds_left > 0:  # else the choice is not final
+            if unread and workers.seconds_left > 0:
                 workers.start()
                 workers.each(add_test, unread)
             return sweep_records(sweep, store)
@@ -57,6 +60,14 @@ def sweep_records(sweep: Sweep, store: Store) -> list[dict[str, Any]]:
     return [{**record, "trial": describe(asdict(trial))} for trial, record in found if record is not None]
 
 
+def chosen_trials(sweep: Sweep, store: Store) -> list[Trial]:
+    """Return the trials of the setting that was chosen in each cell, with the seeds that did not choose it."""
+    by_setting = by_cell(sweep_records(sweep, store)).values()
+    chosen = [choose(settings, sweep.choice_seeds)[0]["trial"] for settings in by_setting]
+    others = [seed for seed in sweep.seeds if seed not in sweep.choice_seeds]
+    return [trial_of(sweep, {**trial, "seed": seed}) for trial in chosen for seed in others]
+
+
 def trial_of(sweep: Sweep, described: dict[str, Any]) -> Trial:
     """Return the trial that a record, or a note of the store, describes."""
     return make_trial(sweep, Cell(**described["cell"]), described["setting"], described["seed"])
@@ -67,15 +78,15 @@ def _is_of(sweep: Sweep, described: dict[str, Any]) -> bool:
     return is_near and trial_of(sweep, described).key == described["key"]
 
 
-def _run_missing(sweep: Sweep, store: Store, workers: Workers) -> None:
-    plan = list(trials(sweep))
+def _run_missing(sweep: Sweep, store: Store, workers: Workers, plan: Iterable[Trial], scheduler: str) -> None:
+    plan = list(plan)
     missing = {trial.key for trial in plan if _is_missing(store, trial)}
     if not missing:
         return
     workers.start()
     for key in missing:
         store.renew(key)
-    if sweep.scheduler == "fifo":
+    if scheduler == "fifo":
         groups = [[trial for trial in plan if trial.key in missing]]
     else:  # a scheduler compares the trials of one cell and seed; those that are done tell it of their epochs
         by_cell: dict[tuple[Cell, int], list[Trial]] = {}
@@ -87,13 +98,13 @@ def _run_missing(sweep: Sweep, store: Store, workers: Workers) -> None:
             workers.dataset(trial)
     for group in groups:
         if workers.seconds_left > 0:
-            _end(sweep, store, workers, group, workers.tune(group))
+            _end(sweep, store, workers, group, workers.tune(group, scheduler))
 
 
 def _search_missing(sweep: Sweep, store: Store, workers: Workers) -> None:
     wanted = []
     for cell in cells(sweep):
-        for seed in sweep.seeds:
+        for seed in sweep.choice_seeds:
             tried = _tried(sweep, store, cell, seed)
             if len(tried) < sweep.samples or any(_is_missing(store, trial) for trial in tried):
                 wanted.append((cell, seed, tried))

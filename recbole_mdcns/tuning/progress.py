@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.tuning.driver import sweep_records
+from recbole_mdcns.tuning.driver import chosen_trials, sweep_records
 from recbole_mdcns.tuning.grid import Cell, cells, make_trial, trials
 from recbole_mdcns.tuning.store import FAILED, FINISHED, STOPPED, Store, checked_record
 from recbole_mdcns.tuning.sweep_file import Sweep
@@ -38,12 +38,19 @@ def progress(sweep: Sweep, store: Store) -> tuple[list[dict[str, Any]], list[Job
     if sweep.is_adaptive:
         for cell in by_cell:
             epochs = make_trial(sweep, cell, {}, sweep.seeds[0]).values["epochs"]
-            known = [r["trial"]["key"] for r in sweep_records(sweep, store) if Cell(**r["trial"]["cell"]) == cell]
-            unknown = sweep.samples * len(sweep.seeds) - len(known)
+            mine = [r["trial"] for r in sweep_records(sweep, store) if Cell(**r["trial"]["cell"]) == cell]
+            known = [trial["key"] for trial in mine if trial["seed"] in sweep.choice_seeds]
+            unknown = sweep.samples * len(sweep.choice_seeds) - len(known)
             by_cell[cell] = [(key, epochs) for key in [*known, *[""] * unknown]]
     else:
-        for trial in trials(sweep):
+        for trial in trials(sweep, sweep.choice_seeds):
             by_cell[trial.cell].append((trial.key, trial.values["epochs"]))
+    chosen = chosen_trials(sweep, store) if sweep.tune_seeds else []
+    for cell, jobs in by_cell.items():
+        is_final = all(state.get(key) in (FINISHED, STOPPED) for key, _ in jobs)
+        more = [trial.key for trial in chosen if is_final and trial.cell == cell]
+        unknown = len(sweep.seeds) - len(sweep.choice_seeds) - len(more)
+        by_cell[cell] = [*jobs, *((key, jobs[0][1]) for key in [*more, *[""] * unknown])]
     rows, rest = [], []
     for cell, jobs in by_cell.items():
         count = Counter(state.get(key, "to do") for key, _ in jobs)

@@ -29,10 +29,17 @@ def by_cell(records: Iterable[Record]) -> dict[str, dict[str, list[Record]]]:
 def choose(settings: dict[str, list[Record]], seeds: Sequence[int]) -> list[Record]:
     """Return the records of the best setting of a cell: the highest mean score on validation over the seeds.
 
-    Settings that lack a seed are left out as long as another has all of them.
+    Settings that lack a seed are left out as long as another has all of them. Records with other seeds decide nothing,
+    and are returned with their setting.
     """
     complete = {text: found for text, found in settings.items() if {r["trial"]["seed"] for r in found} >= set(seeds)}
-    return max((complete or settings).values(), key=_score)
+    return max((complete or settings).values(), key=lambda found: _score(found, seeds))
+
+
+def common_seeds(settings: dict[str, list[Record]]) -> list[int]:
+    """Return the seeds on which the settings of a cell can be compared: those that all have, any where none is."""
+    of_each = [{record["trial"]["seed"] for record in found} for found in settings.values()]
+    return sorted(set.intersection(*of_each) or set.union(*of_each))
 
 
 def chosen_records(records: Iterable[Record], seeds: Sequence[int]) -> list[Record]:
@@ -46,9 +53,10 @@ def higher_is_better(metrics: dict[str, float], metric: str) -> float:
     return -metrics[name] if name.split("@")[0] in smaller_metrics else metrics[name]
 
 
-def _score(records: Sequence[Record]) -> float:
+def _score(records: Sequence[Record], seeds: Sequence[int]) -> float:
     metric = records[0]["valid_metric"]
-    return statistics.mean(higher_is_better(record["valid"]["self"], metric) for record in records)
+    compared = [record for record in records if record["trial"]["seed"] in seeds] or records
+    return statistics.mean(higher_is_better(record["valid"]["self"], metric) for record in compared)
 
 
 def best_table(records: Iterable[Record], seeds: Sequence[int]) -> list[dict[str, Any]]:

@@ -28,6 +28,7 @@ class Sweep:
     losses: list[str] = field(default_factory=lambda: ["BCE"])
     protocols: list[str] = field(default_factory=lambda: ["leave_one_out"])
     seeds: list[int] = field(default_factory=lambda: [1, 2, 3])
+    tune_seeds: list[int] = field(default_factory=list)
     keys: dict[str, Any] = field(default_factory=dict)
     dataset_keys: dict[str, dict[str, Any]] = field(default_factory=dict)
     methods: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -46,6 +47,11 @@ class Sweep:
     def is_adaptive(self) -> bool:
         """Whether a search chooses settings by the results of others, so that nobody can list them before."""
         return self.search in ("optuna", "hyperopt")
+
+    @property
+    def choice_seeds(self) -> list[int]:
+        """The seeds that every setting is tried with; the chosen one gets the others of ``seeds`` too."""
+        return self.tune_seeds or self.seeds
 
 
 _CHOICES = {
@@ -106,6 +112,8 @@ def _check(sweep: Sweep, path: str | Path) -> None:
             raise ConfigError(f"{path}: {key} = {found!r} is not allowed: give a list of at least one")
     if any(isinstance(seed, bool) or not isinstance(seed, int) for seed in sweep.seeds):
         raise ConfigError(f"{path}: seeds = {sweep.seeds!r} is not allowed: give whole numbers")
+    if not isinstance(sweep.tune_seeds, list) or any(seed not in sweep.seeds for seed in sweep.tune_seeds):
+        raise ConfigError(f"{path}: tune_seeds = {sweep.tune_seeds!r} is not allowed: choose of seeds, {sweep.seeds}")
     for key, allowed in _CHOICES.items():
         if getattr(sweep, key) not in allowed:
             raise ConfigError(f"{path}: {key} = {getattr(sweep, key)!r} is not allowed: choose {', '.join(allowed)}")

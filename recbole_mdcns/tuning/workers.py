@@ -102,8 +102,12 @@ class Workers:
         remote = ray.remote(num_cpus=self.sweep.cpus, num_gpus=self.sweep.gpus, max_retries=2)(job)
         ray.get([remote.remote(asdict(trial), self.store, self.dataset(trial), *arguments) for trial in plan])
 
-    def tune(self, plan: Sequence[Trial]) -> dict[str, str]:
+    def tune(self, plan: Sequence[Trial], scheduler: str) -> dict[str, str]:
         """Run trials side by side, each until it has a record, is stopped by the scheduler, or is given up by Ray.
+
+        Args:
+            plan: The trials.
+            scheduler: As in a sweep's file.
 
         Returns:
             The keys of those that Ray gave up, with the reason.
@@ -117,7 +121,7 @@ class Workers:
             self.dataset(trial)
         described = {trial.key: asdict(trial) for trial in plan}
         space = {"key": tune.grid_search(list(described))}
-        return self._fit(lambda asked: described[asked["key"]], space, len(described))
+        return self._fit(lambda asked: described[asked["key"]], space, len(described), scheduler)
 
     def search(self, cell: Cell, seed: int, tried: Sequence[dict[str, Any]]) -> dict[str, str]:
         """Let Optuna or HyperOpt choose the settings of a cell; see :meth:`tune`.
@@ -135,9 +139,13 @@ class Workers:
         self.dataset(make_trial(sweep, cell, {}, seed))
         options = {"num_samples": sweep.samples, "search_alg": _searcher(sweep.search, seed, tried)}
         space = {key: _distribution(choices) for key, choices in space_of(sweep, cell).items()}
-        return self._fit(lambda asked: asdict(make_trial(sweep, cell, asked, seed)), space, sweep.samples, **options)
+        return self._fit(
+            lambda asked: asdict(make_trial(sweep, cell, asked, seed)), space, sweep.samples, sweep.scheduler, **options
+        )
 
-    def _fit(self, describe: _Describe, space: dict[str, Any], number: int, **options: Any) -> dict[str, str]:
+    def _fit(
+        self, describe: _Describe, space: dict[str, Any], number: int, scheduler: str, **options: Any
+    ) -> dict[str, str]:
         from ray import tune
 
         sweep, names = self.sweep, compat.ray_tune()
@@ -163,7 +171,7 @@ class Workers:
                 metric=METRIC,
                 mode="max",
                 max_concurrent_trials=sweep.max_concurrent,
-                scheduler=_scheduler(sweep.scheduler),
+                scheduler=_scheduler(scheduler),
                 time_budget_s=max(self.seconds_left, 1) if sweep.sweep_hours is not None else None,
                 **options,
             ),
@@ -237,7 +245,8 @@ def _scheduler(name: str) -> Any:
     if name == "asha":
         return schedulers.ASHAScheduler(time_attr="epoch", max_t=10_000, grace_period=GRACE_EPOCHS)
     if name == "median":
-        return schedulers.MedianStoppingRule(time_attr="epoch", grace_period=GRACE_EPOCHS)
+        # without a long slice it pauses trials for those that wait, and each time a trial would begin anew
+        return schedulers.MedianStoppingRule(time_attr="epoch", grace_period=GRACE_EPOCHS, min_time_slice=10_000)
     return None
 
 
