@@ -26,3 +26,15 @@ def saved_figure(path: Path, **options: Any) -> Iterator[Any]:
     figure.tight_layout()
     figure.savefig(path, dpi=120)
     pyplot.close(figure)
+
+
+def draw_run(by_epoch: Any, by_time: Any, run: dict[str, Any], metric: str, **style: Any) -> None:
+    """Draw a validation metric of a record on two axes: against the epoch, from 1, and the seconds of training."""
+    total, points = 0.0, []
+    for entry in run["epochs"]:
+        total += entry["train_seconds"]
+        if "valid" in entry:
+            points.append((entry["epoch"] + 1, total, entry["valid"][metric]))
+    epochs, seconds, values = zip(*points)
+    by_epoch.plot(epochs, values, **style)
+    by_time.plot(seconds, values, **style)

@@ -2,8 +2,9 @@
 
     python benchmarks/report.py table3 table6 --records benchmarks/results/paper/records.jsonl.gz --out pages
 
-Writes TABLE.md and TABLE.tex for each table (figure3.png for Figure 3), a page for each dataset, and one index.html
-with figures, which works without a network. Cells without a record are missing, with the command that fills them.
+Writes TABLE.md, TABLE.tex and TABLE.png for each table (figure3.png for Figure 3), a page for each dataset, and one
+index.html with figures, which works without a network. Cells without a record are missing, with the command that fills
+them. Needs matplotlib.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from figure import saved_figure
 from paper_tables import html_page, layout
 from paper_tables.cells import Line, fill, unique
 from paper_tables.dataset_page import dataset_page
+from paper_tables.pictures import draw_losses, draw_table
 from paper_tables.render import latex, markdown
 
 from recbole_mdcns.errors import UserError
@@ -65,7 +66,8 @@ def write_report(
         if table == "figure3":
             parts += loss_curves(lines, out / "figure3.png")
             continue
-        (out / f"{table}.md").write_text(markdown(table, lines, metrics), encoding="utf-8")
+        picture = f"{table}.png" if draw_table(lines, metrics[-1], out / f"{table}.png") else None
+        (out / f"{table}.md").write_text(markdown(table, lines, metrics, picture), encoding="utf-8")
         (out / f"{table}.tex").write_text(latex(table, lines, metrics), encoding="utf-8")
         parts += [html_page.table_part(table, lines, metrics), *figures(lines, metrics[-1])]
         print(f"{out / table}.md: {sum(bool(line.runs) for line in lines)} of {len(lines)} lines have records")
@@ -86,13 +88,7 @@ def loss_curves(lines: Sequence[Line], path: Path) -> list[str]:
     known = [line for line in lines if line.runs]
     if not known:
         raise UserError("figure3 needs a record of mdcns: python benchmarks/reproduce.py figure3 --datasets beauty")
-    with saved_figure(path, ncols=len(known), figsize=(5 * len(known), 4), squeeze=False) as axes:
-        for line, axis in zip(known, axes[0]):
-            epochs = next(iter(line.runs.values()))["epochs"]
-            for part in epochs[0]["parts"]:
-                axis.plot([entry["epoch"] + 1 for entry in epochs], [e["parts"][part] for e in epochs], label=part)
-            axis.set(title=f"{line.row.dataset}, {line.row.backbone}", xlabel="epoch", yscale="log")
-            axis.legend(fontsize=7)
+    draw_losses(known, path)
     print(f"{path}: {len(known)} of {len(lines)} datasets have records")
     return [html_page.figure_part(html_page.losses(line)) for line in known]
 

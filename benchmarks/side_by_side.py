@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from convergence import curve
-from figure import saved_figure
+from figure import draw_run, saved_figure
 from paper_tables.cells import chosen_cells, shown_budget, unique
 from sources import sources, spread
 from tabulate import tabulate
@@ -101,16 +101,9 @@ def draw(groups: dict[str, dict[str, Records]], path: Path) -> None:
         for (title, methods), (by_epoch, by_time) in zip(groups.items(), axes):
             for index, (name, runs) in enumerate(methods.items()):
                 for number, run in enumerate(runs):
-                    metric = run["valid_metric"].lower()
-                    found = curve(run, metric)
-                    seconds, total = [], 0.0
-                    for entry in run["epochs"]:
-                        total += entry["train_seconds"]
-                        seconds += [total] if "valid" in entry else []
-                    label = name if number == 0 else None
+                    metric, label = run["valid_metric"].lower(), name if number == 0 else None
                     style = {"color": f"C{index % 10}", "linestyle": ("-", "--", ":")[index // 10 % 3], "label": label}
-                    by_epoch.plot(list(found), list(found.values()), **style)
-                    by_time.plot(seconds, list(found.values()), **style)
+                    draw_run(by_epoch, by_time, run, metric, **style)
             by_epoch.set(title=title, xlabel="epoch", ylabel=f"validation {metric}")
             by_time.set(xlabel="training time, s", xscale="log")
             by_time.legend(fontsize=6, loc="upper left", bbox_to_anchor=(1, 1.02))

@@ -194,10 +194,13 @@ def test_a_second_machine_fills_its_pages_from_its_own_records_and_the_packed_on
 
 
 def test_the_report_works_without_a_network_and_latex_compiles(tmp_path):
+    pytest.importorskip("matplotlib")
     write_report(["table3", "table6"], planted(), tmp_path / "out", ["beauty", "toys"])
     html = (tmp_path / "out" / "index.html").read_text()
     assert "Plotly.newPlot" in html and 'src="http' not in html and "plotly.js v" in html
     assert html.count("<table>") == 4 and "reproduce.py table6" in html
+    assert (tmp_path / "out" / "table3.png").read_bytes().startswith(b"\x89PNG")
+    assert "![test and validation ndcg@20](table3.png)" in (tmp_path / "out" / "table3.md").read_text()
     assert "after Holm" in html and "&lt; 0.05" in html
     page = (tmp_path / "out" / "amazon-beauty.md").read_text()
     assert "1,000 users" in page and "| SASRec + Mamba4Rec | mdcns " in page and "* commit: abc" in page
@@ -215,6 +218,7 @@ def test_the_page_opens_in_a_browser_without_errors(tmp_path):
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if browser is None:
         pytest.skip("no Chromium on this machine")
+    pytest.importorskip("matplotlib")
     write_report(["table3"], planted(), tmp_path / "out", ["beauty"])
     command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"]
     page = (tmp_path / "out" / "index.html").as_uri()

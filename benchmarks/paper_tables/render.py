@@ -67,8 +67,8 @@ def away(line: Line, metric: str) -> str:
     return f"({number(paper)})" if mean is None else f"({number(paper)}, {mean / paper - 1:+.1%})"
 
 
-def markdown(table: str, lines: Sequence[Line], metrics: Sequence[str]) -> str:
-    """Return a table with its legend, and below it what would fill the cells that are missing."""
+def markdown(table: str, lines: Sequence[Line], metrics: Sequence[str], picture: str | None = None) -> str:
+    """Return a table with its legend, a picture's file below it, and below that what would fill missing cells."""
     text = [f"# {TITLES[table]}", "", LEGEND, ""]
     heads = ["method", *metrics, "setting", "seeds", "epochs / patience"]
     for block in blocks(lines):
@@ -82,6 +82,8 @@ def markdown(table: str, lines: Sequence[Line], metrics: Sequence[str]) -> str:
             cells += [line.setting, ", ".join(map(str, line.runs)) or "missing", line.budget]
             text.append(f"| {line.row.method} | {' | '.join(cells)} |")
         text += ["", *(f"* {note}" for note in notes(block)), *_gains(block, metrics), ""]
+    if picture:
+        text += [f"![test and validation {metrics[-1]}]({picture})", ""]
     missing = [line for line in lines if not line.runs]
     if missing:
         text += ["## Missing", "", "| line | command |", "|---|---|"]

@@ -1,0 +1,64 @@
+"""Tables and losses as PNG, to stand next to the text; needs matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from figure import draw_run, saved_figure
+
+from paper_tables.cells import Line
+from paper_tables.render import blocks
+
+#: One for each line of a block, the strong ones first.
+_COLOURS = (
+    *(f"C{index}" for index in range(10)), "navy", "black", "darkgreen", "gold", "maroon", "teal", "magenta", "tan",
+    "indigo", "lime",
+)  # fmt: skip
+
+
+def draw_table(lines: Sequence[Line], metric: str, path: Path) -> bool:
+    """Draw a row per block: our test values beside the paper's, then every run's validation by epoch and by time.
+
+    Args:
+        lines: Of a table; blocks without records are left out.
+        metric: Drawn.
+        path: The PNG file.
+
+    Returns:
+        Whether there was anything to draw.
+    """
+    known = [[line for line in block if line.runs] for block in blocks(lines)]
+    known = [block for block in known if block]
+    if not known:
+        return False
+    with saved_figure(path, nrows=len(known), ncols=3, figsize=(15, 4 * len(known)), squeeze=False) as axes:
+        for block, (bars, by_epoch, by_time) in zip(known, axes):
+            row = block[0].row
+            names = [line.row.method for line in block]
+            spread = [line.deviation(metric) or 0.0 for line in block]
+            colours = _COLOURS[: len(block)]
+            bars.barh(names, [line.mean(metric) for line in block], xerr=spread, color=colours, label="ours")
+            printed = [(line.paper[metric], line.row.method) for line in block if metric in line.paper]
+            if printed:
+                bars.plot(*zip(*printed), "k|", markersize=14, label="paper")
+            bars.invert_yaxis()
+            bars.set(title=f"{row.dataset}, {row.backbone}", xlabel=f"test {metric}")
+            bars.legend(fontsize=7)
+            for colour, line in zip(colours, block):
+                for run in line.runs.values():
+                    draw_run(by_epoch, by_time, run, metric, color=colour, linewidth=1)
+            by_epoch.set(title="colours as on the left", xlabel="epoch", ylabel=f"validation {metric}")
+            by_time.set(xlabel="training time, s", xscale="log")
+    return True
+
+
+def draw_losses(lines: Sequence[Line], path: Path) -> None:
+    """Draw the parts of the loss by epoch as the paper's Figure 3 does, a panel per line, of its first run."""
+    with saved_figure(path, ncols=len(lines), figsize=(5 * len(lines), 4), squeeze=False) as axes:
+        for line, axis in zip(lines, axes[0]):
+            epochs = next(iter(line.runs.values()))["epochs"]
+            for part in epochs[0]["parts"]:
+                axis.plot([entry["epoch"] + 1 for entry in epochs], [e["parts"][part] for e in epochs], label=part)
+            axis.set(title=f"{line.row.dataset}, {line.row.backbone}", xlabel="epoch", yscale="log")
+            axis.legend(fontsize=7)
