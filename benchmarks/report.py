@@ -2,9 +2,9 @@
 
     python benchmarks/report.py table3 table6 --records benchmarks/results/paper/records.jsonl.gz --out pages
 
-Writes TABLE.md, TABLE.tex and TABLE.png for each table (figure3.png for Figure 3), a page for each dataset, and one
-index.html with figures, which works without a network. Cells without a record are missing, with the command that fills
-them. Needs matplotlib.
+Writes README.md with all at a glance, TABLE.md, TABLE.tex and TABLE.png for each table (figure3.png for Figure 3), a
+page for each dataset, and one index.html with figures, which works without a network. Cells without a record are
+missing, with the command that fills them. Needs matplotlib.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 from paper_tables import html_page, layout
 from paper_tables.cells import Line, fill, unique
 from paper_tables.dataset_page import dataset_page
+from paper_tables.overview import overview
 from paper_tables.pictures import draw_losses, draw_table
 from paper_tables.render import latex, markdown
 
@@ -60,9 +61,10 @@ def write_report(
     records = unique(records)
     out.mkdir(parents=True, exist_ok=True)
     parts: list[str] = []
+    filled: dict[str, list[Line]] = {}
     for table in tables:
         metrics = layout.metrics(table)
-        lines = fill(layout.rows(table, datasets), records, metrics)
+        lines = filled[table] = fill(layout.rows(table, datasets), records, metrics)
         if table == "figure3":
             parts += loss_curves(lines, out / "figure3.png")
             continue
@@ -72,7 +74,10 @@ def write_report(
         parts += [html_page.table_part(table, lines, metrics), *figures(lines, metrics[-1])]
         print(f"{out / table}.md: {sum(bool(line.runs) for line in lines)} of {len(lines)} lines have records")
     (out / "index.html").write_text(html_page.page("MDCNS: the paper's tables and ours", parts), encoding="utf-8")
-    for dataset in sorted({record["dataset"] for record in records if record["test"]}):
+    known = sorted({record["dataset"] for record in records if record["test"]})
+    shown = {table: layout.metrics(table)[-1] for table in tables}
+    (out / "README.md").write_text(overview(filled, shown, known, records), encoding="utf-8")
+    for dataset in known:
         text = dataset_page(dataset, records, ["recall@10", "ndcg@10", "recall@20", "ndcg@20"])
         (out / f"{dataset}.md").write_text(text, encoding="utf-8")
     if pack:

@@ -1,5 +1,6 @@
 """The paper's tables from planted records: exact text, what is more than chance, what is missing or contradictory."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -204,6 +205,11 @@ def test_the_report_works_without_a_network_and_latex_compiles(tmp_path):
     assert "after Holm" in html and "&lt; 0.05" in html
     page = (tmp_path / "out" / "amazon-beauty.md").read_text()
     assert "1,000 users" in page and "| SASRec + Mamba4Rec | mdcns " in page and "* commit: abc" in page
+    first = (tmp_path / "out" / "README.md").read_text()
+    assert re.search(
+        r"^\| RNS +\| 0\.0\d+ ± 0\.\d{4} \(0\.0435\) +\| 0\.\d+ ± 0\.\d{4} \(0\.0587\)", first, re.MULTILINE
+    )
+    assert re.search(r"^\| MDCNS +\| \*\*0\.\d+\*\*\*†", first, re.MULTILINE) and "[amazon-toys-games]" in first
     tex = (tmp_path / "out" / "table3.tex").read_text()
     assert tex.count(r"\begin{table}") == 2 and tex.count(r"\midrule") == 4 and r"\textbf{" in tex
     assert "seeds 1, 2, 3; epochs / patience 80 / 80" in tex
