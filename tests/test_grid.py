@@ -10,7 +10,7 @@ from conftest import TINY
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.record import SCHEMA_VERSION
 from recbole_mdcns.tuning.driver import sweep_records
-from recbole_mdcns.tuning.grid import Cell, cells, make_trial, settings_of, trials
+from recbole_mdcns.tuning.grid import Cell, cells, first_trials, make_trial, settings_of, trials
 from recbole_mdcns.tuning.progress import measured, progress, total_hours, trial_seconds
 from recbole_mdcns.tuning.space import draws
 from recbole_mdcns.tuning.store import Store
@@ -188,6 +188,9 @@ def test_progress_counts_what_the_sweep_asks_for_now():
     assert [record["status"] for record in sweep_records(sweep, store)] == ["finished", "failed"]
     rows, rest = progress(replace(sweep, tune_seeds=[2]), store)  # seed 1 of the chosen one of six, and of two
     assert [row["trials"] for row in rows] == [6 + 1, 2 + 1] and len(rest) == 10
+    one = sweep_of(models=["SASRec"], losses=["BCE"], samplers=["rns"], space={"rns": {"neg_num": [1]}})
+    (row,), rest = progress(replace(one, tune_seeds=[2]), store)
+    assert row["trials"] == len(rest) == len(list(first_trials(replace(one, tune_seeds=[2])))) == 2
     text = """
 datasets: [tiny]
 models: [SASRec]

@@ -77,6 +77,7 @@ def _tried(settings: dict[str, list[Record]], chosen: Sequence[Record]) -> str:
     rivals = [found[0]["trial"]["setting"] for found in settings.values()]
     text = []
     for key, best in chosen[0]["trial"]["setting"].items():
-        values = sorted({str(setting.get(key, "default")) for setting in rivals})
-        text.append(f"{key} {best}" + (f" of {', '.join(values)}" if len(values) > 1 else ""))
+        values = {setting.get(key, "default") for setting in rivals}
+        shown = ", ".join(map(str, sorted(values, key=lambda value: (isinstance(value, str), value))))
+        text.append(f"{key} {best}" + (f" of {shown}" if len(values) > 1 else ""))
     return "; ".join(text)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from recbole_mdcns.tuning.grid import Cell, Trial, cells, make_trial, trials
+from recbole_mdcns.tuning.grid import Cell, Trial, cells, first_trials, make_trial, trials
 from recbole_mdcns.tuning.select import by_cell, choose, chosen_records
 from recbole_mdcns.tuning.store import FAILED, Store
 from recbole_mdcns.tuning.sweep_file import Sweep
@@ -36,7 +36,7 @@ def run_sweep(sweep: Sweep, store: Store, address: str | None = None, dashboard:
             if sweep.is_adaptive:
                 _search_missing(sweep, store, workers)
             else:
-                _run_missing(sweep, store, workers, trials(sweep, sweep.choice_seeds), sweep.scheduler)
+                _run_missing(sweep, store, workers, first_trials(sweep), sweep.scheduler)
             if sweep.choice_seeds != sweep.seeds and workers.seconds_left > 0:  # else the choice is not final
                 _run_missing(sweep, store, workers, chosen_trials(sweep, store), "fifo")
             chosen = chosen_records(sweep_records(sweep, store), sweep.choice_seeds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -88,25 +88,26 @@ def settings_of(sweep: Sweep, cell: Cell) -> list[dict[str, Any]]:
     return draws(space, sweep.samples, seed=int(hashlib.sha256(str(cell).encode()).hexdigest()[:8], 16))
 
 
-def trials(sweep: Sweep, seeds: Sequence[int] | None = None) -> Iterator[Trial]:
+def trials(sweep: Sweep) -> Iterator[Trial]:
     """Yield every trial that a sweep can make, each configuration checked.
-
-    Args:
-        sweep: The sweep.
-        seeds: Of the trials; None for all of the sweep's.
 
     Raises:
         ConfigError: A key or value of the sweep cannot be used; names the cell.
     """
-    seeds = sweep.seeds if seeds is None else seeds
     for cell in cells(sweep):
         for setting in settings_of(sweep, cell):
-            first = make_trial(sweep, cell, setting, seeds[0])
+            first = make_trial(sweep, cell, setting, sweep.seeds[0])
             yield first
-            for seed in seeds[1:]:  # building a configuration takes milliseconds, and a sweep may have thousands
+            for seed in sweep.seeds[1:]:  # building a configuration takes milliseconds, and a sweep may have thousands
                 values = {**first.values, "seed": seed}
                 command = [*first.command[:-1], f"--seed={seed}"]
                 yield replace(first, seed=seed, values=values, command=command, key=content_key(values))
+
+
+def first_trials(sweep: Sweep) -> Iterator[Trial]:
+    """Yield the trials that do not wait for a choice: those with the seeds of it, and all where there is none."""
+    free = {cell for cell in cells(sweep) if len(settings_of(sweep, cell)) == 1}
+    return (trial for trial in trials(sweep) if trial.cell in free or trial.seed in sweep.choice_seeds)
 
 
 def make_trial(sweep: Sweep, cell: Cell, setting: dict[str, Any], seed: int) -> Trial:

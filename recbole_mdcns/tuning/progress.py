@@ -14,7 +14,7 @@ import torch
 
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.tuning.driver import chosen_trials, sweep_records
-from recbole_mdcns.tuning.grid import Cell, cells, make_trial, trials
+from recbole_mdcns.tuning.grid import Cell, cells, first_trials, make_trial, settings_of
 from recbole_mdcns.tuning.store import FAILED, FINISHED, STOPPED, Store, checked_record
 from recbole_mdcns.tuning.sweep_file import Sweep
 
@@ -43,14 +43,15 @@ def progress(sweep: Sweep, store: Store) -> tuple[list[dict[str, Any]], list[Job
             unknown = sweep.samples * len(sweep.choice_seeds) - len(known)
             by_cell[cell] = [(key, epochs) for key in [*known, *[""] * unknown]]
     else:
-        for trial in trials(sweep, sweep.choice_seeds):
+        for trial in first_trials(sweep):
             by_cell[trial.cell].append((trial.key, trial.values["epochs"]))
     chosen = chosen_trials(sweep, store) if sweep.tune_seeds else []
     for cell, jobs in by_cell.items():
-        is_final = all(state.get(key) in (FINISHED, STOPPED) for key, _ in jobs)
-        more = [trial.key for trial in chosen if is_final and trial.cell == cell]
-        unknown = len(sweep.seeds) - len(sweep.choice_seeds) - len(more)
-        by_cell[cell] = [*jobs, *((key, jobs[0][1]) for key in [*more, *[""] * unknown])]
+        if sweep.is_adaptive or len(settings_of(sweep, cell)) > 1:
+            is_final = all(state.get(key) in (FINISHED, STOPPED) for key, _ in jobs)
+            more = [trial.key for trial in chosen if is_final and trial.cell == cell]
+            unknown = len(sweep.seeds) - len(sweep.choice_seeds) - len(more)
+            by_cell[cell] = [*jobs, *((key, jobs[0][1]) for key in [*more, *[""] * unknown])]
     rows, rest = [], []
     for cell, jobs in by_cell.items():
         count = Counter(state.get(key, "to do") for key, _ in jobs)
