@@ -32,7 +32,7 @@ def draw_table(lines: Sequence[Line], metric: str, path: Path) -> bool:
     known = [block for block in known if block]
     if not known:
         return False
-    with saved_figure(path, nrows=len(known), ncols=3, figsize=(15, 4 * len(known)), squeeze=False) as axes:
+    with saved_figure(path, nrows=len(known), ncols=3, figsize=(11, 3 * len(known)), squeeze=False) as axes:
         for block, (bars, by_epoch, by_time) in zip(known, axes):
             row = block[0].row
             names = [line.row.method for line in block]
