@@ -75,8 +75,7 @@ def write_report(
         print(f"{out / table}.md: {sum(bool(line.runs) for line in lines)} of {len(lines)} lines have records")
     (out / "index.html").write_text(html_page.page("MDCNS: the paper's tables and ours", parts), encoding="utf-8")
     known = sorted({record["dataset"] for record in records if record["test"]})
-    shown = {table: layout.metrics(table)[-1] for table in tables}
-    (out / "README.md").write_text(overview(filled, shown, known, records), encoding="utf-8")
+    (out / "README.md").write_text(overview(filled, known, records), encoding="utf-8")
     for dataset in known:
         text = dataset_page(dataset, records, ["recall@10", "ndcg@10", "recall@20", "ndcg@20"])
         (out / f"{dataset}.md").write_text(text, encoding="utf-8")

@@ -9,21 +9,15 @@ from sources import sources
 from tabulate import tabulate
 
 from paper_tables.cells import Line
-from paper_tables.layout import TITLES
+from paper_tables.layout import TITLES, metrics
 from paper_tables.render import blocks, marks, number, places
 
 
-def overview(
-    tables: Mapping[str, Sequence[Line]],
-    metrics: Mapping[str, str],
-    datasets: Sequence[str],
-    records: Sequence[dict[str, Any]],
-) -> str:
+def overview(tables: Mapping[str, Sequence[Line]], datasets: Sequence[str], records: Sequence[dict[str, Any]]) -> str:
     """Return a page in Markdown.
 
     Args:
         tables: Lines by table; those without any record are left out.
-        metrics: The metric shown, by table.
         datasets: Our names of those that have a page.
         records: What everything was made from.
     """
@@ -40,7 +34,7 @@ def overview(
             if table == "figure3":
                 text += [title, "", f"![parts of the loss]({table}.png)", ""]
             else:
-                metric = metrics[table]
+                metric = metrics(table)[-1]
                 text += [title, "", f"{metric}; [all of it]({table}.md), [LaTeX]({table}.tex)", ""]
                 text += [at_a_glance(lines, metric), "", f"![test and validation {metric}]({table}.png)", ""]
     text += ["## Datasets", "", *(f"* [{dataset}]({dataset}.md)" for dataset in datasets), ""]
