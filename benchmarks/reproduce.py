@@ -102,13 +102,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 def take_over(store: Store, paths: Sequence[Path]) -> None:
-    """Put records with test metrics into a store that lacks them; the others left their weights elsewhere.
+    """Put records into a store that lacks them, of cells whose choice was made: the weights of all are elsewhere.
 
     Raises:
         UserError: They are damaged, or of another version.
     """
-    for record in (record for path in paths for record in read_records(path)):
-        if record["test"] and store.record(record["trial"]["key"]) is None:
+    records = [record for path in paths for record in read_records(path)]
+    tested = [record["trial"]["cell"] for record in records if record["test"]]
+    for record in records:
+        if record["trial"]["cell"] in tested and store.record(record["trial"]["key"]) is None:
             store.write(record)
 
 

@@ -188,8 +188,13 @@ def test_a_second_machine_fills_its_pages_from_its_own_records_and_the_packed_on
     assert has_records("table7", packed) and not has_records("table5", packed)
     untested = record("dns", 1, [1, 0], test=None)
     pack_records([*packed, untested], tmp_path / "records.jsonl.gz")
-    take_over(store, [tmp_path / "records.jsonl.gz"])  # but what the store has, or what was not tested
+    take_over(store, [tmp_path / "records.jsonl.gz"])  # but what the store has, or a cell that was not tested
     assert store.all_records() == [packed[1], mine]
+    beaten = record("dns_plus", 1, [1, 0], test=None, valid=0.1)
+    beaten["trial"] = {**beaten["trial"], "key": "beaten", "setting": {"neg_top_num": 3}}
+    pack_records([*packed, beaten], tmp_path / "records.jsonl.gz")
+    take_over(store, [tmp_path / "records.jsonl.gz"])
+    assert store.record("beaten") == beaten
     with pytest.raises(UserError, match="dataset bauty is not in the paper; it has beauty"):
         layout.rows("table3", ["bauty"])
 

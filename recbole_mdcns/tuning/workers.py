@@ -68,7 +68,8 @@ class Workers:
             os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
             dashboard: dict[str, Any] = {} if self.address else {"include_dashboard": self.dashboard}
             try:
-                ray.init(address=self.address, log_to_driver=False, **dashboard)
+                # without an address Ray would first look for a cluster, and one that crashed leaves traces
+                ray.init(address=self.address or "local", log_to_driver=False, **dashboard)
             except ConnectionError as error:
                 raise ConfigError(f"no Ray cluster answers at --address={self.address}: {error}") from None
             self._is_mine = True
