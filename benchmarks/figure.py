@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+
+def require_matplotlib() -> None:
+    """Call this before long work that ends in a figure.
+
+    Raises:
+        SystemExit: matplotlib is not installed.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise SystemExit("the figures need matplotlib, which is not installed: pip install matplotlib")
 
 
 @contextlib.contextmanager
@@ -16,6 +27,7 @@ def saved_figure(path: Path, **options: Any) -> Iterator[Any]:
         path: The PNG file.
         **options: Of ``pyplot.subplots``.
     """
+    require_matplotlib()
     import matplotlib
 
     matplotlib.use("Agg")

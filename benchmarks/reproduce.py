@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from figure import require_matplotlib
 from paper_tables import layout
 from report import write_report
 
@@ -54,6 +55,7 @@ def main() -> int:
     parser.add_argument("--cpus", type=float, default=1, help="of one trial")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "paper")
     options = parser.parse_args()
+    require_matplotlib()
     try:
         failed = run(options)
     except UserError as error:

@@ -20,7 +20,7 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from figure import saved_figure
+from figure import require_matplotlib, saved_figure
 from synthetic import write
 from tabulate import tabulate
 
@@ -82,6 +82,7 @@ def main() -> None:
         disable(30)  # log lines of RecBole
         print(json.dumps(case(options.case[0], options.data, options.case[1], options.steps)))
         return
+    require_matplotlib()
     options.out.mkdir(parents=True, exist_ok=True)
     cases = [("ours", int(n)) for n in options.ours.split(",")]
     cases += [("recbole", int(n)) for n in options.recbole.split(",") if n]

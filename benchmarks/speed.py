@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from figure import saved_figure
+from figure import require_matplotlib, saved_figure
 from tabulate import tabulate
 from ways import ALONE, AS_IT_COMES, OURS, PARTS, RELEASED, measure, names
 
@@ -53,6 +53,8 @@ def main() -> None:
         warnings.simplefilter("ignore")  # RecBole's own
         print(json.dumps(measure(options, *options.one)))
         return
+    if options.out:
+        require_matplotlib()
     peers = options.peers.split(",")
     ways = [(way, peer) for peer in peers for way in names(options.model, peer)] + [(ALONE, ""), (AS_IT_COMES, "")]
     found: dict[tuple[str, str], list[dict[str, Any]]] = {way: [] for way in ways}

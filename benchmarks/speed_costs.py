@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from figure import saved_figure
+from figure import require_matplotlib, saved_figure
 from tabulate import tabulate
 from ways import ours
 
@@ -41,6 +41,7 @@ SIZES = {
 def main() -> None:
     """Measure the steps, then write the table and the figure."""
     options = arguments(__doc__)
+    require_matplotlib()
     steps = [
         {"changed": name, "size": size, "lazy": lazy, "ms": step_ms(options, {**USUAL, name: size}, lazy)}
         for name, sizes in SIZES.items()

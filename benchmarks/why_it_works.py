@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from figure import saved_figure
+from figure import require_matplotlib, saved_figure
 from tabulate import tabulate
 
 from recbole_mdcns.config import MDCNSConfig
@@ -29,6 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     options, arguments = parser.parse_known_args()
+    require_matplotlib()
     options.out.mkdir(parents=True, exist_ok=True)
     config = MDCNSConfig(argv=[*arguments, "--neg_sampler=watched_mdcns:Watched", "--show_progress=False"])
     _, splits = load_splits(config)
