@@ -12,6 +12,7 @@ import pytest
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
+import reproduce  # noqa: E402
 from paper_tables import layout  # noqa: E402
 from paper_tables.cells import fill, unique  # noqa: E402
 from paper_tables.render import markdown, places  # noqa: E402
@@ -245,6 +246,14 @@ def test_figure3_shows_the_parts_of_the_loss(tmp_path):
     assert (tmp_path / "out" / "index.html").read_text().count("Plotly.newPlot(") >= 2
     with pytest.raises(UserError, match="figure3 needs a record of mdcns"):
         write_report(["figure3"], [record("rns", 1, [1, 0])], tmp_path / "out")
+
+
+def test_a_missing_matplotlib_is_said_before_any_training(tmp_path, monkeypatch):
+    monkeypatch.setattr("figure.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("sys.argv", ["reproduce.py", "table3", "--storage", str(tmp_path / "sweeps")])
+    with pytest.raises(SystemExit, match="matplotlib, which is not installed: pip install matplotlib"):
+        reproduce.main()
+    assert not (tmp_path / "sweeps").exists()
 
 
 def test_values_of_users_by_hand():
