@@ -12,13 +12,12 @@ import pytest
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
-import reproduce  # noqa: E402
 from paper_tables import layout  # noqa: E402
 from paper_tables.cells import fill, unique  # noqa: E402
 from paper_tables.render import markdown, places  # noqa: E402
 from paper_tables.significance import bootstrap, holm, paired_t, values_of_users  # noqa: E402
 from report import write_report  # noqa: E402
-from reproduce import all_records, has_records, take_over  # noqa: E402
+from reproduce import all_records, has_records, main, take_over  # noqa: E402
 
 from recbole_mdcns.errors import UserError  # noqa: E402
 from recbole_mdcns.record import SCHEMA_VERSION  # noqa: E402
@@ -252,7 +251,7 @@ def test_a_missing_matplotlib_is_said_before_any_training(tmp_path, monkeypatch)
     monkeypatch.setattr("figure.importlib.util.find_spec", lambda name: None)
     monkeypatch.setattr("sys.argv", ["reproduce.py", "table3", "--storage", str(tmp_path / "sweeps")])
     with pytest.raises(SystemExit, match="matplotlib, which is not installed: pip install matplotlib"):
-        reproduce.main()
+        main()
     assert not (tmp_path / "sweeps").exists()
 
 
