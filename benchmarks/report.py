@@ -59,7 +59,7 @@ def write_report(
         UserError: Records are missing, damaged or contradict each other.
     """
     records = unique(records)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     parts: list[str] = []
     filled: dict[str, list[Line]] = {}
     for table in tables:
@@ -81,6 +81,18 @@ def write_report(
         (out / f"{dataset}.md").write_text(text, encoding="utf-8")
     if pack:
         pack_records(records, out / "records.jsonl.gz")
+
+
+def make_folder(out: Path) -> None:
+    """Make the folder of the pages.
+
+    Raises:
+        UserError: That is not possible.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out {out} cannot be used: {error.strerror}") from None
 
 
 def loss_curves(lines: Sequence[Line], path: Path) -> list[str]:

@@ -14,18 +14,21 @@ where they are not the same. --reuse takes records of another machine, packed or
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from figure import require_matplotlib
 from paper_tables import layout
-from report import write_report
+from report import make_folder, write_report
 
 from recbole_mdcns.errors import UserError
+from recbole_mdcns.trainer.checkpoint import FREE_KEYS
 from recbole_mdcns.tuning.driver import run_sweep
-from recbole_mdcns.tuning.grid import Cell
+from recbole_mdcns.tuning.grid import Cell, Trial, trials
 from recbole_mdcns.tuning.packed import read_records
 from recbole_mdcns.tuning.store import FAILED, Store
 from recbole_mdcns.tuning.sweep_file import read_sweep
@@ -37,6 +40,21 @@ HERE = Path(__file__).resolve().parent
 
 def main() -> int:
     """Run what is missing, write the page; 1 where trials failed, 2 for a mistake of the user."""
+    options = parser().parse_args()
+    require_matplotlib()
+    try:
+        failed = run(options)
+    except UserError as error:
+        print(f"reproduce: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("reproduce: interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        return 130
+    return 1 if failed else 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("table", choices=[*layout.TITLES])
     parser.add_argument("--datasets", help="by commas, by our names or the paper's; all of the table without")
@@ -54,14 +72,7 @@ def main() -> int:
     parser.add_argument("--gpus", type=float, default=0, help="of one trial")
     parser.add_argument("--cpus", type=float, default=1, help="of one trial")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "paper")
-    options = parser.parse_args()
-    require_matplotlib()
-    try:
-        failed = run(options)
-    except UserError as error:
-        print(f"reproduce: {error}", file=sys.stderr)
-        return 2
-    return 1 if failed else 0
+    return parser
 
 
 def run(options: argparse.Namespace) -> int:
@@ -74,10 +85,9 @@ def run(options: argparse.Namespace) -> int:
     epochs, patience = layout.BUDGETS[options.budget]
     keys = {"epochs": epochs, "stopping_step": patience, "data_path": options.data_path, **parse_settings(options.set)}
     store = Store(options.storage / f"reproduction-{options.budget}")
-    take_over(store, options.reuse)
-    failed: list[dict[str, Any]] = []
-    for model, peer, loss, methods, datasets in groups(rows):
-        sweep = read_sweep(
+    make_folder(options.out)
+    sweeps = [
+        read_sweep(
             options.grid,
             keys,
             name=store.folder.name,
@@ -93,23 +103,47 @@ def run(options: argparse.Namespace) -> int:
             cpus=options.cpus,
             space=read_yaml(options.grid).get("space", {}),
         )
-        failed += [r for r in run_sweep(sweep, store, options.address) if r["status"] == FAILED]
-    records = all_records(store, options.out)
-    tables = [table for table in layout.TITLES if table == options.table or has_records(table, records)]
-    write_report(tables, records, options.out, pack=True)
+        for model, peer, loss, methods, datasets in groups(rows)
+    ]
+    reused = [record for path in options.reuse for record in read_records(path)]
+    refuse_clashes((trial for sweep in sweeps for trial in trials(sweep)), [*all_records(store, options.out), *reused])
+    take_over(store, reused)
+    found = [record for sweep in sweeps for record in run_sweep(sweep, store, options.address)]
+    failed = [record for record in found if record["status"] == FAILED]
     for record in failed:
         where = f"{Cell(**record['trial']['cell'])}, seed {record['trial']['seed']}"
         print(f"reproduce: {where} failed: {record['error'].strip().splitlines()[-1]}", file=sys.stderr)
+    records = all_records(store, options.out)
+    tables = [table for table in layout.TITLES if table == options.table or has_records(table, records)]
+    write_report(tables, records, options.out, pack=True)
     return len(failed)
 
 
-def take_over(store: Store, paths: Sequence[Path]) -> None:
-    """Put records into a store that lacks them, of cells whose choice was made: the weights of all are elsewhere.
+def refuse_clashes(planned: Iterable[Trial], records: Iterable[dict[str, Any]]) -> None:
+    """Refuse to train what would stand in the same cell of a page as a record that was trained with other keys.
 
     Raises:
-        UserError: They are damaged, or of another version.
+        UserError: Names the trial and the keys.
     """
-    records = [record for path in paths for record in read_records(path)]
+
+    def place(trial: dict[str, Any], config: dict[str, Any]) -> str:
+        where = [trial["cell"], trial["setting"], trial["seed"], config["epochs"], config["stopping_step"]]
+        return json.dumps(where, sort_keys=True)
+
+    known = {place(record["trial"], record["config"]): record for record in records if record["status"] != FAILED}
+    for trial in planned:
+        other = known.get(place(asdict(trial), trial.values))
+        if other and other["trial"]["key"] != trial.key:
+            pairs = {key: (other["config"].get(key), v) for key, v in trial.values.items() if key not in FREE_KEYS}
+            apart = [f"{key} {there} there, {here} here" for key, (there, here) in pairs.items() if there != here]
+            raise UserError(
+                f"{trial.cell}, seed {trial.seed}, has a record with other keys ({'; '.join(apart)}): give another "
+                "--storage and another --out"
+            )
+
+
+def take_over(store: Store, records: Sequence[dict[str, Any]]) -> None:
+    """Put records into a store that lacks them, of cells whose choice was made: the weights of all are elsewhere."""
     tested = [record["trial"]["cell"] for record in records if record["test"]]
     for record in records:
         if record["trial"]["cell"] in tested and store.record(record["trial"]["key"]) is None:
@@ -117,13 +151,10 @@ def take_over(store: Store, paths: Sequence[Path]) -> None:
 
 
 def all_records(store: Store, out: Path) -> list[dict[str, Any]]:
-    """Return the records of a store, and those packed beside the pages that it does not have."""
+    """Return the records of a store, and those packed beside the pages that it does not have, whose place it takes."""
     own = store.all_records()
     keys = {record["trial"]["key"] for record in own}
     packed = [record for path in out.glob("records.jsonl.gz") for record in read_records(path)]
-    replaced = sum(record["trial"]["key"] in keys for record in packed)
-    if replaced:
-        print(f"{replaced} of {len(packed)} records packed in {out} are replaced by those of {store.folder.name}")
     return [*own, *(record for record in packed if record["trial"]["key"] not in keys)]
 
 
@@ -156,7 +187,10 @@ def asked_rows(options: argparse.Namespace) -> list[layout.Row]:
 
 
 def _numbers(text: str) -> list[int]:
-    return [int(each) for each in text.split(",")]
+    try:
+        return [int(each) for each in text.split(",")]
+    except ValueError:
+        raise UserError(f"seeds {text!r} are not allowed: give whole numbers by commas") from None
 
 
 def groups(rows: list[layout.Row]) -> list[tuple[str, str | None, str, list[str], list[str]]]:

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from figure import saved_figure
-from sources import sources, spread
+from sources import read_all, sources, spread
 from tabulate import tabulate
 
-from recbole_mdcns.tuning.packed import pack_records, read_records
+from recbole_mdcns.tuning.packed import pack_records
 
 #: The keys varied, and the paper's symbols.
 KEYS = {
@@ -33,7 +33,9 @@ def main() -> None:
     parser.add_argument("records", nargs="+", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    records = [r for path in options.records for r in read_records(path) if r["status"] != "failed" and r["test"]]
+    records = [record for record in read_all(options.records) if record["test"]]
+    if not records:
+        raise SystemExit("of no record test was read: let the sweep end")
     options.out.mkdir(parents=True, exist_ok=True)
     first = records[0]
     metric = first["valid_metric"].lower()

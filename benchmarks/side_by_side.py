@@ -17,11 +17,11 @@ from typing import Any
 
 from convergence import curve
 from figure import draw_run, saved_figure
-from paper_tables.cells import chosen_cells, shown_budget, unique
-from sources import sources, spread
+from paper_tables.cells import chosen_cells, shown_budget
+from sources import read_all, sources, spread
 from tabulate import tabulate
 
-from recbole_mdcns.tuning.packed import pack_records, read_records
+from recbole_mdcns.tuning.packed import pack_records
 
 #: A short patience, for comparison: in epochs without a better one.
 PATIENCE = 10
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--title", default="Methods side by side")
     parser.add_argument("--note", help="a line for the page, such as what else the machine was doing")
     options = parser.parse_args()
-    records = unique(record for path in options.records for record in read_records(path))
+    records = read_all(options.records)
     groups: dict[str, dict[str, Records]] = defaultdict(dict)
     peers = {record["peer_model"] for record in records}
     for of_budget, _, chosen in chosen_cells(records):

@@ -4,7 +4,25 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
+
+from paper_tables.cells import unique
+
+from recbole_mdcns.errors import UserError
+from recbole_mdcns.tuning.packed import read_records
+
+
+def read_all(paths: Iterable[Path]) -> list[dict[str, Any]]:
+    """Return the records of sweeps, folders and packed files, each trial once, without those that failed.
+
+    Raises:
+        SystemExit: There are none, one is damaged, or two contradict each other.
+    """
+    try:
+        return unique(record for path in paths for record in read_records(path))
+    except UserError as error:
+        raise SystemExit(str(error)) from None
 
 
 def spread(values: Sequence[float]) -> str:
@@ -25,7 +43,7 @@ def sources(records: Sequence[dict[str, Any]], note: str | None = None) -> list[
     """Return, as lines of a list, what a reader needs to trust figures and to get them again."""
 
     def all_of(values: Iterable[Any]) -> str:
-        return ", ".join(sorted({str(value) for value in values if value}))
+        return ", ".join(sorted({str(value) for value in values if value not in (None, "")}))
 
     found = {
         "seeds": all_of(record["seed"] for record in records),

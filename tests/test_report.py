@@ -1,6 +1,7 @@
 """The paper's tables from planted records: exact text, what is more than chance, what is missing or contradictory."""
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,14 +15,14 @@ sys.path.insert(0, str(BENCHMARKS))
 
 from paper_tables import layout  # noqa: E402
 from paper_tables.cells import fill, unique  # noqa: E402
-from paper_tables.render import markdown, places  # noqa: E402
+from paper_tables.render import command, markdown, places  # noqa: E402
 from paper_tables.significance import bootstrap, holm, paired_t, values_of_users  # noqa: E402
 from report import write_report  # noqa: E402
-from reproduce import all_records, has_records, main, take_over  # noqa: E402
+from reproduce import all_records, asked_rows, has_records, main, parser, take_over  # noqa: E402
 
 from recbole_mdcns.errors import UserError  # noqa: E402
 from recbole_mdcns.record import SCHEMA_VERSION  # noqa: E402
-from recbole_mdcns.tuning.packed import pack_records  # noqa: E402
+from recbole_mdcns.tuning.packed import pack_records, read_records  # noqa: E402
 from recbole_mdcns.tuning.store import Store  # noqa: E402
 
 METRICS = ["recall@5", "recall@10", "ndcg@5", "ndcg@10"]
@@ -91,8 +92,12 @@ def test_the_text_of_a_table_is_exact():
         "| beauty, SASRec, DNS+ | `python benchmarks/reproduce.py table7 --datasets beauty --models SASRec "
         '--methods "DNS+" --seeds 1,2 --budget cpu --data_path DIR` |' in text
     )
-    gain = "* MDCNS-wts, recall@5: +33.3% over RNS, the best of the paper's baselines, 2 seed(s); p over seeds"
-    assert any(line.startswith(gain) for line in text)
+    head = next(index for index, line in enumerate(text) if re.match(r"\| +\| metric +\| against ", line))
+    gain = [cell.strip() for cell in text[head + 2].split("|")]
+    assert gain[1:6] == ["MDCNS-wts", "recall@5", "RNS, best of the paper's", "+33.3%", "2"] and len(gain) == 11
+    assert any(
+        line.startswith("* MDCNS, ndcg@20: the 40 settings of the released grid have 0.0633 to") for line in text
+    )
 
 
 def test_a_planted_difference_is_found_and_noise_is_not():
@@ -104,7 +109,7 @@ def test_a_planted_difference_is_found_and_noise_is_not():
     assert gains["toys"].corrected > 0.05 and gains["toys"].p_seeds > 0.05
     assert gains["toys"].interval[0] < 0 < gains["toys"].interval[1]
     text = markdown("table3", lines, METRICS)
-    starred = [line for line in text.splitlines() if line.startswith("| MDCNS ")]
+    starred = [line for line in text.splitlines() if line.startswith("| MDCNS |") and "80 / 80" in line]
     assert "*†" in starred[0] and "*†" not in starred[1] and "** ±" in starred[1]
 
 
@@ -127,12 +132,13 @@ def test_methods_that_the_paper_lacks_stand_apart():
     lines = fill(layout.rows("table3", ["beauty"]), records, METRICS)
     (line,) = (line for line in lines if line.row.method == "MDCNS")
     assert line.gains["ndcg@10"].baseline.row.method == "DNS+" and line.gains["ndcg@10"].relative > 1
-    assert line.gains_over_all["ndcg@10"].baseline.row.method == "CE" and line.gains_over_all["ndcg@10"].relative < 0
+    assert list(line.against) == ["RNS", "DNS+", "CE"] and line.against["CE"].relative < 0
+    assert line.against["DNS+"].p_users == line.gains["ndcg@10"].p_users
     text = markdown("table3", lines, METRICS).splitlines()
     rule = text.index("| *not in the paper* | | | | | | | |")
     assert next(i for i, line in enumerate(text) if line.startswith("| CE | **")) > rule
     assert text.index("* CE: softmax over all items.") > rule
-    assert any("-3" in line and "over CE, the best of all, 3 seed(s); p over seeds" in line for line in text)
+    assert any(re.match(r"\| MDCNS +\| ndcg@10 +\| CE +\| -3\d\.\d% +\| 3 ", line) for line in text)
 
 
 def test_lines_are_compared_at_one_budget_and_over_the_seeds_they_share():
@@ -165,6 +171,10 @@ def test_the_largest_budget_counts_and_validation_chooses():
     worse["trial"] = {**worse["trial"], "key": "worse", "setting": {"neg_num": 2}}
     lines = fill(layout.rows("table7", ["beauty"]), [small, worse, record("rns", 1, [0, 0])], METRICS)
     assert lines[0].mean("ndcg@10") == 0.0 and lines[0].budget == "80 / 80"
+    unread = record("rns", 1, [1, 1], test=None)  # of a sweep that has not ended
+    unread["config"], unread["trial"]["key"] = {**unread["config"], "epochs": 300}, "unread"
+    lines = fill(layout.rows("table7", ["beauty"]), [unread, record("rns", 1, [0, 0])], METRICS)
+    assert lines[0].budget == "80 / 80" and lines[0].is_compared
 
 
 def test_records_occur_once_and_must_agree(tmp_path):
@@ -188,12 +198,14 @@ def test_a_second_machine_fills_its_pages_from_its_own_records_and_the_packed_on
     assert has_records("table7", packed) and not has_records("table5", packed)
     untested = record("dns", 1, [1, 0], test=None)
     pack_records([*packed, untested], tmp_path / "records.jsonl.gz")
-    take_over(store, [tmp_path / "records.jsonl.gz"])  # but what the store has, or a cell that was not tested
+    take_over(
+        store, read_records(tmp_path / "records.jsonl.gz")
+    )  # but what the store has, or a cell that was not tested
     assert store.all_records() == [packed[1], mine]
     beaten = record("dns_plus", 1, [1, 0], test=None, valid=0.1)
     beaten["trial"] = {**beaten["trial"], "key": "beaten", "setting": {"neg_top_num": 3}}
     pack_records([*packed, beaten], tmp_path / "records.jsonl.gz")
-    take_over(store, [tmp_path / "records.jsonl.gz"])
+    take_over(store, read_records(tmp_path / "records.jsonl.gz"))
     assert store.record("beaten") == beaten
     with pytest.raises(UserError, match="dataset bauty is not in the paper; it has beauty"):
         layout.rows("table3", ["bauty"])
@@ -204,7 +216,8 @@ def test_the_report_works_without_a_network_and_latex_compiles(tmp_path):
     write_report(["table3", "table6"], planted(), tmp_path / "out", ["beauty", "toys"])
     html = (tmp_path / "out" / "index.html").read_text()
     assert "Plotly.newPlot" in html and 'src="http' not in html and "plotly.js v" in html
-    assert html.count("<table>") == 4 and "reproduce.py table6" in html
+    assert html.count("<table>") == 8 and "reproduce.py table6" in html and "p users, Holm" in html
+    assert "released grid have 0.0633 to 0.0775" in html
     assert (tmp_path / "out" / "table3.png").read_bytes().startswith(b"\x89PNG")
     assert "![test and validation ndcg@20](table3.png)" in (tmp_path / "out" / "table3.md").read_text()
     assert "after Holm" in html and "&lt; 0.05" in html
@@ -216,11 +229,12 @@ def test_the_report_works_without_a_network_and_latex_compiles(tmp_path):
     )
     assert re.search(r"^\| MDCNS +\| \*\*0\.\d+\*\*\*†", first, re.MULTILINE) and "[amazon-toys-games]" in first
     tex = (tmp_path / "out" / "table3.tex").read_text()
-    assert tex.count(r"\begin{table}") == 2 and tex.count(r"\midrule") == 4 and r"\textbf{" in tex
+    assert tex.count(r"\begin{table}") == 2 and tex.count(r"\midrule") == 6 and r"\textbf{" in tex
+    assert re.search(r"^RNS & .* \{\\scriptsize \(0.0435, [+-]\d+.\d\\%\)\}", tex, re.MULTILINE) and "Holm" in tex
     assert "seeds 1, 2, 3; epochs / patience 80 / 80" in tex
     compiler = shutil.which("pdflatex") or shutil.which("tectonic")
     if compiler:
-        document = r"\documentclass{article}\usepackage{booktabs}\begin{document}" + tex + r"\end{document}"
+        document = r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}" + tex + r"\end{document}"
         (tmp_path / "a.tex").write_text(document)
         subprocess.run([compiler, "a.tex"], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
 
@@ -245,6 +259,38 @@ def test_figure3_shows_the_parts_of_the_loss(tmp_path):
     assert (tmp_path / "out" / "index.html").read_text().count("Plotly.newPlot(") >= 2
     with pytest.raises(UserError, match="figure3 needs a record of mdcns"):
         write_report(["figure3"], [record("rns", 1, [1, 0])], tmp_path / "out")
+
+
+def test_printed_commands_ask_for_their_line():
+    for table in ("table3", "table4", "table5", "table6", "table7"):
+        for line in fill(layout.rows(table), planted(), METRICS):
+            options = parser().parse_args(shlex.split(command(table, line))[2:])
+            assert line.row in asked_rows(options)
+
+
+def run_reproduce(monkeypatch, *arguments):
+    monkeypatch.setattr("sys.argv", ["reproduce.py", *arguments])
+    return main()
+
+
+def test_what_cannot_be_run_or_shown_is_said_before_any_training(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("matplotlib")
+    asked = ["table7", "--datasets", "beauty", "--methods", "RNS", "--budget", "cpu", "--storage", str(tmp_path / "s")]
+    pages = ["--out", str(tmp_path / "out")]
+    assert run_reproduce(monkeypatch, *asked, *pages, "--seeds", "1,x") == 2
+    (tmp_path / "file").write_text("")
+    assert run_reproduce(monkeypatch, *asked, "--out", str(tmp_path / "file")) == 2
+    other = record("rns", 1, [1, 0])
+    other["config"]["learning_rate"] = 0.5
+    (tmp_path / "out").mkdir(exist_ok=True)
+    pack_records([other], tmp_path / "out" / "records.jsonl.gz")
+    assert run_reproduce(monkeypatch, *asked, *pages) == 2
+    monkeypatch.setattr("reproduce.run", lambda options: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert run_reproduce(monkeypatch, *asked, *pages) == 130
+    seeds, folder, clash, stopped = capsys.readouterr().err.splitlines()
+    assert "'1,x' are not allowed: give whole numbers" in seeds and "file cannot be used: " in folder
+    assert "SASRec/rns/BCE, seed 1, has a record with other keys" in clash and "learning_rate 0.5 there, " in clash
+    assert "the same command goes on" in stopped
 
 
 def test_a_missing_matplotlib_is_said_before_any_training(tmp_path, monkeypatch):

@@ -23,10 +23,10 @@ Budget = tuple[int, int]
 
 @dataclass
 class Gain:
-    """MDCNS against the best of some baselines of its block, on one metric, over the seeds that both have.
+    """MDCNS against another line of its block, on one metric, over the seeds that both have.
 
     Attributes:
-        baseline: The line with the highest mean.
+        baseline: The other line.
         relative: How much higher the mean is, as a part of the baseline's.
         seeds: How many both have.
         p_seeds: Of the paired t-test over seeds; None for fewer than two.
@@ -57,7 +57,7 @@ class Line:
         block_seeds: The seeds of the block.
         paper: The paper's values by metric.
         gains: Of MDCNS over the best of the paper's baselines, by metric.
-        gains_over_all: The same over the best of all, where that is another line.
+        against: Of MDCNS over every other line on the last metric, by method.
     """
 
     row: Row
@@ -68,7 +68,7 @@ class Line:
     block_seeds: list[int] = field(default_factory=list)
     paper: dict[str, float] = field(default_factory=dict)
     gains: dict[str, Gain] = field(default_factory=dict)
-    gains_over_all: dict[str, Gain] = field(default_factory=dict)
+    against: dict[str, Gain] = field(default_factory=dict)
 
     def values(self, metric: str, seeds: Iterable[int] | None = None) -> list[float]:
         """Return our test values of all seeds, or of some."""
@@ -90,12 +90,11 @@ class Line:
         found = [values_of_users(run["test_places"][self.role], run.get("test_users"), metric) for run in runs]
         return np.mean(found, axis=0)
 
-    def released(self, metric: str) -> tuple[float, float, float] | None:
-        """Return the range of the released grid, where it is known."""
+    def released(self) -> dict[str, tuple[float, float, float]]:
+        """Return lowest, median and highest value of the released grid by metric, where they are known."""
         row = self.row
-        if row.method not in ("MDCNS", "MDCNS-wts"):
-            return None
-        return released_ranges().get((row.dataset, row.backbone, row.peer or "", row.loss, metric))
+        mine = (row.dataset, row.backbone, row.peer or "", row.loss)
+        return {key[-1]: found for key, found in released_ranges().items() if row.is_ours and key[:-1] == mine}
 
     @property
     def role(self) -> str:
@@ -196,10 +195,14 @@ def fill(rows: Sequence[Row], records: Sequence[Record], metrics: Sequence[str])
         if line.row.is_ours and line.is_compared:
             rivals = [other for other in block if not other.row.is_ours]
             for metric in metrics:
-                _set_gains(line, rivals, metric)
-    for name in ("gains", "gains_over_all"):
-        for metric in metrics:
-            gains = [getattr(line, name).get(metric) for line in lines]
+                best = max(rivals, key=lambda rival: (not rival.row.is_extra, rival.mean(metric)), default=None)
+                if best and not best.row.is_extra:
+                    _add_gain(line.gains, metric, line, best, metric)
+            for rival in rivals:
+                _add_gain(line.against, rival.row.method, line, rival, metrics[-1])
+    for name in ("gains", "against"):
+        for key in dict.fromkeys(key for line in lines for key in getattr(line, name)):
+            gains = [getattr(line, name).get(key) for line in lines]
             tested = [(gain, gain.p_users) for gain in gains if gain is not None and gain.p_users is not None]
             for (gain, _), corrected in zip(tested, holm([p for _, p in tested])):
                 gain.corrected = corrected
@@ -211,7 +214,7 @@ def _by_budget(row: Row, records: Sequence[Record]) -> dict[Budget, list[Record]
     for record in records:
         if row.is_cell(Cell(**record["trial"]["cell"])):
             found[budget(record)].append(record)
-    return dict(found)
+    return {key: mine for key, mine in found.items() if any(record["test"] for record in mine)}
 
 
 def _chosen(records: Sequence[Record]) -> tuple[dict[int, Record], int, list[int]]:
@@ -239,29 +242,20 @@ def _chosen(records: Sequence[Record]) -> tuple[dict[int, Record], int, list[int
     return {record["trial"]["seed"]: record for record in read}, len(settings), seeds
 
 
-def _set_gains(line: Line, rivals: Sequence[Line], metric: str) -> None:
-    of_paper = [rival for rival in rivals if not rival.row.is_extra]
-    best, of_all = (max(some, key=lambda rival: rival.mean(metric) or 0.0, default=None) for some in (of_paper, rivals))
-    for baseline, gains in ((best, line.gains), (of_all if of_all is not best else None, line.gains_over_all)):
-        gain = _gain(line, baseline, metric) if baseline else None
-        if gain:
-            gains[metric] = gain
-
-
-def _gain(line: Line, baseline: Line, metric: str) -> Gain | None:
+def _add_gain(gains: dict[str, Gain], key: str, line: Line, baseline: Line, metric: str) -> None:
+    """Compare two lines over the seeds that both have, if there are any."""
     seeds = [seed for seed in line.runs if seed in baseline.runs]
     if not seeds:
-        return None
+        return
     ours, theirs = line.values(metric, seeds), baseline.values(metric, seeds)
     mean = statistics.mean(theirs)
-    gain = Gain(baseline, statistics.mean(ours) / mean - 1 if mean else 0.0, len(seeds))
+    gain = gains[key] = Gain(baseline, statistics.mean(ours) / mean - 1 if mean else 0.0, len(seeds))
     if not _same_split(line, baseline, seeds):
-        return gain
+        return
     gain.p_seeds = paired_t(ours, theirs)
     mine, other = line.of_users(metric, seeds), baseline.of_users(metric, seeds)
     if mine is not None and other is not None and len(mine) == len(other):
         gain.p_users, gain.interval = paired_t(mine, other), bootstrap(mine - other)
-    return gain
 
 
 def _same_split(line: Line, other: Line, seeds: Iterable[int]) -> bool:

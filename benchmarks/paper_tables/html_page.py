@@ -11,7 +11,7 @@ import plotly.io
 
 from paper_tables.cells import Line
 from paper_tables.layout import TITLES
-from paper_tables.render import LEGEND, away, begins_extra, blocks, command, marks, notes, number, places
+from paper_tables.render import LEGEND, away, begins_extra, blocks, command, comparisons, marks, notes, number, places
 
 _STYLE = """
 body {font-family: sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em}
@@ -49,7 +49,7 @@ def table_part(table: str, lines: Sequence[Line], metrics: Sequence[str]) -> str
             )
             html.append(f"<td>{line.budget}</td></tr>")
         html.append("</tbody></table>")
-        html += [f"<p><small>{escape(' '.join(notes(block)))}</small></p>"]
+        html += [f"<p><small>{escape(' '.join(notes(block)))}</small></p>", *comparisons(block, "html")]
     return "\n".join(html)
 
 

@@ -41,21 +41,22 @@ METHODS = {
     "DNS+ x 3": "dns_plus_three_draws",
     "two apart": "two_models_apart",
     "mutual": "mutual_distillation",
-    "w/o CD-DR-MS, M = 1": "dns",
+    "w/o CD-DR-MS (M = 1)": "dns",
 }
 #: Methods that a table gets besides the paper's: the softmax family, controls of the second model, and the last step of
 #: the ablation without another M.
-EXTRA = {"table3": ("SSM", "gBCE", "CE", "DNS+ x 3", "two apart", "mutual"), "table6": ("w/o CD-DR-MS, M = 1",)}
+EXTRA = {"table3": ("SSM", "gBCE", "CE", "DNS+ x 3", "two apart", "mutual"), "table6": ("w/o CD-DR-MS (M = 1)",)}
 #: What a reader cannot know of a method by its name.
 NOTES = {
     "SSM": "softmax over the target and 100 uniform negatives, logQ-corrected",
     "gBCE": "256 uniform negatives, calibration 0.75",
     "CE": "softmax over all items",
     "DNS+ x 3": "three negatives of one model, as many as MDCNS has",
-    "two apart": "two models trained apart on hard negatives, evaluated as their ensemble; all others are one model",
-    "mutual": "two models that distil each other, on uniform negatives",
+    "two apart": "two models trained apart on hard negatives, tested as their ensemble, where all others are one "
+    "model; epoch and curve are those of the first",
+    "mutual": "two models that distil each other, on uniform negatives; the first is tested",
     "w/o CD-DR-MS": "DNS+ as in Table 3, so with another M than the lines above it",
-    "w/o CD-DR-MS, M = 1": "DNS",
+    "w/o CD-DR-MS (M = 1)": "DNS",
 }
 #: What makes a dataset another one than the paper's.
 DATASET_NOTES = {

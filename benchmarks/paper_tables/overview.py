@@ -8,7 +8,7 @@ from typing import Any
 from sources import sources
 from tabulate import tabulate
 
-from paper_tables.cells import Line
+from paper_tables.cells import Line, shown_budget
 from paper_tables.layout import TITLES, metrics
 from paper_tables.render import blocks, marks, number, places
 
@@ -35,7 +35,9 @@ def overview(tables: Mapping[str, Sequence[Line]], datasets: Sequence[str], reco
                 text += [title, "", f"![parts of the loss]({table}.png)", ""]
             else:
                 metric = metrics(table)[-1]
-                text += [title, "", f"{metric}; [all of it]({table}.md), [LaTeX]({table}.tex)", ""]
+                budgets = sorted({shown_budget(line.block_budget) for line in lines if line.block_budget})
+                shown = f"{metric}; epochs / patience {', '.join(budgets)} where a cell does not say otherwise"
+                text += [title, "", f"{shown}; [all of it]({table}.md), [LaTeX]({table}.tex)", ""]
                 text += [at_a_glance(lines, metric), "", f"![test and validation {metric}]({table}.png)", ""]
     text += ["## Datasets", "", *(f"* [{dataset}]({dataset}.md)" for dataset in datasets), ""]
     return "\n".join([*text, "## Where it comes from", "", *sources(records), ""])
@@ -62,4 +64,5 @@ def _cell(line: Line, metric: str, is_best: bool) -> str:
     value = f"**{value}**" if is_best else value
     spread = f" ± {number(deviation)}" if deviation is not None else ", one seed"
     paper = f" ({number(line.paper[metric])})" if metric in line.paper else ""
-    return value + marks(line, metric) + spread + paper
+    of_budget = "" if line.is_compared else f", {line.budget}"
+    return value + marks(line, metric) + spread + of_budget + paper

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
+from tabulate import tabulate
+
 from paper_tables.cells import Gain, Line, shown_budget
 from paper_tables.layout import BUDGETS, DATASET_NOTES, NOTES, TITLES
 from paper_tables.significance import LEVEL
@@ -16,7 +18,7 @@ LEGEND = (
     "them. In brackets the paper's value and how far ours is from it; lines below the rule are not in the paper. `*` "
     "MDCNS differs from the best of the paper's baselines over users (paired t-test over test users, seeds averaged, "
     "at least two; two-sided, p < 0.05 after Holm's correction over the blocks of the table); `†` over seeds (paired "
-    "t-test, two-sided, p < 0.05, not corrected)."
+    "t-test, two-sided, p < 0.05, not corrected). A user with several rows counts with their sum."
 )
 
 
@@ -33,8 +35,31 @@ def begins_extra(block: Sequence[Line], index: int) -> bool:
 def notes(block: Sequence[Line]) -> list[str]:
     """Return what a reader cannot know of a block's dataset and methods by their names."""
     found = [f"{line.row.method}: {NOTES[line.row.method]}." for line in block if line.row.method in NOTES]
+    for line in block:
+        for metric, (low, median, high) in line.released().items():
+            found.append(
+                f"{line.row.method}, {metric}: the 40 settings of the released grid have {number(low)} to "
+                f"{number(high)}, median {number(median)}."
+            )
     dataset = DATASET_NOTES.get(block[0].row.dataset)
     return [*([dataset] if dataset else []), *found]
+
+
+def comparisons(block: Sequence[Line], form: str) -> list[str]:
+    """Return MDCNS against the best baseline on every metric, and against every line on the last, with the tests.
+
+    Args:
+        block: The lines.
+        form: Of tabulate: ``github``, ``html`` or ``latex_booktabs``.
+    """
+    rows = []
+    for line in block:
+        for metric, gain in line.gains.items():
+            rows.append([line.row.method, metric, f"{gain.baseline.row.method}, best of the paper's", *_tests(gain)])
+        for method, gain in line.against.items():
+            rows.append([line.row.method, metric, method, *_tests(gain)])
+    heads = ["", "metric", "against", "difference", "seeds", "p seeds", "p users", "p users, Holm", "95 %"]
+    return tabulate(rows, heads, tablefmt=form, disable_numparse=True).splitlines() if rows else []
 
 
 def places(lines: Sequence[Line], metric: str) -> dict[int, int]:
@@ -81,7 +106,9 @@ def markdown(table: str, lines: Sequence[Line], metrics: Sequence[str], picture:
             cells = [_markdown_cell(line, metric, order[metric].get(index)) for metric in metrics]
             cells += [line.setting, ", ".join(map(str, line.runs)) or "missing", line.budget]
             text.append(f"| {line.row.method} | {' | '.join(cells)} |")
-        text += ["", *(f"* {note}" for note in notes(block)), *_gains(block, metrics), ""]
+        text += ["", *(f"* {note}" for note in notes(block)), ""]
+        compared = comparisons(block, "github")
+        text += [*compared, ""] if compared else []
     if picture:
         text += [f"![test and validation {metrics[-1]}]({picture})", ""]
     missing = [line for line in lines if not line.runs]
@@ -103,7 +130,7 @@ def command(table: str, line: Line) -> str:
 
 
 def latex(table: str, lines: Sequence[Line], metrics: Sequence[str]) -> str:
-    """Return a table for each block, for the package booktabs: ours with its spread, the paper's value in small."""
+    """Return a table for each block, for booktabs and graphicx: ours with its spread, in small the paper's value."""
     return "\n".join(_latex_block(table, block, metrics) for block in blocks(lines))
 
 
@@ -112,10 +139,11 @@ def _latex_block(table: str, block: Sequence[Line], metrics: Sequence[str]) -> s
     setting = f"; seeds {', '.join(map(str, seeds))}; epochs / patience {shown_budget(budget)}" if budget else ""
     caption = (
         rf"\caption{{{_escaped(TITLES[table])}: {_escaped(row.dataset)}, {_escaped(row.backbone)}. Ours, mean $\pm$ "
-        rf"standard deviation on test{setting}; in brackets the paper's value. $*$: over users, Holm, $\dagger$: over "
-        r"seeds, $p < 0.05$, against the best of the paper's baselines.}"
+        rf"standard deviation on test{setting}; in brackets the paper's value and how far ours is from it. $*$: over "
+        rf"users, Holm, $\dagger$: over seeds, $p < 0.05$, against the best of the paper's baselines. "
+        rf"{_escaped(' '.join(notes(block)))}}}"
     )
-    text = [r"\begin{table}[t]", r"\centering", r"\small", caption]
+    text = [r"\begin{table}[t]", r"\centering", r"\small", caption, r"\resizebox{\linewidth}{!}{%"]
     text += [r"\begin{tabular}{l" + "c" * len(metrics) + "}", r"\toprule"]
     text += [" & ".join(["method", *map(_escaped, metrics)]) + r" \\", r"\midrule"]
     order = {metric: places(block, metric) for metric in metrics}
@@ -125,9 +153,14 @@ def _latex_block(table: str, block: Sequence[Line], metrics: Sequence[str]) -> s
         name = _escaped(line.row.method)
         if line.runs and not line.is_compared:
             name += f" ({line.budget})"
+        if line.runs and list(line.runs) != seeds:
+            name += f" (seed {', '.join(map(str, line.runs))})"
         cells = [_latex_cell(line, metric, order[metric].get(index)) for metric in metrics]
         text.append(" & ".join([name, *cells]) + r" \\")
-    return "\n".join([*text, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
+    text += [r"\bottomrule", r"\end{tabular}}"]
+    compared = comparisons(block, "latex_booktabs")
+    text += [r"\par\medskip\resizebox{\linewidth}{!}{%", *compared, "}"] if compared else []
+    return "\n".join([*text, r"\end{table}", ""])
 
 
 def _markdown_cell(line: Line, metric: str, place: int | None) -> str:
@@ -142,7 +175,7 @@ def _markdown_cell(line: Line, metric: str, place: int | None) -> str:
 
 def _latex_cell(line: Line, metric: str, place: int | None) -> str:
     mean, deviation = line.mean(metric), line.deviation(metric)
-    paper = rf" {{\scriptsize({number(line.paper[metric])})}}" if metric in line.paper else ""
+    paper = rf" {{\scriptsize {_escaped(away(line, metric))}}}" if metric in line.paper else ""
     if mean is None:
         return f"--{paper}"
     value = number(mean)
@@ -152,33 +185,10 @@ def _latex_cell(line: Line, metric: str, place: int | None) -> str:
     return f"{value}{mark}{spread}{paper}"
 
 
-def _gains(block: Sequence[Line], metrics: Sequence[str]) -> list[str]:
-    """Return a line of text for each metric on MDCNS against the best baselines, and on the released grids."""
-    text = []
-    for line in block:
-        for metric in metrics:
-            gains = [("the best of the paper's baselines", line.gains), ("the best of all", line.gains_over_all)]
-            text += [
-                f"* {line.row.method}, {metric}: {_gain(kind, found[metric])}"
-                for kind, found in gains
-                if metric in found
-            ]
-            released = line.released(metric)
-            if released:
-                text.append(
-                    f"* {line.row.method}, {metric}: the 40 settings of the released grid have "
-                    f"{number(released[0])} to {number(released[2])}, median {number(released[1])}"
-                )
-    return text
-
-
-def _gain(kind: str, gain: Gain) -> str:
-    p = {"over seeds": gain.p_seeds, "over users": gain.p_users, "corrected": gain.corrected}
-    parts = [f"{gain.relative:+.1%} over {gain.baseline.row.method}, {kind}, {gain.seeds} seed(s)"]
-    parts += [f"p {name} {value:.2g}" for name, value in p.items() if value is not None]
-    if gain.interval:
-        parts.append(f"95 % of the difference {gain.interval[0]:+.4f} to {gain.interval[1]:+.4f}")
-    return "; ".join(parts)
+def _tests(gain: Gain) -> list[str]:
+    p_values = ["" if p is None else f"{p:.2g}" for p in (gain.p_seeds, gain.p_users, gain.corrected)]
+    interval = "{:+.4f} to {:+.4f}".format(*gain.interval) if gain.interval else ""
+    return [f"{gain.relative:+.1%}", str(gain.seeds), *p_values, interval]
 
 
 def _name(line: Line) -> str:

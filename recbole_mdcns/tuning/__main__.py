@@ -95,7 +95,7 @@ def _export(options: argparse.Namespace, sweep: Sweep, store: Store) -> int:
             else:
                 raise UserError(f"{path} cannot be written: its name must end in .csv, .parquet or {SUFFIX}")
         except OSError as error:
-            raise UserError(f"{path} cannot be written: {error.strerror}") from None
+            raise UserError(f"{path} cannot be written: {error.strerror or error}") from None
         print(f"{path}: {len(records)} records")
     return 0
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from recbole_mdcns.tuning.grid import Cell, Trial, cells, first_trials, make_trial, trials
+from recbole_mdcns.tuning.grid import Cell, Trial, cells, first_trials, make_trial, samples_of, trials
 from recbole_mdcns.tuning.select import by_cell, choose, chosen_records
 from recbole_mdcns.tuning.store import FAILED, Store
 from recbole_mdcns.tuning.sweep_file import Sweep
 from recbole_mdcns.tuning.trial import add_test, describe, end_trial, fail_trial
-from recbole_mdcns.tuning.workers import Workers
+from recbole_mdcns.tuning.workers import Lost, Workers
 
 
 def run_sweep(sweep: Sweep, store: Store, address: str | None = None, dashboard: bool = False) -> list[dict[str, Any]]:
@@ -106,7 +106,7 @@ def _search_missing(sweep: Sweep, store: Store, workers: Workers) -> None:
     for cell in cells(sweep):
         for seed in sweep.choice_seeds:
             tried = _tried(sweep, store, cell, seed)
-            if len(tried) < sweep.samples or any(_is_missing(store, trial) for trial in tried):
+            if len(tried) < samples_of(sweep, cell) or any(_is_missing(store, trial) for trial in tried):
                 wanted.append((cell, seed, tried))
     if not wanted:
         return
@@ -133,14 +133,14 @@ def _is_missing(store: Store, trial: Trial) -> bool:
     return record is None or record["status"] == FAILED
 
 
-def _end(sweep: Sweep, store: Store, workers: Workers, plan: list[Trial], lost: dict[str, str]) -> None:
+def _end(sweep: Sweep, store: Store, workers: Workers, plan: list[Trial], lost: Lost) -> None:
     """Leave the records that trials could not leave themselves: Ray gave them up, or the scheduler stopped them.
 
     What the end of the sweep's hours stopped has no record: the same command goes on with it.
     """
-    without = [trial for trial in plan if store.record(trial.key) is None]
-    for trial in without:
-        if trial.key in lost:
-            fail_trial(asdict(trial), store, lost[trial.key])
+    for trial, reason in lost:
+        if store.record(trial["key"]) is None:
+            fail_trial(trial, store, reason)
     if workers.seconds_left > 0:
-        workers.each(end_trial, [trial for trial in without if trial.key not in lost], f"by {sweep.scheduler}")
+        without = [trial for trial in plan if store.record(trial.key) is None]
+        workers.each(end_trial, without, f"by {sweep.scheduler}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -86,6 +87,18 @@ def settings_of(sweep: Sweep, cell: Cell) -> list[dict[str, Any]]:
     if sweep.search == "grid":
         return grid(space, f"space.{cell.sampler}")
     return draws(space, sweep.samples, seed=int(hashlib.sha256(str(cell).encode()).hexdigest()[:8], 16))
+
+
+def few_settings(sweep: Sweep, cell: Cell) -> list[dict[str, Any]]:
+    """Return every setting of a cell where a search that learns may try them all; none where there are more."""
+    space = space_of(sweep, cell)
+    numbers = [len(choices) if isinstance(choices, list) else math.inf for choices in space.values()]
+    return grid(space, f"space.{cell.sampler}") if math.prod(numbers) <= sweep.samples else []
+
+
+def samples_of(sweep: Sweep, cell: Cell) -> int:
+    """Return how many settings a search that learns tries in a cell: as many as it may, or as there are."""
+    return len(few_settings(sweep, cell)) or sweep.samples
 
 
 def trials(sweep: Sweep) -> Iterator[Trial]:

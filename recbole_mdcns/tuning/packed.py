@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def read_records(path: Path) -> list[dict[str, Any]]:
         try:
             with gzip.open(path, "rt", encoding="utf-8") as packed:
                 lines = [(f"{path}, line {number}", line) for number, line in enumerate(packed, start=1)]
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
             raise ConfigError(f"{path} holds no packed records: {error}") from None
     if not lines:
         raise ConfigError(f"{path} holds no records")

@@ -14,7 +14,7 @@ import torch
 
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.tuning.driver import chosen_trials, sweep_records
-from recbole_mdcns.tuning.grid import Cell, cells, first_trials, make_trial, settings_of
+from recbole_mdcns.tuning.grid import Cell, cells, first_trials, make_trial, samples_of, settings_of
 from recbole_mdcns.tuning.store import FAILED, FINISHED, STOPPED, Store, checked_record
 from recbole_mdcns.tuning.sweep_file import Sweep
 
@@ -40,7 +40,7 @@ def progress(sweep: Sweep, store: Store) -> tuple[list[dict[str, Any]], list[Job
             epochs = make_trial(sweep, cell, {}, sweep.seeds[0]).values["epochs"]
             mine = [r["trial"] for r in sweep_records(sweep, store) if Cell(**r["trial"]["cell"]) == cell]
             known = [trial["key"] for trial in mine if trial["seed"] in sweep.choice_seeds]
-            unknown = sweep.samples * len(sweep.choice_seeds) - len(known)
+            unknown = samples_of(sweep, cell) * len(sweep.choice_seeds) - len(known)
             by_cell[cell] = [(key, epochs) for key in [*known, *[""] * unknown]]
     else:
         for trial in first_trials(sweep):

@@ -26,13 +26,20 @@ def check_space(space: dict[str, Any], where: str) -> None:
             and len(choices) == 1
             and next(iter(choices)) in DISTRIBUTIONS
             and isinstance(next(iter(choices.values())), list)
-            and len(next(iter(choices.values()))) == 2
+            and _is_range(*next(iter(choices.items())))
         )
         if not (is_list or is_distribution):
             raise ConfigError(
                 f"{where}.{key} = {choices!r} is not allowed: give a list of values, or one of "
-                f"{', '.join(DISTRIBUTIONS)} with [low, high], such as {{uniform: [0.5, 3]}}"
+                f"{', '.join(DISTRIBUTIONS)} with low < high, such as {{uniform: [0.5, 3]}}; "
+                "loguniform from above 0, randint of whole numbers"
             )
+
+
+def _is_range(kind: str, bounds: list[Any]) -> bool:
+    kinds = int if kind == "randint" else (int, float)
+    are_numbers = all(isinstance(bound, kinds) and not isinstance(bound, bool) for bound in bounds)
+    return len(bounds) == 2 and are_numbers and bounds[0] < bounds[1] and (kind != "loguniform" or bounds[0] > 0)
 
 
 def grid(space: dict[str, Any], where: str) -> list[dict[str, Any]]:
@@ -64,7 +71,7 @@ def _draw(choices: Any, source: random.Random) -> Any:
         return source.choice(choices)
     ((kind, (low, high)),) = choices.items()
     if kind == "randint":
-        return source.randint(int(low), int(high))
+        return source.randint(low, high)
     if kind == "loguniform":
         return math.exp(source.uniform(math.log(low), math.log(high)))
     return source.uniform(low, high)

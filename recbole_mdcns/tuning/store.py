@@ -117,6 +117,8 @@ def checked_record(text: str, where: str) -> dict[str, Any]:
     """
     try:
         record = json.loads(text)
+        if not isinstance(record, dict):
+            raise ValueError(f"it holds {text[:20]!r}")
     except ValueError as error:
         raise ConfigError(f"record {where} is damaged ({error}): remove it, and the trial runs again") from None
     if record.get("schema") != SCHEMA_VERSION:

@@ -106,14 +106,19 @@ def read_sweep(path: str | Path, keys: dict[str, Any] | None = None, **overrides
 
 
 def _check(sweep: Sweep, path: str | Path) -> None:
+    if not isinstance(sweep.name, str) or not sweep.name:
+        raise ConfigError(f"{path}: name = {sweep.name!r} is not allowed: give the name of a folder")
     for key in _LISTS:
         found = getattr(sweep, key)
         if not isinstance(found, list) or not found:
             raise ConfigError(f"{path}: {key} = {found!r} is not allowed: give a list of at least one")
-    if any(isinstance(seed, bool) or not isinstance(seed, int) for seed in sweep.seeds):
-        raise ConfigError(f"{path}: seeds = {sweep.seeds!r} is not allowed: give whole numbers")
-    if not isinstance(sweep.tune_seeds, list) or any(seed not in sweep.seeds for seed in sweep.tune_seeds):
-        raise ConfigError(f"{path}: tune_seeds = {sweep.tune_seeds!r} is not allowed: choose of seeds, {sweep.seeds}")
+        if key != "seeds" and any(each is not None and not isinstance(each, str) for each in found):
+            raise ConfigError(f"{path}: {key} = {found!r} is not allowed: give names")
+    if any(isinstance(seed, bool) or not isinstance(seed, int) for seed in sweep.seeds) or _repeats(sweep.seeds):
+        raise ConfigError(f"{path}: seeds = {sweep.seeds!r} is not allowed: give whole numbers, each once")
+    tuned = sweep.tune_seeds
+    if not isinstance(tuned, list) or any(seed not in sweep.seeds for seed in tuned) or _repeats(tuned):
+        raise ConfigError(f"{path}: tune_seeds = {tuned!r} is not allowed: choose of seeds, {sweep.seeds}, each once")
     for key, allowed in _CHOICES.items():
         if getattr(sweep, key) not in allowed:
             raise ConfigError(f"{path}: {key} = {getattr(sweep, key)!r} is not allowed: choose {', '.join(allowed)}")
@@ -125,6 +130,10 @@ def _check(sweep: Sweep, path: str | Path) -> None:
     for key in ("keys", "dataset_keys", "methods", "space"):
         if not isinstance(getattr(sweep, key), dict):
             raise ConfigError(f"{path}: {key} = {getattr(sweep, key)!r} is not allowed: give names and values")
+
+
+def _repeats(values: list[Any]) -> bool:
+    return len(set(values)) < len(values)
 
 
 def _check_keys(sweep: Sweep, path: str | Path) -> None:

@@ -15,7 +15,7 @@ from recbole_mdcns import compat
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.data.load import load_dataset
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.tuning.grid import Cell, Trial, make_trial, space_of
+from recbole_mdcns.tuning.grid import Cell, Trial, few_settings, make_trial, samples_of, space_of
 from recbole_mdcns.tuning.store import Store
 from recbole_mdcns.tuning.sweep_file import Sweep
 from recbole_mdcns.tuning.trial import final_score, run_trial
@@ -32,6 +32,8 @@ _DATA_KEYS = (
 )  # fmt: skip
 #: From what Ray hands to a worker to a trial as plain values.
 _Describe = Callable[[dict[str, Any]], dict[str, Any]]
+#: Trials that Ray gave up, as plain values, and why.
+Lost = list[tuple[dict[str, Any], str]]
 
 
 class Workers:
@@ -103,7 +105,7 @@ class Workers:
         remote = ray.remote(num_cpus=self.sweep.cpus, num_gpus=self.sweep.gpus, max_retries=2)(job)
         ray.get([remote.remote(asdict(trial), self.store, self.dataset(trial), *arguments) for trial in plan])
 
-    def tune(self, plan: Sequence[Trial], scheduler: str) -> dict[str, str]:
+    def tune(self, plan: Sequence[Trial], scheduler: str) -> Lost:
         """Run trials side by side, each until it has a record, is stopped by the scheduler, or is given up by Ray.
 
         Args:
@@ -111,7 +113,7 @@ class Workers:
             scheduler: As in a sweep's file.
 
         Returns:
-            The keys of those that Ray gave up, with the reason.
+            Those that Ray gave up.
 
         Raises:
             KeyboardInterrupt: It was interrupted; what has been trained is on disk.
@@ -124,7 +126,7 @@ class Workers:
         space = {"key": tune.grid_search(list(described))}
         return self._fit(lambda asked: described[asked["key"]], space, len(described), scheduler)
 
-    def search(self, cell: Cell, seed: int, tried: Sequence[dict[str, Any]]) -> dict[str, str]:
+    def search(self, cell: Cell, seed: int, tried: Sequence[dict[str, Any]]) -> Lost:
         """Let Optuna or HyperOpt choose the settings of a cell; see :meth:`tune`.
 
         Args:
@@ -136,29 +138,31 @@ class Workers:
             ConfigError: The package that searches is not installed.
             KeyboardInterrupt: It was interrupted.
         """
-        sweep = self.sweep
-        self.dataset(make_trial(sweep, cell, {}, seed))
-        options = {"num_samples": sweep.samples, "search_alg": _searcher(sweep.search, seed, tried)}
+        sweep, number = self.sweep, samples_of(self.sweep, cell)
+        tried = few_settings(sweep, cell) or tried  # by itself a search would repeat some before it has tried all
+        plain = make_trial(sweep, cell, {}, seed)
+        self.dataset(plain)
+        options = {"num_samples": number, "search_alg": _searcher(sweep.search, seed, tried)}
         space = {key: _distribution(choices) for key, choices in space_of(sweep, cell).items()}
-        return self._fit(
-            lambda asked: asdict(make_trial(sweep, cell, asked, seed)), space, sweep.samples, sweep.scheduler, **options
-        )
 
-    def _fit(
-        self, describe: _Describe, space: dict[str, Any], number: int, scheduler: str, **options: Any
-    ) -> dict[str, str]:
+        def described(asked: dict[str, Any]) -> dict[str, Any]:
+            return {**asdict(make_trial(sweep, cell, asked, seed)), "paths": plain.paths}  # a worker is elsewhere
+
+        return self._fit(described, space, number, sweep.scheduler, **options)
+
+    def _fit(self, describe: _Describe, space: dict[str, Any], number: int, scheduler: str, **options: Any) -> Lost:
         from ray import tune
 
         sweep, names = self.sweep, compat.ray_tune()
         ended: set[str] = set()
-        lost: dict[str, str] = {}
+        lost: Lost = []
 
         class Watch(tune.Callback):
             def on_trial_complete(self, iteration, trials, trial, **info):
                 ended.add(trial.trial_id)
 
             def on_trial_error(self, iteration, trials, trial, **info):
-                lost[describe(trial.config)["key"]] = _last_line(trial.error_file)
+                lost.append((describe(trial.config), _last_line(trial.error_file)))
                 ended.add(trial.trial_id)
 
         trainable = tune.with_parameters(
@@ -197,10 +201,11 @@ def _trainable(
     import ray
 
     names, trial = compat.ray_tune(), describe(asked)
+    reference = references.get(_data_key(trial["values"]))  # a search may draw a key of the data, which are loaded then
     record = run_trial(
         trial,
         store,
-        ray.get(references[_data_key(trial["values"])]),
+        None if reference is None else ray.get(reference),
         lambda epoch, score: names.report({"epoch": epoch, METRIC: score}),
         sweep.trial_hours,
         sweep.retries,
