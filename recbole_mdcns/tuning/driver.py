@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from recbole_mdcns.tuning.grid import Cell, Trial, cells, first_trials, make_trial, samples_of, trials
+from recbole_mdcns.tuning.grid import Cell, Trial, cells, few_settings, first_trials, make_trial, samples_of, trials
 from recbole_mdcns.tuning.select import by_cell, choose, chosen_records
 from recbole_mdcns.tuning.store import FAILED, Store
 from recbole_mdcns.tuning.sweep_file import Sweep
@@ -118,7 +118,11 @@ def _search_missing(sweep: Sweep, store: Store, workers: Workers) -> None:
             if _is_missing(store, trial):
                 store.renew(trial.key)
         if workers.seconds_left > 0:
-            lost = workers.search(cell, seed, [trial.setting for trial in tried])
+            few = [make_trial(sweep, cell, setting, seed) for setting in few_settings(sweep, cell)]
+            if few:
+                lost = workers.tune(few, sweep.scheduler)
+            else:
+                lost = workers.search(cell, seed, [trial.setting for trial in tried])
             _end(sweep, store, workers, _tried(sweep, store, cell, seed), lost)
 
 

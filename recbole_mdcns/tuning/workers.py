@@ -15,7 +15,7 @@ from recbole_mdcns import compat
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.data.load import load_dataset
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.tuning.grid import Cell, Trial, few_settings, make_trial, samples_of, space_of
+from recbole_mdcns.tuning.grid import Cell, Trial, make_trial, space_of
 from recbole_mdcns.tuning.store import Store
 from recbole_mdcns.tuning.sweep_file import Sweep
 from recbole_mdcns.tuning.trial import final_score, run_trial
@@ -138,17 +138,15 @@ class Workers:
             ConfigError: The package that searches is not installed.
             KeyboardInterrupt: It was interrupted.
         """
-        sweep, number = self.sweep, samples_of(self.sweep, cell)
-        tried = few_settings(sweep, cell) or tried  # by itself a search would repeat some before it has tried all
-        plain = make_trial(sweep, cell, {}, seed)
+        sweep, plain = self.sweep, make_trial(self.sweep, cell, {}, seed)
         self.dataset(plain)
-        options = {"num_samples": number, "search_alg": _searcher(sweep.search, seed, tried)}
+        options = {"num_samples": sweep.samples, "search_alg": _searcher(sweep.search, seed, tried)}
         space = {key: _distribution(choices) for key, choices in space_of(sweep, cell).items()}
 
         def described(asked: dict[str, Any]) -> dict[str, Any]:
             return {**asdict(make_trial(sweep, cell, asked, seed)), "paths": plain.paths}  # a worker is elsewhere
 
-        return self._fit(described, space, number, sweep.scheduler, **options)
+        return self._fit(described, space, sweep.samples, sweep.scheduler, **options)
 
     def _fit(self, describe: _Describe, space: dict[str, Any], number: int, scheduler: str, **options: Any) -> Lost:
         from ray import tune
