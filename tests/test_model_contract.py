@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import cycle_lines, same, states, tiny_config, tiny_run, write_inter
+from conftest import cycle_lines, fit, same, states, tiny_config, tiny_run, write_inter
 from recbole.data.transform import construct_transform
 
 from recbole_mdcns.data.batch import Sequences
@@ -12,6 +12,7 @@ from recbole_mdcns.errors import UserError
 from recbole_mdcns.losses import bce
 from recbole_mdcns.model.encoder import FullRankingEncoder, InnerProductEncoder, full_ranking, make_encoder
 from recbole_mdcns.model.item_sequence import ItemSequenceModel
+from recbole_mdcns.model.measuring import measuring
 from recbole_mdcns.model.registry import model_names
 from recbole_mdcns.model.selftest import is_causal, is_trimmable, measured_encoder
 from recbole_mdcns.quick_start import build_model
@@ -177,10 +178,39 @@ def test_inner_products_are_found_by_measuring():
     assert kinds == {"SASRec": InnerProductEncoder, "HGN": InnerProductEncoder, "TransRec": FullRankingEncoder}
 
 
-def test_the_measurement_leaves_mode_and_random_numbers_alone():
+class Biased(ItemSequenceModel):
+    """Inner products times a scale that begins at one, plus a bias that begins at zero."""
+
+    def __init__(self, config, dataset):
+        super().__init__(config, dataset)
+        self.scale = torch.nn.Parameter(torch.ones(1))
+        self.bias = torch.nn.Parameter(torch.zeros(self.n_items))
+        self.apply(self._init_weights)
+
+    def forward(self, item_seq, item_seq_len):
+        return self.gather_indexes(self.item_embedding(item_seq), item_seq_len - 1)
+
+    def full_sort_predict(self, interaction):
+        scores = super().full_sort_predict(interaction)
+        return self.scale * scores + self.bias
+
+
+@pytest.mark.parametrize("keys", [{"neg_sampler": "dns"}, {"ranking_loss": "CE"}])
+def test_a_bias_that_begins_at_zero_is_trained(keys):
+    run = tiny_run(f"{__name__}:Biased", initializer_range=0.02, epochs=1, **keys)
+    fit(run, saved=False)
+    assert isinstance(run.trainer.encoders[0], FullRankingEncoder)
+    assert run.trainer.model.bias.abs().max() > 0 and run.trainer.model.scale != 1
+
+
+def test_the_measurement_leaves_weights_mode_and_random_numbers_alone():
     run = tiny_run(neg_sampler="rns")
     run.trainer.model.train()
-    before = torch.get_rng_state()
-    make_encoder(run.trainer.model, run.config)
+    weights, random = states(run.trainer), torch.get_rng_state()
+    with measuring(run.trainer.model):
+        moved = run.trainer.model.item_embedding.weight != weights[0]["item_embedding.weight"]
+        assert moved[1:].all() and not moved[0].any()
+    measured_encoder(run.trainer.model, run.config)
     assert run.trainer.model.training
-    assert torch.equal(before, torch.get_rng_state())
+    assert same(weights, states(run.trainer))
+    assert torch.equal(random, torch.get_rng_state())
