@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 from conftest import TINY, tiny_config
+from recbole.model.sequential_recommender import GRU4Rec
 
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError
@@ -187,6 +188,19 @@ def test_names_of_models_are_found_not_listed():
     assert not {"ItemSequenceModel", "BPR", "SequentialRecommender"} & set(model_names())
     with pytest.raises(ConfigError, match="did you mean Mamba4Rec"):
         MDCNSConfig("Mamba4Re", "tiny")
+
+
+class MyRec(GRU4Rec):
+    """A model of the user's own; no yaml names its keys."""
+
+
+def test_keys_that_only_a_model_of_ones_own_reads_are_not_passed_to_the_others():
+    config = tiny_config(f"{__name__}:MyRec", my_key=3, hidden_size=24)
+    (peer,) = config.peer_configs()
+    assert config["my_key"] == config.plain()["my_key"] == 3
+    assert "my_key" not in peer and peer["hidden_size"] == 24
+    mine, gru = tiny_config(peer_model=f"{__name__}:MyRec,GRU4Rec", **{"peer.my_key": 3}).peer_configs()
+    assert mine["my_key"] == 3 and "my_key" not in gru
 
 
 def test_several_peers_each_take_the_peer_keys_they_know():
