@@ -133,6 +133,16 @@ def check_evaluation(final: dict[str, Any]) -> None:
         )
 
 
+def check_cutoffs(topk: list[int], item_num: int) -> None:
+    """Refuse cut-offs beyond the catalogue, once it is known.
+
+    Raises:
+        ConfigError: Names the key, the cut-off and the number of items.
+    """
+    if max(topk, default=0) > item_num:
+        raise ConfigError(f"topk = {topk!r} is not allowed: there are {item_num} items, and a cut-off is at most that")
+
+
 def _same_kind(value: Any, default: bool | int | float) -> bool:
     if isinstance(default, bool) or isinstance(value, bool):
         return isinstance(value, bool) and isinstance(default, bool)
