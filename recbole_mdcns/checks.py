@@ -52,6 +52,24 @@ def check_given(given: dict[str, Any], defaults: dict[str, Any], known: set[str]
             raise ConfigError(f"{key} = {value!r} is not allowed: expected {type(default).__name__}")
 
 
+def check_values(final: dict[str, Any]) -> None:
+    """Refuse arguments of clipping that torch would stumble over at the first step.
+
+    Raises:
+        ConfigError: Names the key and what is allowed.
+    """
+    clip = final["clip_grad_norm"]
+    if clip is None:
+        return
+    norm_type = clip.get("norm_type", 2)
+    allowed = norm_type == "inf" or _is_positive(norm_type)
+    if set(clip) - {"max_norm", "norm_type"} or not _is_positive(clip.get("max_norm")) or not allowed:
+        raise ConfigError(
+            f"clip_grad_norm = {clip!r} is not allowed: give max_norm, a number > 0, and if need be norm_type, a "
+            "number > 0 or 'inf'"
+        )
+
+
 def check_together(final: dict[str, Any]) -> None:
     """Refuse values that are allowed one by one and not together.
 
@@ -141,6 +159,10 @@ def check_cutoffs(topk: list[int], item_num: int) -> None:
     """
     if max(topk, default=0) > item_num:
         raise ConfigError(f"topk = {topk!r} is not allowed: there are {item_num} items, and a cut-off is at most that")
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
 
 
 def _same_kind(value: Any, default: bool | int | float) -> bool:

@@ -16,7 +16,7 @@ from recbole.utils.argument_list import (
     training_arguments,
 )
 
-from recbole_mdcns.checks import CATALOGUE_LOSSES, check_evaluation, check_given, check_protocol, check_together
+from recbole_mdcns import checks
 from recbole_mdcns.class_keys import is_known, model_keys, model_yamls, yaml_beside
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.keys import key_files, nearest, own_keys, recbole_keys
@@ -142,10 +142,11 @@ class MDCNSConfig(Config):
         self._check_external(self.external_config_dict)
         final = super()._get_final_config_dict()
         final.update({name: key.check(final[name]) for name, key in own_keys().items()})
-        if final["ranking_loss"] in CATALOGUE_LOSSES and "neg_sampler" not in self.external_config_dict:
+        if final["ranking_loss"] in checks.CATALOGUE_LOSSES and "neg_sampler" not in self.external_config_dict:
             final["neg_sampler"] = "none"
-        check_together(final)
-        check_protocol(final, self.external_config_dict, self.internal_config_dict)
+        checks.check_values(final)
+        checks.check_together(final)
+        checks.check_protocol(final, self.external_config_dict, self.internal_config_dict)
         final["load_col"] = self._columns(final)
         final["peer"] = self.peer_overrides
         # RecBole's models and loaders know no BCE: underneath, one row per positive and no negatives of theirs.
@@ -162,7 +163,7 @@ class MDCNSConfig(Config):
     def _set_default_parameters(self) -> None:
         self._data_path = self.final_config_dict["data_path"]  # RecBole appends the dataset's name to it
         super()._set_default_parameters()
-        check_evaluation(self.final_config_dict)
+        checks.check_evaluation(self.final_config_dict)
 
     def _init_device(self) -> None:
         """Choose the device without touching ``CUDA_VISIBLE_DEVICES``; ``gpu_id`` counts the visible devices."""
@@ -184,7 +185,7 @@ class MDCNSConfig(Config):
         known = self._named_keys()
         for peer_class in _peer_classes(external.get("peer_model")):
             known |= model_keys(peer_class)
-        check_given(external, self.internal_config_dict, known, is_known(self.model_class))
+        checks.check_given(external, self.internal_config_dict, known, is_known(self.model_class))
 
     def _columns(self, final: dict[str, Any]) -> dict[str, Any] | None:
         """Return the columns to load: user, item and time, unless the user asks for others beside them."""
