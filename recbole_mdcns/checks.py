@@ -41,7 +41,7 @@ def check_given(given: dict[str, Any], defaults: dict[str, Any], known: set[str]
         ConfigError: Names the key, its value and what is allowed.
     """
     for key, value in given.items():
-        if key in _REPLACED and value not in (None, False):
+        if key in _REPLACED and value not in (None, False) and (key, value) != ("nproc", 1):
             raise ConfigError(f"{key} = {value!r} is not used here: {_REPLACED[key]}")
         if key not in known:
             hint = nearest(key, known, cutoff=0.6 if strict else 0.85)
@@ -53,12 +53,14 @@ def check_given(given: dict[str, Any], defaults: dict[str, Any], known: set[str]
 
 
 def check_values(final: dict[str, Any]) -> None:
-    """Refuse arguments of clipping that torch would stumble over at the first step.
+    """Refuse metrics without names, and arguments of clipping that torch would stumble over at the first step.
 
     Raises:
         ConfigError: Names the key and what is allowed.
     """
-    clip = final["clip_grad_norm"]
+    metrics, clip = final["metrics"], final["clip_grad_norm"]
+    if not metrics or not all(isinstance(name, str) for name in metrics):
+        raise ConfigError(f"metrics = {metrics!r} is not allowed: give names of metrics, such as ['Recall', 'NDCG']")
     if clip is None:
         return
     norm_type = clip.get("norm_type", 2)

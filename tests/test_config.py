@@ -75,6 +75,9 @@ def test_model_and_dataset_may_come_from_a_file(tmp_path):
         ("--train_neg_sample_args={'distribution': 'uniform'}", "neg_sampler draws the negatives"),
         ("--eval_args={'mode': 'uni100', 'order': 'TO'}", "evaluation is by full ranking"),
         ("--metrics=['Recal']", "Recal"),
+        ("--metrics=[1,2]", r"metrics = \[1, 2\] is not allowed: give names of metrics"),
+        ("--metrics=[]", r"metrics = \[\] is not allowed"),
+        ("--nproc=2", "nproc = 2 is not used here: one process trains on one device"),
         ("--valid_metric=NDCG@7", "valid_metric = 'NDCG@7' is not allowed: metrics and topk give recall@5, recall@10"),
         ("--learner=adamm", "learner = 'adamm' is not allowed: choose adam or adamw"),
         ("--clip_grad_norm=5", "clip_grad_norm = 5 is not allowed: expected dict"),
@@ -89,6 +92,10 @@ def test_model_and_dataset_may_come_from_a_file(tmp_path):
 def test_bad_keys_and_values_are_refused(argument, message):
     with pytest.raises(ConfigError, match=message):
         MDCNSConfig("SASRec", "tiny", argv=[argument])
+
+
+def test_recboles_own_number_of_processes_is_allowed():
+    assert MDCNSConfig("SASRec", "tiny", argv=["--nproc=1"])["nproc"] == 1
 
 
 @pytest.mark.parametrize("model", ["SASRek", "BPR", "", "a b"])
