@@ -19,7 +19,7 @@ _REPLACED = {
     "save_dataloaders": "datasets are built at every start",
     "dataset_save_path": "datasets are built at every start",
     "dataloaders_save_path": "datasets are built at every start",
-    "benchmark_filename": "sequences are built and split here, as eval_args says",
+    "benchmark_filename": "sequences are built and split here, as protocol says",
     "local_rank": "one process trains on one device",
     "nproc": "one process trains on one device",
 }
@@ -111,7 +111,7 @@ def check_together(final: dict[str, Any]) -> None:
 
 
 def check_protocol(final: dict[str, Any], given: dict[str, Any], defaults: dict[str, Any]) -> None:
-    """Refuse shares that are none, and keys of the protocol that is not used.
+    """Refuse shares that are none, other splits than the protocols', and keys of the protocol that is not used.
 
     Raises:
         ConfigError: Names the key and what is allowed.
@@ -123,13 +123,13 @@ def check_protocol(final: dict[str, Any], given: dict[str, Any], defaults: dict[
             f"split_ratio = {ratio!r} is not allowed: give the shares of train, valid and test users, three "
             "numbers from 0 to 1 that sum to 1"
         )
+    asked, default = final["eval_args"].get("split"), defaults["eval_args"]["split"]
+    if asked != default:
+        raise ConfigError(
+            f"eval_args.split = {asked!r} is not allowed: it is {default!r} under protocol leave_one_out, and under "
+            "paper split_ratio or split_file says who is trained on"
+        )
     if final["protocol"] == "paper":
-        asked = (given.get("eval_args") or {}).get("split")
-        if asked not in (None, defaults["eval_args"]["split"]):
-            raise ConfigError(
-                f"eval_args.split = {asked!r} is not used under protocol paper: split_ratio or split_file says who "
-                "is trained on"
-            )
         return
     for key in _USER_SPLIT_KEYS:
         if key in given and given[key] != defaults[key]:

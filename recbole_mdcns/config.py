@@ -144,6 +144,11 @@ class MDCNSConfig(Config):
         final.update({name: key.check(final[name]) for name, key in own_keys().items()})
         if final["ranking_loss"] in checks.CATALOGUE_LOSSES and "neg_sampler" not in self.external_config_dict:
             final["neg_sampler"] = "none"
+        if not isinstance(final["eval_args"], dict):
+            raise ConfigError(f"eval_args = {final['eval_args']!r} is not allowed: expected dict")
+        # DIN's and DIEN's evaluation ranks samples.
+        defaults = {**self.internal_config_dict["eval_args"], "mode": "full"}
+        final["eval_args"] = {**defaults, **self.external_config_dict.get("eval_args", {})}
         checks.check_values(final)
         checks.check_together(final)
         checks.check_protocol(final, self.external_config_dict, self.internal_config_dict)
@@ -153,11 +158,9 @@ class MDCNSConfig(Config):
         final["train_neg_sample_args"] = None
         if not hasattr(self.model_class, "input_type"):  # the others insist on the loss_type of their yaml
             final["loss_type"] = "CE"
-        # Transforms serve a model's own training, and DIN's and DIEN's evaluation ranks samples.
+        # Transforms serve a model's own training.
         if "transform" not in self.external_config_dict:
             final["transform"] = None
-        if "eval_args" not in self.external_config_dict:
-            final["eval_args"] = {**final["eval_args"], "mode": "full"}
         return final
 
     def _set_default_parameters(self) -> None:
