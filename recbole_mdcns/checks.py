@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from recbole_mdcns.errors import ConfigError
@@ -25,6 +26,9 @@ _REPLACED = {
 }
 #: Losses over all items, which take no negatives, and losses that must know how negatives were drawn.
 CATALOGUE_LOSSES, PROPOSAL_LOSSES = ("CE", "SCE"), ("SSM", "gBCE")
+
+#: Models that read the newest items at the right edge of the window, where padding on the right would be.
+LEFT_PADDED = ("SHAN",)
 
 
 def check_given(given: dict[str, Any], defaults: dict[str, Any], known: set[str], strict: bool) -> None:
@@ -151,6 +155,20 @@ def check_evaluation(final: dict[str, Any]) -> None:
         raise ConfigError(
             f"valid_metric = {final['valid_metric']!r} is not allowed: metrics and topk give {', '.join(reported)}"
         )
+
+
+def check_padding(pad_side: str, model_classes: Sequence[type]) -> None:
+    """Refuse padding on the right for models that would read it.
+
+    Raises:
+        ConfigError: Names the key and the model.
+    """
+    for name in [cls.__name__ for cls in model_classes]:
+        if name in LEFT_PADDED and pad_side != "left":
+            raise ConfigError(
+                f"pad_side = {pad_side!r} is not allowed with {name}, which reads the newest items at the right edge "
+                "of the window: set pad_side=left"
+            )
 
 
 def check_cutoffs(topk: list[int], item_num: int) -> None:

@@ -203,6 +203,7 @@ class MDCNSConfig(Config):
         self.peer_classes = _peer_classes(self.final_config_dict["peer_model"]) or [
             resolve_model(default_peer(self.model), "peer_model")
         ]
+        checks.check_padding(self.final_config_dict["pad_side"], [self.model_class, *self.peer_classes])
         own = set().union(*map(model_keys, self.peer_classes))
         shared = self._named_keys() - own - set(PEER_TRAINING_KEYS)
         allowed = sorted({*own, *PEER_TRAINING_KEYS})

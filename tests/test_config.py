@@ -68,6 +68,7 @@ def test_model_and_dataset_may_come_from_a_file(tmp_path):
         ("--peer_model=BPR", "peer_model = BPR is no sequential recommender"),
         ("--peer_model=recbole.model.layers:Nope", "has no class 'Nope'"),
         ("--peer_model=no.such.module:Net", "module 'no.such.module' cannot be imported"),
+        ("--peer_model=SHAN", "pad_side = 'right' is not allowed with SHAN, .*: set pad_side=left"),
         ("--peer.n_layers=2", "peer.n_layers cannot be set apart for peer Mamba4Rec .*num_layers"),
         ("--peer.MAX_ITEM_LIST_LENGTH=2", "peer.MAX_ITEM_LIST_LENGTH cannot be set apart"),
         ("--peer=GRU4Rec", "peer_model names the model"),
@@ -96,6 +97,12 @@ def test_bad_keys_and_values_are_refused(argument, message):
 
 def test_recboles_own_number_of_processes_is_allowed():
     assert MDCNSConfig("SASRec", "tiny", argv=["--nproc=1"])["nproc"] == 1
+
+
+def test_models_that_read_the_right_edge_need_left_padding():
+    with pytest.raises(ConfigError, match="pad_side = 'right' is not allowed with SHAN, .*: set pad_side=left"):
+        tiny_config("SHAN")
+    assert tiny_config("SHAN", pad_side="left").peer_configs()[0]["pad_side"] == "left"
 
 
 @pytest.mark.parametrize("model", ["SASRek", "BPR", "", "a b"])

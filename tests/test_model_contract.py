@@ -5,6 +5,7 @@ import torch
 from conftest import cycle_lines, fit, same, states, tiny_config, tiny_run, write_inter
 from recbole.data.transform import construct_transform
 
+from recbole_mdcns.checks import LEFT_PADDED
 from recbole_mdcns.data.batch import Sequences
 from recbole_mdcns.data.batching import TargetLoader
 from recbole_mdcns.data.load import load_splits
@@ -38,6 +39,10 @@ SLOW = {
 }  # fmt: skip
 
 
+def padding(name):
+    return {"pad_side": "left" if name in LEFT_PADDED else "right"}
+
+
 @pytest.fixture(autouse=True)
 def more_users():
     write_inter(cycle_lines(user_num=200, item_num=150, length=8))
@@ -46,8 +51,7 @@ def more_users():
 @pytest.mark.parametrize("name", SUPPORTED)
 class TestEveryModel:
     def encoder(self, name):
-        # SHAN trains on rows turned round, which RecBole's own prediction forgets: left padding is what it knows.
-        config = tiny_config(name, neg_candidate_num=5, pad_side="left" if name == "SHAN" else "right")
+        config = tiny_config(name, neg_candidate_num=5, **padding(name))
         _, splits = load_splits(config)
         self.data = data = splits["train"]._dataset
         torch.manual_seed(0)
@@ -85,7 +89,7 @@ class TestEveryModel:
         assert theirs <= reached
 
     def test_learns_a_known_next_item_as_self_and_as_peer_and_survives_saving(self, name):
-        keys = {**SMALL, "peer_model": name, **SLOW.get(name, {})}
+        keys = {**SMALL, "peer_model": name, **padding(name), **SLOW.get(name, {})}
         run = tiny_run(name, **keys)
         run.trainer.fit(run.train, run.valid, verbose=False)
         run.trainer.load_best()
@@ -101,7 +105,7 @@ class TestEveryModel:
     def test_is_deterministic_under_a_seed(self, name):
         ends = []
         for _ in range(2):
-            run = tiny_run(name, peer_model=name, **{**SMALL, "epochs": 1})
+            run = tiny_run(name, peer_model=name, **{**SMALL, **padding(name), "epochs": 1})
             run.trainer.fit(run.train, None, verbose=False, saved=False)
             ends.append(states(run.trainer))
         assert same(*ends)
@@ -131,8 +135,8 @@ class TestEveryModel:
 
     @pytest.mark.parametrize("mode", ["bucket", "user"])
     def test_every_batching_gives_every_target_the_same_loss(self, name, mode):
-        if name == "SHAN":
-            pytest.skip("SHAN needs left padding, which goes with row batches alone")
+        if name in LEFT_PADDED:
+            pytest.skip("left padding goes with row batches alone")
         encoder, _, _ = self.encoder(name)
         encoder = measured_encoder(encoder.model.eval(), encoder.config)
         found = {}
