@@ -32,6 +32,9 @@ kept by hand.
 * **causal**: the state inside a longer pass is the encoding of the prefix that ends there.
 * **trimmable**: columns that are padding in every row may be cut off.
 
+A model gives its scores, and `ranking_loss` is made of them: what its own `calculate_loss` adds, such as the
+regularisation of Caser, NextItNet and SHAN by `reg_weight`, plays no part here.
+
 """
 
 
