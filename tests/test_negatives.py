@@ -219,7 +219,7 @@ def test_malformed_exposures_are_refused_with_their_place(content, message):
 
 def test_exposures_are_read_as_interactions_are():
     """Quotes are text, and ``encoding`` holds."""
-    inter = [f"ü{user}\ti{(user + step) % 30}\t{step}\n" for user in range(9) for step in range(9)]
+    inter = [f"ü{user}\ti{(user * 3 + step) % 30}\t{step}\n" for user in range(9) for step in range(9)]
     shown = [f"ü{user}\ti{user}\t3\n" for user in range(9)]
     for mark in (2, 5):
         shown[mark] = shown[mark].replace("i", '"i')
