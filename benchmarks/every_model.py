@@ -17,10 +17,10 @@ from pathlib import Path
 
 from tabulate import tabulate
 
+from recbole_mdcns.checks import LEFT_PADDED
+
 ROOT = Path(__file__).resolve().parent.parent
 BACKBONES = ("SASRec", "GRU4Rec", "FMLP4Rec", "LinRec", "Mamba4Rec")
-#: SHAN trains on rows turned round, which its own prediction forgets: left padding is what it knows.
-OWN_KEYS = {"SHAN": ["--pad_side=left"]}
 METRIC = "ndcg@10"
 
 
@@ -43,7 +43,8 @@ def main() -> None:
         file = options.out / f"{model}-{peer}.json"
         error = ""
         if not file.exists():
-            own = [f"--model={model}", f"--peer_model={peer}", f"--result_file={file}", *OWN_KEYS.get(model, [])]
+            own_keys = ["--pad_side=left"] if model in LEFT_PADDED else []
+            own = [f"--model={model}", f"--peer_model={peer}", f"--result_file={file}", *own_keys]
             command = [sys.executable, str(ROOT / "run_recbole_mdcns.py"), *keys, *own]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             error = "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["?"])[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from recbole_mdcns.errors import ConfigError
@@ -19,12 +20,15 @@ _REPLACED = {
     "save_dataloaders": "datasets are built at every start",
     "dataset_save_path": "datasets are built at every start",
     "dataloaders_save_path": "datasets are built at every start",
-    "benchmark_filename": "sequences are built and split here, as eval_args says",
+    "benchmark_filename": "sequences are built and split here, as protocol says",
     "local_rank": "one process trains on one device",
     "nproc": "one process trains on one device",
 }
 #: Losses over all items, which take no negatives, and losses that must know how negatives were drawn.
 CATALOGUE_LOSSES, PROPOSAL_LOSSES = ("CE", "SCE"), ("SSM", "gBCE")
+
+#: Models that read the newest items at the right edge of the window, where padding on the right would be.
+LEFT_PADDED = ("SHAN",)
 
 
 def check_given(given: dict[str, Any], defaults: dict[str, Any], known: set[str], strict: bool) -> None:
@@ -41,7 +45,7 @@ def check_given(given: dict[str, Any], defaults: dict[str, Any], known: set[str]
         ConfigError: Names the key, its value and what is allowed.
     """
     for key, value in given.items():
-        if key in _REPLACED and value not in (None, False):
+        if key in _REPLACED and value not in (None, False) and (key, value) != ("nproc", 1):
             raise ConfigError(f"{key} = {value!r} is not used here: {_REPLACED[key]}")
         if key not in known:
             hint = nearest(key, known, cutoff=0.6 if strict else 0.85)
@@ -50,6 +54,26 @@ def check_given(given: dict[str, Any], defaults: dict[str, Any], known: set[str]
         default = defaults.get(key)
         if key not in own_keys() and isinstance(default, (bool, int, float)) and not _same_kind(value, default):
             raise ConfigError(f"{key} = {value!r} is not allowed: expected {type(default).__name__}")
+
+
+def check_values(final: dict[str, Any]) -> None:
+    """Refuse metrics without names, and arguments of clipping that torch would stumble over at the first step.
+
+    Raises:
+        ConfigError: Names the key and what is allowed.
+    """
+    metrics, clip = final["metrics"], final["clip_grad_norm"]
+    if not metrics or not all(isinstance(name, str) for name in metrics):
+        raise ConfigError(f"metrics = {metrics!r} is not allowed: give names of metrics, such as ['Recall', 'NDCG']")
+    if clip is None:
+        return
+    norm_type = clip.get("norm_type", 2)
+    allowed = norm_type == "inf" or _is_positive(norm_type)
+    if set(clip) - {"max_norm", "norm_type"} or not _is_positive(clip.get("max_norm")) or not allowed:
+        raise ConfigError(
+            f"clip_grad_norm = {clip!r} is not allowed: give max_norm, a number > 0, and if need be norm_type, a "
+            "number > 0 or 'inf'"
+        )
 
 
 def check_together(final: dict[str, Any]) -> None:
@@ -91,7 +115,7 @@ def check_together(final: dict[str, Any]) -> None:
 
 
 def check_protocol(final: dict[str, Any], given: dict[str, Any], defaults: dict[str, Any]) -> None:
-    """Refuse shares that are none, and keys of the protocol that is not used.
+    """Refuse shares that are none, other splits than the protocols', and keys of the protocol that is not used.
 
     Raises:
         ConfigError: Names the key and what is allowed.
@@ -103,13 +127,13 @@ def check_protocol(final: dict[str, Any], given: dict[str, Any], defaults: dict[
             f"split_ratio = {ratio!r} is not allowed: give the shares of train, valid and test users, three "
             "numbers from 0 to 1 that sum to 1"
         )
+    asked, default = final["eval_args"].get("split"), defaults["eval_args"]["split"]
+    if asked != default:
+        raise ConfigError(
+            f"eval_args.split = {asked!r} is not allowed: it is {default!r} under protocol leave_one_out, and under "
+            "paper split_ratio or split_file says who is trained on"
+        )
     if final["protocol"] == "paper":
-        asked = (given.get("eval_args") or {}).get("split")
-        if asked not in (None, defaults["eval_args"]["split"]):
-            raise ConfigError(
-                f"eval_args.split = {asked!r} is not used under protocol paper: split_ratio or split_file says who "
-                "is trained on"
-            )
         return
     for key in _USER_SPLIT_KEYS:
         if key in given and given[key] != defaults[key]:
@@ -131,6 +155,34 @@ def check_evaluation(final: dict[str, Any]) -> None:
         raise ConfigError(
             f"valid_metric = {final['valid_metric']!r} is not allowed: metrics and topk give {', '.join(reported)}"
         )
+
+
+def check_padding(pad_side: str, model_classes: Sequence[type]) -> None:
+    """Refuse padding on the right for models that would read it.
+
+    Raises:
+        ConfigError: Names the key and the model.
+    """
+    for name in [cls.__name__ for cls in model_classes]:
+        if name in LEFT_PADDED and pad_side != "left":
+            raise ConfigError(
+                f"pad_side = {pad_side!r} is not allowed with {name}, which reads the newest items at the right edge "
+                "of the window: set pad_side=left"
+            )
+
+
+def check_cutoffs(topk: list[int], item_num: int) -> None:
+    """Refuse cut-offs beyond the catalogue, once it is known.
+
+    Raises:
+        ConfigError: Names the key, the cut-off and the number of items.
+    """
+    if max(topk, default=0) > item_num:
+        raise ConfigError(f"topk = {topk!r} is not allowed: there are {item_num} items, and a cut-off is at most that")
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
 
 
 def _same_kind(value: Any, default: bool | int | float) -> bool:

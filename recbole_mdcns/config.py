@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,14 @@ from recbole.utils.argument_list import (
     training_arguments,
 )
 
-from recbole_mdcns.checks import CATALOGUE_LOSSES, check_evaluation, check_given, check_protocol, check_together
+from recbole_mdcns import checks
+from recbole_mdcns.class_keys import is_known, model_keys, model_yamls, yaml_beside
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.keys import key_files, nearest, own_keys, recbole_keys
 from recbole_mdcns.model.registry import default_peer, resolve_model
+from recbole_mdcns.negatives import resolve_strategy
 from recbole_mdcns.values import literal, parse_key_values, plain_value
-from recbole_mdcns.yaml_files import YamlLoader, properties_dir, read_yaml, recbole_properties_dir
+from recbole_mdcns.yaml_files import YamlLoader, properties_dir, read_yaml
 
 PEER_PREFIX = "peer."
 #: Keys of the training that may differ between self and peer, beside the keys of the peer's own model.
@@ -117,15 +118,14 @@ class MDCNSConfig(Config):
         if model is None or dataset is None:
             raise ConfigError("model and dataset must be named, such as --model=SASRec --dataset=ml-100k")
         cls = resolve_model(model)
-        self.model_spec = cls.__name__ if _is_known_model(cls) else f"{cls.__module__}:{cls.__qualname__}"
+        self.model_spec = cls.__name__ if is_known(cls) else f"{cls.__module__}:{cls.__qualname__}"
         return cls.__name__, cls, str(dataset)
 
     def _load_internal_config_dict(self, model: str, model_class: type, dataset: str) -> None:
         super()._load_internal_config_dict(model, model_class, dataset)
         ours = properties_dir()
-        for path in (*key_files(), *_model_yamls(model_class)):
-            if path.is_file():
-                self.internal_config_dict.update(read_yaml(path))
+        for path in (*key_files(), *model_yamls(model_class), *self._strategy_yaml()):
+            self.internal_config_dict.update(read_yaml(path))
         of_dataset = ours / "dataset" / f"{dataset}.yaml"
         for_dataset = read_yaml(of_dataset) if of_dataset.is_file() else {}
         protocol = self.external_config_dict.get("protocol", self.internal_config_dict["protocol"])
@@ -134,31 +134,39 @@ class MDCNSConfig(Config):
         self.internal_config_dict.update({k: v for k, v in preset.items() if k in self.internal_config_dict})
         self.internal_config_dict.update(for_dataset)
 
+    def _strategy_yaml(self) -> list[Path]:
+        sampler = self.external_config_dict.get("neg_sampler")
+        return yaml_beside(resolve_strategy(sampler)) if isinstance(sampler, str) and ":" in sampler else []
+
     def _get_final_config_dict(self) -> dict[str, Any]:
         self._check_external(self.external_config_dict)
         final = super()._get_final_config_dict()
         final.update({name: key.check(final[name]) for name, key in own_keys().items()})
-        if final["ranking_loss"] in CATALOGUE_LOSSES and "neg_sampler" not in self.external_config_dict:
+        if final["ranking_loss"] in checks.CATALOGUE_LOSSES and "neg_sampler" not in self.external_config_dict:
             final["neg_sampler"] = "none"
-        check_together(final)
-        check_protocol(final, self.external_config_dict, self.internal_config_dict)
+        if not isinstance(final["eval_args"], dict):
+            raise ConfigError(f"eval_args = {final['eval_args']!r} is not allowed: expected dict")
+        # DIN's and DIEN's evaluation ranks samples.
+        defaults = {**self.internal_config_dict["eval_args"], "mode": "full"}
+        final["eval_args"] = {**defaults, **self.external_config_dict.get("eval_args", {})}
+        checks.check_values(final)
+        checks.check_together(final)
+        checks.check_protocol(final, self.external_config_dict, self.internal_config_dict)
         final["load_col"] = self._columns(final)
         final["peer"] = self.peer_overrides
         # RecBole's models and loaders know no BCE: underneath, one row per positive and no negatives of theirs.
         final["train_neg_sample_args"] = None
         if not hasattr(self.model_class, "input_type"):  # the others insist on the loss_type of their yaml
             final["loss_type"] = "CE"
-        # Transforms serve a model's own training, and DIN's and DIEN's evaluation ranks samples.
+        # Transforms serve a model's own training.
         if "transform" not in self.external_config_dict:
             final["transform"] = None
-        if "eval_args" not in self.external_config_dict:
-            final["eval_args"] = {**final["eval_args"], "mode": "full"}
         return final
 
     def _set_default_parameters(self) -> None:
         self._data_path = self.final_config_dict["data_path"]  # RecBole appends the dataset's name to it
         super()._set_default_parameters()
-        check_evaluation(self.final_config_dict)
+        checks.check_evaluation(self.final_config_dict)
 
     def _init_device(self) -> None:
         """Choose the device without touching ``CUDA_VISIBLE_DEVICES``; ``gpu_id`` counts the visible devices."""
@@ -172,11 +180,15 @@ class MDCNSConfig(Config):
 
     # -- checks -----------------------------------------------------------------------------------------------------
 
+    def _named_keys(self) -> set[str]:
+        """Return every key that some yaml or argument list names, but for those of the peers' models."""
+        return {*recbole_keys(), *own_keys(), *self.internal_config_dict}
+
     def _check_external(self, external: dict[str, Any]) -> None:
-        known = {*recbole_keys(), *own_keys(), *self.internal_config_dict}
+        known = self._named_keys()
         for peer_class in _peer_classes(external.get("peer_model")):
             known |= model_keys(peer_class)
-        check_given(external, self.internal_config_dict, known, _is_known_model(self.model_class))
+        checks.check_given(external, self.internal_config_dict, known, is_known(self.model_class))
 
     def _columns(self, final: dict[str, Any]) -> dict[str, Any] | None:
         """Return the columns to load: user, item and time, unless the user asks for others beside them."""
@@ -191,11 +203,12 @@ class MDCNSConfig(Config):
         self.peer_classes = _peer_classes(self.final_config_dict["peer_model"]) or [
             resolve_model(default_peer(self.model), "peer_model")
         ]
+        checks.check_padding(self.final_config_dict["pad_side"], [self.model_class, *self.peer_classes])
         own = set().union(*map(model_keys, self.peer_classes))
-        shared = {*recbole_keys(), *own_keys(), *self.internal_config_dict} - own - set(PEER_TRAINING_KEYS)
+        shared = self._named_keys() - own - set(PEER_TRAINING_KEYS)
         allowed = sorted({*own, *PEER_TRAINING_KEYS})
         for key in self.peer_overrides:
-            if key in shared or (key not in allowed and all(map(_is_known_model, self.peer_classes))):
+            if key in shared or (key not in allowed and all(map(is_known, self.peer_classes))):
                 names = ", ".join(cls.__name__ for cls in self.peer_classes)
                 raise ConfigError(
                     f"peer.{key} cannot be set apart for peer {names}{nearest(key, allowed)}. "
@@ -217,7 +230,10 @@ class MDCNSConfig(Config):
             shared = {key: value for key, value in self.external_config_dict.items() if key not in not_shared}
             of_others = set().union(*map(model_keys, self.peer_classes)) - known
             own = {key: value for key, value in self.peer_overrides.items() if key not in of_others}
-            configs.append(MDCNSConfig(peer_class, self.dataset, config_dict={**shared, **own}))
+            values = {**shared, **own}
+            if is_known(peer_class):  # keys that no yaml names are for classes of the user's own
+                values = {key: value for key, value in values.items() if key in known | self._named_keys()}
+            configs.append(MDCNSConfig(peer_class, self.dataset, config_dict=values))
         return configs
 
     # -- plain values -------------------------------------------------------------------------------------------------
@@ -245,21 +261,3 @@ class MDCNSConfig(Config):
 def _peer_classes(peer_model: str | type | None) -> list[type]:
     names = peer_model.split(",") if isinstance(peer_model, str) else [peer_model] if peer_model else []
     return [resolve_model(name.strip() if isinstance(name, str) else name, "peer_model") for name in names]
-
-
-def model_keys(model_class: type) -> set[str]:
-    """Return the keys that the yaml files of a model name."""
-    files = (recbole_properties_dir() / "model" / f"{model_class.__name__}.yaml", *_model_yamls(model_class))
-    return {key for path in files if path.is_file() for key in read_yaml(path)} - {"loss_type", "train_neg_sample_args"}
-
-
-def _model_yamls(model_class: type) -> list[Path]:
-    """Return where our yaml of a model may lie: in properties/, or beside the user's own module."""
-    name = f"{model_class.__name__}.yaml"
-    module_file = getattr(sys.modules.get(model_class.__module__), "__file__", None)
-    beside = [Path(module_file).with_name(name)] if module_file and not _is_known_model(model_class) else []
-    return [properties_dir() / "model" / name, *beside]
-
-
-def _is_known_model(model_class: type) -> bool:
-    return model_class.__module__.split(".")[0] in ("recbole", "recbole_mdcns")

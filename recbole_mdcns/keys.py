@@ -21,7 +21,9 @@ _TYPES = {"int": int, "float": float, "bool": bool, "str": str, "list": list, "d
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {">=": operator.ge, ">": operator.gt}
 
 # Keys that RecBole reads without listing them in any of its yaml files.
-_UNLISTED = {"model", "dataset", "config_files", "encoding", "reg_weight", "contrast", "sim", "tau", "use_filter"}
+_UNLISTED = {
+    "model", "dataset", "config_files", "nproc", "encoding", "reg_weight", "contrast", "sim", "tau", "use_filter",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

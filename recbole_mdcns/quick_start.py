@@ -18,7 +18,7 @@ from recbole_mdcns.data.split import write_split
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.model.fused import fuse_layers
 from recbole_mdcns.negatives import resolve_strategy
-from recbole_mdcns.record import build_record, check_writable, write_record
+from recbole_mdcns.record import build_record, check_folder, check_writable, write_record
 from recbole_mdcns.trainer import MDCNSTrainer, NegativeSamplingTrainer, checkpoint
 from recbole_mdcns.trainer.resumable import load_weights
 
@@ -53,6 +53,7 @@ def run_recbole_mdcns(
     config = MDCNSConfig(model, dataset, config_file_list, config_dict, argv)
     if config["result_file"]:
         check_writable(config["result_file"])
+    check_folder(config["checkpoint_dir"], "checkpoint_dir")
     init_seed(config["seed"], config["reproducibility"])
     start_log(config)
     logger = getLogger()

@@ -110,6 +110,18 @@ def check_writable(path: str | Path) -> None:
         raise ConfigError(f"result_file = {str(path)!r} cannot be written: give a file in an existing, writable folder")
 
 
+def check_folder(path: Any, key: str) -> None:
+    """Check before training that a folder can be written to, or made.
+
+    Raises:
+        ConfigError: It is, or is below, something that is no writable folder.
+    """
+    whole = Path(str(path)).absolute()
+    nearest = next(folder for folder in (whole, *whole.parents) if folder.exists())
+    if not isinstance(path, (str, Path)) or not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise ConfigError(f"{key} = {path!r} cannot be written to: give a writable folder, or one that can be made")
+
+
 def reset_peak_memory(device: torch.device) -> None:
     """Let :func:`peak_memory` count from now on, as a process may train several runs; Linux and GPUs can."""
     with contextlib.suppress(OSError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Sequence
 from enum import Enum
 from typing import Any
@@ -35,6 +36,8 @@ def literal(text: str) -> Any:
         return text.lower() == "true"
     if text in ("~", "null"):
         return None
+    if text in ("inf", "-inf", "nan"):
+        return float(text)
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
@@ -51,7 +54,7 @@ def parse_settings(entries: Sequence[str]) -> dict[str, Any]:
 
 
 def plain_value(value: Any) -> Any:
-    """Return a value made of None, bools, numbers, strings, lists and dicts alone; anything else as its text."""
+    """Return a value made of None, bools, finite numbers, strings, lists and dicts alone; anything else as its text."""
     if isinstance(value, dict):
         return {key: plain_value(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set)):
@@ -59,5 +62,7 @@ def plain_value(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.name
     if isinstance(value, np.generic):
-        return value.item()
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):  # which JSON cannot hold
+        return str(value)
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

@@ -149,8 +149,8 @@ def test_left_padding_goes_with_rows_alone():
 
 @pytest.mark.parametrize(
     ("model", "peer", "mode"),
-    [("SASRec", "GRU4Rec", "user"), ("FMLP4Rec", "SASRec", "user"), ("STAMP", "FMLP4Rec", "bucket"),
-     ("LinRec", "FMLP4Rec", "row")],
+    [("SASRec", "GRU4Rec", "user"), ("FMLP4Rec", "SASRec", "user"), ("NARM", "FMLP4Rec", "bucket"),
+     ("LinRec", "FMLP4Rec", "row"), ("STAMP", "FMLP4Rec", "row")],
 )  # fmt: skip
 def test_auto_is_the_fastest_mode_that_the_models_allow(model, peer, mode):
     run = tiny_run(model, peer_model=peer)

@@ -1,5 +1,6 @@
 """Keys: layers, types, ranges, near misses, the peer's own keys, and no side effects."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import yaml
 from conftest import TINY, tiny_config
+from recbole.model.sequential_recommender import GRU4Rec
 
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError
@@ -66,6 +68,7 @@ def test_model_and_dataset_may_come_from_a_file(tmp_path):
         ("--peer_model=BPR", "peer_model = BPR is no sequential recommender"),
         ("--peer_model=recbole.model.layers:Nope", "has no class 'Nope'"),
         ("--peer_model=no.such.module:Net", "module 'no.such.module' cannot be imported"),
+        ("--peer_model=SHAN", "pad_side = 'right' is not allowed with SHAN, .*: set pad_side=left"),
         ("--peer.n_layers=2", "peer.n_layers cannot be set apart for peer Mamba4Rec .*num_layers"),
         ("--peer.MAX_ITEM_LIST_LENGTH=2", "peer.MAX_ITEM_LIST_LENGTH cannot be set apart"),
         ("--peer=GRU4Rec", "peer_model names the model"),
@@ -73,9 +76,15 @@ def test_model_and_dataset_may_come_from_a_file(tmp_path):
         ("--train_neg_sample_args={'distribution': 'uniform'}", "neg_sampler draws the negatives"),
         ("--eval_args={'mode': 'uni100', 'order': 'TO'}", "evaluation is by full ranking"),
         ("--metrics=['Recal']", "Recal"),
+        ("--metrics=[1,2]", r"metrics = \[1, 2\] is not allowed: give names of metrics"),
+        ("--metrics=[]", r"metrics = \[\] is not allowed"),
+        ("--nproc=2", "nproc = 2 is not used here: one process trains on one device"),
         ("--valid_metric=NDCG@7", "valid_metric = 'NDCG@7' is not allowed: metrics and topk give recall@5, recall@10"),
         ("--learner=adamm", "learner = 'adamm' is not allowed: choose adam or adamw"),
         ("--clip_grad_norm=5", "clip_grad_norm = 5 is not allowed: expected dict"),
+        ("--clip_grad_norm={'maxnorm': 5}", "clip_grad_norm = {'maxnorm': 5} is not allowed: give max_norm,"),
+        ("--clip_grad_norm={'max_norm': 0}", "give max_norm, a number > 0"),
+        ("--clip_grad_norm={'max_norm': 5, 'norm_type': 'two'}", "norm_type, a number > 0 or 'inf'"),
         ("--peer.hidden_size=wide", "hidden_size = 'wide' is not allowed: expected int"),
         ("--load_col={'inter': ['user_id', 'item_id']}", "load_col.inter = .* must hold user_id, item_id, timestamp"),
         ("positional", "argument 'positional' is not understood"),
@@ -84,6 +93,16 @@ def test_model_and_dataset_may_come_from_a_file(tmp_path):
 def test_bad_keys_and_values_are_refused(argument, message):
     with pytest.raises(ConfigError, match=message):
         MDCNSConfig("SASRec", "tiny", argv=[argument])
+
+
+def test_recboles_own_number_of_processes_is_allowed():
+    assert MDCNSConfig("SASRec", "tiny", argv=["--nproc=1"])["nproc"] == 1
+
+
+def test_models_that_read_the_right_edge_need_left_padding():
+    with pytest.raises(ConfigError, match="pad_side = 'right' is not allowed with SHAN, .*: set pad_side=left"):
+        tiny_config("SHAN")
+    assert tiny_config("SHAN", pad_side="left").peer_configs()[0]["pad_side"] == "left"
 
 
 @pytest.mark.parametrize("model", ["SASRek", "BPR", "", "a b"])
@@ -176,6 +195,13 @@ def test_numpy_scalars_do_not_reach_a_plain_config():
     assert (type(plain["learning_rate"]), type(plain["seed"])) == (float, int)
 
 
+def test_numbers_that_json_cannot_hold_are_plain_text_and_come_back():
+    config = tiny_config(clip_grad_norm={"max_norm": 5, "norm_type": np.inf}, distill_temperature=np.inf)
+    plain = json.loads(json.dumps(config.plain(), allow_nan=False))
+    assert MDCNSConfig.from_plain(plain).plain() == plain
+    assert MDCNSConfig.from_plain(plain)["distill_temperature"] == np.inf
+
+
 def test_a_plain_config_of_ml_100k_names_no_folder_of_this_machine():
     values = MDCNSConfig("SASRec", "ml-100k").plain()
     assert values["data_path"] == "dataset/"
@@ -187,6 +213,19 @@ def test_names_of_models_are_found_not_listed():
     assert not {"ItemSequenceModel", "BPR", "SequentialRecommender"} & set(model_names())
     with pytest.raises(ConfigError, match="did you mean Mamba4Rec"):
         MDCNSConfig("Mamba4Re", "tiny")
+
+
+class MyRec(GRU4Rec):
+    """A model of the user's own; no yaml names its keys."""
+
+
+def test_keys_that_only_a_model_of_ones_own_reads_are_not_passed_to_the_others():
+    config = tiny_config(f"{__name__}:MyRec", my_key=3, hidden_size=24)
+    (peer,) = config.peer_configs()
+    assert config["my_key"] == config.plain()["my_key"] == 3
+    assert "my_key" not in peer and peer["hidden_size"] == 24
+    mine, gru = tiny_config(peer_model=f"{__name__}:MyRec,GRU4Rec", **{"peer.my_key": 3}).peer_configs()
+    assert mine["my_key"] == 3 and "my_key" not in gru
 
 
 def test_several_peers_each_take_the_peer_keys_they_know():

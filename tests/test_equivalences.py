@@ -120,7 +120,7 @@ def test_exposures_come_before_the_target():
         [f"u{u}\ti{(u % 3) + t}\t{t}\n" for u in range(6) for t in range(12)] + ["far\ti20\t0\n", "far\ti25\t1\n"]
     )
     write_exposures(["u0\ti25\t6\n", "u0\ti20\t3\n", "u0\tnever heard of\t1\n", "nobody\ti20\t1\n"])
-    run = tiny_run(neg_sampler="ens", neg_num=1)
+    run = tiny_run(neg_sampler="ens", neg_num=1, topk=[10])
     run.trainer.prepare(run.train)
     strategy, data = run.trainer.strategy, run.data
     user, item = data.field2token_id["user_id"]["u0"], data.field2token_id["item_id"]

@@ -6,8 +6,9 @@ import math
 
 import pytest
 import torch
-from conftest import fit, tiny_config, tiny_run, write_inter
+from conftest import TINY, fit, tiny_config, tiny_run, write_inter
 
+from recbole_mdcns.quick_start import run_recbole_mdcns
 from recbole_mdcns.trainer import NegativeSamplingTrainer
 
 
@@ -98,3 +99,16 @@ def test_evaluation_leaves_out_common_padding_without_another_result():
     for encoder in run.trainer.encoders:
         encoder.trimmable = False
     assert run.trainer.evaluate_all(run.test) == trimmed
+
+
+OF_THE_LISTS = ["ItemCoverage", "AveragePopularity", "ShannonEntropy", "GiniIndex", "TailPercentage"]
+
+
+@pytest.mark.parametrize("metrics", [*([name] for name in OF_THE_LISTS), ["NDCG", *OF_THE_LISTS]])
+def test_metrics_of_the_ranked_lists_work_through_a_run(metrics):
+    keys = {**TINY, "metrics": metrics, "topk": [3], "valid_metric": f"{metrics[0]}@3", "evaluate_peers": True}
+    record = run_recbole_mdcns("SASRec", "tiny", config_dict={**keys, "peer_model": "GRU4Rec"})["record"]
+    for results in record["test"], record["valid"], record["epochs"][-1]["valid_peers"]:
+        assert all(set(result) == {f"{name.lower()}@3" for name in metrics} for result in results.values())
+    coverage = record["test"]["self"].get("itemcoverage@3")
+    assert coverage is None or 3 / 31 <= coverage <= 30 / 31  # with the padding, RecBole counts 31 items

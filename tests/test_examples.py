@@ -31,14 +31,17 @@ def test_a_model_of_ones_own_is_self_or_peer(models, window, peer_window):
     assert record["epochs"][-1]["loss"] < record["epochs"][0]["loss"]
 
 
-def test_a_sampler_of_ones_own():
+@pytest.mark.parametrize(("temperature", "found"), [([], 0.5), (["--softened_temperature=2.0"], 2.0)])
+def test_a_sampler_of_ones_own(temperature, found):
     env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "examples" / "own_sampler")}
     keys = ["--model=SASRec", "--neg_sampler=softened:Softened", "--dataset=tiny", *KEYS, "--result_file=r.json"]
+    keys += temperature
     done = subprocess.run(
         [sys.executable, str(ROOT / "run_recbole_mdcns.py"), *keys], env=env, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     record = json.loads(Path("r.json").read_text())
     assert record["config"]["neg_sampler"] == "softened:Softened" and record["peer_model"] is None
+    assert record["config"]["softened_temperature"] == found
     assert list(record["epochs"][-1]["parts"]) == ["self/softened"]
     assert record["epochs"][-1]["loss"] < record["epochs"][0]["loss"]

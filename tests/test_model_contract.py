@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-from conftest import cycle_lines, same, states, tiny_config, tiny_run, write_inter
+from conftest import cycle_lines, fit, same, states, tiny_config, tiny_run, write_inter
 from recbole.data.transform import construct_transform
 
+from recbole_mdcns.checks import LEFT_PADDED
 from recbole_mdcns.data.batch import Sequences
 from recbole_mdcns.data.batching import TargetLoader
 from recbole_mdcns.data.load import load_splits
@@ -12,6 +13,7 @@ from recbole_mdcns.errors import UserError
 from recbole_mdcns.losses import bce
 from recbole_mdcns.model.encoder import FullRankingEncoder, InnerProductEncoder, full_ranking, make_encoder
 from recbole_mdcns.model.item_sequence import ItemSequenceModel
+from recbole_mdcns.model.measuring import measuring
 from recbole_mdcns.model.registry import model_names
 from recbole_mdcns.model.selftest import is_causal, is_trimmable, measured_encoder
 from recbole_mdcns.quick_start import build_model
@@ -37,6 +39,10 @@ SLOW = {
 }  # fmt: skip
 
 
+def padding(name):
+    return {"pad_side": "left" if name in LEFT_PADDED else "right"}
+
+
 @pytest.fixture(autouse=True)
 def more_users():
     write_inter(cycle_lines(user_num=200, item_num=150, length=8))
@@ -45,8 +51,7 @@ def more_users():
 @pytest.mark.parametrize("name", SUPPORTED)
 class TestEveryModel:
     def encoder(self, name):
-        # SHAN trains on rows turned round, which RecBole's own prediction forgets: left padding is what it knows.
-        config = tiny_config(name, neg_candidate_num=5, pad_side="left" if name == "SHAN" else "right")
+        config = tiny_config(name, neg_candidate_num=5, **padding(name))
         _, splits = load_splits(config)
         self.data = data = splits["train"]._dataset
         torch.manual_seed(0)
@@ -84,7 +89,7 @@ class TestEveryModel:
         assert theirs <= reached
 
     def test_learns_a_known_next_item_as_self_and_as_peer_and_survives_saving(self, name):
-        keys = {**SMALL, "peer_model": name, **SLOW.get(name, {})}
+        keys = {**SMALL, "peer_model": name, **padding(name), **SLOW.get(name, {})}
         run = tiny_run(name, **keys)
         run.trainer.fit(run.train, run.valid, verbose=False)
         run.trainer.load_best()
@@ -100,7 +105,7 @@ class TestEveryModel:
     def test_is_deterministic_under_a_seed(self, name):
         ends = []
         for _ in range(2):
-            run = tiny_run(name, peer_model=name, **{**SMALL, "epochs": 1})
+            run = tiny_run(name, peer_model=name, **{**SMALL, **padding(name), "epochs": 1})
             run.trainer.fit(run.train, None, verbose=False, saved=False)
             ends.append(states(run.trainer))
         assert same(*ends)
@@ -130,8 +135,8 @@ class TestEveryModel:
 
     @pytest.mark.parametrize("mode", ["bucket", "user"])
     def test_every_batching_gives_every_target_the_same_loss(self, name, mode):
-        if name == "SHAN":
-            pytest.skip("SHAN needs left padding, which goes with row batches alone")
+        if name in LEFT_PADDED:
+            pytest.skip("left padding goes with row batches alone")
         encoder, _, _ = self.encoder(name)
         encoder = measured_encoder(encoder.model.eval(), encoder.config)
         found = {}
@@ -177,10 +182,39 @@ def test_inner_products_are_found_by_measuring():
     assert kinds == {"SASRec": InnerProductEncoder, "HGN": InnerProductEncoder, "TransRec": FullRankingEncoder}
 
 
-def test_the_measurement_leaves_mode_and_random_numbers_alone():
+class Biased(ItemSequenceModel):
+    """Inner products times a scale that begins at one, plus a bias that begins at zero."""
+
+    def __init__(self, config, dataset):
+        super().__init__(config, dataset)
+        self.scale = torch.nn.Parameter(torch.ones(1))
+        self.bias = torch.nn.Parameter(torch.zeros(self.n_items))
+        self.apply(self._init_weights)
+
+    def forward(self, item_seq, item_seq_len):
+        return self.gather_indexes(self.item_embedding(item_seq), item_seq_len - 1)
+
+    def full_sort_predict(self, interaction):
+        scores = super().full_sort_predict(interaction)
+        return self.scale * scores + self.bias
+
+
+@pytest.mark.parametrize("keys", [{"neg_sampler": "dns"}, {"ranking_loss": "CE"}])
+def test_a_bias_that_begins_at_zero_is_trained(keys):
+    run = tiny_run(f"{__name__}:Biased", initializer_range=0.02, epochs=1, **keys)
+    fit(run, saved=False)
+    assert isinstance(run.trainer.encoders[0], FullRankingEncoder)
+    assert run.trainer.model.bias.abs().max() > 0 and run.trainer.model.scale != 1
+
+
+def test_the_measurement_leaves_weights_mode_and_random_numbers_alone():
     run = tiny_run(neg_sampler="rns")
     run.trainer.model.train()
-    before = torch.get_rng_state()
-    make_encoder(run.trainer.model, run.config)
+    weights, random = states(run.trainer), torch.get_rng_state()
+    with measuring(run.trainer.model):
+        moved = run.trainer.model.item_embedding.weight != weights[0]["item_embedding.weight"]
+        assert moved[1:].all() and not moved[0].any()
+    measured_encoder(run.trainer.model, run.config)
     assert run.trainer.model.training
-    assert torch.equal(before, torch.get_rng_state())
+    assert same(weights, states(run.trainer))
+    assert torch.equal(random, torch.get_rng_state())

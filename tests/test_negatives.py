@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import states, tiny_config, tiny_run
+from conftest import HEADER, states, tiny_config, tiny_run
 
 from recbole_mdcns.data.batching import TargetLoader
+from recbole_mdcns.data.exposure import read_exposures
 from recbole_mdcns.errors import ConfigError, DataError
 from recbole_mdcns.negatives import STRATEGIES, ScoredPool, resolve_strategy
 from recbole_mdcns.negatives.mdcns import MDCNS
@@ -24,7 +25,7 @@ NAMES = [name for name in STRATEGIES if name != "none"]
 
 def write_exposures(lines=None):
     shown = lines or [f"u{user}\ti{(user * 7 + t * 3) % 30}\t{t}\n" for user in range(40) for t in range(12)]
-    Path("data/tiny/tiny.exposed").write_text("user_id:token\titem_id:token\ttimestamp:float\n" + "".join(shown))
+    Path("data/tiny/tiny.exposed").write_text(HEADER + "".join(shown))
 
 
 def prepared(name, **keys):
@@ -191,17 +192,38 @@ def test_strategies_are_named_or_imported():
         tiny_config(neg_sampler="pathlib:Path")
 
 
-def test_exposures_must_exist_and_be_well_formed():
+def test_exposures_must_exist():
     with pytest.raises(DataError, match=r"tiny\.exposed does not exist"):
         run = tiny_run(neg_sampler="ens")
         run.trainer.prepare(run.train)
-    write_exposures(["u1\ti1\tnever\n"])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (HEADER + "u1\ti1\tnever\n", r"tiny\.exposed, line 2: timestamp = 'never' is not a number"),
+        (HEADER + "u1\ti1\t1e9\nstranger\ti1\t1\n", "none of the 360 targets has .*, of 1 exposures of known"),
+        ("user_id:token\titem_id:token\nu1\ti1\n", r"tiny\.exposed, line 1: column timestamp is missing"),
+        (HEADER + "u1\ti1\t1\nu1\ti2\n", r"tiny\.exposed, line 3: expected 3 columns"),
+        (HEADER + "u1\ti1\t1\nu1\ti2\t2\t9\n", r"tiny\.exposed, line 3: expected 3 columns"),
+        ("", r"tiny\.exposed, line 1: column '' is not name:type"),
+        (HEADER + "u\udcff1\ti1\t1\n", r"tiny\.exposed.*: not utf-8 text; set the key encoding"),
+    ],
+)
+def test_malformed_exposures_are_refused_with_their_place(content, message):
+    Path("data/tiny/tiny.exposed").write_text(content, errors="surrogateescape")
     run = tiny_run(neg_sampler="ens")
-    with pytest.raises(DataError, match="line 2: timestamp 'never' is not a number"):
+    with pytest.raises(DataError, match=message):
         run.trainer.prepare(run.train)
-    write_exposures(["u1\ti1\t1e9\n", "stranger\ti1\t1\n"])
-    with pytest.raises(DataError, match="none of the 360 targets has an exposure before it, of 1 exposures of known"):
-        run.trainer.prepare(run.train)
-    Path("data/tiny/tiny.exposed").write_text("user_id:token\titem_id:token\nu1\ti1\n")
-    with pytest.raises(DataError, match="has no column 'timestamp': expected user_id, item_id, timestamp"):
-        run.trainer.prepare(run.train)
+
+
+def test_exposures_are_read_as_interactions_are():
+    """Quotes are text, and ``encoding`` holds."""
+    inter = [f"ü{user}\ti{(user * 3 + step) % 30}\t{step}\n" for user in range(9) for step in range(9)]
+    shown = [f"ü{user}\ti{user}\t3\n" for user in range(9)]
+    for mark in (2, 5):
+        shown[mark] = shown[mark].replace("i", '"i')
+    for name, lines in (("inter", inter), ("exposed", shown)):
+        Path(f"data/tiny/tiny.{name}").write_text(HEADER + "".join(lines), encoding="latin-1")
+    items, *_ = read_exposures(tiny_run(neg_sampler="ens", encoding="latin-1").data)
+    assert len(items) == 7

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import torch
-from conftest import cycle_lines, tiny_run, write_inter
+from conftest import HEADER, cycle_lines, tiny_run, write_inter
 from torch.utils._python_dispatch import TorchDispatchMode
 
 #: Operators whose result has a size or a value that the host must read.
@@ -66,6 +67,18 @@ def test_other_backbones_read_nothing(model):
 )  # fmt: skip
 def test_baselines_read_nothing(keys):
     assert not reads_of_an_epoch(**keys)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [{"neg_sampler": "pns"}, {"neg_sampler": "in_batch"}, {"neg_sampler": "ens"}, {"ranking_loss": "SCE"},
+     {"neg_sampler": "adasir", "adasir_sample_num": 5, "adasir_pool_num": 2, "adasir_proposal": "popularity"},
+     {"lazy_items": True}],
+)  # fmt: skip
+def test_what_reads_after_all_is_known(keys):
+    """The exceptions that the changelog names."""
+    Path("data/tiny/tiny.exposed").write_text(HEADER + "".join(f"u{user}\ti{user}\t3\n" for user in range(40)))
+    assert reads_of_an_epoch(**keys)
 
 
 def test_what_reads_is_found():

@@ -84,7 +84,13 @@ def test_datasets_know_what_the_released_runs_did_otherwise():
         ({"split_ratio": ["most", "some", "few"]}, "three numbers"),
         ({"protocol": "mine"}, "protocol = 'mine' is not allowed: choose leave_one_out or paper"),
         ({"eval_prefixes": "first"}, "choose last or all"),
-        ({"eval_args": {"split": {"RS": [0.8, 0.1, 0.1]}}}, "eval_args.split = .* is not used under protocol paper"),
+        ({"eval_args": {"split": {"RS": [0.8, 0.1, 0.1]}}}, "eval_args.split = .* is not allowed: .* under paper"),
+        (
+            {"protocol": "leave_one_out", "eval_args": {"split": {"RS": [0.8, 0.1, 0.1]}}},
+            r"eval_args.split = {'RS': .* is not allowed: it is {'LS': 'valid_and_test'} under protocol leave_one_out",
+        ),
+        ({"protocol": "leave_one_out", "eval_args": {"split": {"LS": "valid_only"}}}, "eval_args.split = .*valid_only"),
+        ({"eval_args": "full"}, "eval_args = 'full' is not allowed: expected dict"),
         ({"protocol": "leave_one_out", "split_seed": 7}, "split_seed = 7 is not used under protocol leave_one_out"),
     ],
 )
@@ -123,7 +129,17 @@ def test_users_that_a_split_file_leaves_out_are_neither_trained_nor_evaluated(ca
     assert "split_file split.tsv leaves 31 users out" in caplog.text
 
 
+def test_what_eval_args_leave_out_is_the_protocols():
+    config = tiny_config(eval_args={"mode": {"valid": "full", "test": "full"}})
+    assert config["eval_args"] == tiny_config()["eval_args"]
+    _, parts = parts_of(eval_args={"group_by": "user"})
+    assert {name: len(part) for name, part in parts.items()} == {"train": 360, "valid": 40, "test": 40}
+
+
 def test_a_part_without_rows_is_refused():
+    write_inter([f"u{user}\ti{item}\t{item}\n" for user in range(5) for item in range(3)], "short")
+    with pytest.raises(DataError, match="'valid': 0.*: each part needs one .leave_one_out .* four interactions"):
+        load_splits(tiny_config(dataset="short"))
     with pytest.raises(DataError, match="splits into rows .*'test': 0}: each part needs one .see split_ratio"):
         load_splits(tiny_config(**{**PAPER, "split_ratio": [0.9, 0.1, 0]}))
 

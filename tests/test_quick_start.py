@@ -87,6 +87,14 @@ def test_an_unwritable_result_file_is_refused_before_training():
     assert not Path("saved").exists()
 
 
+@pytest.mark.parametrize("folder", ["afile", "afile/below", 5])
+def test_a_checkpoint_dir_that_cannot_be_made_is_refused_before_training(folder):
+    Path("afile").touch()
+    with pytest.raises(ConfigError, match=f"checkpoint_dir = {folder!r} cannot be written to: give a writable folder"):
+        run(checkpoint_dir=folder)
+    assert not Path("log").exists()
+
+
 def test_resume_by_key_gives_the_numbers_of_an_uninterrupted_run():
     whole = run(epochs=4)
     run(epochs=2, seed=2020)

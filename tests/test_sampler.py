@@ -140,7 +140,7 @@ def test_there_are_as_many_draws_as_needed_and_no_more():
 
 def test_too_large_a_pool_is_refused_before_training_and_names_user_and_limit():
     write_inter([f"u{u}\ti{i}\t{i}\n" for u in range(3) for i in range(6)] + ["far\tx\t1\n", "far\ty\t2\n"], "small")
-    run = tiny_run(dataset="small", neg_candidate_num=7)
+    run = tiny_run(dataset="small", neg_candidate_num=7, topk=[5], valid_metric="NDCG@5")
     with pytest.raises(ConfigError, match="neg_candidate_num = 7 .* user u0 has 4 of 8 items left"):
         run.trainer.fit(run.train, run.valid)
     assert run.trainer.history == []

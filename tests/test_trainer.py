@@ -119,8 +119,10 @@ def test_a_loss_that_explodes_ends_in_one_sentence(keys):
         fit(run, saved=False)
 
 
-def test_clipping_bounds_the_gradient():
-    run = tiny_run(epochs=1, clip_grad_norm={"max_norm": 1e-8}, learner="sgd", learning_rate=1.0)
+@pytest.mark.parametrize("norm_type", [2, "inf"])
+def test_clipping_bounds_the_gradient(norm_type):
+    clip = {"max_norm": 1e-8, "norm_type": norm_type}
+    run = tiny_run(epochs=1, clip_grad_norm=clip, learner="sgd", learning_rate=1.0)
     before = states(run.trainer)
     fit(run, saved=False)
     for old, new in zip(before, states(run.trainer)):

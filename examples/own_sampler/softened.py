@@ -1,11 +1,13 @@
-"""A negative sampler of one's own: a candidate drawn with probability softmax(score / temperature).
+r"""A negative sampler of one's own: a candidate drawn with probability softmax(score / temperature).
 
     cd examples/own_sampler
-    python ../../run_recbole_mdcns.py --model=SASRec --dataset=ml-100k --neg_sampler=softened:Softened
+    python ../../run_recbole_mdcns.py --model=SASRec --dataset=ml-100k --neg_sampler=softened:Softened \
+        --softened_temperature=1
 
 The trainer hands over a ``ScoredPool``: the targets and their histories, N candidate ids per target, and for each
 model its encodings and scores, with gradient. What comes back are the scores of the K negatives, taken from the
 pool's so that the gradient reaches them, and the weights of their losses. A choice must not carry a gradient.
+Its key is in ``Softened.yaml`` beside this file.
 """
 
 from recbole_mdcns.negatives import Negatives, NegativeStrategy, ScoredPool
@@ -15,7 +17,10 @@ class Softened(NegativeStrategy):
     """One candidate per target; the higher the model scores it, the likelier."""
 
     views = ("softened",)
-    temperature = 0.5
+
+    def __init__(self, config, device):
+        super().__init__(config, device)
+        self.temperature = config["softened_temperature"]
 
     def choose(self, pool: ScoredPool) -> Negatives:
         """Draw one column of each row."""

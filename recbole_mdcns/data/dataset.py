@@ -185,19 +185,8 @@ class HistoryDataset(SequentialDataset):
         return parts
 
     def leave_one_out(self, group_by: str, leave_one_mode: str) -> list[HistoryDataset]:
-        """Split rows as RecBole's method of this name, without a Python loop over rows."""
-        users = self.inter_feat[group_by].numpy()
-        none = np.empty(0, dtype=np.int64)
-        if leave_one_mode == "valid_and_test":
-            parts = split.leave_one_out(users, 2)
-        elif leave_one_mode == "valid_only":
-            parts = [*split.leave_one_out(users, 1), none]
-        elif leave_one_mode == "test_only":
-            train, test = split.leave_one_out(users, 1)
-            parts = [train, none, test]
-        else:
-            allowed = "choose valid_and_test, valid_only or test_only"
-            raise DataError(f"eval_args.split.LS = {leave_one_mode!r} is not allowed: {allowed}")
+        """Split rows as RecBole's method of this name in mode ``valid_and_test``, without a Python loop over rows."""
+        parts = split.leave_one_out(self.inter_feat[group_by].numpy())
         self._drop_unused_col()
         return [self._part(rows) for rows in parts]
 

@@ -9,6 +9,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from recbole_mdcns.data.atomic import read_inter
+from recbole_mdcns.data.check import Layout, check_header
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.errors import DataError
 
@@ -26,7 +28,7 @@ def read_exposures(dataset: HistoryDataset) -> tuple[Tensor, Tensor, Tensor]:
         how many of them came before the target, each of shape [T].
 
     Raises:
-        DataError: There is no such file, or a column or a time in it is missing or malformed.
+        DataError: There is no such file, or it is malformed.
     """
     config = dataset.config
     path = Path(config["exposure_file"] or Path(dataset.dataset_path) / f"{dataset.dataset_name}.exposed")
@@ -36,20 +38,16 @@ def read_exposures(dataset: HistoryDataset) -> tuple[Tensor, Tensor, Tensor]:
             "time columns there as in the .inter file, or set exposure_file (KuaiRand's raw logs have exposures; the "
             "other datasets of the paper have none)"
         )
-    table = pd.read_csv(path, sep=config["field_separator"], dtype=str, keep_default_na=False, encoding="utf-8")
-    table.columns = [str(name).partition(":")[0] for name in table.columns]
-    fields = (dataset.uid_field, dataset.iid_field, dataset.time_field)
-    missing = [name for name in fields if name not in table]
-    if missing:
-        raise DataError(f"{path} has no column {missing[0]!r}: expected {', '.join(fields)}")
-    time = pd.to_numeric(table[dataset.time_field], errors="coerce").to_numpy(np.float64)
-    if not np.isfinite(time).all():
-        line = int(np.flatnonzero(~np.isfinite(time))[0])
-        found = table[dataset.time_field].iloc[line]
-        raise DataError(f"{path}, line {line + 2}: {dataset.time_field} {found!r} is not a number")
-    user, item = (table[name].map(dataset.field2token_id[name]).to_numpy(np.float64) for name in fields[:2])
+    layout = Layout.of(config)
+    table = read_inter(path, layout, check_header(path, layout), set(layout.needed))
+    user, item = (_ids(table[name], dataset.field2token_id[name]) for name in (dataset.uid_field, dataset.iid_field))
     known = ~np.isnan(user) & ~np.isnan(item)
+    time = table[dataset.time_field].to_numpy()
     return _by_target(dataset, user[known].astype(np.int64), item[known].astype(np.int64), time[known])
+
+
+def _ids(tokens: pd.Series, id_of: dict[str, int]) -> np.ndarray:
+    return tokens.cat.categories.map(id_of).to_numpy(np.float64)[tokens.cat.codes]
 
 
 def _by_target(

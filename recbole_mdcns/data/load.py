@@ -66,8 +66,9 @@ def split_dataset(config: Config, dataset: HistoryDataset) -> dict[str, Abstract
     parts = {name: loader._dataset for name, loader in splits.items()}
     rows = {name: len(part) for name, part in parts.items()}
     if not all(rows.values()):
-        key = "eval_args" if config["protocol"] == "leave_one_out" else "split_ratio or split_file"
-        raise DataError(f"dataset {config['dataset']!r} splits into rows {rows}: each part needs one (see {key})")
+        leave_one_out = "leave_one_out takes one for each from users with four interactions"
+        hint = leave_one_out if config["protocol"] == "leave_one_out" else "see split_ratio or split_file"
+        raise DataError(f"dataset {config['dataset']!r} splits into rows {rows}: each part needs one ({hint})")
     dataset.report(_unexpected(dataset) + _only_evaluated(**parts))
     return splits
 

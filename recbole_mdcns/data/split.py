@@ -14,17 +14,16 @@ PARTS = ("train", "valid", "test")
 _HEADER = "user_id:token\tpart:token"
 
 
-def leave_one_out(users: np.ndarray, part_num: int) -> list[np.ndarray]:
-    """Take the last rows of every user apart, as RecBole's ``LS`` does.
+def leave_one_out(users: np.ndarray) -> list[np.ndarray]:
+    """Take the last two rows of every user apart, as RecBole's ``LS: valid_and_test`` does.
 
-    A user keeps at least one row to train on; with fewer rows than parts, the later parts come first.
+    A user keeps at least one row to train on; one with two rows gives the other to the test.
 
     Args:
         users: User of each row, the rows of a user in the order of time, shape [rows].
-        part_num: How many rows to take apart, 1 or 2.
 
     Returns:
-        Row numbers of the training part and of each further part, in the order of the rows.
+        Row numbers of the parts for training, validation and test, in the order of the rows.
     """
     order = np.argsort(users, kind="stable")
     _, first, count = np.unique(users[order], return_index=True, return_counts=True)
@@ -32,9 +31,9 @@ def leave_one_out(users: np.ndarray, part_num: int) -> list[np.ndarray]:
     from_end[order] = np.repeat(first + count, count) - 1 - np.arange(len(users))
     rows_of_user = np.empty(len(users), dtype=np.int64)
     rows_of_user[order] = np.repeat(count, count)
-    taken = np.minimum(part_num, rows_of_user - 1)
+    taken = np.minimum(2, rows_of_user - 1)
     parts = [np.flatnonzero(from_end >= taken)]
-    return parts + [np.flatnonzero((from_end == back) & (from_end < taken)) for back in reversed(range(part_num))]
+    return parts + [np.flatnonzero((from_end == back) & (from_end < taken)) for back in (1, 0)]
 
 
 def split_users(users: Sequence[str], ratio: Sequence[float], seed: int) -> dict[str, list[str]]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from recbole.data.interaction import Interaction
 from recbole.evaluator import Collector
+from recbole.evaluator.collector import DataStruct
 from torch import Tensor
 
 #: What other metrics than those of the top K ask for.
@@ -40,6 +41,17 @@ class RankCollector(Collector):
             hits[tied, :-1] = (order == target[tied]).long()
         hits[:, -1] = 1  # number of targets
         self.data_struct.update_tensor("rec.topk", hits)
+
+    def get_data_struct(self) -> DataStruct:
+        """Return what was collected; RecBole's own way counts on tensors, which numbers of the data are not."""
+        numbers = {name: value for name, value in self.data_struct._data_dict.items() if not isinstance(value, Tensor)}
+        for name in numbers:
+            del self.data_struct[name]
+        collected = super().get_data_struct()
+        for name, value in numbers.items():
+            self.data_struct.set(name, value)
+            collected.set(name, value)
+        return collected
 
 
 def _count(compare: Callable[..., Tensor], scores: Tensor, own: Tensor) -> Tensor:

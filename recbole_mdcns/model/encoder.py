@@ -14,6 +14,7 @@ from torch import Tensor
 
 from recbole_mdcns.data.batch import Passes, Sequences, TargetBatch
 from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.model.measuring import alike, measuring, random_sequences
 from recbole_mdcns.scoring import pool_scores
 
 #: What RecBole's models call the arguments of their ``forward``.
@@ -215,19 +216,16 @@ def make_encoder(model: SequentialRecommender, config: Config, role: str = "self
     """Find out, on random histories, how a model scores items, and return the encoder that does the same.
 
     Args:
-        model: The model, as RecBole builds it; its mode and all random generators stay as they are.
+        model: The model, as RecBole builds it; its weights, its mode and all random generators stay as they are.
         config: The configuration that it was built from.
         role: ``self`` or ``peer``.
 
     Raises:
         ConfigError: The model needs more than users and items, or does not rank all items.
     """
-    device = next(model.parameters()).device
-    sequences = random_sequences(model, device)
-    was_training = model.training
-    model.eval()
+    sequences = random_sequences(model)
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        with measuring(model):
             scores = full_ranking(model, sequences)
             table = _inner_product_table(model, sequences, scores)
     except _REFUSALS as error:
@@ -235,25 +233,12 @@ def make_encoder(model: SequentialRecommender, config: Config, role: str = "self
             f"{type(model).__name__} cannot be the {role} model: it does not rank items by users and histories alone "
             f"({error})"
         ) from error
-    finally:
-        model.train(was_training)
     if table is not None:
         return InnerProductEncoder(model, config, role, table)
     probabilities = bool((scores >= 0).all()) and torch.allclose(
         scores.sum(1), torch.ones_like(scores[:, 0]), atol=1e-3
     )
     return FullRankingEncoder(model, config, role, probabilities)
-
-
-def random_sequences(model: SequentialRecommender, device: torch.device) -> Sequences:
-    """Return random histories of random lengths for a model's window, the same at every call."""
-    generator = torch.Generator().manual_seed(0)
-    width, row_num = model.max_seq_length, 4
-    items = torch.randint(1, model.n_items, (row_num, width), generator=generator)
-    length = torch.randint(1, width + 1, (row_num,), generator=generator)
-    items = items * (torch.arange(width) < length[:, None])
-    users = torch.ones(row_num, dtype=torch.int64)
-    return Sequences(users.to(device), items.to(device), length.to(device))
 
 
 def _inner_product_table(
@@ -269,6 +254,6 @@ def _inner_product_table(
     for module in model.modules():
         if isinstance(module, torch.nn.Embedding) and state.shape[1:] == (module.embedding_dim,):
             table = module.weight[: scores.size(1)]
-            if len(table) == scores.size(1) and torch.allclose(F.linear(state, table), scores, rtol=1e-4, atol=1e-5):
+            if alike(F.linear(state, table), scores):
                 return module
     return None

@@ -1,23 +1,21 @@
 """What a model can do, measured on itself: is it causal, and may padding be cut off?
 
-No list of names: both answers come from running the model on random histories, in evaluation mode. What a model does to
-its state in training mode alone, after it has gathered it, is not seen by them: dropout there would be lost in passes.
+No list of names: both answers come from running the model on random histories, in evaluation mode and with noise on its
+weights. What a model does to its state in training mode alone, after it has gathered it, is not seen by them: dropout
+there would be lost in passes.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 from recbole.config import Config
 from recbole.model.abstract_recommender import SequentialRecommender
 
-from recbole_mdcns.model.encoder import Encoder, make_encoder, random_sequences
-
-#: Two ways to the same state may differ by this much in float32.
-RELATIVE, ABSOLUTE = 1e-4, 1e-5
+from recbole_mdcns.model.encoder import Encoder, make_encoder
+from recbole_mdcns.model.measuring import alike, measuring, random_sequences
 
 
 def measured_encoder(model: SequentialRecommender, config: Config, role: str = "self") -> Encoder:
@@ -51,11 +49,11 @@ def fastest_mode(encoders: Sequence[Encoder]) -> str:
 
 def is_trimmable(encoder: Encoder) -> bool:
     """Tell whether columns that are padding in every row may be cut off without changing an encoding."""
-    sequences = random_sequences(encoder.model, next(encoder.model.parameters()).device)
+    sequences = random_sequences(encoder.model)
     width = sequences.item_seq.size(1)
     if width < 2:
         return False
-    with _evaluating(encoder):
+    with measuring(encoder.model):
         for short_width in range(1, width):
             length = sequences.item_length.clamp(max=short_width)
             inside = torch.arange(width, device=length.device) < length[:, None]
@@ -65,17 +63,17 @@ def is_trimmable(encoder: Encoder) -> bool:
                 short = encoder.encode_sequences(replace(padded, item_seq=padded.item_seq[:, :short_width]))
             except (RuntimeError, ValueError, IndexError):
                 return False
-            if short.shape != whole.shape or not torch.allclose(short, whole, RELATIVE, ABSOLUTE):
+            if not alike(short, whole):
                 return False
     return True
 
 
 def is_causal(encoder: Encoder) -> bool:
     """Tell whether the state inside a longer pass is the encoding of the prefix that ends there."""
-    some = random_sequences(encoder.model, next(encoder.model.parameters()).device)
+    some = random_sequences(encoder.model)
     width = some.item_seq.size(1)
     full = replace(some, item_seq=some.item_seq.clamp(min=1), item_length=torch.full_like(some.item_length, width))
-    with _evaluating(encoder):
+    with measuring(encoder.model):
         states = encoder.position_states(full)
         if states is None:
             return False
@@ -84,17 +82,6 @@ def is_causal(encoder: Encoder) -> bool:
             prefix = replace(
                 full, item_seq=full.item_seq * inside, item_length=torch.full_like(full.item_length, length)
             )
-            if not torch.allclose(encoder.encode_sequences(prefix), states[:, length - 1], RELATIVE, ABSOLUTE):
+            if not alike(encoder.encode_sequences(prefix), states[:, length - 1]):
                 return False
     return True
-
-
-@contextlib.contextmanager
-def _evaluating(encoder: Encoder) -> Iterator[None]:
-    was_training = encoder.model.training
-    encoder.model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        encoder.model.train(was_training)

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from tqdm import tqdm
 
+from recbole_mdcns.checks import check_cutoffs
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.batching import TargetLoader
@@ -39,11 +40,15 @@ class NegativeSamplingTrainer(ResumableTrainer):
         config: The run.
         model: The self model, on ``config["device"]``.
 
+    Raises:
+        ConfigError: A cut-off of ``topk`` is beyond the catalogue.
+
     Attributes:
         places: Of the rows evaluated last, by role; see :class:`PlainEvaluator`.
     """
 
     def __init__(self, config: MDCNSConfig, model: SequentialRecommender):
+        check_cutoffs(config["topk"], model.n_items - 1)
         super().__init__(config, model)
         self.strategy = resolve_strategy(config["neg_sampler"])(config, self.device)
         self.objective = NegativesLoss(config, model.n_items - 1)

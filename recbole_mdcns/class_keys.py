@@ -1,0 +1,38 @@
+"""The yaml files that go with a model or a strategy: RecBole's, ours, and those beside the user's own classes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from recbole_mdcns.yaml_files import properties_dir, read_yaml, recbole_properties_dir
+
+
+def is_known(cls: type) -> bool:
+    """Tell whether a class is RecBole's or ours."""
+    return cls.__module__.split(".")[0] in ("recbole", "recbole_mdcns")
+
+
+def yaml_beside(cls: type) -> list[Path]:
+    """Return ``<Class>.yaml`` beside the module of a class of the user's own, where there is one."""
+    module_file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    if not module_file or is_known(cls):
+        return []
+    path = Path(module_file).with_name(f"{cls.__name__}.yaml")
+    return [path] if path.is_file() else []
+
+
+def model_yamls(model_class: type) -> list[Path]:
+    """Return our yaml files of a model: in properties/, and beside the user's own module."""
+    return [*_of_name(properties_dir(), model_class), *yaml_beside(model_class)]
+
+
+def model_keys(model_class: type) -> set[str]:
+    """Return the keys that the yaml files of a model name."""
+    files = [*_of_name(recbole_properties_dir(), model_class), *model_yamls(model_class)]
+    return {key for path in files for key in read_yaml(path)} - {"loss_type", "train_neg_sample_args"}
+
+
+def _of_name(properties: Path, model_class: type) -> list[Path]:
+    path = properties / "model" / f"{model_class.__name__}.yaml"
+    return [path] if path.is_file() else []

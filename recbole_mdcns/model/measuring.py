@@ -1,0 +1,64 @@
+"""How a model is measured: on random histories, in evaluation mode, with weights away from where they begin."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+from recbole.model.abstract_recommender import SequentialRecommender
+from torch import Tensor
+
+from recbole_mdcns.data.batch import Sequences
+
+#: Two ways to the same numbers may differ by this share of the largest of them in float32.
+TOLERANCE = 1e-4
+#: Deviation of the noise on every weight.
+NOISE = 0.1
+
+
+@contextlib.contextmanager
+def measuring(model: SequentialRecommender) -> Iterator[None]:
+    """Put a model into evaluation mode, without gradients and with noise on its weights.
+
+    A bias that begins at zero, or a scale that begins at one, shows only with noise. Padding rows of embeddings get
+    none. Afterwards weights and mode are what they were; random generators are left alone.
+    """
+    device = next(model.parameters()).device
+    generator = torch.Generator().manual_seed(0)
+    weights = {weight: weight.detach().clone() for weight in model.parameters() if weight.is_floating_point()}
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            for weight in weights:
+                weight.add_(torch.randn(weight.shape, generator=generator).to(weight), alpha=NOISE)
+            for module in model.modules():
+                if isinstance(module, torch.nn.Embedding) and module.padding_idx is not None:
+                    row = module.padding_idx
+                    module.weight[row] = weights[module.weight][row]
+            yield
+    finally:
+        with torch.no_grad():
+            for weight, before in weights.items():
+                weight.copy_(before)
+        model.train(was_training)
+
+
+def alike(found: Tensor, expected: Tensor) -> bool:
+    """Tell whether two ways gave the same numbers, up to rounding at the scale of these."""
+    if found.shape != expected.shape:
+        return False
+    return bool((found - expected).abs().max() <= TOLERANCE * expected.abs().max())
+
+
+def random_sequences(model: SequentialRecommender) -> Sequences:
+    """Return random histories of random lengths for a model's window, on its device, the same at every call."""
+    device = next(model.parameters()).device
+    generator = torch.Generator().manual_seed(0)
+    width, row_num = model.max_seq_length, 4
+    items = torch.randint(1, model.n_items, (row_num, width), generator=generator)
+    length = torch.randint(1, width + 1, (row_num,), generator=generator)
+    items = items * (torch.arange(width) < length[:, None])
+    users = torch.ones(row_num, dtype=torch.int64)
+    return Sequences(users.to(device), items.to(device), length.to(device))
