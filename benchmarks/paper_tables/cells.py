@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,37 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from paper_tables.gains import Gain, set_gains
 from paper_tables.layout import METHODS, ROLES, Row, printed, released_ranges
-from paper_tables.significance import bootstrap, holm, paired_t, values_of_users
+from paper_tables.significance import values_of_users
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.tuning.grid import Cell
 from recbole_mdcns.tuning.select import by_cell, choose, common_seeds
 
 Record = dict[str, Any]
 Budget = tuple[int, int]
-
-
-@dataclass
-class Gain:
-    """MDCNS against another line of its block, on one metric, over the seeds that both have.
-
-    Attributes:
-        baseline: The other line.
-        relative: How much higher the mean is, as a part of the baseline's.
-        seeds: How many both have.
-        p_seeds: Of the paired t-test over seeds; None for fewer than two.
-        p_users: Of the paired t-test over users, the mean over seeds of each; None without places in the records.
-        interval: Of the mean difference over users, bootstrap, 95 %.
-        corrected: The p over users after Holm's correction over the blocks of the table.
-    """
-
-    baseline: Line
-    relative: float
-    seeds: int
-    p_seeds: float | None = None
-    p_users: float | None = None
-    interval: tuple[float, float] | None = None
-    corrected: float | None = None
 
 
 @dataclass
@@ -192,20 +169,7 @@ def fill(rows: Sequence[Row], records: Sequence[Record], metrics: Sequence[str])
     for line in lines:
         block = [other for other in lines if other.row.block == line.row.block and other.is_compared]
         line.block_seeds = sorted({seed for other in block for seed in other.runs})
-        if line.row.is_ours and line.is_compared:
-            rivals = [other for other in block if not other.row.is_ours]
-            for metric in metrics:
-                best = max(rivals, key=lambda rival: (not rival.row.is_extra, rival.mean(metric)), default=None)
-                if best and not best.row.is_extra:
-                    _add_gain(line.gains, metric, line, best, metric)
-            for rival in rivals:
-                _add_gain(line.against, rival.row.method, line, rival, metrics[-1])
-    for name in ("gains", "against"):
-        for key in dict.fromkeys(key for line in lines for key in getattr(line, name)):
-            gains = [getattr(line, name).get(key) for line in lines]
-            tested = [(gain, gain.p_users) for gain in gains if gain is not None and gain.p_users is not None]
-            for (gain, _), corrected in zip(tested, holm([p for _, p in tested])):
-                gain.corrected = corrected
+    set_gains(lines, metrics)
     return lines
 
 
@@ -240,29 +204,3 @@ def _chosen(records: Sequence[Record]) -> tuple[dict[int, Record], int, list[int
     chosen = choose(settings, seeds)
     read = sorted((record for record in chosen if record["test"]), key=lambda record: record["trial"]["seed"])
     return {record["trial"]["seed"]: record for record in read}, len(settings), seeds
-
-
-def _add_gain(gains: dict[str, Gain], key: str, line: Line, baseline: Line, metric: str) -> None:
-    """Compare two lines over the seeds that both have, if there are any."""
-    seeds = [seed for seed in line.runs if seed in baseline.runs]
-    if not seeds:
-        return
-    ours, theirs = line.values(metric, seeds), baseline.values(metric, seeds)
-    mean = statistics.mean(theirs)
-    gain = gains[key] = Gain(baseline, statistics.mean(ours) / mean - 1 if mean else 0.0, len(seeds))
-    if not _same_split(line, baseline, seeds):
-        return
-    gain.p_seeds = paired_t(ours, theirs)
-    mine, other = line.of_users(metric, seeds), baseline.of_users(metric, seeds)
-    if mine is not None and other is not None and len(mine) == len(other):
-        gain.p_users, gain.interval = paired_t(mine, other), bootstrap(mine - other)
-
-
-def _same_split(line: Line, other: Line, seeds: Iterable[int]) -> bool:
-    """Tell whether both were tested on the same rows in the same order."""
-    keys = ("split_seed", "split_ratio", "split_file", "eval_prefixes", "MAX_ITEM_LIST_LENGTH")
-
-    def split(record: Record) -> str:
-        return json.dumps([record["data"], *(record["config"].get(key) for key in keys)], sort_keys=True)
-
-    return all(split(line.runs[seed]) == split(other.runs[seed]) for seed in seeds)

@@ -7,7 +7,8 @@ from itertools import groupby
 
 from tabulate import tabulate
 
-from paper_tables.cells import Gain, Line, shown_budget
+from paper_tables.cells import Line, shown_budget
+from paper_tables.gains import Gain
 from paper_tables.layout import BUDGETS, DATASET_NOTES, NOTES, TITLES
 from paper_tables.significance import LEVEL
 
