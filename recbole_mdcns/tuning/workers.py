@@ -16,14 +16,11 @@ from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.data.load import load_dataset
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.tuning.grid import Cell, Trial, make_trial, space_of
+from recbole_mdcns.tuning.ray_parts import METRIC, distribution, scheduler_of, searcher
 from recbole_mdcns.tuning.store import Store
 from recbole_mdcns.tuning.sweep_file import Sweep
 from recbole_mdcns.tuning.trial import final_score, run_trial
 
-#: The name that validation scores are reported to Ray under; the higher the better.
-METRIC = "score"
-#: Epochs before a scheduler may stop a trial.
-GRACE_EPOCHS = 5
 #: Keys that decide what a loaded dataset holds, before it is split.
 _DATA_KEYS = (
     "dataset", "data_path", "MAX_ITEM_LIST_LENGTH", "pad_side", "load_col", "unload_col", "user_inter_num_interval",
@@ -140,8 +137,8 @@ class Workers:
         """
         sweep, plain = self.sweep, make_trial(self.sweep, cell, {}, seed)
         self.dataset(plain)
-        options = {"num_samples": sweep.samples, "search_alg": _searcher(sweep.search, seed, tried)}
-        space = {key: _distribution(choices) for key, choices in space_of(sweep, cell).items()}
+        options = {"num_samples": sweep.samples, "search_alg": searcher(sweep.search, seed, tried)}
+        space = {key: distribution(choices) for key, choices in space_of(sweep, cell).items()}
 
         def described(asked: dict[str, Any]) -> dict[str, Any]:
             return {**asdict(make_trial(sweep, cell, asked, seed)), "paths": plain.paths}  # a worker is elsewhere
@@ -174,7 +171,7 @@ class Workers:
                 metric=METRIC,
                 mode="max",
                 max_concurrent_trials=sweep.max_concurrent,
-                scheduler=_scheduler(scheduler),
+                scheduler=scheduler_of(scheduler),
                 time_budget_s=max(self.seconds_left, 1) if sweep.sweep_hours is not None else None,
                 **options,
             ),
@@ -215,43 +212,6 @@ def _trainable(
 def _data_key(values: dict[str, Any]) -> str:
     """Return what configurations share that load the same data."""
     return json.dumps({name: values.get(name) for name in _DATA_KEYS}, sort_keys=True)
-
-
-def _searcher(name: str, seed: int, tried: Sequence[dict[str, Any]]) -> Any:
-    options: dict[str, Any] = {"metric": METRIC, "mode": "max"}
-    if tried:
-        options["points_to_evaluate"] = list(tried)
-        seed += 1_000_003 * len(tried)  # with the same seed it would draw what it drew before
-    try:
-        if name == "optuna":
-            from ray.tune.search.optuna import OptunaSearch
-
-            return OptunaSearch(seed=seed, **options)
-        from ray.tune.search.hyperopt import HyperOptSearch
-
-        return HyperOptSearch(random_state_seed=seed, **options)
-    except (ImportError, AssertionError) as error:
-        raise ConfigError(f"search = {name!r} needs a package: pip install {name} ({error})") from None
-
-
-def _distribution(choices: Any) -> Any:
-    from ray import tune
-
-    if isinstance(choices, list):
-        return tune.choice(choices)
-    ((kind, (low, high)),) = choices.items()
-    return tune.randint(low, high + 1) if kind == "randint" else getattr(tune, kind)(low, high)
-
-
-def _scheduler(name: str) -> Any:
-    from ray.tune import schedulers
-
-    if name == "asha":
-        return schedulers.ASHAScheduler(time_attr="epoch", max_t=10_000, grace_period=GRACE_EPOCHS)
-    if name == "median":
-        # without a long slice it pauses trials for those that wait, and each time a trial would begin anew
-        return schedulers.MedianStoppingRule(time_attr="epoch", grace_period=GRACE_EPOCHS, min_time_slice=10_000)
-    return None
 
 
 def _last_line(path: str | None) -> str:
