@@ -208,11 +208,11 @@ SMALL = "datasets: [tiny]\nmodels: [SASRec]\nsamplers: [rns]\nseeds: [1]\n"
 
 
 def test_what_fails_ends_as_a_record_and_asha_stops_what_is_behind(local_ray):
-    rates = "[0.01, 0.00001, 0.00002, 0.00003, 0.00004, 0.00005, 1.0e+30]"
+    rates = "[0.01, 0.00001, 0.00002, 0.00003, 1.0e+30]"
     text = SMALL + f"scheduler: asha\nspace: {{rns: {{learning_rate: {rates}}}}}\n"
     sweep, store = sweep_of(text, keys={"epochs": 12}), Store("store")
     found = {record["trial"]["setting"]["learning_rate"]: record for record in run_sweep(sweep, store)}
-    assert len(found) == 7
+    assert len(found) == 5
     assert found[1e30]["status"] == "failed" and "lower learning_rate" in found[1e30]["error"]
     stopped = [record for record in found.values() if record["status"] == "stopped"]
     assert stopped and all(record["stopped"] == "by asha" and record["valid"]["self"] for record in stopped)
@@ -220,33 +220,33 @@ def test_what_fails_ends_as_a_record_and_asha_stops_what_is_behind(local_ray):
     assert found[0.01]["status"] == "finished" and found[0.01]["test"]
     before = {path: path.stat().st_mtime_ns for path in store.records.iterdir()}
     again = run_sweep(sweep, store)
-    assert len(again) == 7
+    assert len(again) == 5
     changed = [path.stem for path in store.records.iterdir() if path.stat().st_mtime_ns != before[path]]
     assert changed == [found[1e30]["trial"]["key"]]  # only what failed ran again
 
 
 def test_the_hours_of_a_sweep_end_it_and_the_next_one_goes_on(local_ray):
-    text, store = SMALL.replace("[1]", "[1, 2, 3, 4, 5]"), Store("store")
+    text, store = SMALL.replace("[1]", "[1, 2, 3]"), Store("store")
     keys = {"epochs": 40, "stopping_step": 40}
     late = run_sweep(sweep_of(text + "sweep_hours: 0.0012\n", keys=keys), store)
-    assert len(late) < 5 and not any(record["test"] for record in late)
+    assert len(late) < 3 and not any(record["test"] for record in late)
     found = run_sweep(sweep_of(text, keys=keys), store)
-    assert [len(record["epochs"]) for record in found] == [40] * 5 and all(record["test"] for record in found)
+    assert [len(record["epochs"]) for record in found] == [40] * 3 and all(record["test"] for record in found)
 
 
 @pytest.mark.parametrize("search", ["grid", "optuna"])
 def test_the_setting_that_some_seeds_chose_is_trained_with_the_others(local_ray, search):
-    space = "[0.00001, 0.01, 0.001]"
+    space = "[0.00001, 0.01]"
     if search == "optuna":
         pytest.importorskip("optuna")
         space = "{loguniform: [0.00001, 0.01]}"
-    text = SMALL.replace("[1]", "[1, 2, 3]") + f"tune_seeds: [2]\nsearch: {search}\nsamples: 3\nscheduler: median\n"
+    text = SMALL.replace("[1]", "[1, 2, 3]") + f"tune_seeds: [2]\nsearch: {search}\nsamples: 2\nscheduler: median\n"
     sweep = sweep_of(text + f"space: {{rns: {{learning_rate: {space}}}}}\n", keys={"epochs": 8, "stopping_step": 8})
     found = run_sweep(sweep, Store("store"))
     assert not [record["error"] for record in found if record["status"] == "failed"]
     tried = [record for record in found if record["trial"]["seed"] == 2]
     best = max(tried, key=lambda record: record["best_valid_score"])["trial"]["setting"]
-    assert len(tried) == 3 and len(found) == 5
+    assert len(tried) == 2 and len(found) == 4
     read = [record["trial"]["seed"] for record in found if record["test"]]
     assert sorted(read) == [1, 2, 3]
     assert all(record["trial"]["setting"] == best for record in found if record["test"])

@@ -76,6 +76,8 @@ def run_trial(
             raise
         reason = str(error) if isinstance(error, UserError) else traceback.format_exc()
         return fail_trial(trial, store, reason)
+    finally:
+        torch.cuda.empty_cache()  # the process lives on, and others share its GPU
     store.write(record)
     _files(folder).last.unlink(missing_ok=True)
     return record

@@ -171,6 +171,7 @@ class Workers:
                 metric=METRIC,
                 mode="max",
                 max_concurrent_trials=sweep.max_concurrent,
+                reuse_actors=True,  # a process is started once, not for every trial
                 scheduler=scheduler_of(scheduler),
                 time_budget_s=max(self.seconds_left, 1) if sweep.sweep_hours is not None else None,
                 **options,
