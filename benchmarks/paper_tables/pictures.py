@@ -10,7 +10,7 @@ from figure import draw_run, saved_figure
 from paper_tables.cells import Line
 from paper_tables.render import blocks
 
-#: One for each line of a block, the strong ones first.
+#: One for each method of a table, the strong ones first.
 _COLOURS = (
     *(f"C{index}" for index in range(10)), "navy", "black", "darkgreen", "gold", "maroon", "teal", "magenta", "tan",
     "indigo", "lime",
@@ -32,22 +32,23 @@ def draw_table(lines: Sequence[Line], metric: str, path: Path) -> bool:
     known = [block for block in known if block]
     if not known:
         return False
+    methods = dict.fromkeys(line.row.method for block in known for line in block)
+    colour_of = dict(zip(methods, _COLOURS))
     with saved_figure(path, nrows=len(known), ncols=3, figsize=(11, 3 * len(known)), squeeze=False) as axes:
         for block, (bars, by_epoch, by_time) in zip(known, axes):
             row = block[0].row
             names = [line.row.method for line in block]
             spread = [line.deviation(metric) or 0.0 for line in block]
-            colours = _COLOURS[: len(block)]
-            bars.barh(names, [line.mean(metric) for line in block], xerr=spread, color=colours, label="ours")
-            printed = [(line.paper[metric], line.row.method) for line in block if metric in line.paper]
-            if printed:
-                bars.plot(*zip(*printed), "k|", markersize=14, label="paper")
+            colours = [colour_of[name] for name in names]
+            bars.barh(names, [line.mean(metric) for line in block], xerr=spread, color=colours)
+            for place, line in enumerate(block):
+                if metric in line.paper:
+                    bars.vlines(line.paper[metric], place - 0.4, place + 0.4, color="black")
             bars.invert_yaxis()
-            bars.set(title=f"{row.dataset}, {row.backbone}", xlabel=f"test {metric}")
-            bars.legend(fontsize=7)
-            for colour, line in zip(colours, block):
+            bars.set(title=f"{row.dataset}, {row.backbone}", xlabel=f"test {metric}, black lines: the paper's")
+            for line in block:
                 for run in line.runs.values():
-                    draw_run(by_epoch, by_time, run, metric, color=colour, linewidth=1)
+                    draw_run(by_epoch, by_time, run, metric, color=colour_of[line.row.method], linewidth=1)
             by_epoch.set(title="colours as on the left", xlabel="epoch", ylabel=f"validation {metric}")
             by_time.set(xlabel="training time, s", xscale="log")
     return True
