@@ -44,7 +44,7 @@ def main() -> None:
     for key, by_value in found.items():
         rows = [
             [
-                value,
+                f"{value:g}",
                 spread([r["valid"]["self"][metric] for r in runs]),
                 spread([r["test"]["self"][metric] for r in runs]),
             ]
@@ -76,6 +76,8 @@ def draw(found: dict[str, dict[float, Records]], metric: str, path: Path) -> Non
                 means = [statistics.mean(r[split]["self"][metric] for r in runs) for runs in by_value.values()]
                 axis.plot(list(by_value), means, marker="o", label=split)
             axis.set(xlabel=KEYS[key], xscale="log", ylabel=metric)
+            axis.set_xticks(list(by_value), [f"{value:g}" for value in by_value])
+            axis.minorticks_off()
             axis.legend()
 
 
