@@ -39,8 +39,8 @@ def draw_table(lines: Sequence[Line], metric: str, path: Path) -> bool:
             row = block[0].row
             names = [line.row.method for line in block]
             spread = [line.deviation(metric) or 0.0 for line in block]
-            colours = [colour_of[name] for name in names]
-            bars.barh(names, [line.mean(metric) for line in block], xerr=spread, color=colours)
+            means = [line.mean(metric) for line in block]
+            bars.barh(names, means, xerr=spread, color=[colour_of[name] for name in names])
             for place, line in enumerate(block):
                 if metric in line.paper:
                     bars.vlines(line.paper[metric], place - 0.4, place + 0.4, color="black")
