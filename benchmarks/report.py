@@ -1,10 +1,10 @@
 """The paper's tables from records alone, the paper's value beside ours.
 
-    python benchmarks/report.py table3 table6 --records benchmarks/results/paper/records.jsonl.gz --out pages
+    python benchmarks/report.py table3 table6 --records benchmarks/results/paper --out pages
 
 Writes README.md with all at a glance, TABLE.md, TABLE.tex and TABLE.png for each table (figure3.png for Figure 3), a
-page for each dataset, and one index.html with figures, which works without a network. Cells without a record are
-missing, with the command that fills them. Needs matplotlib.
+page and a file of packed records for each dataset, and one index.html with figures, which works without a network.
+Cells without a record are missing, with the command that fills them. Needs matplotlib.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from paper_tables.pictures import draw_losses, draw_table
 from paper_tables.render import latex, markdown
 
 from recbole_mdcns.errors import UserError
-from recbole_mdcns.tuning.packed import pack_records, read_records
+from recbole_mdcns.tuning.packed import SUFFIX, pack_records, read_records
 
 
 def main() -> int:
@@ -34,12 +34,11 @@ def main() -> int:
     parser.add_argument("--records", nargs="+", type=Path, required=True, help="folders of sweeps, packed records")
     parser.add_argument("--datasets", help="by commas; all of a table without")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--pack", action="store_true", help="put the records into OUT too, in one file")
     options = parser.parse_args()
     datasets = options.datasets.split(",") if options.datasets else None
     try:
         records = [record for path in options.records for record in read_records(path)]
-        write_report(options.tables, records, options.out, datasets, options.pack)
+        write_report(options.tables, records, options.out, datasets)
     except UserError as error:
         print(f"report: {error}", file=sys.stderr)
         return 2
@@ -47,13 +46,9 @@ def main() -> int:
 
 
 def write_report(
-    tables: Sequence[str],
-    records: Sequence[dict[str, Any]],
-    out: Path,
-    datasets: list[str] | None = None,
-    pack: bool = False,
+    tables: Sequence[str], records: Sequence[dict[str, Any]], out: Path, datasets: list[str] | None = None
 ) -> None:
-    """Write the pages of some tables.
+    """Write the pages of some tables, and the records beside them.
 
     Raises:
         UserError: Records are missing, damaged or contradict each other.
@@ -79,8 +74,8 @@ def write_report(
     for dataset in known:
         text = dataset_page(dataset, records, ["recall@10", "ndcg@10", "recall@20", "ndcg@20"])
         (out / f"{dataset}.md").write_text(text, encoding="utf-8")
-    if pack:
-        pack_records(records, out / "records.jsonl.gz")
+    for dataset in {record["dataset"] for record in records}:
+        pack_records([record for record in records if record["dataset"] == dataset], out / f"{dataset}{SUFFIX}")
 
 
 def make_folder(out: Path) -> None:

@@ -29,7 +29,7 @@ from recbole_mdcns.errors import UserError
 from recbole_mdcns.trainer.checkpoint import FREE_KEYS
 from recbole_mdcns.tuning.driver import run_sweep
 from recbole_mdcns.tuning.grid import Cell, Trial, trials
-from recbole_mdcns.tuning.packed import read_records
+from recbole_mdcns.tuning.packed import SUFFIX, read_records
 from recbole_mdcns.tuning.store import FAILED, Store
 from recbole_mdcns.tuning.sweep_file import read_sweep
 from recbole_mdcns.values import parse_settings
@@ -115,7 +115,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"reproduce: {where} failed: {record['error'].strip().splitlines()[-1]}", file=sys.stderr)
     records = all_records(store, options.out)
     tables = [table for table in layout.TITLES if table == options.table or has_records(table, records)]
-    write_report(tables, records, options.out, pack=True)
+    write_report(tables, records, options.out)
     return len(failed)
 
 
@@ -154,7 +154,7 @@ def all_records(store: Store, out: Path) -> list[dict[str, Any]]:
     """Return the records of a store, and those packed beside the pages that it does not have, whose place it takes."""
     own = store.all_records()
     keys = {record["trial"]["key"] for record in own}
-    packed = [record for path in out.glob("records.jsonl.gz") for record in read_records(path)]
+    packed = [record for path in out.glob(f"*{SUFFIX}") for record in read_records(path)]
     return [*own, *(record for record in packed if record["trial"]["key"] not in keys)]
 
 

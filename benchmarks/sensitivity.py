@@ -53,7 +53,7 @@ def main() -> None:
         lines += [tabulate(rows, [f"{KEYS[key]} (`{key}`)", "validation", "test"], "github", disable_numparse=True), ""]
     lines += [*sources(records), "", "![sensitivity](sensitivity.png)", ""]
     (options.out / "README.md").write_text("\n".join(lines), encoding="utf-8")
-    pack_records(records, options.out / "records.jsonl.gz")
+    pack_records(records, options.out / "records.jsonl.xz")
     draw(found, metric, options.out / "sensitivity.png")
     print("\n".join(lines))
 

@@ -3,7 +3,7 @@
     python -m recbole_mdcns.tuning sweep benchmarks/sweeps/every_method.yaml --set data_path=DIR
     python benchmarks/side_by_side.py sweeps/every_method --out benchmarks/results/every_method
 
-Takes folders of sweeps or of records, and packed records (``*.jsonl.gz``); of each method the setting that validation
+Takes folders of sweeps or of records, and packed records (``*.jsonl.xz``); of each method the setting that validation
 chose is shown. The records shown are packed beside the page. Needs matplotlib.
 """
 
@@ -56,7 +56,7 @@ def main() -> None:
     lines += ["* MiB: highest resident memory of the process, data and libraries included"]
     lines += ["", "![curves](curves.png)", ""]
     (options.out / "README.md").write_text("\n".join(lines), encoding="utf-8")
-    pack_records(shown, options.out / "records.jsonl.gz")
+    pack_records(shown, options.out / "records.jsonl.xz")
     draw(groups, options.out / "curves.png")
     print("\n".join(lines))
 

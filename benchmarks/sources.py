@@ -10,7 +10,7 @@ from typing import Any
 from paper_tables.cells import unique
 
 from recbole_mdcns.errors import UserError
-from recbole_mdcns.tuning.packed import read_records
+from recbole_mdcns.tuning.packed import SUFFIX, read_records
 
 
 def read_all(paths: Iterable[Path]) -> list[dict[str, Any]]:
@@ -39,12 +39,21 @@ def commit(record: dict[str, Any]) -> str:
     return git["commit"] + ("" if git.get("clean", True) else " (modified)") if git else ""
 
 
-def sources(records: Sequence[dict[str, Any]], note: str | None = None) -> list[str]:
-    """Return, as lines of a list, what a reader needs to trust figures and to get them again."""
+def sources(
+    records: Sequence[dict[str, Any]], note: str | None = None, packed: Sequence[str] = ("records",)
+) -> list[str]:
+    """Return, as lines of a list, what a reader needs to trust figures and to get them again.
+
+    Args:
+        records: What the figures were made from.
+        note: One more line.
+        packed: The files beside the page that have the records, without their suffix.
+    """
 
     def all_of(values: Iterable[Any]) -> str:
         return ", ".join(sorted({str(value) for value in values if value not in (None, "")}))
 
+    files = ", ".join(f"[{name}{SUFFIX}]({name}{SUFFIX})" for name in packed)
     found = {
         "seeds": all_of(record["seed"] for record in records),
         "peers": all_of(record["peer_model"] for record in records),
@@ -54,7 +63,7 @@ def sources(records: Sequence[dict[str, Any]], note: str | None = None) -> list[
         "machine": all_of(f"{r['machine']['processor']}, {r['machine']['torch_threads']} thread(s)" for r in records),
         "versions": all_of(f"{name} {version}" for r in records for name, version in r["versions"].items() if version),
         "commit": all_of(commit(r) for r in records),
-        "records": f"{len(records)}, each with its command and configuration, in [records.jsonl.gz](records.jsonl.gz)",
+        "records": f"{len(records)}, each with its command and configuration, in {files}",
         "note": note,
     }
     return [f"* {name}: {value}" for name, value in found.items() if value]

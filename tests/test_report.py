@@ -193,19 +193,19 @@ def test_a_second_machine_fills_its_pages_from_its_own_records_and_the_packed_on
     store = Store(tmp_path / "sweeps" / "reproduction-cpu")
     mine, packed = record("rns", 1, [1, 1]), [record("rns", 1, [1, 0]), record("dns_plus", 1, [1, 0])]
     store.write(mine)
-    pack_records(packed, tmp_path / "records.jsonl.gz")
+    pack_records(packed, tmp_path / "records.jsonl.xz")
     assert all_records(store, tmp_path) == [mine, packed[1]]
     assert has_records("table7", packed) and not has_records("table5", packed)
     untested = record("dns", 1, [1, 0], test=None)
-    pack_records([*packed, untested], tmp_path / "records.jsonl.gz")
+    pack_records([*packed, untested], tmp_path / "records.jsonl.xz")
     take_over(
-        store, read_records(tmp_path / "records.jsonl.gz")
+        store, read_records(tmp_path / "records.jsonl.xz")
     )  # but what the store has, or a cell that was not tested
     assert store.all_records() == [packed[1], mine]
     beaten = record("dns_plus", 1, [1, 0], test=None, valid=0.1)
     beaten["trial"] = {**beaten["trial"], "key": "beaten", "setting": {"neg_top_num": 3}}
-    pack_records([*packed, beaten], tmp_path / "records.jsonl.gz")
-    take_over(store, read_records(tmp_path / "records.jsonl.gz"))
+    pack_records([*packed, beaten], tmp_path / "records.jsonl.xz")
+    take_over(store, read_records(tmp_path / "records.jsonl.xz"))
     assert store.record("beaten") == beaten
     with pytest.raises(UserError, match="dataset bauty is not in the paper; it has beauty"):
         layout.rows("table3", ["bauty"])
@@ -223,7 +223,10 @@ def test_the_report_works_without_a_network_and_latex_compiles(tmp_path):
     assert "after Holm" in html and "&lt; 0.05" in html
     page = (tmp_path / "out" / "amazon-beauty.md").read_text()
     assert "1,000 users" in page and "| SASRec + Mamba4Rec | mdcns " in page and "* commit: abc" in page
+    kept = read_records(tmp_path / "out")
+    assert {r["trial"]["key"] for r in kept} == {r["trial"]["key"] for r in planted()}
     first = (tmp_path / "out" / "README.md").read_text()
+    assert "(amazon-beauty.jsonl.xz)" in page and "(amazon-beauty.jsonl.xz), [amazon-toys" in first
     assert re.search(
         r"^\| RNS +\| 0\.0\d+ ± 0\.\d{4} \(0\.0435\) +\| 0\.\d+ ± 0\.\d{4} \(0\.0587\)", first, re.MULTILINE
     )
@@ -283,7 +286,7 @@ def test_what_cannot_be_run_or_shown_is_said_before_any_training(tmp_path, monke
     other = record("rns", 1, [1, 0])
     other["config"]["learning_rate"] = 0.5
     (tmp_path / "out").mkdir(exist_ok=True)
-    pack_records([other], tmp_path / "out" / "records.jsonl.gz")
+    pack_records([other], tmp_path / "out" / "records.jsonl.xz")
     assert run_reproduce(monkeypatch, *asked, *pages) == 2
     monkeypatch.setattr("reproduce.run", lambda options: (_ for _ in ()).throw(KeyboardInterrupt))
     assert run_reproduce(monkeypatch, *asked, *pages) == 130

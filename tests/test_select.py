@@ -48,8 +48,8 @@ def test_seeds_that_only_the_chosen_setting_has_do_not_choose_it():
 
 def test_packed_records_are_of_the_same_cell_as_live_ones(tmp_path):
     live = [{**record(1, seed, 0.1), "schema": SCHEMA_VERSION} for seed in (1, 2)]
-    pack_records(live[:1], tmp_path / "a.jsonl.gz")
-    (row,) = best_table([*read_records(tmp_path / "a.jsonl.gz"), live[1]], [1, 2])
+    pack_records(live[:1], tmp_path / "a.jsonl.xz")
+    (row,) = best_table([*read_records(tmp_path / "a.jsonl.xz"), live[1]], [1, 2])
     assert row["seeds"] == [1, 2] and list(row)[:6] == list(CELL)
 
 
@@ -64,16 +64,16 @@ def test_failed_trials_are_left_out_and_named():
 
 def test_packed_records_come_back_and_are_the_same_bytes(tmp_path):
     records = [{**record(setting, 1, 0.1), "schema": SCHEMA_VERSION} for setting in (2, 1)]
-    pack_records(records, tmp_path / "a.jsonl.gz")
-    pack_records(records[::-1], tmp_path / "b.jsonl.gz")
-    assert (tmp_path / "a.jsonl.gz").read_bytes() == (tmp_path / "b.jsonl.gz").read_bytes()
-    assert read_records(tmp_path / "a.jsonl.gz") == records[::-1]
-    pack_records([{**records[0], "schema": 0}], tmp_path / "old.jsonl.gz")
-    with pytest.raises(ConfigError, match=r"old.jsonl.gz, line 1 has schema 0"):
-        read_records(tmp_path / "old.jsonl.gz")
-    (tmp_path / "no.jsonl.gz").write_text("no")
-    with pytest.raises(ConfigError, match=r"no.jsonl.gz holds no packed records"):
-        read_records(tmp_path / "no.jsonl.gz")
+    pack_records(records, tmp_path / "a.jsonl.xz")
+    pack_records(records[::-1], tmp_path / "b.jsonl.xz")
+    assert (tmp_path / "a.jsonl.xz").read_bytes() == (tmp_path / "b.jsonl.xz").read_bytes()
+    assert read_records(tmp_path / "a.jsonl.xz") == records[::-1]
+    pack_records([{**records[0], "schema": 0}], tmp_path / "old.jsonl.xz")
+    with pytest.raises(ConfigError, match=r"old.jsonl.xz, line 1 has schema 0"):
+        read_records(tmp_path / "old.jsonl.xz")
+    (tmp_path / "no.jsonl.xz").write_text("no")
+    with pytest.raises(ConfigError, match=r"no.jsonl.xz holds no packed records"):
+        read_records(tmp_path / "no.jsonl.xz")
 
 
 def test_means_and_deviations_are_over_seeds():

@@ -37,7 +37,7 @@ def dataset_page(dataset: str, records: Iterable[Record], metrics: Sequence[str]
     text += [f"Rows: {', '.join(f'{number:,} {part}' for part, number in parts.items())}.", "", "## Setting", ""]
     text += [_setting(mine), "", "## Results", "", "Test, mean ± standard deviation over seeds; the epoch and the "]
     text[-1] += "hyperparameters are chosen on validation."
-    text += ["", _results(mine, metrics), "", "## Runs", "", *sources(mine), ""]
+    text += ["", _results(mine, metrics), "", "## Runs", "", *sources(mine, packed=[dataset]), ""]
     return "\n".join(text)
 
 

@@ -40,7 +40,8 @@ def overview(tables: Mapping[str, Sequence[Line]], datasets: Sequence[str], reco
                 text += [title, "", f"{shown}; [all of it]({table}.md), [LaTeX]({table}.tex)", ""]
                 text += [at_a_glance(lines, metric), "", f"![test and validation {metric}]({table}.png)", ""]
     text += ["## Datasets", "", *(f"* [{dataset}]({dataset}.md)" for dataset in datasets), ""]
-    return "\n".join([*text, "## Where it comes from", "", *sources(records), ""])
+    packed = sorted({record["dataset"] for record in records})
+    return "\n".join([*text, "## Where it comes from", "", *sources(records, packed=packed), ""])
 
 
 def at_a_glance(lines: Sequence[Line], metric: str) -> str:

@@ -139,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--dashboard", action="store_true", help="start Ray's dashboard")
         if name == "export":
             command.add_argument(
-                "files", nargs="+", type=Path, metavar="FILE", help="such as all.csv, all.parquet or records.jsonl.gz"
+                "files", nargs="+", type=Path, metavar="FILE", help="such as all.csv, all.parquet or records.jsonl.xz"
             )
     return parser
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,31 +12,38 @@ from recbole_mdcns.files import replacing
 from recbole_mdcns.tuning.store import checked_record
 
 #: What packed records end in.
-SUFFIX = ".jsonl.gz"
+SUFFIX = ".jsonl.xz"
 
 
 def pack_records(records: Iterable[dict[str, Any]], path: Path) -> None:
     """Write records into one file, ordered by key."""
+    import lzma  # some Pythons are built without it
+
     ordered = sorted(records, key=lambda record: record["trial"]["key"])
-    with replacing(path) as file, gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
+    with replacing(path) as file, lzma.open(file, "wb") as packed:
         for record in ordered:
             packed.write(json.dumps(record, separators=(",", ":"), sort_keys=True).encode() + b"\n")
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:
-    """Read packed records, or those in the folder of a sweep.
+    """Read packed records, all packed records in a folder, or those in the folder of a sweep.
 
     Raises:
         ConfigError: There are none, one is damaged, or one is of another version of the schema.
     """
+    import lzma
+
+    packs = sorted(path.glob(f"*{SUFFIX}"))
+    if packs:
+        return [record for pack in packs for record in read_records(pack)]
     if path.is_dir():
         files = sorted((path / "records" if (path / "records").is_dir() else path).glob("*.json"))
         lines = [(str(file), file.read_text(encoding="utf-8")) for file in files]
     else:
         try:
-            with gzip.open(path, "rt", encoding="utf-8") as packed:
+            with lzma.open(path, "rt", encoding="utf-8") as packed:
                 lines = [(f"{path}, line {number}", line) for number, line in enumerate(packed, start=1)]
-        except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        except (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path} holds no packed records: {error}") from None
     if not lines:
         raise ConfigError(f"{path} holds no records")
