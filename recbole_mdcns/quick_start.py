@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from logging import getLogger
 from pathlib import Path
@@ -21,6 +22,9 @@ from recbole_mdcns.negatives import resolve_strategy
 from recbole_mdcns.record import build_record, check_folder, check_writable, write_record
 from recbole_mdcns.trainer import MDCNSTrainer, NegativeSamplingTrainer, checkpoint
 from recbole_mdcns.trainer.resumable import load_weights
+
+#: Where the last run of this process logs to.
+_log_handlers: list[logging.Handler] = []
 
 
 def run_recbole_mdcns(
@@ -89,9 +93,15 @@ def run_recbole_mdcns(
 
 
 def start_log(config: MDCNSConfig) -> None:
-    """Start RecBole's log; it makes the log's folder in two steps, which fails when two runs start at once."""
-    Path("log", config["model"]).mkdir(parents=True, exist_ok=True)
+    """Start RecBole's log in place of that of the last run in this process, into whose file RecBole would go on."""
+    root = getLogger()
+    for handler in _log_handlers:
+        root.removeHandler(handler)
+        handler.close()
+    others = list(root.handlers)
+    Path("log", config["model"]).mkdir(parents=True, exist_ok=True)  # RecBole's two steps fail if two start at once
     init_logger(config)
+    _log_handlers[:] = [handler for handler in root.handlers if handler not in others]
 
 
 def build_trainer(config: MDCNSConfig, dataset: HistoryDataset) -> NegativeSamplingTrainer:

@@ -1,7 +1,9 @@
 """The one call: its result, its record, and the model that it leaves."""
 
 import json
+import logging
 import math
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +55,17 @@ def test_baselines_have_no_peer_in_the_record():
     record = run(neg_sampler="rns", epochs=1)["record"]
     assert record["peer_model"] is None
     assert set(record["test"]) == {"self"}
+
+
+def test_runs_of_one_process_have_logs_of_their_own_and_leave_nothing_behind(monkeypatch):
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # pytest's, because of which RecBole would add none
+    threads = threading.active_count()
+    for epochs in (1, 2):
+        run(epochs=epochs, neg_sampler="rns")
+    logs = sorted(Path("log/SASRec").glob("*.log"), key=lambda path: path.stat().st_mtime_ns)
+    assert [path.read_text().count(" training [time") for path in logs] == [1, 2]
+    assert {path.stem for path in logs} == {path.name for path in Path("log_tensorboard").iterdir()}
+    assert threading.active_count() == threads and len(logging.getLogger().handlers) == 2
 
 
 @pytest.mark.parametrize("pad_side", ["right", "left"])

@@ -46,6 +46,7 @@ class ResumableTrainer(Trainer):
 
     def __init__(self, config: MDCNSConfig, model: SequentialRecommender):
         super().__init__(config, model)
+        self.tensorboard.close()  # it has a thread of its own, and opens again with its first value
         self.encoders: list[Encoder] = [measured_encoder(model, config)]
         self.optimizers = [self.optimizer]
         self.scaler = compat.grad_scaler(self.device, self.enable_scaler)
@@ -106,10 +107,12 @@ class ResumableTrainer(Trainer):
             if callback_fn:
                 callback_fn(epoch_idx, valid_score)
 
-        with compat.no_anomaly_mode():
-            score, result = super().fit(train_data, valid_data, verbose, saved, show_progress, after_validation)
+        try:
+            with compat.no_anomaly_mode():
+                score, result = super().fit(train_data, valid_data, verbose, saved, show_progress, after_validation)
+        finally:
+            self.tensorboard.close()
         self.start_epoch = len(self.history)
-        self.tensorboard.flush()
         return float(score), result
 
     def _valid_epoch(self, valid_data, show_progress=False):
