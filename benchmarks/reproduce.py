@@ -27,7 +27,7 @@ from report import make_folder, write_report
 
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.trainer.checkpoint import FREE_KEYS
-from recbole_mdcns.tuning.driver import run_sweep
+from recbole_mdcns.tuning.driver import run_sweeps
 from recbole_mdcns.tuning.grid import Cell, Trial, trials
 from recbole_mdcns.tuning.packed import SUFFIX, read_records
 from recbole_mdcns.tuning.store import FAILED, Store
@@ -108,7 +108,7 @@ def run(options: argparse.Namespace) -> int:
     reused = [record for path in options.reuse for record in read_records(path)]
     refuse_clashes((trial for sweep in sweeps for trial in trials(sweep)), [*all_records(store, options.out), *reused])
     take_over(store, reused)
-    found = [record for sweep in sweeps for record in run_sweep(sweep, store, options.address)]
+    found = run_sweeps(sweeps, store, options.address)
     failed = [record for record in found if record["status"] == FAILED]
     for record in failed:
         where = f"{Cell(**record['trial']['cell'])}, seed {record['trial']['seed']}"
@@ -194,13 +194,14 @@ def _numbers(text: str) -> list[int]:
 
 
 def groups(rows: list[layout.Row]) -> list[tuple[str, str | None, str, list[str], list[str]]]:
-    """Return lines as few products: model, peer, loss, methods, datasets."""
+    """Return lines as few products: model, peer, loss, methods, datasets; those with a peer first, they take longest."""
     found: dict[tuple[str, str | None, str], tuple[dict[str, None], dict[str, None]]] = {}
     for row in rows:
         methods, datasets = found.setdefault((row.backbone, row.peer, row.loss), ({}, {}))
         methods[row.method] = None
         datasets[row.dataset] = None
-    return [(*key, list(methods), list(datasets)) for key, (methods, datasets) in found.items()]
+    products = [(*key, list(methods), list(datasets)) for key, (methods, datasets) in found.items()]
+    return sorted(products, key=lambda product: product[1] is None)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import torch
 from tabulate import tabulate
 
 from recbole_mdcns.record import git_state, machine, versions
-from recbole_mdcns.tuning.driver import run_sweep
+from recbole_mdcns.tuning.driver import run_sweeps
 from recbole_mdcns.tuning.grid import trials
 from recbole_mdcns.tuning.select import chosen_records
 from recbole_mdcns.tuning.store import Store
@@ -76,7 +76,7 @@ def in_this_process(sweep: Sweep, store: Store) -> float:
 def by_ray(sweep: Sweep, store: Store) -> float:
     """Run every trial on Ray and return the seconds."""
     started = time.perf_counter()
-    run_sweep(sweep, store)
+    run_sweeps([sweep], store)
     return time.perf_counter() - started
 
 

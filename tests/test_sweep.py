@@ -17,7 +17,7 @@ from test_grid import sweep_of
 from test_trial import without_times
 
 from recbole_mdcns.errors import ConfigError, DataError
-from recbole_mdcns.tuning.driver import run_sweep
+from recbole_mdcns.tuning.driver import run_sweeps
 from recbole_mdcns.tuning.grid import trials
 from recbole_mdcns.tuning.progress import progress
 from recbole_mdcns.tuning.store import Store
@@ -188,7 +188,7 @@ def test_a_node_of_a_cluster_that_dies_takes_no_trial_with_it(whole, tmp_path):
 
         killer = threading.Thread(target=kill)
         killer.start()
-        run_sweep(read_sweep("grid.yaml", samplers=["mdcns"], seeds=[1]), Store("sweeps/grid"))
+        run_sweeps([read_sweep("grid.yaml", samplers=["mdcns"], seeds=[1])], Store("sweeps/grid"))
         killer.join()
         wait_for(lambda: sum(node["Alive"] for node in ray.nodes()) == 2)  # Ray notices some seconds late
         assert_part_of(whole)
@@ -211,7 +211,7 @@ def test_what_fails_ends_as_a_record_and_asha_stops_what_is_behind(local_ray):
     rates = "[0.01, 0.00001, 0.00002, 0.00003, 1.0e+30]"
     text = SMALL + f"scheduler: asha\nspace: {{rns: {{learning_rate: {rates}}}}}\n"
     sweep, store = sweep_of(text, keys={"epochs": 12}), Store("store")
-    found = {record["trial"]["setting"]["learning_rate"]: record for record in run_sweep(sweep, store)}
+    found = {record["trial"]["setting"]["learning_rate"]: record for record in run_sweeps([sweep], store)}
     assert len(found) == 5
     assert found[1e30]["status"] == "failed" and "lower learning_rate" in found[1e30]["error"]
     stopped = [record for record in found.values() if record["status"] == "stopped"]
@@ -219,7 +219,7 @@ def test_what_fails_ends_as_a_record_and_asha_stops_what_is_behind(local_ray):
     assert all(5 <= len(record["epochs"]) < 12 for record in stopped)
     assert found[0.01]["status"] == "finished" and found[0.01]["test"]
     before = {path: path.stat().st_mtime_ns for path in store.records.iterdir()}
-    again = run_sweep(sweep, store)
+    again = run_sweeps([sweep], store)
     assert len(again) == 5
     changed = [path.stem for path in store.records.iterdir() if path.stat().st_mtime_ns != before[path]]
     assert changed == [found[1e30]["trial"]["key"]]  # only what failed ran again
@@ -228,9 +228,9 @@ def test_what_fails_ends_as_a_record_and_asha_stops_what_is_behind(local_ray):
 def test_the_hours_of_a_sweep_end_it_and_the_next_one_goes_on(local_ray):
     text, store = SMALL.replace("[1]", "[1, 2, 3]"), Store("store")
     keys = {"epochs": 40, "stopping_step": 40}
-    late = run_sweep(sweep_of(text + "sweep_hours: 0.0012\n", keys=keys), store)
+    late = run_sweeps([sweep_of(text + "sweep_hours: 0.0012\n", keys=keys)], store)
     assert len(late) < 3 and not any(record["test"] for record in late)
-    found = run_sweep(sweep_of(text, keys=keys), store)
+    found = run_sweeps([sweep_of(text, keys=keys)], store)
     assert [len(record["epochs"]) for record in found] == [40] * 3 and all(record["test"] for record in found)
 
 
@@ -242,8 +242,11 @@ def test_the_setting_that_some_seeds_chose_is_trained_with_the_others(local_ray,
         space = "{loguniform: [0.00001, 0.01]}"
     text = SMALL.replace("[1]", "[1, 2, 3]") + f"tune_seeds: [2]\nsearch: {search}\nsamples: 2\nscheduler: median\n"
     sweep = sweep_of(text + f"space: {{rns: {{learning_rate: {space}}}}}\n", keys={"epochs": 8, "stopping_step": 8})
-    found = run_sweep(sweep, Store("store"))
-    assert not [record["error"] for record in found if record["status"] == "failed"]
+    both = run_sweeps([sweep, sweep_of(SMALL.replace("rns", "ce"), keys={"epochs": 8})], Store("store"))
+    assert not [record["error"] for record in both if record["status"] == "failed"]
+    (other,) = (record for record in both if record["trial"]["cell"]["sampler"] == "ce")
+    assert other["test"] and other["trial"]["cell"]["loss"] == "CE"
+    found = [record for record in both if record is not other]
     tried = [record for record in found if record["trial"]["seed"] == 2]
     best = max(tried, key=lambda record: record["best_valid_score"])["trial"]["setting"]
     assert len(tried) == 2 and len(found) == 4
@@ -257,9 +260,9 @@ def test_the_setting_that_some_seeds_chose_is_trained_with_the_others(local_ray,
 def test_a_search_that_learns_counts_what_it_has_tried(local_ray, search):
     pytest.importorskip(search)
     text = SMALL + f"search: {search}\nsamples: 2\nspace: {{rns: {{learning_rate: {{loguniform: [0.001, 0.1]}}}}}}\n"
-    first = run_sweep(sweep_of(text), Store("store"))
+    first = run_sweeps([sweep_of(text)], Store("store"))
     assert len(first) == 2 and sum(record["test"] is not None for record in first) == 1
-    more = run_sweep(sweep_of(text.replace("samples: 2", "samples: 3")), Store("store"))
+    more = run_sweeps([sweep_of(text.replace("samples: 2", "samples: 3"))], Store("store"))
     keys = {record["trial"]["key"] for record in first}
     assert len(more) == 3 and keys < {record["trial"]["key"] for record in more}
 
@@ -268,7 +271,7 @@ def test_a_search_that_learns_counts_what_it_has_tried(local_ray, search):
 def test_a_search_tries_few_settings_once_each_and_loads_the_data_that_it_draws(local_ray, samples):
     pytest.importorskip("optuna")
     text = SMALL + f"search: optuna\nsamples: {samples}\nspace: {{rns: {{MAX_ITEM_LIST_LENGTH: [3, 4]}}}}\n"
-    found = run_sweep(sweep_of(text), Store("store"))
+    found = run_sweeps([sweep_of(text)], Store("store"))
     assert not [record["error"] for record in found if record["status"] == "failed"]
     tried = {record["trial"]["setting"]["MAX_ITEM_LIST_LENGTH"] for record in found}
     assert len(found) == len(tried) == samples and tried <= {3, 4}
@@ -287,5 +290,5 @@ def test_what_cannot_run_is_refused_before_any_trial(local_ray, extra, error, me
     datasets = ["tiny", "nowhere"] if error is DataError else ["tiny"]
     sweep, store = sweep_of(SMALL + extra, datasets=datasets), Store("store")
     with pytest.raises(error, match=message):
-        run_sweep(sweep, store)
+        run_sweeps([sweep], store)
     assert not store.all_records() and not store.begun()

@@ -11,7 +11,7 @@ from typing import Any
 from tabulate import tabulate
 
 from recbole_mdcns.errors import UserError
-from recbole_mdcns.tuning.driver import run_sweep, sweep_records
+from recbole_mdcns.tuning.driver import run_sweeps, sweep_records
 from recbole_mdcns.tuning.grid import Cell
 from recbole_mdcns.tuning.packed import SUFFIX, pack_records
 from recbole_mdcns.tuning.progress import at_once, measured, progress, total_hours
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace, sweep: Sweep, store: Store) -> int:
     if options.dry_run:
         return _status(options, sweep, store)
-    records = run_sweep(sweep, store, options.address, options.dashboard)
+    records = run_sweeps([sweep], store, options.address, options.dashboard)
     _print(best_table(records, sweep.choice_seeds))
     failed = [record for record in records if record["status"] == FAILED]
     left = len(progress(sweep, store)[1]) - len(failed) if sweep.sweep_hours is not None else 0

@@ -1,8 +1,8 @@
-"""A sweep from start to end: runs what has no record, then chooses on validation and reads test once."""
+"""Sweeps from start to end: run what has no record, then choose on validation and read test once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -14,37 +14,39 @@ from recbole_mdcns.tuning.trial import add_test, describe, end_trial, fail_trial
 from recbole_mdcns.tuning.workers import Lost, Workers
 
 
-def run_sweep(sweep: Sweep, store: Store, address: str | None = None, dashboard: bool = False) -> list[dict[str, Any]]:
+def run_sweeps(
+    sweeps: Sequence[Sweep], store: Store, address: str | None = None, dashboard: bool = False
+) -> list[dict[str, Any]]:
     """Run every trial that has no record yet; add test metrics to the records of the chosen settings.
 
     Args:
-        sweep: What to run.
+        sweeps: What to run; several share the workers, and so ask for the same of them as the first one does.
         store: Where to; a folder that every node sees.
         address: Of a running Ray cluster, or ``auto``; None starts Ray here.
         dashboard: Start Ray's dashboard.
 
     Returns:
-        The records of its trials.
+        The records of their trials.
 
     Raises:
-        UserError: Something of the sweep cannot be used; raised before any trial starts.
+        UserError: Something of a sweep cannot be used; raised before any trial starts.
         KeyboardInterrupt: It was interrupted; what has been trained is on disk.
     """
-    workers = Workers(sweep, store, address, dashboard)
+    workers = Workers(sweeps[0], store, address, dashboard)
     with store.locked():
         try:
-            if sweep.is_adaptive:
-                _search_missing(sweep, store, workers)
-            else:
-                _run_missing(sweep, store, workers, first_trials(sweep), sweep.scheduler)
-            if sweep.choice_seeds != sweep.seeds and workers.seconds_left > 0:  # else the choice is not final
-                _run_missing(sweep, store, workers, chosen_trials(sweep, store), "fifo")
-            chosen = chosen_records(sweep_records(sweep, store), sweep.choice_seeds)
-            unread = [trial_of(sweep, record["trial"]) for record in chosen if record["test"] is None]
+            for sweep in sweeps:
+                if sweep.is_adaptive:
+                    _search_missing(sweep, store, workers)
+            listed = (trial for sweep in sweeps if not sweep.is_adaptive for trial in first_trials(sweep))
+            _run_missing(store, workers, listed, sweeps[0].scheduler)
+            if workers.seconds_left > 0:  # else the choice is not final
+                _run_missing(store, workers, (t for sweep in sweeps for t in chosen_trials(sweep, store)), "fifo")
+            unread = [trial for sweep in sweeps for trial in _unread(sweep, store)]
             if unread and workers.seconds_left > 0:
                 workers.start()
                 workers.each(add_test, unread)
-            return sweep_records(sweep, store)
+            return [record for sweep in sweeps for record in sweep_records(sweep, store)]
         finally:
             workers.close()
 
@@ -62,10 +64,16 @@ def sweep_records(sweep: Sweep, store: Store) -> list[dict[str, Any]]:
 
 def chosen_trials(sweep: Sweep, store: Store) -> list[Trial]:
     """Return the trials of the setting that was chosen in each cell, with the seeds that did not choose it."""
-    by_setting = by_cell(sweep_records(sweep, store)).values()
-    chosen = [choose(settings, sweep.choice_seeds)[0]["trial"] for settings in by_setting]
     others = [seed for seed in sweep.seeds if seed not in sweep.choice_seeds]
+    by_setting = by_cell(sweep_records(sweep, store)).values() if others else ()
+    chosen = [choose(settings, sweep.choice_seeds)[0]["trial"] for settings in by_setting]
     return [trial_of(sweep, {**trial, "seed": seed}) for trial in chosen for seed in others]
+
+
+def _unread(sweep: Sweep, store: Store) -> list[Trial]:
+    """Return the trials of the chosen settings whose test was not read yet."""
+    chosen = chosen_records(sweep_records(sweep, store), sweep.choice_seeds)
+    return [trial_of(sweep, record["trial"]) for record in chosen if record["test"] is None]
 
 
 def trial_of(sweep: Sweep, described: dict[str, Any]) -> Trial:
@@ -78,7 +86,7 @@ def _is_of(sweep: Sweep, described: dict[str, Any]) -> bool:
     return is_near and trial_of(sweep, described).key == described["key"]
 
 
-def _run_missing(sweep: Sweep, store: Store, workers: Workers, plan: Iterable[Trial], scheduler: str) -> None:
+def _run_missing(store: Store, workers: Workers, plan: Iterable[Trial], scheduler: str) -> None:
     plan = list(plan)
     missing = {trial.key for trial in plan if _is_missing(store, trial)}
     if not missing:
@@ -98,7 +106,7 @@ def _run_missing(sweep: Sweep, store: Store, workers: Workers, plan: Iterable[Tr
             workers.dataset(trial)
     for group in groups:
         if workers.seconds_left > 0:
-            _end(sweep, store, workers, group, workers.tune(group, scheduler))
+            _end(store, workers, group, workers.tune(group, scheduler), scheduler)
 
 
 def _search_missing(sweep: Sweep, store: Store, workers: Workers) -> None:
@@ -123,7 +131,7 @@ def _search_missing(sweep: Sweep, store: Store, workers: Workers) -> None:
                 lost = workers.tune(few, sweep.scheduler)
             else:
                 lost = workers.search(cell, seed, [trial.setting for trial in tried])
-            _end(sweep, store, workers, _tried(sweep, store, cell, seed), lost)
+            _end(store, workers, _tried(sweep, store, cell, seed), lost, sweep.scheduler)
 
 
 def _tried(sweep: Sweep, store: Store, cell: Cell, seed: int) -> list[Trial]:
@@ -137,7 +145,7 @@ def _is_missing(store: Store, trial: Trial) -> bool:
     return record is None or record["status"] == FAILED
 
 
-def _end(sweep: Sweep, store: Store, workers: Workers, plan: list[Trial], lost: Lost) -> None:
+def _end(store: Store, workers: Workers, plan: list[Trial], lost: Lost, scheduler: str) -> None:
     """Leave the records that trials could not leave themselves: Ray gave them up, or the scheduler stopped them.
 
     What the end of the sweep's hours stopped has no record: the same command goes on with it.
@@ -147,4 +155,4 @@ def _end(sweep: Sweep, store: Store, workers: Workers, plan: list[Trial], lost: 
             fail_trial(trial, store, reason)
     if workers.seconds_left > 0:
         without = [trial for trial in plan if store.record(trial.key) is None]
-        workers.each(end_trial, without, f"by {sweep.scheduler}")
+        workers.each(end_trial, without, f"by {scheduler}")
