@@ -194,7 +194,7 @@ def _numbers(text: str) -> list[int]:
 
 
 def groups(rows: list[layout.Row]) -> list[tuple[str, str | None, str, list[str], list[str]]]:
-    """Return lines as few products: model, peer, loss, methods, datasets; those with a peer first, they take longest."""
+    """Return lines as few products: model, peer, loss, methods, datasets; with a peer, the longest, first."""
     found: dict[tuple[str, str | None, str], tuple[dict[str, None], dict[str, None]]] = {}
     for row in rows:
         methods, datasets = found.setdefault((row.backbone, row.peer, row.loss), ({}, {}))
