@@ -144,6 +144,7 @@ def refuse_clashes(planned: Iterable[Trial], records: Iterable[dict[str, Any]]) 
 
 def take_over(store: Store, records: Sequence[dict[str, Any]]) -> None:
     """Put records into a store that lacks them, of cells whose choice was made: the weights of all are elsewhere."""
+    records = [record for record in records if record["status"] != FAILED]
     tested = [record["trial"]["cell"] for record in records if record["test"]]
     for record in records:
         if record["trial"]["cell"] in tested and store.record(record["trial"]["key"]) is None:
@@ -153,7 +154,7 @@ def take_over(store: Store, records: Sequence[dict[str, Any]]) -> None:
 def all_records(store: Store, out: Path) -> list[dict[str, Any]]:
     """Return the records of a store, and those packed beside the pages that it does not have, whose place it takes."""
     own = store.all_records()
-    keys = {record["trial"]["key"] for record in own}
+    keys = {record["trial"]["key"] for record in own if record.get("test")}
     packed = [record for path in out.glob(f"*{SUFFIX}") for record in read_records(path)]
     return [*own, *(record for record in packed if record["trial"]["key"] not in keys)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Sequence
 from logging import getLogger
 from pathlib import Path
@@ -100,7 +101,11 @@ def start_log(config: MDCNSConfig) -> None:
         handler.close()
     others = list(root.handlers)
     Path("log", config["model"]).mkdir(parents=True, exist_ok=True)  # RecBole's two steps fail if two start at once
-    init_logger(config)
+    streams = sys.stdout, sys.stderr
+    try:
+        init_logger(config)  # it wraps both streams, anew in each run
+    finally:
+        sys.stdout, sys.stderr = streams
     _log_handlers[:] = [handler for handler in root.handlers if handler not in others]
 
 

@@ -126,7 +126,7 @@ def reset_peak_memory(device: torch.device) -> None:
     """Let :func:`peak_memory` count from now on, as a process may train several runs; Linux and GPUs can."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
-    if device.type == "cuda":
+    if device.type == "cuda" and torch.cuda.is_initialized():  # else it fails, and there is nothing to reset
         torch.cuda.reset_peak_memory_stats(device)
 
 

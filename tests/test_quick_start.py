@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import sys
 import threading
 from pathlib import Path
 
@@ -59,12 +60,13 @@ def test_baselines_have_no_peer_in_the_record():
 
 def test_runs_of_one_process_have_logs_of_their_own_and_leave_nothing_behind(monkeypatch):
     monkeypatch.setattr(logging.getLogger(), "handlers", [])  # pytest's, because of which RecBole would add none
-    threads = threading.active_count()
+    threads, streams = threading.active_count(), (sys.stdout, sys.stderr)
     for epochs in (1, 2):
         run(epochs=epochs, neg_sampler="rns")
     logs = sorted(Path("log/SASRec").glob("*.log"), key=lambda path: path.stat().st_mtime_ns)
     assert [path.read_text().count(" training [time") for path in logs] == [1, 2]
     assert {path.stem for path in logs} == {path.name for path in Path("log_tensorboard").iterdir()}
+    assert (sys.stdout, sys.stderr) == streams  # colorama would wrap them once more in each run
     assert threading.active_count() == threads and len(logging.getLogger().handlers) == 2
 
 

@@ -196,6 +196,13 @@ def test_a_second_machine_fills_its_pages_from_its_own_records_and_the_packed_on
     pack_records(packed, tmp_path / "records.jsonl.xz")
     assert all_records(store, tmp_path) == [mine, packed[1]]
     assert has_records("table7", packed) and not has_records("table5", packed)
+    failed = {**mine, "status": "failed", "trial": packed[1]["trial"]}
+    failed.pop("test")
+    store.write(failed)
+    assert packed[1] in all_records(store, tmp_path)  # a failure takes no other record's place
+    take_over(Store(tmp_path / "other"), [failed])
+    assert not Store(tmp_path / "other").all_records()
+    store.renew(failed["trial"]["key"])
     untested = record("dns", 1, [1, 0], test=None)
     pack_records([*packed, untested], tmp_path / "records.jsonl.xz")
     take_over(

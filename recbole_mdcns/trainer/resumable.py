@@ -46,6 +46,7 @@ class ResumableTrainer(Trainer):
 
     def __init__(self, config: MDCNSConfig, model: SequentialRecommender):
         super().__init__(config, model)
+        self.gpu_available = self.device.type == "cuda"  # RecBole's is true for --gpu_id= on a machine with a GPU
         self.tensorboard.close()  # it has a thread of its own, and opens again with its first value
         self.encoders: list[Encoder] = [measured_encoder(model, config)]
         self.optimizers = [self.optimizer]
