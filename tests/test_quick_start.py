@@ -16,6 +16,7 @@ from recbole.utils.case_study import full_sort_scores
 import recbole_mdcns
 from recbole_mdcns.errors import CheckpointError, ConfigError
 from recbole_mdcns.quick_start import load_data_and_model, run_recbole_mdcns
+from recbole_mdcns.record import reset_peak_memory
 
 
 def run(**keys):
@@ -68,6 +69,11 @@ def test_runs_of_one_process_have_logs_of_their_own_and_leave_nothing_behind(mon
     assert {path.stem for path in logs} == {path.name for path in Path("log_tensorboard").iterdir()}
     assert (sys.stdout, sys.stderr) == streams  # colorama would wrap them once more in each run
     assert threading.active_count() == threads and len(logging.getLogger().handlers) == 2
+
+
+def test_a_worker_may_reset_the_peak_of_a_gpu_that_it_has_not_used_yet():
+    assert not torch.cuda.is_initialized()
+    reset_peak_memory(torch.device("cuda"))  # torch itself raises
 
 
 @pytest.mark.parametrize("pad_side", ["right", "left"])
