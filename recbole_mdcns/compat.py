@@ -5,6 +5,7 @@ Measured on RecBole 1.2.1 with numpy 1.26 and 2.4, pandas 2.2 and 3.1, torch 2.1
 * RecBole gives numpy its removed names back (``np.float = np.float_``), which numpy 2 refuses. The configuration
   here leaves numpy alone; the metrics that need those names are replaced in ``evaluation/metrics.py``.
 * RecBole fills missing values with a chained assignment, which does nothing on pandas 3.
+* pandas 3.1 reads categories of digits as numbers, so that 7 and 007 become one.
 * Importing RecBole's sequential models turns torch's anomaly detection on for the whole process (its SINE does).
 * RecBole pickles its Config into checkpoints, which torch >= 2.6 does not load by default.
 """
@@ -12,13 +13,23 @@ Measured on RecBole 1.2.1 with numpy 1.26 and 2.4, pandas 2.2 and 3.1, torch 2.1
 from __future__ import annotations
 
 import contextlib
+import io
 import pickle
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
+
+
+@cache
+def token_dtype() -> type | str:
+    """Return what ``pandas.read_csv`` is asked for where tokens must stay text: categories, where they do."""
+    seven = pd.read_csv(io.StringIO("token\n007\n"), dtype="category").token[0]
+    return "category" if seven == "007" else str
 
 
 def fill_missing(frame: Any, field2type: dict[str, Any]) -> Any:

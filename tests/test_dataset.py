@@ -1,6 +1,7 @@
 """Rows as RecBole makes them, exact time order, full histories, left padding, and bad files."""
 
 import urllib.error
+from pathlib import Path
 
 import pytest
 import torch
@@ -39,6 +40,20 @@ def test_rows_equal_those_of_recbole(dataset):
         assert torch.equal(ours.inter_feat[field], theirs.inter_feat[field]), field
     assert ours.field2seqlen["item_id_list"] == theirs.field2seqlen["item_id_list"] == 5
     assert (ours.inter_matrix() != theirs.inter_matrix()).nnz == 0
+
+
+def test_ids_of_digits_are_text():
+    """As RecBole reads them: 7, 07 and 007 are three items, and so they are to a file of items."""
+    items = ["7", "07", "007", "1e1", "10"]
+    write_inter([f"{user}\t{item}\t{t}\n" for user in range(6) for t, item in enumerate(items)], "digits")
+    Path("data/digits/digits.item").write_text("item_id:token\tkind:token\n" + "".join(f"{i}\tk{i}\n" for i in items))
+    load_col = {"inter": ["user_id", "item_id", "timestamp"], "item": ["item_id", "kind"]}
+    for keys in ({}, {"load_col": load_col}):
+        config = tiny_config(dataset="digits", **keys)
+        ours, theirs = HistoryDataset(config), SequentialDataset(config)
+        assert ours.field2id_token["item_id"].tolist() == ["[PAD]", *items]
+        assert ours.inter_feat["item_id"].tolist() == theirs.inter_feat["item_id"].tolist()
+        assert set(ours.field2token_id["user_id"]) == set(theirs.field2token_id["user_id"])
 
 
 @pytest.mark.parametrize("intervals", [("[5,inf)", "[20,inf)"), ("(5,30]", "[10,inf)"), ("[0,40)", "[0,100)")])

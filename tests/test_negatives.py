@@ -227,3 +227,13 @@ def test_exposures_are_read_as_interactions_are():
         Path(f"data/tiny/tiny.{name}").write_text(HEADER + "".join(lines), encoding="latin-1")
     items, *_ = read_exposures(tiny_run(neg_sampler="ens", encoding="latin-1").data)
     assert len(items) == 7
+
+
+def test_exposures_of_ids_of_digits_are_found():
+    inter = [f"{user}\t{(user * 3 + step) % 30:02}\t{step}\n" for user in range(9) for step in range(9)]
+    Path("data/tiny/tiny.inter").write_text(HEADER + "".join(inter))
+    Path("data/tiny/tiny.exposed").write_text(
+        HEADER + "".join(f"{user}\t0{user}\t3\n{user}\t{user}\t3\n" for user in range(9))
+    )
+    items, *_ = read_exposures(tiny_run(neg_sampler="ens").data)
+    assert len(items) == 9, "0 is not 00"

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from recbole_mdcns import compat
 from recbole_mdcns.data.check import Layout, check_inter_file
 from recbole_mdcns.errors import DataError
 
@@ -40,7 +41,7 @@ def read_inter(path: Path, layout: Layout, columns: list[tuple[str, str]], wante
                 names=[name for name, _ in columns],
                 usecols=list(kinds),
                 index_col=False,
-                dtype={name: "float64" if kind == "float" else "category" for name, kind in kinds.items()},
+                dtype={name: "float64" if kind == "float" else compat.token_dtype() for name, kind in kinds.items()},
                 encoding=layout.encoding,
                 engine="c",
                 quoting=csv.QUOTE_NONE,
@@ -53,7 +54,7 @@ def read_inter(path: Path, layout: Layout, columns: list[tuple[str, str]], wante
     if frame is None or not all(_is_filled(frame[name], kinds[name]) for name in layout.needed):
         check_inter_file(path, layout, wanted)
         raise DataError(f"{path} cannot be read: its lines look right, yet pandas reads other values from them")
-    return frame
+    return frame.astype({name: "category" for name, kind in kinds.items() if kind == "token"})
 
 
 def _is_filled(column: pd.Series, kind: str) -> bool:
