@@ -4,6 +4,7 @@ import pytest
 import torch
 from conftest import cycle_lines, fit, same, states, tiny_config, tiny_run, write_inter
 from recbole.data.transform import construct_transform
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from recbole_mdcns.checks import LEFT_PADDED
 from recbole_mdcns.data.batch import Sequences
@@ -13,7 +14,7 @@ from recbole_mdcns.errors import UserError
 from recbole_mdcns.losses import bce
 from recbole_mdcns.model.encoder import FullRankingEncoder, InnerProductEncoder, full_ranking, make_encoder
 from recbole_mdcns.model.item_sequence import ItemSequenceModel
-from recbole_mdcns.model.measuring import measuring
+from recbole_mdcns.model.measuring import PlacesInside, measuring
 from recbole_mdcns.model.registry import model_names
 from recbole_mdcns.model.selftest import is_causal, is_trimmable, measured_encoder
 from recbole_mdcns.quick_start import build_model
@@ -154,6 +155,56 @@ class TestEveryModel:
 def test_models_that_need_more_are_refused_with_the_reason(name):
     with pytest.raises(UserError, match=REFUSED[name]):
         tiny_run(name, neg_sampler="rns", neg_candidate_num=5)
+
+
+class Outside(TorchDispatchMode):
+    """Remembers what was taken from a place outside a tensor with memory: on a GPU that ends the process."""
+
+    def __init__(self):
+        super().__init__()
+        self.taken = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        try:
+            return func(*args, **(kwargs or {}))
+        except (IndexError, RuntimeError) as error:
+            if "out of" in str(error) and any(args[0].stride()):
+                self.taken.append(func)
+            raise
+
+
+@pytest.mark.parametrize("name", ["FOSSIL", "FEARec"])
+def test_models_that_count_on_the_whole_window_are_not_let_outside_a_narrow_one(name):
+    (encoder,) = tiny_run(name, neg_sampler="rns", neg_candidate_num=5).trainer.encoders
+    outside = Outside()
+    with outside:
+        assert not is_trimmable(encoder)
+    assert not outside.taken
+
+
+@pytest.mark.parametrize(
+    "take",
+    [
+        lambda x, i: x[:, i],
+        lambda x, i: x[:, i.tolist()],
+        lambda x, i: x.gather(1, i.expand(len(x), -1)),
+        lambda x, i: torch.gather(x, index=i.expand(len(x), -1), dim=1),
+        lambda x, i: x.index_select(1, i),
+        lambda x, i: torch.nn.functional.embedding(i, x.T),
+    ],
+)
+def test_places_are_looked_at_before_anything_is_taken(take):
+    data = torch.arange(15.0).view(3, 5)
+    with PlacesInside():
+        taken = take(data, torch.tensor([0, 4]))
+    assert sorted(taken.flatten().tolist()) == [0, 4, 5, 9, 10, 14]
+    outside = Outside()
+    with outside, PlacesInside(), pytest.raises((IndexError, RuntimeError), match="out of"):
+        take(data, torch.tensor([0, 5]))
+    assert not outside.taken
+    with outside, pytest.raises((IndexError, RuntimeError), match="out of"):
+        take(data, torch.tensor([0, 5]))
+    assert outside.taken
 
 
 class FromTheEdge(ItemSequenceModel):

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import torch
 from recbole.model.abstract_recommender import SequentialRecommender
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map
 
 from recbole_mdcns.data.batch import Sequences
 
@@ -43,6 +45,28 @@ def measuring(model: SequentialRecommender) -> Iterator[None]:
             for weight, before in weights.items():
                 weight.copy_(before)
         model.train(was_training)
+
+
+class PlacesInside(TorchDispatchMode):
+    """Within it, taking from a place outside a tensor raises IndexError or RuntimeError on every device.
+
+    A GPU alone would end the process instead. So the CPU takes from the same places first, of a tensor without memory.
+    """
+
+    _taking = ("aten::index.Tensor", "aten::gather", "aten::index_select", "aten::embedding")
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        """Call ``func``, if it takes places, on the CPU before."""
+        kwargs = kwargs or {}
+        if func.name() in self._taking:
+            func(*tree_map(self._on_cpu, args), **tree_map(self._on_cpu, kwargs))
+        return func(*args, **kwargs)
+
+    @staticmethod
+    def _on_cpu(value: object) -> object:
+        if not isinstance(value, Tensor):
+            return value
+        return torch.zeros(()).expand(value.shape) if value.is_floating_point() or value.is_complex() else value.cpu()
 
 
 def alike(found: Tensor, expected: Tensor) -> bool:

@@ -15,7 +15,7 @@ from recbole.config import Config
 from recbole.model.abstract_recommender import SequentialRecommender
 
 from recbole_mdcns.model.encoder import Encoder, make_encoder
-from recbole_mdcns.model.measuring import alike, measuring, random_sequences
+from recbole_mdcns.model.measuring import PlacesInside, alike, measuring, random_sequences
 
 
 def measured_encoder(model: SequentialRecommender, config: Config, role: str = "self") -> Encoder:
@@ -60,7 +60,8 @@ def is_trimmable(encoder: Encoder) -> bool:
             padded = replace(sequences, item_seq=sequences.item_seq.clamp(min=1) * inside, item_length=length)
             whole = encoder.encode_sequences(padded)
             try:
-                short = encoder.encode_sequences(replace(padded, item_seq=padded.item_seq[:, :short_width]))
+                with PlacesInside():
+                    short = encoder.encode_sequences(replace(padded, item_seq=padded.item_seq[:, :short_width]))
             except (RuntimeError, ValueError, IndexError):
                 return False
             if not alike(short, whole):
