@@ -24,8 +24,8 @@ _REPLACED = {
     "local_rank": "one process trains on one device",
     "nproc": "one process trains on one device",
 }
-#: Losses over all items, which take no negatives, and losses that must know how negatives were drawn.
-CATALOGUE_LOSSES, PROPOSAL_LOSSES = ("CE", "SCE"), ("SSM", "gBCE")
+#: Losses over all items, which take no negatives.
+CATALOGUE_LOSSES = ("CE", "SCE")
 
 #: Models that read the newest items at the right edge of the window, where padding on the right would be.
 LEFT_PADDED = ("SHAN",)
@@ -48,12 +48,23 @@ def check_given(given: dict[str, Any], defaults: dict[str, Any], known: set[str]
         if key in _REPLACED and value not in (None, False) and (key, value) != ("nproc", 1):
             raise ConfigError(f"{key} = {value!r} is not used here: {_REPLACED[key]}")
         if key not in known:
-            hint = nearest(key, known, cutoff=0.6 if strict else 0.85)
+            hint = _of_symbol(key) or nearest(key, known, cutoff=0.6 if strict else 0.85)
             if hint or strict:
                 raise ConfigError(f"{key} = {value!r}: there is no key {key}{hint}; --help lists ours")
         default = defaults.get(key)
         if key not in own_keys() and isinstance(default, (bool, int, float)) and not _same_kind(value, default):
             raise ConfigError(f"{key} = {value!r} is not allowed: expected {type(default).__name__}")
+
+
+def check_symbols(unread: Sequence[str]) -> None:
+    """Refuse a symbol of the paper, where it is a key of another model: the run would not read it.
+
+    Raises:
+        ConfigError: Names the key and what it is called.
+    """
+    for key in unread:
+        if _of_symbol(key):
+            raise ConfigError(f"{key} is a key of models that this run does not have{_of_symbol(key)}")
 
 
 def check_values(final: dict[str, Any]) -> None:
@@ -92,7 +103,7 @@ def check_together(final: dict[str, Any]) -> None:
     if (loss in CATALOGUE_LOSSES) != (sampler == "none"):
         allowed = "none" if loss in CATALOGUE_LOSSES else ", ".join(name for name in STRATEGIES if name != "none")
         raise ConfigError(f"neg_sampler = {sampler!r} is not allowed with ranking_loss = {loss!r}: choose {allowed}")
-    if loss in PROPOSAL_LOSSES and not strategy.knows_proposal:
+    if loss == "SSM" and not strategy.knows_proposal:
         allowed = ", ".join(name for name, each in STRATEGIES.items() if each.knows_proposal)
         raise ConfigError(
             f"neg_sampler = {sampler!r} is not allowed with ranking_loss = {loss!r}, which takes draws from a known "
@@ -179,6 +190,12 @@ def check_cutoffs(topk: list[int], item_num: int) -> None:
     """
     if max(topk, default=0) > item_num:
         raise ConfigError(f"topk = {topk!r} is not allowed: there are {item_num} items, and a cut-off is at most that")
+
+
+def _of_symbol(symbol: str) -> str:
+    """Return ``' (the paper's tau is distill_temperature)'`` for a symbol of the paper, or nothing."""
+    names = [key.name for key in own_keys().values() if key.symbol == symbol]
+    return f" (the paper's {symbol} is {names[0]})" if names else ""
 
 
 def _is_positive(value: Any) -> bool:

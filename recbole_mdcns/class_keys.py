@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from recbole_mdcns.keys import UNLISTED_OF_MODEL
 from recbole_mdcns.yaml_files import properties_dir, read_yaml, recbole_properties_dir
 
 
@@ -28,9 +29,10 @@ def model_yamls(model_class: type) -> list[Path]:
 
 
 def model_keys(model_class: type) -> set[str]:
-    """Return the keys that the yaml files of a model name."""
+    """Return the keys that a model has of its own: those of its yaml files, and what RecBole's reads beside them."""
     files = [*_of_name(recbole_properties_dir(), model_class), *model_yamls(model_class)]
-    return {key for path in files for key in read_yaml(path)} - {"loss_type", "train_neg_sample_args"}
+    listed = {key for path in files for key in read_yaml(path)} - {"loss_type", "train_neg_sample_args"}
+    return listed | UNLISTED_OF_MODEL.get(model_class.__name__, set())
 
 
 def _of_name(properties: Path, model_class: type) -> list[Path]:

@@ -19,7 +19,7 @@ from recbole.utils.argument_list import (
 from recbole_mdcns import checks
 from recbole_mdcns.class_keys import is_known, model_keys, model_yamls, yaml_beside
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.keys import key_files, nearest, own_keys, recbole_keys
+from recbole_mdcns.keys import key_files, keys_of_models, nearest, own_keys, recbole_keys
 from recbole_mdcns.model.registry import default_peer, resolve_model
 from recbole_mdcns.negatives import resolve_strategy
 from recbole_mdcns.values import literal, parse_key_values, plain_value
@@ -68,6 +68,7 @@ class MDCNSConfig(Config):
         except (ValueError, KeyError, TypeError, NotImplementedError, RuntimeError) as error:
             raise ConfigError(str(error.args[0]) if error.args else repr(error)) from error
         self._resolve_peers()
+        checks.check_symbols(self.unread_keys())
         if self.peer_overrides:
             self.peer_configs()  # checks their values now
 
@@ -181,11 +182,11 @@ class MDCNSConfig(Config):
     # -- checks -----------------------------------------------------------------------------------------------------
 
     def _named_keys(self) -> set[str]:
-        """Return every key that some yaml or argument list names, but for those of the peers' models."""
+        """Return every key that all runs have, and those of the self model."""
         return {*recbole_keys(), *own_keys(), *self.internal_config_dict}
 
     def _check_external(self, external: dict[str, Any]) -> None:
-        known = self._named_keys()
+        known = self._named_keys() | keys_of_models()
         for peer_class in _peer_classes(external.get("peer_model")):
             known |= model_keys(peer_class)
         checks.check_given(external, self.internal_config_dict, known, is_known(self.model_class))
@@ -214,6 +215,13 @@ class MDCNSConfig(Config):
                     f"peer.{key} cannot be set apart for peer {names}{nearest(key, allowed)}. "
                     f"Allowed are {', '.join(allowed)}"
                 )
+
+    def unread_keys(self) -> list[str]:
+        """Return the given keys that other models alone have, so that nobody reads them in this run."""
+        classes = [self.model_class, *self.peer_classes]
+        if not all(map(is_known, classes)):
+            return []
+        return sorted(set(self.external_config_dict) - self._named_keys().union(*map(model_keys, classes)))
 
     @property
     def peer_roles(self) -> list[str]:

@@ -21,9 +21,9 @@ _TYPES = {"int": int, "float": float, "bool": bool, "str": str, "list": list, "d
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {">=": operator.ge, ">": operator.gt}
 
 # Keys that RecBole reads without listing them in any of its yaml files.
-_UNLISTED = {
-    "model", "dataset", "config_files", "nproc", "encoding", "reg_weight", "contrast", "sim", "tau", "use_filter",
-}  # fmt: skip
+_UNLISTED = {"model", "dataset", "config_files", "nproc", "encoding"}
+#: Keys that models of RecBole read without listing them in their yaml files.
+UNLISTED_OF_MODEL = {"FEARec": {"contrast", "sim", "tau", "use_filter"}, "HRM": {"reg_weight"}}
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def own_keys() -> dict[str, Key]:
 
 @functools.lru_cache(maxsize=1)
 def recbole_keys() -> frozenset[str]:
-    """Return every key that some yaml file or argument list of RecBole names."""
+    """Return every key of RecBole that belongs to no model: from its argument lists, ``overall.yaml`` and beyond."""
     from recbole.utils.argument_list import (
         dataset_arguments,
         evaluation_arguments,
@@ -104,9 +104,20 @@ def recbole_keys() -> frozenset[str]:
     )
 
     names = {*_UNLISTED, *dataset_arguments, *evaluation_arguments, *general_arguments, *training_arguments}
-    for path in recbole_properties_dir().rglob("*.yaml"):
-        names.update(re.findall(r"^([A-Za-z_]\w*):", path.read_text(encoding="utf-8"), re.MULTILINE))
-    return frozenset(names)
+    of_models = recbole_properties_dir() / "model"
+    files = [path for path in recbole_properties_dir().rglob("*.yaml") if path.parent != of_models]
+    return frozenset(names.union(*map(_names, files)))
+
+
+@functools.lru_cache(maxsize=1)
+def keys_of_models() -> frozenset[str]:
+    """Return every key that some model of RecBole or of ours has, and not all runs."""
+    files = (path for folder in (recbole_properties_dir(), properties_dir()) for path in folder.glob("model/*.yaml"))
+    return frozenset(set().union(*map(_names, files), *UNLISTED_OF_MODEL.values()) - recbole_keys())
+
+
+def _names(path: Path) -> list[str]:
+    return re.findall(r"^([A-Za-z_]\w*):", path.read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:

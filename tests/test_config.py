@@ -46,6 +46,8 @@ def test_model_and_dataset_may_come_from_a_file(tmp_path):
         ("--neg_candidates_num=5", "there is no key neg_candidates_num .did you mean neg_candidate_num"),
         ("--learning_rat=0.1", "did you mean learning_rate"),
         ("--qqqqqq=1", "there is no key qqqqqq"),
+        ("--mu=1", "there is no key mu .the paper's mu is distill_weight"),
+        ("--tau=10", "tau is a key of models that this run does not have .the paper's tau is distill_temperature"),
         ("--neg_candidate_num=many", "neg_candidate_num = 'many' is not allowed: expected int"),
         ("--neg_candidate_num=0", "neg_candidate_num = 0 is not allowed: it must be >= 1"),
         ("--neg_candidate_num=2.5", "neg_candidate_num = 2.5 is not allowed: expected int"),
@@ -226,6 +228,20 @@ def test_keys_that_only_a_model_of_ones_own_reads_are_not_passed_to_the_others()
     assert "my_key" not in peer and peer["hidden_size"] == 24
     mine, gru = tiny_config(peer_model=f"{__name__}:MyRec,GRU4Rec", **{"peer.my_key": 3}).peer_configs()
     assert mine["my_key"] == 3 and "my_key" not in gru
+
+
+def test_keys_of_models_that_the_run_does_not_have_are_told():
+    def unread(model="SASRec", **keys):
+        return [key for key in tiny_config(model, **keys).unread_keys() if key not in TINY]
+
+    keys = {"n_layers": 1, "num_layers": 2, "expand": 1, "order_len": 3, "learning_rate": 0.1}
+    assert unread(**keys) == ["num_layers", "order_len"]
+    assert unread(peer_model="GRU4Rec", **keys) == ["expand", "order_len"]
+    assert unread(f"{__name__}:MyRec", **keys) == []
+    assert unread("FEARec", tau=0.5) == []
+    assert tiny_config(peer_model="FOSSIL,GRU4Rec", alpha=0.5)["alpha"] == 0.5
+    for config in tiny_config(peer_model="FOSSIL,GRU4Rec", alpha=0.5).peer_configs():
+        assert ("alpha" in config) == (config["model"] == "FOSSIL")
 
 
 def test_several_peers_each_take_the_peer_keys_they_know():

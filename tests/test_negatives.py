@@ -154,6 +154,8 @@ def test_losses_and_strategies_that_do_not_go_together_are_refused():
         tiny_config(ranking_loss="SSM")
     with pytest.raises(ConfigError, match="neg_sampler = 'pns' is not allowed with .* 'gBCE', .*: choose rns"):
         tiny_config(ranking_loss="gBCE", neg_sampler="pns")
+    with pytest.raises(ConfigError, match="neg_sampler = 'dns' is not allowed with .* 'gBCE', .*: choose rns$"):
+        tiny_config(ranking_loss="gBCE", neg_sampler="dns")
     with pytest.raises(ConfigError, match="lazy_items is not allowed with ranking_loss = 'CE', which scores all items"):
         tiny_config(ranking_loss="CE", lazy_items=True)
     with pytest.raises(
