@@ -4,6 +4,7 @@
 
 Writes README.md with all at a glance, TABLE.md, TABLE.tex and TABLE.png for each table (figure3.png for Figure 3), a
 page and a file of packed records for each dataset, and one index.html with figures, which works without a network.
+Records that were packed in that folder before stay, but for trials whose test the given ones have.
 Cells without a record are missing, with the command that fills them. Needs matplotlib.
 """
 
@@ -37,7 +38,8 @@ def main() -> int:
     options = parser.parse_args()
     datasets = options.datasets.split(",") if options.datasets else None
     try:
-        records = [record for path in options.records for record in read_records(path)]
+        given = [record for path in options.records for record in read_records(path)]
+        records = [*given, *packed_beside(options.out, given)]
         write_report(options.tables, records, options.out, datasets)
     except UserError as error:
         print(f"report: {error}", file=sys.stderr)
@@ -76,6 +78,13 @@ def write_report(
         (out / f"{dataset}.md").write_text(text, encoding="utf-8")
     for dataset in {record["dataset"] for record in records}:
         pack_records([record for record in records if record["dataset"] == dataset], out / f"{dataset}{SUFFIX}")
+
+
+def packed_beside(out: Path, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the records packed beside the pages in a folder, but for trials that have test metrics in ``records``."""
+    keys = {record["trial"]["key"] for record in records if record.get("test")}
+    packed = [record for path in out.glob(f"*{SUFFIX}") for record in read_records(path)]
+    return [record for record in packed if record["trial"]["key"] not in keys]
 
 
 def make_folder(out: Path) -> None:

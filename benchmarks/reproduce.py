@@ -23,13 +23,13 @@ from typing import Any
 
 from figure import require_matplotlib
 from paper_tables import layout
-from report import make_folder, write_report
+from report import make_folder, packed_beside, write_report
 
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.trainer.checkpoint import FREE_KEYS
 from recbole_mdcns.tuning.driver import run_sweeps
 from recbole_mdcns.tuning.grid import Cell, Trial, trials
-from recbole_mdcns.tuning.packed import SUFFIX, read_records
+from recbole_mdcns.tuning.packed import read_records
 from recbole_mdcns.tuning.store import FAILED, Store
 from recbole_mdcns.tuning.sweep_file import read_sweep
 from recbole_mdcns.values import parse_settings
@@ -85,6 +85,10 @@ def run(options: argparse.Namespace) -> int:
     epochs, patience = layout.BUDGETS[options.budget]
     keys = {"epochs": epochs, "stopping_step": patience, "data_path": options.data_path, **parse_settings(options.set)}
     store = Store(options.storage / f"reproduction-{options.budget}")
+
+    def known() -> list[dict[str, Any]]:
+        return [*store.all_records(), *packed_beside(options.out, store.all_records())]
+
     make_folder(options.out)
     sweeps = [
         read_sweep(
@@ -106,14 +110,14 @@ def run(options: argparse.Namespace) -> int:
         for model, peer, loss, methods, datasets in groups(rows)
     ]
     reused = [record for path in options.reuse for record in read_records(path)]
-    refuse_clashes((trial for sweep in sweeps for trial in trials(sweep)), [*all_records(store, options.out), *reused])
+    refuse_clashes((trial for sweep in sweeps for trial in trials(sweep)), [*known(), *reused])
     take_over(store, reused)
     found = run_sweeps(sweeps, store, options.address)
     failed = [record for record in found if record["status"] == FAILED]
     for record in failed:
         where = f"{Cell(**record['trial']['cell'])}, seed {record['trial']['seed']}"
         print(f"reproduce: {where} failed: {record['error'].strip().splitlines()[-1]}", file=sys.stderr)
-    records = all_records(store, options.out)
+    records = known()
     tables = [table for table in layout.TITLES if table == options.table or has_records(table, records)]
     write_report(tables, records, options.out)
     return len(failed)
@@ -149,14 +153,6 @@ def take_over(store: Store, records: Sequence[dict[str, Any]]) -> None:
     for record in records:
         if record["trial"]["cell"] in tested and store.record(record["trial"]["key"]) is None:
             store.write(record)
-
-
-def all_records(store: Store, out: Path) -> list[dict[str, Any]]:
-    """Return the records of a store, and those packed beside the pages that it does not have, whose place it takes."""
-    own = store.all_records()
-    keys = {record["trial"]["key"] for record in own if record.get("test")}
-    packed = [record for path in out.glob(f"*{SUFFIX}") for record in read_records(path)]
-    return [*own, *(record for record in packed if record["trial"]["key"] not in keys)]
 
 
 def has_records(table: str, records: Sequence[dict[str, Any]]) -> bool:

@@ -235,7 +235,8 @@ def test_keys_of_models_that_the_run_does_not_have_are_told():
         return [key for key in tiny_config(model, **keys).unread_keys() if key not in TINY]
 
     keys = {"n_layers": 1, "num_layers": 2, "expand": 1, "order_len": 3, "learning_rate": 0.1}
-    assert unread(**keys) == ["num_layers", "order_len"]
+    assert unread(**keys) == ["order_len"]
+    assert unread(peer_model="FOSSIL", **keys) == ["expand", "num_layers"]
     assert unread(peer_model="GRU4Rec", **keys) == ["expand", "order_len"]
     assert unread(f"{__name__}:MyRec", **keys) == []
     assert unread("FEARec", tau=0.5) == []

@@ -17,8 +17,9 @@ from paper_tables import layout  # noqa: E402
 from paper_tables.cells import fill, unique  # noqa: E402
 from paper_tables.render import command, markdown, places  # noqa: E402
 from paper_tables.significance import bootstrap, holm, paired_t, values_of_users  # noqa: E402
-from report import write_report  # noqa: E402
-from reproduce import all_records, asked_rows, has_records, main, parser, take_over  # noqa: E402
+from report import main as report_main  # noqa: E402
+from report import packed_beside, write_report  # noqa: E402
+from reproduce import asked_rows, has_records, main, parser, take_over  # noqa: E402
 
 from recbole_mdcns.errors import UserError  # noqa: E402
 from recbole_mdcns.record import SCHEMA_VERSION  # noqa: E402
@@ -194,12 +195,12 @@ def test_a_second_machine_fills_its_pages_from_its_own_records_and_the_packed_on
     mine, packed = record("rns", 1, [1, 1]), [record("rns", 1, [1, 0]), record("dns_plus", 1, [1, 0])]
     store.write(mine)
     pack_records(packed, tmp_path / "records.jsonl.xz")
-    assert all_records(store, tmp_path) == [mine, packed[1]]
+    assert packed_beside(tmp_path, store.all_records()) == [packed[1]]
     assert has_records("table7", packed) and not has_records("table5", packed)
     failed = {**mine, "status": "failed", "trial": packed[1]["trial"]}
     failed.pop("test")
     store.write(failed)
-    assert packed[1] in all_records(store, tmp_path)  # a failure takes no other record's place
+    assert packed[1] in packed_beside(tmp_path, store.all_records())  # a failure takes no other record's place
     take_over(Store(tmp_path / "other"), [failed])
     assert not Store(tmp_path / "other").all_records()
     store.renew(failed["trial"]["key"])
@@ -247,6 +248,18 @@ def test_the_report_works_without_a_network_and_latex_compiles(tmp_path):
         document = r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}" + tex + r"\end{document}"
         (tmp_path / "a.tex").write_text(document)
         subprocess.run([compiler, "a.tex"], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+
+
+def test_the_report_keeps_what_is_packed_beside_its_pages(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    write_report(["table7"], [record("rns", 1, [1, 0]), record("dns", 1, [1, 0])], tmp_path / "out", ["beauty"])
+    newer = record("rns", 1, [1, 1])
+    pack_records([newer], tmp_path / "mine.jsonl.xz")
+    asked = ["report", "table7", "--records", str(tmp_path / "mine.jsonl.xz"), "--out", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", asked)
+    assert report_main() == 0
+    kept = {r["trial"]["cell"]["sampler"]: r["test"] for r in read_records(tmp_path / "out")}
+    assert set(kept) == {"rns", "dns"} and kept["rns"] == newer["test"]
 
 
 def test_the_page_opens_in_a_browser_without_errors(tmp_path):

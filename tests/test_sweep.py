@@ -22,6 +22,7 @@ from recbole_mdcns.tuning.grid import trials
 from recbole_mdcns.tuning.progress import progress
 from recbole_mdcns.tuning.store import Store
 from recbole_mdcns.tuning.sweep_file import read_sweep
+from recbole_mdcns.tuning.workers import Workers
 
 ray = pytest.importorskip("ray", reason="sweeps need ray[tune]")
 
@@ -223,6 +224,17 @@ def test_what_fails_ends_as_a_record_and_asha_stops_what_is_behind(local_ray):
     assert len(again) == 5
     changed = [path.stem for path in store.records.iterdir() if path.stat().st_mtime_ns != before[path]]
     assert changed == [found[1e30]["trial"]["key"]]  # only what failed ran again
+
+
+def test_what_fails_is_not_tried_again_by_the_same_command(local_ray, monkeypatch):
+    rounds, tune = [], Workers.tune
+    monkeypatch.setattr(
+        Workers, "tune", lambda self, plan, scheduler: rounds.append(plan) or tune(self, plan, scheduler)
+    )
+    text = SMALL.replace("[1]", "[1, 2]\ntune_seeds: [1]")
+    found = run_sweeps([sweep_of(text, keys={"learning_rate": 1e30})], Store("store"))
+    assert [record["status"] for record in found] == ["failed", "failed"]
+    assert [len(plan) for plan in rounds] == [2]
 
 
 def test_the_hours_of_a_sweep_end_it_and_the_next_one_goes_on(local_ray):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -38,10 +38,12 @@ def run_sweeps(
             for sweep in sweeps:
                 if sweep.is_adaptive:
                     _search_missing(sweep, store, workers)
-            listed = (trial for sweep in sweeps if not sweep.is_adaptive for trial in first_trials(sweep))
-            _run_missing(store, workers, listed, sweeps[0].scheduler)
+            first = [trial for sweep in sweeps if not sweep.is_adaptive for trial in first_trials(sweep)]
+            _run_missing(store, workers, first, sweeps[0].scheduler)
             if workers.seconds_left > 0:  # else the choice is not final
-                _run_missing(store, workers, (t for sweep in sweeps for t in chosen_trials(sweep, store)), "fifo")
+                tried = {trial.key for trial in first}
+                chosen = [trial for sweep in sweeps for trial in chosen_trials(sweep, store)]
+                _run_missing(store, workers, [trial for trial in chosen if trial.key not in tried], "fifo")
             unread = [trial for sweep in sweeps for trial in _unread(sweep, store)]
             if unread and workers.seconds_left > 0:
                 workers.start()
@@ -86,8 +88,7 @@ def _is_of(sweep: Sweep, described: dict[str, Any]) -> bool:
     return is_near and trial_of(sweep, described).key == described["key"]
 
 
-def _run_missing(store: Store, workers: Workers, plan: Iterable[Trial], scheduler: str) -> None:
-    plan = list(plan)
+def _run_missing(store: Store, workers: Workers, plan: Sequence[Trial], scheduler: str) -> None:
     missing = {trial.key for trial in plan if _is_missing(store, trial)}
     if not missing:
         return
@@ -130,7 +131,7 @@ def _search_missing(sweep: Sweep, store: Store, workers: Workers) -> None:
             if few:
                 lost = workers.tune(few, sweep.scheduler)
             else:
-                lost = workers.search(cell, seed, [trial.setting for trial in tried])
+                lost = workers.search(sweep, cell, seed, [trial.setting for trial in tried])
             _end(store, workers, _tried(sweep, store, cell, seed), lost, sweep.scheduler)
 
 

@@ -123,10 +123,11 @@ class Workers:
         space = {"key": tune.grid_search(list(described))}
         return self._fit(lambda asked: described[asked["key"]], space, len(described), scheduler)
 
-    def search(self, cell: Cell, seed: int, tried: Sequence[dict[str, Any]]) -> Lost:
+    def search(self, sweep: Sweep, cell: Cell, seed: int, tried: Sequence[dict[str, Any]]) -> Lost:
         """Let Optuna or HyperOpt choose the settings of a cell; see :meth:`tune`.
 
         Args:
+            sweep: Whose space it is.
             cell: The cell.
             seed: Of the trials, and of the search.
             tried: Settings that were begun before: the search is told of them first, and they count as samples.
@@ -135,7 +136,7 @@ class Workers:
             ConfigError: The package that searches is not installed.
             KeyboardInterrupt: It was interrupted.
         """
-        sweep, plain = self.sweep, make_trial(self.sweep, cell, {}, seed)
+        plain = make_trial(sweep, cell, {}, seed)
         self.dataset(plain)
         options = {"num_samples": sweep.samples, "search_alg": searcher(sweep.search, seed, tried)}
         space = {key: distribution(choices) for key, choices in space_of(sweep, cell).items()}
