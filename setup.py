@@ -10,7 +10,7 @@ VERSION = re.search(r"__version__ = \"(.+)\"", (ROOT / "recbole_mdcns/__init__.p
 
 # RecBole 1.2.1 pins ray <= 2.6.3, whose wheels end at Python 3.11 and which needs
 # numpy < 2, pandas < 2.3, pyarrow < 18 and setuptools < 81 to be imported at all.
-# On newer Pythons RecBole is installed without its pins first (README, route b).
+# On newer Pythons RecBole is installed without its pins first (README, "Newest packages").
 RAY_2_6_BOUNDS = [
     'numpy<2; python_version < "3.12"',
     'pandas<2.3; python_version < "3.12"',

@@ -3,6 +3,7 @@
     python -m recbole_mdcns.tuning sweep benchmarks/sweeps/sensitivity.yaml --set data_path=DIR
     python benchmarks/sensitivity.py sweeps/sensitivity --out benchmarks/results/sensitivity
 
+The committed page has half the epochs and some methods (``--set epochs=40 --set stopping_step=40 --samplers ...``).
 Every method of that sweep is a cell of its own, so that test is read of all; nothing is chosen by it. Needs matplotlib.
 """
 
