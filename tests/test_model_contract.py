@@ -262,9 +262,18 @@ def test_the_measurement_leaves_weights_mode_and_random_numbers_alone():
     run = tiny_run(neg_sampler="rns")
     run.trainer.model.train()
     weights, random = states(run.trainer), torch.get_rng_state()
+
+    def rounding():
+        return torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32, torch.backends.cudnn.enabled
+
+    torch.set_float32_matmul_precision("high")
+    before = rounding()
     with measuring(run.trainer.model):
+        assert rounding() == ("highest", False, True)
         moved = run.trainer.model.item_embedding.weight != weights[0]["item_embedding.weight"]
         assert moved[1:].all() and not moved[0].any()
+    assert rounding() == before
+    torch.set_float32_matmul_precision("highest")
     measured_encoder(run.trainer.model, run.config)
     assert run.trainer.model.training
     assert same(weights, states(run.trainer))

@@ -20,8 +20,20 @@ NOISE = 0.1
 
 
 @contextlib.contextmanager
+def exact_float32() -> Iterator[None]:
+    """Keep GPUs from rounding to TF32, as cuDNN does unless told otherwise: two ways would differ by that."""
+    cudnn, matmul = torch.backends.cudnn, torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with cudnn.flags(cudnn.enabled, cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(matmul)
+
+
+@contextlib.contextmanager
 def measuring(model: SequentialRecommender) -> Iterator[None]:
-    """Put a model into evaluation mode, without gradients and with noise on its weights.
+    """Put a model into evaluation mode, without gradients, in exact float32 and with noise on its weights.
 
     A bias that begins at zero, or a scale that begins at one, shows only with noise. Padding rows of embeddings get
     none. Afterwards weights and mode are what they were; random generators are left alone.
@@ -32,7 +44,8 @@ def measuring(model: SequentialRecommender) -> Iterator[None]:
     was_training = model.training
     model.eval()
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        devices = [device] if device.type == "cuda" else []
+        with torch.no_grad(), torch.random.fork_rng(devices=devices), exact_float32():
             for weight in weights:
                 weight.add_(torch.randn(weight.shape, generator=generator).to(weight), alpha=NOISE)
             for module in model.modules():
