@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from recbole_mdcns.keys import UNLISTED_OF_MODEL
+from recbole_mdcns.keys import UNLISTED_OF_MODEL, keys_of_models, own_keys
 from recbole_mdcns.yaml_files import properties_dir, read_yaml, recbole_properties_dir
 
 
@@ -33,6 +34,13 @@ def model_keys(model_class: type) -> set[str]:
     files = [*_of_name(recbole_properties_dir(), model_class), *model_yamls(model_class)]
     listed = {key for path in files for key in read_yaml(path)} - {"loss_type", "train_neg_sample_args"}
     return listed | UNLISTED_OF_MODEL.get(model_class.__name__, set())
+
+
+def unread_keys(keys: Iterable[str], classes: Sequence[type]) -> list[str]:
+    """Return those of some keys that only other models than these have; none where one is the user's own."""
+    if not all(map(is_known, classes)):
+        return []
+    return sorted((set(keys) & keys_of_models()) - own_keys().keys() - set().union(*map(model_keys, classes)))
 
 
 def _of_name(properties: Path, model_class: type) -> list[Path]:

@@ -17,7 +17,7 @@ from recbole.utils.argument_list import (
 )
 
 from recbole_mdcns import checks
-from recbole_mdcns.class_keys import is_known, model_keys, model_yamls, yaml_beside
+from recbole_mdcns.class_keys import is_known, model_keys, model_yamls, unread_keys, yaml_beside
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.keys import key_files, keys_of_models, nearest, own_keys, recbole_keys
 from recbole_mdcns.model.registry import default_peer, resolve_model
@@ -218,10 +218,7 @@ class MDCNSConfig(Config):
 
     def unread_keys(self) -> list[str]:
         """Return the given keys that other models alone have, so that nobody reads them in this run."""
-        classes = [self.model_class, *self.peer_classes]
-        if not all(map(is_known, classes)):
-            return []
-        return sorted(set(self.external_config_dict) - self._named_keys().union(*map(model_keys, classes)))
+        return unread_keys(self.external_config_dict, [self.model_class, *self.peer_classes])
 
     @property
     def peer_roles(self) -> list[str]:

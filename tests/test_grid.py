@@ -53,6 +53,17 @@ def test_cells_and_trials_are_the_product_and_samplers_without_peers_occur_once(
     assert all(make_trial(sweep, trial.cell, trial.setting, trial.seed) == trial for trial in plan[:3])
 
 
+def test_a_cell_tries_the_keys_that_its_models_read():
+    sweep = sweep_of(GRID.replace("learning_rate: [0.01, 0.02]", "n_heads: [1, 2]"), losses=["BCE"])
+    tried = {(cell.model, cell.peer, cell.sampler): len(settings_of(sweep, cell)) for cell in cells(sweep)}
+    assert tried == {
+        ("SASRec", "GRU4Rec", "mdcns"): 6, ("SASRec", "SASRec", "mdcns"): 6, ("SASRec", None, "rns"): 2,
+        ("GRU4Rec", "GRU4Rec", "mdcns"): 3, ("GRU4Rec", "SASRec", "mdcns"): 6, ("GRU4Rec", None, "rns"): 1,
+    }  # fmt: skip
+    with pytest.raises(ConfigError, match="the paper's tau is distill_temperature"):
+        list(trials(sweep_of(GRID.replace("learning_rate", "tau"))))
+
+
 def test_methods_have_names_and_may_say_what_the_axes_say_otherwise():
     text = GRID.replace("[mdcns, rns]", "[gbce, mdcns_two_peers, mine]") + "methods: {mine: {neg_sampler: dns}}\n"
     found = [(cell.sampler, cell.peer, cell.loss) for cell in cells(sweep_of(text, models=["SASRec"]))]

@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from recbole_mdcns.checks import check_symbols
+from recbole_mdcns.class_keys import unread_keys
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError, UserError
-from recbole_mdcns.model.registry import default_peer
+from recbole_mdcns.model.registry import default_peer, resolve_model
 from recbole_mdcns.negatives import resolve_strategy
 from recbole_mdcns.trainer.checkpoint import FREE_KEYS
 from recbole_mdcns.tuning.space import draws, grid
@@ -77,8 +79,16 @@ def cells(sweep: Sweep) -> list[Cell]:
 
 
 def space_of(sweep: Sweep, cell: Cell) -> dict[str, Any]:
-    """Return what is tried in a cell: values or a distribution for each key."""
-    return {**sweep.space.get("all", {}), **sweep.space.get(cell.sampler, {})}
+    """Return what is tried in a cell: values or a distribution for each key that its models read.
+
+    Raises:
+        ConfigError: A key is a symbol of the paper and no key of the cell's models.
+    """
+    space = {**sweep.space.get("all", {}), **sweep.space.get(cell.sampler, {})}
+    models = [cell.model, *(cell.peer or "").split(",")]
+    of_others = unread_keys(space, [resolve_model(name.strip()) for name in models if name])
+    check_symbols(of_others)
+    return {key: choices for key, choices in space.items() if key not in of_others}
 
 
 def settings_of(sweep: Sweep, cell: Cell) -> list[dict[str, Any]]:
