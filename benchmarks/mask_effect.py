@@ -13,11 +13,12 @@ import logging
 from pathlib import Path
 
 import torch
+from sources import commit
 from tabulate import tabulate
 
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.quick_start import load_data_and_model
-from recbole_mdcns.record import versions
+from recbole_mdcns.record import git_state, versions
 from recbole_mdcns.trainer import NegativeSamplingTrainer
 
 WAYS = ("left out", "score 0", "ranked")
@@ -54,7 +55,9 @@ def main() -> None:
     rows.sort(key=lambda row: row[0], reverse=True)
     headers = ["part", "history", "recall@10", "ndcg@10", "recall@20", "ndcg@20"]
     about = ", ".join(f"{key} {value}" for key, value in versions().items() if key in ("torch", "numpy", "recbole"))
-    trained = f"{loaded['neg_sampler']}, {loaded['ranking_loss']}, protocol {loaded['protocol']}, seed {loaded['seed']}"
+    names = ("neg_sampler", "ranking_loss", "peer_model", "protocol", "seed", "epochs", "stopping_step")
+    trained = ", ".join(f"{name} {loaded[name]}" for name in names if loaded[name] is not None)
+    about += f"; commit {commit({'git': git_state()})}"
     text = "\n".join([
         f"# The history in the ranking: {loaded['model']} on {loaded['dataset']}", "",
         tabulate(rows, headers=headers, tablefmt="github", floatfmt=".4f"), "",
