@@ -19,15 +19,13 @@ from recbole.utils.argument_list import (
 from recbole_mdcns import checks
 from recbole_mdcns.class_keys import is_known, model_keys, model_yamls, unread_keys, yaml_beside
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.keys import key_files, keys_of_models, nearest, own_keys, recbole_keys
+from recbole_mdcns.keys import key_files, keys_of_models, own_keys, recbole_keys
 from recbole_mdcns.model.registry import default_peer, resolve_model
 from recbole_mdcns.negatives import resolve_strategy
+from recbole_mdcns.peers import PEER_PREFIX, PEER_TRAINING_KEYS, check_overrides, peer_classes, values_of_peer
 from recbole_mdcns.values import literal, parse_key_values, plain_value
 from recbole_mdcns.yaml_files import YamlLoader, properties_dir, read_yaml
 
-PEER_PREFIX = "peer."
-#: Keys of the training that may differ between self and peer, beside the keys of the peer's own model.
-PEER_TRAINING_KEYS = ("learner", "learning_rate", "weight_decay")
 #: What RecBole derives from other keys; left out of saved configs.
 _DERIVED = (
     "MODEL_TYPE", "MODEL_INPUT_TYPE", "eval_type", "device", "single_spec", "local_rank", "valid_metric_bigger",
@@ -187,7 +185,7 @@ class MDCNSConfig(Config):
 
     def _check_external(self, external: dict[str, Any]) -> None:
         known = self._named_keys() | keys_of_models()
-        for peer_class in _peer_classes(external.get("peer_model")):
+        for peer_class in peer_classes(external.get("peer_model")):
             known |= model_keys(peer_class)
         checks.check_given(external, self.internal_config_dict, known, is_known(self.model_class))
 
@@ -201,20 +199,11 @@ class MDCNSConfig(Config):
         return asked
 
     def _resolve_peers(self) -> None:
-        self.peer_classes = _peer_classes(self.final_config_dict["peer_model"]) or [
+        self.peer_classes = peer_classes(self.final_config_dict["peer_model"]) or [
             resolve_model(default_peer(self.model), "peer_model")
         ]
         checks.check_padding(self.final_config_dict["pad_side"], [self.model_class, *self.peer_classes])
-        own = set().union(*map(model_keys, self.peer_classes))
-        shared = self._named_keys() - own - set(PEER_TRAINING_KEYS)
-        allowed = sorted({*own, *PEER_TRAINING_KEYS})
-        for key in self.peer_overrides:
-            if key in shared or (key not in allowed and all(map(is_known, self.peer_classes))):
-                names = ", ".join(cls.__name__ for cls in self.peer_classes)
-                raise ConfigError(
-                    f"peer.{key} cannot be set apart for peer {names}{nearest(key, allowed)}. "
-                    f"Allowed are {', '.join(allowed)}"
-                )
+        check_overrides(self.peer_overrides, self.peer_classes, self._named_keys())
 
     def unread_keys(self) -> list[str]:
         """Return the given keys that other models alone have, so that nobody reads them in this run."""
@@ -230,14 +219,12 @@ class MDCNSConfig(Config):
         """Return each peer's configuration: the same run, the peer's model values, and the ``peer.`` keys it knows."""
         configs = []
         for peer_class in self.peer_classes:
-            known = model_keys(peer_class)
-            not_shared = {"model", "dataset", "peer_model"} | (model_keys(self.model_class) - known)
-            shared = {key: value for key, value in self.external_config_dict.items() if key not in not_shared}
-            of_others = set().union(*map(model_keys, self.peer_classes)) - known
-            own = {key: value for key, value in self.peer_overrides.items() if key not in of_others}
-            values = {**shared, **own}
+            values = values_of_peer(
+                peer_class, self.external_config_dict, self.model_class, self.peer_overrides, self.peer_classes
+            )
             if is_known(peer_class):  # keys that no yaml names are for classes of the user's own
-                values = {key: value for key, value in values.items() if key in known | self._named_keys()}
+                known = model_keys(peer_class) | self._named_keys()
+                values = {key: value for key, value in values.items() if key in known}
             configs.append(MDCNSConfig(peer_class, self.dataset, config_dict=values))
         return configs
 
@@ -261,8 +248,3 @@ class MDCNSConfig(Config):
         """Build the configuration that :meth:`plain` described, with some keys replaced."""
         values = {**copy.deepcopy(values), **overrides}
         return cls(values.pop("model"), values.pop("dataset"), config_dict=values)
-
-
-def _peer_classes(peer_model: str | type | None) -> list[type]:
-    names = peer_model.split(",") if isinstance(peer_model, str) else [peer_model] if peer_model else []
-    return [resolve_model(name.strip() if isinstance(name, str) else name, "peer_model") for name in names]
