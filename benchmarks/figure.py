@@ -36,7 +36,7 @@ def saved_figure(path: Path, **options: Any) -> Iterator[Any]:
     figure, axes = pyplot.subplots(**options)
     yield axes
     figure.tight_layout()
-    figure.savefig(path, dpi=100)
+    figure.savefig(path, dpi=80)
     pyplot.close(figure)
 
 

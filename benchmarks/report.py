@@ -39,8 +39,7 @@ def main() -> int:
     datasets = options.datasets.split(",") if options.datasets else None
     try:
         given = [record for path in options.records for record in read_records(path)]
-        records = [*given, *packed_beside(options.out, given)]
-        write_report(options.tables, records, options.out, datasets)
+        write_report(options.tables, with_packed(given, options.out), options.out, datasets)
     except UserError as error:
         print(f"report: {error}", file=sys.stderr)
         return 2
@@ -80,11 +79,11 @@ def write_report(
         pack_records([record for record in records if record["dataset"] == dataset], out / f"{dataset}{SUFFIX}")
 
 
-def packed_beside(out: Path, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the records packed beside the pages in a folder, but for trials that have test metrics in ``records``."""
+def with_packed(records: Sequence[dict[str, Any]], out: Path) -> list[dict[str, Any]]:
+    """Return records, and those packed beside the pages in a folder, but for trials whose test the former have."""
     keys = {record["trial"]["key"] for record in records if record.get("test")}
     packed = [record for path in out.glob(f"*{SUFFIX}") for record in read_records(path)]
-    return [record for record in packed if record["trial"]["key"] not in keys]
+    return [*records, *(record for record in packed if record["trial"]["key"] not in keys)]
 
 
 def make_folder(out: Path) -> None:

@@ -23,7 +23,7 @@ from typing import Any
 
 from figure import require_matplotlib
 from paper_tables import layout
-from report import make_folder, packed_beside, write_report
+from report import make_folder, with_packed, write_report
 
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.trainer.checkpoint import FREE_KEYS
@@ -85,10 +85,6 @@ def run(options: argparse.Namespace) -> int:
     epochs, patience = layout.BUDGETS[options.budget]
     keys = {"epochs": epochs, "stopping_step": patience, "data_path": options.data_path, **parse_settings(options.set)}
     store = Store(options.storage / f"reproduction-{options.budget}")
-
-    def known() -> list[dict[str, Any]]:
-        return [*store.all_records(), *packed_beside(options.out, store.all_records())]
-
     make_folder(options.out)
     sweeps = [
         read_sweep(
@@ -110,14 +106,15 @@ def run(options: argparse.Namespace) -> int:
         for model, peer, loss, methods, datasets in groups(rows)
     ]
     reused = [record for path in options.reuse for record in read_records(path)]
-    refuse_clashes((trial for sweep in sweeps for trial in trials(sweep)), [*known(), *reused])
+    before = with_packed(store.all_records(), options.out)
+    refuse_clashes((trial for sweep in sweeps for trial in trials(sweep)), [*before, *reused])
     take_over(store, reused)
     found = run_sweeps(sweeps, store, options.address)
     failed = [record for record in found if record["status"] == FAILED]
     for record in failed:
         where = f"{Cell(**record['trial']['cell'])}, seed {record['trial']['seed']}"
         print(f"reproduce: {where} failed: {record['error'].strip().splitlines()[-1]}", file=sys.stderr)
-    records = known()
+    records = with_packed(store.all_records(), options.out)
     tables = [table for table in layout.TITLES if table == options.table or has_records(table, records)]
     write_report(tables, records, options.out)
     return len(failed)

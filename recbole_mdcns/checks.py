@@ -63,8 +63,9 @@ def check_symbols(unread: Sequence[str]) -> None:
         ConfigError: Names the key and what it is called.
     """
     for key in unread:
-        if _of_symbol(key):
-            raise ConfigError(f"{key} is a key of models that this run does not have{_of_symbol(key)}")
+        hint = _of_symbol(key)
+        if hint:
+            raise ConfigError(f"{key} is a key of models that this run does not have{hint}")
 
 
 def check_values(final: dict[str, Any]) -> None:

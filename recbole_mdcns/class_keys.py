@@ -29,18 +29,18 @@ def model_yamls(model_class: type) -> list[Path]:
     return [*_of_name(properties_dir(), model_class), *yaml_beside(model_class)]
 
 
-def model_keys(model_class: type) -> set[str]:
-    """Return the keys that a model has of its own: those of its yaml files, and what RecBole's reads beside them."""
-    files = [*_of_name(recbole_properties_dir(), model_class), *model_yamls(model_class)]
+def model_keys(*classes: type) -> set[str]:
+    """Return the keys that models have of their own: those of their yaml files, and what RecBole's read beside them."""
+    files = [path for cls in classes for path in (*_of_name(recbole_properties_dir(), cls), *model_yamls(cls))]
     listed = {key for path in files for key in read_yaml(path)} - {"loss_type", "train_neg_sample_args"}
-    return listed | UNLISTED_OF_MODEL.get(model_class.__name__, set())
+    return listed.union(*(UNLISTED_OF_MODEL.get(cls.__name__, ()) for cls in classes))
 
 
 def unread_keys(keys: Iterable[str], classes: Sequence[type]) -> list[str]:
     """Return those of some keys that only other models than these have; none where one is the user's own."""
     if not all(map(is_known, classes)):
         return []
-    return sorted((set(keys) & keys_of_models()) - own_keys().keys() - set().union(*map(model_keys, classes)))
+    return sorted((set(keys) & keys_of_models()) - own_keys().keys() - model_keys(*classes))
 
 
 def _of_name(properties: Path, model_class: type) -> list[Path]:

@@ -184,9 +184,7 @@ class MDCNSConfig(Config):
         return {*recbole_keys(), *own_keys(), *self.internal_config_dict}
 
     def _check_external(self, external: dict[str, Any]) -> None:
-        known = self._named_keys() | keys_of_models()
-        for peer_class in peer_classes(external.get("peer_model")):
-            known |= model_keys(peer_class)
+        known = self._named_keys() | keys_of_models() | model_keys(*peer_classes(external.get("peer_model")))
         checks.check_given(external, self.internal_config_dict, known, is_known(self.model_class))
 
     def _columns(self, final: dict[str, Any]) -> dict[str, Any] | None:

@@ -36,7 +36,7 @@ def check_overrides(overrides: Iterable[str], peers: Sequence[type], common: set
     Raises:
         ConfigError: Names the key and those that are allowed.
     """
-    own = _keys_of(peers)
+    own = model_keys(*peers)
     shared = common - own - set(PEER_TRAINING_KEYS)
     allowed = sorted({*own, *PEER_TRAINING_KEYS})
     for key in overrides:
@@ -62,10 +62,6 @@ def values_of_peer(
     """
     known = model_keys(peer)
     not_shared = {"model", "dataset", "peer_model"} | (model_keys(model) - known)
-    of_others = _keys_of(peers) - known
+    of_others = model_keys(*peers) - known
     shared = {key: value for key, value in given.items() if key not in not_shared}
     return {**shared, **{key: value for key, value in overrides.items() if key not in of_others}}
-
-
-def _keys_of(classes: Sequence[type]) -> set[str]:
-    return set().union(*map(model_keys, classes))

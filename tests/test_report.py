@@ -16,9 +16,9 @@ sys.path.insert(0, str(BENCHMARKS))
 from paper_tables import layout  # noqa: E402
 from paper_tables.cells import fill, unique  # noqa: E402
 from paper_tables.render import command, markdown, places  # noqa: E402
-from paper_tables.significance import bootstrap, holm, paired_t, values_of_users  # noqa: E402
+from paper_tables.significance import values_of_users  # noqa: E402
 from report import main as report_main  # noqa: E402
-from report import packed_beside, write_report  # noqa: E402
+from report import with_packed, write_report  # noqa: E402
 from reproduce import asked_rows, has_records, main, parser, take_over  # noqa: E402
 
 from recbole_mdcns.errors import UserError  # noqa: E402
@@ -195,12 +195,12 @@ def test_a_second_machine_fills_its_pages_from_its_own_records_and_the_packed_on
     mine, packed = record("rns", 1, [1, 1]), [record("rns", 1, [1, 0]), record("dns_plus", 1, [1, 0])]
     store.write(mine)
     pack_records(packed, tmp_path / "records.jsonl.xz")
-    assert packed_beside(tmp_path, store.all_records()) == [packed[1]]
+    assert with_packed(store.all_records(), tmp_path) == [mine, packed[1]]
     assert has_records("table7", packed) and not has_records("table5", packed)
     failed = {**mine, "status": "failed", "trial": packed[1]["trial"]}
     failed.pop("test")
     store.write(failed)
-    assert packed[1] in packed_beside(tmp_path, store.all_records())  # a failure takes no other record's place
+    assert packed[1] in with_packed(store.all_records(), tmp_path)  # a failure takes no other record's place
     take_over(Store(tmp_path / "other"), [failed])
     assert not Store(tmp_path / "other").all_records()
     store.renew(failed["trial"]["key"])
@@ -284,6 +284,13 @@ def test_figure3_shows_the_parts_of_the_loss(tmp_path):
         write_report(["figure3"], [record("rns", 1, [1, 0])], tmp_path / "out")
 
 
+def test_lines_without_all_seeds_of_their_block_are_named_as_missing():
+    records = [record("rns", 1, [1, 0]), record("rns", 2, [1, 0]), record("dns_plus", 1, [1, 1])]
+    text = markdown("table7", fill(layout.rows("table7", ["beauty"]), records, METRICS), METRICS)
+    named = re.findall(r"^\| beauty, .*?(\S+) \| `", text.split("## Missing")[1], re.MULTILINE)
+    assert named == ["DNS+", "MDCNS-wts", "MDCNS"]
+
+
 def test_printed_commands_ask_for_their_line():
     for table in ("table3", "table4", "table5", "table6", "table7"):
         for line in fill(layout.rows(table), planted(), METRICS):
@@ -322,33 +329,3 @@ def test_a_missing_matplotlib_is_said_before_any_training(tmp_path, monkeypatch)
     with pytest.raises(SystemExit, match="matplotlib, which is not installed: pip install matplotlib"):
         main()
     assert not (tmp_path / "sweeps").exists()
-
-
-def test_values_of_users_by_hand():
-    assert values_of_users("1,0,3,11", None, "recall@10").tolist() == [1, 0, 1, 0]
-    assert values_of_users("1,0,3,11", None, "ndcg@10").tolist() == [1, 0, 0.5, 0]
-    assert values_of_users("1,0,3,11", "7,7,2,2", "ndcg@10").tolist() == [0.25, 0.5]  # users 2 and 7
-    uneven = values_of_users("1,0,3,11", "7,7,7,2", "ndcg@10")
-    assert uneven.tolist() == [0.0, 0.75] and uneven.mean() == 1.5 / 4  # the mean over rows
-    with pytest.raises(ValueError, match="mrr@10 per user is not known"):
-        values_of_users("1", None, "mrr@10")
-
-
-def test_holm_by_hand():
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert holm([0.5, 0.9]) == pytest.approx([1.0, 1.0]) and holm([]) == []
-
-
-def test_paired_t_by_hand():
-    # differences 1, 2, 3: mean 2, sd 1, t = 2 sqrt(3), two degrees of freedom
-    assert paired_t([2, 4, 6], [1, 2, 3]) == pytest.approx(0.0742, abs=1e-4)
-    assert paired_t([1.0], [0.0]) is None and paired_t([1, 2], [1, 2]) == 1.0 and paired_t([2, 3], [1, 2]) == 0.0
-
-
-def test_bootstrap_covers_the_mean_as_often_as_it_says():
-    source = np.random.default_rng(0)
-    inside = 0
-    for _ in range(200):
-        low, high = bootstrap(source.choice([-1.0, 0.0, 0.0, 1.0, 1.0], 300), draws=400)
-        inside += low <= 0.2 <= high
-    assert 178 <= inside <= 199  # 190 expected, sd 3

@@ -17,6 +17,7 @@ from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError, UserError
 from recbole_mdcns.model.registry import default_peer, resolve_model
 from recbole_mdcns.negatives import resolve_strategy
+from recbole_mdcns.peers import peer_classes
 from recbole_mdcns.trainer.checkpoint import FREE_KEYS
 from recbole_mdcns.tuning.space import draws, grid
 from recbole_mdcns.tuning.sweep_file import Sweep
@@ -85,8 +86,7 @@ def space_of(sweep: Sweep, cell: Cell) -> dict[str, Any]:
         ConfigError: A key is a symbol of the paper and no key of the cell's models.
     """
     space = {**sweep.space.get("all", {}), **sweep.space.get(cell.sampler, {})}
-    models = [cell.model, *(cell.peer or "").split(",")]
-    of_others = unread_keys(space, [resolve_model(name.strip()) for name in models if name])
+    of_others = unread_keys(space, [resolve_model(cell.model), *peer_classes(cell.peer)])
     check_symbols(of_others)
     return {key: choices for key, choices in space.items() if key not in of_others}
 
