@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import io
 import pickle
+import types
 import warnings
 from functools import cache
 from pathlib import Path
@@ -102,3 +103,14 @@ def grad_scaler(device: torch.device, enabled: bool) -> Any:
     if hasattr(torch.amp, "GradScaler"):
         return torch.amp.GradScaler(device.type, enabled=enabled)
     return torch.cuda.amp.GradScaler(enabled=enabled)
+
+
+def with_globals(function: Any, **replaced: Any) -> Any:
+    """Return a function that finds other objects under some of its global names; the function itself stays as it is.
+
+    RecBole's ``Trainer`` makes folders in its constructor, without a hook; this is neither a copy of it nor a patch.
+    """
+    names = {**function.__globals__, **replaced}
+    return types.FunctionType(
+        function.__code__, names, function.__name__, function.__defaults__, function.__closure__
+    )

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import logging
-import sys
+import contextlib
 from collections.abc import Sequence
 from logging import getLogger
 from pathlib import Path
 from typing import Any
 
 from recbole.model.abstract_recommender import SequentialRecommender
-from recbole.utils import init_logger, init_seed, set_color
+from recbole.utils import init_seed, set_color
 from tabulate import tabulate
 
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.load import load_splits
-from recbole_mdcns.data.split import write_split
-from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.data.split import is_split, write_split
+from recbole_mdcns.errors import ConfigError, WriteError
 from recbole_mdcns.model.fused import fuse_layers
 from recbole_mdcns.negatives import resolve_strategy
-from recbole_mdcns.record import build_record, check_folder, check_writable, write_record
+from recbole_mdcns.outputs import check_outputs, check_writable
+from recbole_mdcns.record import build_record, write_record
+from recbole_mdcns.run_log import start_log
 from recbole_mdcns.trainer import MDCNSTrainer, NegativeSamplingTrainer, checkpoint
 from recbole_mdcns.trainer.resumable import load_weights
 
-#: Where the last run of this process logs to.
-_log_handlers: list[logging.Handler] = []
+_SAVED = "the training is finished and kept; the same command with --resume and --result_file=ELSEWHERE writes its record"
 
 
 def run_recbole_mdcns(
@@ -54,11 +54,10 @@ def run_recbole_mdcns(
 
     Raises:
         UserError: Something given cannot be used; raised before any training.
+        WriteError: A checkpoint or the record cannot be written; what is finished is kept.
     """
     config = MDCNSConfig(model, dataset, config_file_list, config_dict, argv)
-    if config["result_file"]:
-        check_writable(config["result_file"])
-    check_folder(config["checkpoint_dir"], "checkpoint_dir")
+    check_outputs(config)
     init_seed(config["seed"], config["reproducibility"])
     start_log(config)
     logger = getLogger()
@@ -66,13 +65,33 @@ def run_recbole_mdcns(
     for key in config.unread_keys():
         logger.warning(f"{key} = {config[key]!r} is not read: it is a key of models that this run does not have")
 
-    whole, splits = load_splits(config)
-    trainer = build_trainer(config, splits["train"]._dataset)
-    if config["resume"]:
-        trainer.resume_checkpoint(config["resume"])
+    files = checkpoint.RunFiles.to_resume(config, config["resume"])
+    with contextlib.ExitStack() as locks:  # held until the record is written: nobody else replaces the best models
+        if files is not None:
+            locks.enter_context(files.lock.held())
+        whole, splits = load_splits(config)
+        trainer = build_trainer(config, splits["train"]._dataset)
+        if files is not None:
+            trainer.use_files(files)
+            trainer.resume_checkpoint(files.last)
+        elif saved:
+            locks.enter_context(trainer.files.lock.held())
+        return _train_and_evaluate(config, trainer, whole, splits, saved, command)
+
+
+def _train_and_evaluate(
+    config: MDCNSConfig,
+    trainer: NegativeSamplingTrainer,
+    whole: HistoryDataset,
+    splits: dict[str, Any],
+    saved: bool,
+    command: Sequence[str],
+) -> dict[str, Any]:
+    logger = getLogger()
     beside = config["result_file"] or (trainer.files.best if saved else None)
     if beside and whole.user_split:
         path = Path(beside).with_name(f"{Path(beside).stem}-split.tsv")
+        check_writable(path, "the split beside result_file" if config["result_file"] else "the split", is_split)
         write_split(whole.user_split, path)
         logger.info(f"Split over users, for split_file: {path}")
     progress = config["show_progress"]
@@ -84,7 +103,12 @@ def run_recbole_mdcns(
     logger.info(set_color(title, "yellow") + ":\n" + results_table(results))
     record = build_record(config, trainer, splits, list(command), results)
     if config["result_file"]:
-        write_record(record, config["result_file"])
+        try:
+            write_record(record, config["result_file"])
+        except WriteError as error:
+            if saved:
+                raise error.advising(_SAVED) from None
+            raise
         logger.info(f"Record of the run: {config['result_file']}")
     return {
         "best_valid_score": best_score,
@@ -93,22 +117,6 @@ def run_recbole_mdcns(
         "test_result": results["test"]["self"],
         "record": record,
     }
-
-
-def start_log(config: MDCNSConfig) -> None:
-    """Start RecBole's log in place of that of the last run in this process, into whose file RecBole would go on."""
-    root = getLogger()
-    for handler in _log_handlers:
-        root.removeHandler(handler)
-        handler.close()
-    others = list(root.handlers)
-    Path("log", config["model"]).mkdir(parents=True, exist_ok=True)  # RecBole's two steps fail if two start at once
-    streams = sys.stdout, sys.stderr
-    try:
-        init_logger(config)  # it wraps both streams, anew in each run
-    finally:
-        sys.stdout, sys.stderr = streams
-    _log_handlers[:] = [handler for handler in root.handlers if handler not in others]
 
 
 def build_trainer(config: MDCNSConfig, dataset: HistoryDataset) -> NegativeSamplingTrainer:
@@ -161,7 +169,7 @@ def load_data_and_model(model_file: str | Path, **overrides: Any) -> tuple:
     content = checkpoint.load(model_file, "model")
     config = MDCNSConfig.from_plain(content["config"], **overrides)
     init_seed(config["seed"], config["reproducibility"])
-    start_log(config)
+    start_log(config, to_file=False)
     getLogger().info(config)
     dataset, splits = load_splits(config)
     model = build_model(config, splits["train"]._dataset)

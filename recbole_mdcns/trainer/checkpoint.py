@@ -6,6 +6,7 @@ import hashlib
 import json
 import random
 import uuid
+from logging import getLogger
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,8 +16,9 @@ from recbole.utils import get_local_time
 
 from recbole_mdcns import __version__, compat
 from recbole_mdcns.config import MDCNSConfig
-from recbole_mdcns.errors import CheckpointError
+from recbole_mdcns.errors import CheckpointError, WriteError
 from recbole_mdcns.files import replacing
+from recbole_mdcns.trainer.run_lock import RunLock
 
 FORMAT = "recbole_mdcns"
 #: Keys that do not change the numbers of an epoch: a resumed run may set them anew.
@@ -24,7 +26,7 @@ FREE_KEYS = frozenset({
     "resume", "result_file", "epochs", "stopping_step", "checkpoint_dir", "data_path", "show_progress", "state",
     "gpu_id", "use_gpu", "log_wandb", "wandb_project", "evaluate_peers", "eval_batch_size", "metric_decimal_place",
     "config_files", "worker", "loss_decimal_place", "strict_data", "expected_statistics", "raw_data",
-    "compile_scan",
+    "compile_scan", "log_dir", "tensorboard_dir",
 })  # fmt: skip
 
 
@@ -44,11 +46,13 @@ class RunFiles:
     Attributes:
         best: The best self model.
         last: The whole training state after the last finished epoch.
+        lock: Held by the process that trains the run.
     """
 
     def __init__(self, best: Path):
         self.best = best
         self.last = best.with_name(f"{best.stem}-last.pth")
+        self.lock = RunLock(best)
 
     def model(self, role: str) -> Path:
         """Return the file of the best epoch's model of a role; that of ``self`` is :attr:`best`."""
@@ -56,8 +60,8 @@ class RunFiles:
 
     @classmethod
     def new(cls, config: MDCNSConfig) -> RunFiles:
-        """Name the files of a new run: model, dataset, settings, time, and four random digits."""
-        names = (config["model"], config["dataset"], settings_id(config), get_local_time(), uuid.uuid4().hex[:4])
+        """Name the files of a new run: model, dataset, settings, time, and eight random digits."""
+        names = (config["model"], config["dataset"], settings_id(config), get_local_time(), uuid.uuid4().hex[:8])
         return cls(Path(config["checkpoint_dir"]) / ("-".join(names) + ".pth"))
 
     @classmethod
@@ -73,27 +77,47 @@ class RunFiles:
         return cls(last.with_name(last.name[: -len("-last.pth")] + ".pth"))
 
     @classmethod
-    def newest(cls, config: MDCNSConfig) -> RunFiles:
-        """Find the newest unfinished or finished run of the same settings.
+    def to_resume(cls, config: MDCNSConfig, resume: str | Path | bool) -> RunFiles | None:
+        """Return the files of the run that goes on, by a value of the key ``resume``.
+
+        Returns:
+            None where a new run begins: without ``resume``, or with True and no such run, which the log says.
 
         Raises:
-            CheckpointError: There is none.
+            CheckpointError: The file is missing, or not named as one of a training state.
         """
+        if not resume:
+            return None
+        files = cls.newest(config) if resume is True else cls.of_last(str(resume))
+        if files is not None and not files.last.is_file():
+            raise CheckpointError(f"checkpoint {files.last} cannot be read: No such file")
+        return files
+
+    @classmethod
+    def newest(cls, config: MDCNSConfig) -> RunFiles | None:
+        """Find the newest unfinished or finished run of the same settings; None, and a line in the log, without one."""
         pattern = f"{config['model']}-{config['dataset']}-{settings_id(config)}-*-last.pth"
         found = sorted(Path(config["checkpoint_dir"]).glob(pattern), key=lambda path: path.stat().st_mtime)
         if not found:
-            raise CheckpointError(
-                f"resume = True, but {config['checkpoint_dir']} holds no run of {config['model']} on "
-                f"{config['dataset']} with these settings ({pattern}); give the file as --resume=FILE"
+            getLogger().warning(
+                f"resume = True: {config['checkpoint_dir']} holds no finished epoch of {config['model']} on "
+                f"{config['dataset']} with these settings ({pattern}), so a new run begins"
             )
+            return None
         return cls.of_last(found[-1])
 
 
 def save(content: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint so that a crash leaves either the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as file:
-        torch.save({"format": FORMAT, "version": __version__, **content}, file)
+    """Write a checkpoint so that a crash leaves either the old file or the new one.
+
+    Raises:
+        WriteError: It cannot be written.
+    """
+    try:
+        with replacing(path, make_folder=True) as file:
+            torch.save({"format": FORMAT, "version": __version__, **content}, file)
+    except WriteError as error:
+        raise error.advising("make room there; the epochs that are finished are kept, and resume goes on") from None
 
 
 def load(path: str | Path, kind: str, device: torch.device | str = "cpu") -> dict[str, Any]:

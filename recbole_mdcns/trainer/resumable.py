@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
 from collections.abc import Callable
@@ -15,12 +16,13 @@ from recbole.trainer import Trainer
 from recbole.utils import set_color
 from torch.optim import Optimizer
 
-from recbole_mdcns import compat
+from recbole_mdcns import compat, run_log
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.errors import CheckpointError
 from recbole_mdcns.model.encoder import Encoder
 from recbole_mdcns.model.selftest import measured_encoder
 from recbole_mdcns.trainer import checkpoint
+from recbole_mdcns.trainer.early_stopping import check_can_go_on, kept_epoch
 from recbole_mdcns.trainer.optimizer import fused, lazy
 
 
@@ -45,15 +47,19 @@ class ResumableTrainer(Trainer):
     best_valid_result: dict[str, float] | None
 
     def __init__(self, config: MDCNSConfig, model: SequentialRecommender):
-        super().__init__(config, model)
+        files = checkpoint.RunFiles.new(config)
+        board = run_log.tensorboard(config, files.best.stem)
+        # RecBole's constructor, which here makes no folders: a trainer that only evaluates writes nothing.
+        initialise = compat.with_globals(Trainer.__init__, get_tensorboard=lambda _: board, ensure_dir=lambda _: None)
+        initialise(self, config, model)
         self.gpu_available = self.device.type == "cuda"  # RecBole's is true for --gpu_id= on a machine with a GPU
-        self.tensorboard.close()  # it has a thread of its own, and opens again with its first value
         self.encoders: list[Encoder] = [measured_encoder(model, config)]
         self.optimizers = [self.optimizer]
         self.scaler = compat.grad_scaler(self.device, self.enable_scaler)
         self.history: list[dict[str, Any]] = []
-        self.use_files(checkpoint.RunFiles.new(config))
+        self.use_files(files)
         self._resumed: dict[str, Any] | None = None
+        self._resumed_file: tuple[int, int] | None = None
         self._best_in_memory: list[dict[str, Any]] | None = None
         self._train_data: AbstractDataLoader | None = None
         self._saved = False
@@ -89,7 +95,17 @@ class ResumableTrainer(Trainer):
         """Train as RecBole's ``Trainer.fit`` does, from the first epoch that is not done yet.
 
         With ``saved=False`` nothing is written, and the best models are kept in memory.
+
+        Raises:
+            CheckpointError: Another process trains this run, or has gone on with it since it was loaded.
+            WriteError: A checkpoint cannot be written.
         """
+        with self.files.lock.held() if saved else contextlib.nullcontext():
+            if self._resumed is not None and _version(self.files.last) != self._resumed_file:
+                raise CheckpointError(f"checkpoint {self.files.last} was written anew since it was loaded: resume again")
+            return self._fit(train_data, valid_data, verbose, saved, show_progress, callback_fn)
+
+    def _fit(self, train_data, valid_data, verbose, saved, show_progress, callback_fn):
         self._train_data, self._saved = train_data, saved
         self._validates = valid_data is not None and self.eval_step > 0
         if saved:
@@ -165,7 +181,7 @@ class ResumableTrainer(Trainer):
             model_file: Weights of the self model to take instead; the others stay as they are.
 
         Raises:
-            CheckpointError: A file is missing, damaged or of another model.
+            CheckpointError: A file is missing, damaged, of another model, or of another epoch than the history's best.
         """
         if model_file is None and self._best_in_memory is not None:
             for encoder, state in zip(self.encoders, self._best_in_memory):
@@ -173,8 +189,19 @@ class ResumableTrainer(Trainer):
             return
         for encoder in self.encoders[:1] if model_file else self.encoders:
             path = model_file or self.files.model(encoder.role)
-            load_weights(encoder.model, checkpoint.load(path, "model", self.device), path)
+            content = checkpoint.load(path, "model", self.device)
+            if not model_file and self.history:
+                self._check_epoch(content["epoch"], path)
+            load_weights(encoder.model, content, path)
             self.logger.info(f"Loading model structure and parameters from {path}")
+
+    def _check_epoch(self, found: int, path: str | Path) -> None:
+        expected = kept_epoch(self.history, self.config)
+        if found != expected:
+            raise CheckpointError(
+                f"checkpoint {path} holds epoch {found}, and the best epoch of this run is {expected}: the run was "
+                f"killed between two files or trained elsewhere; resume with epochs = {found + 1} or more, or train anew"
+            )
 
     # -- the whole state ----------------------------------------------------------------------------------------------
 
@@ -201,15 +228,21 @@ class ResumableTrainer(Trainer):
         """Take up a training where it stopped; the next ``fit`` goes on as if it had never stopped.
 
         Args:
-            resume_file: A ``*-last.pth`` file, or True for the newest one of the same settings.
+            resume_file: A ``*-last.pth`` file, or True for the newest one of the same settings, if there is one.
 
         Raises:
-            CheckpointError: No such file, or it is damaged, or of a run with other settings or on another device.
+            CheckpointError: No such file, or it is damaged, or of a run with other settings or on another device, or
+                that has gone on for longer than ``epochs`` or ``stopping_step`` allow.
         """
-        newest = resume_file is True
-        files = checkpoint.RunFiles.newest(self.config) if newest else checkpoint.RunFiles.of_last(str(resume_file))
+        files = checkpoint.RunFiles.to_resume(self.config, resume_file)
+        if files is None:
+            return
+        if files.last == self.files.last:
+            files = self.files  # whose lock may be held
+        version = _version(files.last)
         state = checkpoint.load(files.last, "training", self.device)
         checkpoint.check_same_settings(state["config"], self.config, files.last)
+        check_can_go_on(state["history"], self.config, files.last)
         if state["device"] != self.device.type:
             raise CheckpointError(
                 f"checkpoint {files.last} is of a run on {state['device']}, this one is on {self.device.type}: "
@@ -227,7 +260,7 @@ class ResumableTrainer(Trainer):
         self.history = state["history"]
         self.train_loss_dict = {entry["epoch"]: entry["loss"] for entry in self.history}
         self.use_files(files)
-        self._resumed = state
+        self._resumed, self._resumed_file = state, version
         self.logger.info(f"Checkpoint {files.last} loaded. Resume training from epoch {self.start_epoch}")
 
     def _restore_random(self, train_data: AbstractDataLoader) -> None:
@@ -250,6 +283,15 @@ def load_weights(model: SequentialRecommender, content: dict[str, Any], path: st
         reason = "; ".join(line.strip() for line in str(error).splitlines()[1:4])
         raise CheckpointError(f"checkpoint {path} does not fit model {type(model).__name__}: {reason}") from None
     model.load_other_parameter(content.get("other_parameter"))
+
+
+def _version(path: Path) -> tuple[int, int] | None:
+    """Return what changes when a file is replaced; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def _finite(score: float | np.floating) -> float | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -68,7 +70,10 @@ class Workers:
             dashboard: dict[str, Any] = {} if self.address else {"include_dashboard": self.dashboard}
             try:
                 # without an address Ray would first look for a cluster, and one that crashed leaves traces
+                on_sigterm = signal.getsignal(signal.SIGTERM)
                 ray.init(address=self.address or "local", log_to_driver=False, **dashboard)
+                if threading.current_thread() is threading.main_thread():
+                    signal.signal(signal.SIGTERM, on_sigterm)  # Ray's ends the process where it stands
             except ConnectionError as error:
                 raise ConfigError(f"no Ray cluster answers at --address={self.address}: {error}") from None
             self._is_mine = True
