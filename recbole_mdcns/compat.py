@@ -111,6 +111,4 @@ def with_globals(function: Any, **replaced: Any) -> Any:
     RecBole's ``Trainer`` makes folders in its constructor, without a hook; this is neither a copy of it nor a patch.
     """
     names = {**function.__globals__, **replaced}
-    return types.FunctionType(
-        function.__code__, names, function.__name__, function.__defaults__, function.__closure__
-    )
+    return types.FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)

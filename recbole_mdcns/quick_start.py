@@ -25,7 +25,9 @@ from recbole_mdcns.run_log import start_log
 from recbole_mdcns.trainer import MDCNSTrainer, NegativeSamplingTrainer, checkpoint
 from recbole_mdcns.trainer.resumable import load_weights
 
-_SAVED = "the training is finished and kept; the same command with --resume and --result_file=ELSEWHERE writes its record"
+_SAVED = (
+    "the training is finished and kept; the same command with --resume and --result_file=ELSEWHERE writes its record"
+)
 
 
 def run_recbole_mdcns(

@@ -126,7 +126,9 @@ class TensorBoard:
                 self._give_up(error)
 
     def _give_up(self, error: OSError) -> None:
-        getLogger().warning(f"{self.folder} cannot be written ({reason_of(error)}): the run goes on without TensorBoard")
+        getLogger().warning(
+            f"{self.folder} cannot be written ({reason_of(error)}): the run goes on without TensorBoard"
+        )
         self.folder = self._writer = None
 
 

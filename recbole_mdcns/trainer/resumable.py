@@ -102,7 +102,9 @@ class ResumableTrainer(Trainer):
         """
         with self.files.lock.held() if saved else contextlib.nullcontext():
             if self._resumed is not None and _version(self.files.last) != self._resumed_file:
-                raise CheckpointError(f"checkpoint {self.files.last} was written anew since it was loaded: resume again")
+                raise CheckpointError(
+                    f"checkpoint {self.files.last} was written anew since it was loaded: resume again"
+                )
             return self._fit(train_data, valid_data, verbose, saved, show_progress, callback_fn)
 
     def _fit(self, train_data, valid_data, verbose, saved, show_progress, callback_fn):
@@ -199,8 +201,9 @@ class ResumableTrainer(Trainer):
         expected = kept_epoch(self.history, self.config)
         if found != expected:
             raise CheckpointError(
-                f"checkpoint {path} holds epoch {found}, and the best epoch of this run is {expected}: the run was "
-                f"killed between two files or trained elsewhere; resume with epochs = {found + 1} or more, or train anew"
+                f"checkpoint {path} holds epoch {found}, and the best epoch of this run is {expected}: the "
+                "run was killed between two files, or another process trained it; resume it with epochs = "
+                f"{max(found, expected) + 1} or more, or train anew"
             )
 
     # -- the whole state ----------------------------------------------------------------------------------------------
