@@ -39,7 +39,7 @@ def test_a_second_process_does_not_resume_a_run_that_is_being_trained(run, how, 
 
 def test_the_lock_of_a_killed_process_is_gone_with_it(tmp_path):
     best = tmp_path / "x.pth"
-    code = "import sys, time; from filelock import FileLock; lock = FileLock(sys.argv[1]); lock.acquire(); print(1, flush=True); "
+    code = "import sys, time, filelock; lock = filelock.FileLock(sys.argv[1]); lock.acquire(); print(1, flush=True); "
     holder = subprocess.Popen([sys.executable, "-c", code + "time.sleep(60)", RunLock(best).path], stdout=-1)
     holder.stdout.read(1)
     with pytest.raises(CheckpointError, match=r"x-last.pth is being trained by another process"), RunLock(best).held():
