@@ -61,7 +61,8 @@ class WriteError(UserError):
 
     def advising(self, advice: str) -> WriteError:
         """Return the same error with another advice."""
-        return WriteError(*self.args[:2], advice)
+        path, reason, _ = self.args
+        return WriteError(path, reason, advice)
 
 
 def reason_of(error: Exception) -> str:

@@ -69,7 +69,7 @@ class _Signals:
     def caught(self, is_process: bool) -> Iterator[None]:
         before: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in map(int, (signal.SIGINT, signal.SIGTERM)):
                 if signal.getsignal(number) is not signal.SIG_IGN:  # as for a command in the background
                     before[number] = signal.signal(number, self._handle)
         try:
@@ -80,14 +80,16 @@ class _Signals:
                     signal.signal(number, handler)
 
     def say(self) -> None:
+        """Print the message, once."""
         if not self._is_said:
             self._is_said = True
-            with contextlib.suppress(OSError):
-                os.write(2, f"{self.message}\n".encode())
+            print(self.message, file=sys.stderr, flush=True)
 
     def _handle(self, number: int, frame: Any) -> None:
         if self.received is not None:
-            self.say()
+            if not self._is_said:
+                with contextlib.suppress(OSError):
+                    os.write(2, f"{self.message}\n".encode())  # print may be what the signal came into
             os._exit(TERMINATED if self.received == signal.SIGTERM else INTERRUPTED)
         self.received = number
         if number == signal.SIGTERM and signal.getsignal(signal.SIGINT) != self._handle:

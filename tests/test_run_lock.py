@@ -8,7 +8,7 @@ import pytest
 from conftest import TINY, fit, tiny_run
 
 from recbole_mdcns import cli
-from recbole_mdcns.errors import CheckpointError
+from recbole_mdcns.errors import CheckpointError, WriteError
 from recbole_mdcns.quick_start import run_recbole_mdcns
 from recbole_mdcns.trainer import checkpoint
 from recbole_mdcns.trainer.run_lock import RunLock
@@ -48,6 +48,27 @@ def test_the_lock_of_a_killed_process_is_gone_with_it(tmp_path):
     holder.communicate()
     lock = RunLock(best)
     with lock.held(), lock.held():  # the same one may hold it twice over
+        pass
+
+
+@pytest.mark.parametrize("error", [NotImplementedError("no flock here"), OSError(95, "Operation not supported")])
+def test_a_file_system_without_locks_trains_with_a_warning(error, tmp_path, monkeypatch, caplog):
+    def acquire(self, **_):
+        raise error
+
+    monkeypatch.setattr("filelock.FileLock.acquire", acquire)
+    with RunLock(tmp_path / "x.pth").held():
+        pass
+    assert "cannot be locked" in caplog.text and str(error.args[-1]) in caplog.text
+
+
+def test_a_lock_that_cannot_be_written_is_one_sentence(tmp_path, monkeypatch):
+    def acquire(self, **_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", acquire)
+    sentence = r"\.x\.lock cannot be written \(Read-only file system\)"
+    with pytest.raises(WriteError, match=sentence), RunLock(tmp_path / "x.pth").held():
         pass
 
 

@@ -35,9 +35,19 @@ class RunLock:
             CheckpointError: Another process trains the run.
             WriteError: Its folder cannot be written to.
         """
+        is_locked = self._acquire(wait)
+        try:
+            yield
+        finally:
+            if is_locked:
+                self._lock.release()
+
+    def _acquire(self, wait: float) -> bool:
+        """Acquire the lock; return False where the file system has none."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=wait)
+            return True
         except Timeout:
             raise CheckpointError(
                 f"the run of {self.run} is being trained by another process: wait until it has ended, or leave resume "
@@ -48,9 +58,4 @@ class RunLock:
                 raise WriteError(self.path, reason_of(error)) from None
             # Some file systems have no locks; training there is as safe as its user is careful.
             getLogger().warning(f"the run cannot be locked ({reason_of(error)}): let no second process resume it")
-            yield
-            return
-        try:
-            yield
-        finally:
-            self._lock.release()
+            return False
