@@ -16,13 +16,17 @@ from tabulate import tabulate
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.load import load_splits
+from recbole_mdcns.data.names import Numbering
 from recbole_mdcns.data.split import write_split
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.model.fused import fuse_layers
+from recbole_mdcns.model.pretrained import check_pretrained
 from recbole_mdcns.negatives import resolve_strategy
 from recbole_mdcns.record import build_record, check_folder, check_writable, write_record
 from recbole_mdcns.trainer import MDCNSTrainer, NegativeSamplingTrainer, checkpoint
-from recbole_mdcns.trainer.resumable import load_weights
+from recbole_mdcns.trainer.data_identity import DataIdentity, warn_of_other_data
+from recbole_mdcns.trainer.saved_config import saved_config
+from recbole_mdcns.trainer.saved_state import load_weights
 
 #: Where the last run of this process logs to.
 _log_handlers: list[logging.Handler] = []
@@ -119,11 +123,14 @@ def build_trainer(config: MDCNSConfig, dataset: HistoryDataset) -> NegativeSampl
     """
     init_seed(config["seed"], config["reproducibility"])
     model = build_model(config, dataset)
-    if not resolve_strategy(config["neg_sampler"]).needs_peer:
-        return NegativeSamplingTrainer(config, model)
-    peer_configs = config.peer_configs()
-    peers = [build_model(each, dataset) for each in peer_configs]
-    return MDCNSTrainer(config, model, *peers, peer_configs=peer_configs)
+    if resolve_strategy(config["neg_sampler"]).needs_peer:
+        peer_configs = config.peer_configs()
+        peers = [build_model(each, dataset) for each in peer_configs]
+        trainer: NegativeSamplingTrainer = MDCNSTrainer(config, model, *peers, peer_configs=peer_configs)
+    else:
+        trainer = NegativeSamplingTrainer(config, model)
+    trainer.use_data(dataset)
+    return trainer
 
 
 def build_model(config: MDCNSConfig, dataset: HistoryDataset) -> SequentialRecommender:
@@ -132,6 +139,8 @@ def build_model(config: MDCNSConfig, dataset: HistoryDataset) -> SequentialRecom
     Raises:
         ConfigError: The model does not accept its keys.
     """
+    check_pretrained(config)
+    dataset.counted.clear()
     try:
         model = config.model_class(config, dataset).to(config["device"])
     except KeyError as error:
@@ -140,33 +149,44 @@ def build_model(config: MDCNSConfig, dataset: HistoryDataset) -> SequentialRecom
         ) from error
     except (ValueError, TypeError, AttributeError, NotImplementedError, AssertionError) as error:
         raise ConfigError(f"model {config['model']} cannot be built from its keys: {error}") from error
+    model.counted_columns = frozenset(dataset.counted)  # it has tables for these, so a checkpoint needs their names
     fuse_layers(model)
     getLogger().info(model)
     return model
 
 
-def load_data_and_model(model_file: str | Path, **overrides: Any) -> tuple:
+def load_data_and_model(
+    model_file: str | Path, trust_code: bool = False, model_class: type | None = None, **overrides: Any
+) -> tuple:
     """Load a saved model with its data, as RecBole's function of this name does.
+
+    Users and items get the numbers that they had in training, whatever the order of the lines is now. RecBole's
+    ``full_sort_scores`` and ``full_sort_topk`` of what is returned rank the items of a row's history too; to leave them
+    out, set ``scores[dataset.history.pairs(rows["history_start"], rows["history_end"])]`` to ``-inf``.
 
     Args:
         model_file: A file of the best self model, or of its peer.
+        trust_code: Import the classes of the user's own that the file names, such as ``model: module:Class``.
+        model_class: The model's class, where it is the user's own; nothing is imported for it then.
         **overrides: Keys to set anew, such as ``data_path``.
 
     Returns:
         config, model, dataset, train_data, valid_data, test_data.
 
     Raises:
-        UserError: The file or the data cannot be used.
+        UserError: The file or the data cannot be used; the data lacks names that the model knows, or has new ones.
     """
     content = checkpoint.load(model_file, "model")
-    config = MDCNSConfig.from_plain(content["config"], **overrides)
+    config = saved_config(content, model_file, trust_code, model_class, overrides)
     init_seed(config["seed"], config["reproducibility"])
-    start_log(config)
     getLogger().info(config)
-    dataset, splits = load_splits(config)
-    model = build_model(config, splits["train"]._dataset)
+    numbering = Numbering(checkpoint.names(content, model_file), f"checkpoint {model_file}")
+    dataset, splits = load_splits(config, numbering)
+    train_part = splits["train"]._dataset
+    model = build_model(config, train_part)
     load_weights(model, content, model_file)
     model.eval()
+    warn_of_other_data(content, DataIdentity(train_part))
     return config, model, dataset, splits["train"], splits["valid"], splits["test"]
 
 
