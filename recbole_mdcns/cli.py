@@ -13,6 +13,8 @@ from recbole_mdcns.errors import ConfigError, UserError
 
 PROGRAM = "run_recbole_mdcns"
 USER_ERROR, INTERRUPTED = 2, 130
+#: Options of a training that --evaluate takes, or refuses, as keys.
+_NAMED = ("model", "dataset", "config_files")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,6 +26,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         options, keys = _parse(arguments)
         if options.help:
             print(help_text(), flush=True)
+            return 0
+        if options.evaluate:
+            from recbole_mdcns.evaluate_saved import evaluate_command
+
+            named = [f"--{key}={value}" for key, value in vars(options).items() if key in _NAMED and value is not None]
+            evaluate_command(options.evaluate, [*named, *keys], options.trust_code)
             return 0
         from recbole_mdcns.quick_start import run_recbole_mdcns
 
@@ -50,6 +58,8 @@ def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--model", "-m")
     parser.add_argument("--dataset", "-d")
     parser.add_argument("--config_files")
+    parser.add_argument("--evaluate")
+    parser.add_argument("--trust_code", action="store_true")
     parser.add_argument("--help", "-h", action="store_true")
     parser.add_argument("--version", action="version", version=__version__)
     options, rest = parser.parse_known_args(arguments)
@@ -79,6 +89,8 @@ def help_text() -> str:
         "  -m, --model        self model: a sequential model of RecBole or package.module:Class",
         "  -d, --dataset      dataset: <data_path>/<name>/<name>.inter; ml-100k needs no download",
         "  --config_files     yaml files, separated by spaces",
+        "  --evaluate=FILE    evaluate a saved model again, with other --topk, --metrics, --split=valid|test, data_path ...",
+        "  --trust_code       import classes of your own that FILE names",
         "  --key=value        any key below, and any key of RecBole",
         "  --state=DEBUG      verbose log, and the traceback of an error",
         "  --peer.key=value   a key of the peer model, or its learning_rate, learner, weight_decay",

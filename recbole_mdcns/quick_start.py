@@ -178,6 +178,17 @@ def load_data_and_model(
     """
     content = checkpoint.load(model_file, "model")
     config = saved_config(content, model_file, trust_code, model_class, overrides)
+    return (config, *data_and_model(content, config, model_file))
+
+
+def data_and_model(content: dict[str, Any], config: MDCNSConfig, model_file: str | Path) -> tuple:
+    """Return model, dataset, train_data, valid_data and test_data of a checkpoint; see :func:`load_data_and_model`.
+
+    Args:
+        content: The checkpoint.
+        config: Its configuration.
+        model_file: Its file, for errors.
+    """
     init_seed(config["seed"], config["reproducibility"])
     getLogger().info(config)
     numbering = Numbering(checkpoint.names(content, model_file), f"checkpoint {model_file}")
@@ -187,7 +198,7 @@ def load_data_and_model(
     load_weights(model, content, model_file)
     model.eval()
     warn_of_other_data(content, DataIdentity(train_part))
-    return config, model, dataset, splits["train"], splits["valid"], splits["test"]
+    return model, dataset, splits["train"], splits["valid"], splits["test"]
 
 
 def results_table(results: dict[str, dict[str, dict[str, float]]]) -> str:

@@ -251,12 +251,12 @@ class ResumableTrainer(Trainer):
                 f"checkpoint {files.last} is of a run on {state['device']}, this one is on {self.device.type}: "
                 "the random numbers of one cannot go on in the other"
             )
+        if self.dataset is not None:
+            check_same_data(state, self._data_identity(), files.last)
         optimizers = {encoder.role: optimizer for encoder, optimizer in zip(self.encoders, self.optimizers)}
         fault = training_fault(state, optimizers, self.scaler.state_dict(), self.device)
         if fault:
-            raise CheckpointError(f"checkpoint {files.last} is damaged: {fault}")
-        if self.dataset is not None:
-            check_same_data(state, self._data_identity(), files.last)
+            raise CheckpointError(f"checkpoint {files.last} does not fit this run: {fault}")
         for encoder, optimizer in zip(self.encoders, self.optimizers):
             load_weights(encoder.model, {"state_dict": state["models"][encoder.role]}, files.last)
             optimizer.load_state_dict(state["optimizers"][encoder.role])
@@ -276,7 +276,7 @@ class ResumableTrainer(Trainer):
         if self._resumed is not None:
             fault = state_fault(self._resumed["extra"], self.fixed_extra_state(), "extra")
             if fault:
-                raise CheckpointError(f"checkpoint {self.files.last} is damaged: {fault}")
+                raise CheckpointError(f"checkpoint {self.files.last} does not fit this run: {fault}")
             self.load_extra_state(restored(self._resumed["extra"]))
             train_data.generator.set_state(self._resumed["loader"].cpu())
             checkpoint.set_random_states(self._resumed["random"], self.device)
