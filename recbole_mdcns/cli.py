@@ -13,6 +13,8 @@ from recbole_mdcns.errors import INTERRUPTED, USER_ERROR, ConfigError  # noqa: F
 from recbole_mdcns.program import run_program
 
 PROGRAM = "run_recbole_mdcns"
+#: Options of a training that --evaluate takes, or refuses, as keys.
+_NAMED = ("model", "dataset", "config_files")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,6 +31,12 @@ def _run(arguments: list[str]) -> None:
     if options.help:
         print(help_text(), flush=True)
         return
+    if options.evaluate:
+        from recbole_mdcns.evaluate_saved import evaluate_command
+
+        named = [f"--{key}={value}" for key, value in vars(options).items() if key in _NAMED and value is not None]
+        evaluate_command(options.evaluate, [*named, *keys], options.trust_code)
+        return
     from recbole_mdcns.quick_start import run_recbole_mdcns
 
     files = options.config_files.split() if options.config_files else None
@@ -41,6 +49,8 @@ def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--model", "-m")
     parser.add_argument("--dataset", "-d")
     parser.add_argument("--config_files")
+    parser.add_argument("--evaluate")
+    parser.add_argument("--trust_code", action="store_true")
     parser.add_argument("--help", "-h", action="store_true")
     parser.add_argument("--version", action="version", version=__version__)
     options, rest = parser.parse_known_args(arguments)
@@ -70,6 +80,8 @@ def help_text() -> str:
         "  -m, --model        self model: a sequential model of RecBole or package.module:Class",
         "  -d, --dataset      dataset: <data_path>/<name>/<name>.inter; ml-100k needs no download",
         "  --config_files     yaml files, separated by spaces",
+        "  --evaluate=FILE    evaluate a saved model again, with other --topk, --metrics, --split=valid|test, data_path ...",
+        "  --trust_code       import classes of your own that FILE names",
         "  --key=value        any key below, and any key of RecBole",
         "  --state=DEBUG      verbose log, and the traceback of an error",
         "  --peer.key=value   a key of the peer model, or its learning_rate, learner, weight_decay",

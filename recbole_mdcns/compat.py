@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import io
 import pickle
+import re
 import types
 import warnings
 from functools import cache
@@ -94,7 +95,11 @@ def load_plain(path: str | Path, device: torch.device | str = "cpu") -> Any:
     """
     try:
         return torch.load(path, map_location=device, weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError) as error:
+    except pickle.UnpicklingError as error:  # torch's text advises to load it all the same
+        found = re.search(r"GLOBAL ([\w.]+)", str(error))
+        what = f"it holds {found[1]}, " if found else ""
+        raise ValueError(f"{what}expected tensors and plain values") from error
+    except (RuntimeError, EOFError, ValueError, KeyError) as error:
         raise ValueError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
 
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -24,7 +25,8 @@ _TEMPORARY = re.compile(r".+\.[0-9a-f]{8}\.tmp")
 def replacing(path: Path, make_folder: bool = False) -> Iterator[BinaryIO]:
     """Open a file to write to that takes the place of ``path`` once it is complete and on disk.
 
-    A crash or an error leaves the old file as it was.
+    A crash or an error leaves the old file as it was. Who may read the file is as ``open`` would have it: the mode of
+    the old file, and without one what the process's umask leaves.
 
     Args:
         path: The file.
@@ -43,6 +45,8 @@ def replacing(path: Path, make_folder: bool = False) -> Iterator[BinaryIO]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
+            with contextlib.suppress(FileNotFoundError):
+                temporary.chmod(stat.S_IMODE(path.stat().st_mode))
             os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -33,16 +33,16 @@ def check_outputs(config: MDCNSConfig) -> None:
             check_folder(config[key], key, ", or None for none")
 
 
-def is_record(path: Path) -> bool:
-    """Tell whether a file holds a record of a run, which a new one may replace."""
+def is_result(path: Path) -> bool:
+    """Tell whether a file holds a record of a run, or what ``--evaluate`` writes, which a new one may replace."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         return False
-    return isinstance(content, dict) and "schema" in content
+    return isinstance(content, dict) and ("schema" in content or {"model_file", "metrics"} <= set(content))
 
 
-def check_writable(path: str | Path, key: str = "result_file", replaces: Callable[[Path], bool] = is_record) -> None:
+def check_writable(path: str | Path, key: str = "result_file", replaces: Callable[[Path], bool] = is_result) -> None:
     """Check before training that a file can be written, and that it replaces nothing but an older one of its kind.
 
     Args:

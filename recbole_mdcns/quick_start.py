@@ -15,15 +15,19 @@ from tabulate import tabulate
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.load import load_splits
+from recbole_mdcns.data.names import Numbering
 from recbole_mdcns.data.split import is_split, write_split
 from recbole_mdcns.errors import ConfigError, WriteError
 from recbole_mdcns.model.fused import fuse_layers
+from recbole_mdcns.model.pretrained import check_pretrained
 from recbole_mdcns.negatives import resolve_strategy
 from recbole_mdcns.outputs import check_outputs, check_writable
 from recbole_mdcns.record import build_record, write_record
 from recbole_mdcns.run_log import start_log
 from recbole_mdcns.trainer import MDCNSTrainer, NegativeSamplingTrainer, checkpoint
-from recbole_mdcns.trainer.resumable import load_weights
+from recbole_mdcns.trainer.data_identity import DataIdentity, warn_of_other_data
+from recbole_mdcns.trainer.saved_config import saved_config
+from recbole_mdcns.trainer.saved_state import load_weights
 
 _SAVED = (
     "the training is finished and kept; the same command with --resume and --result_file=ELSEWHERE writes its record"
@@ -129,11 +133,14 @@ def build_trainer(config: MDCNSConfig, dataset: HistoryDataset) -> NegativeSampl
     """
     init_seed(config["seed"], config["reproducibility"])
     model = build_model(config, dataset)
-    if not resolve_strategy(config["neg_sampler"]).needs_peer:
-        return NegativeSamplingTrainer(config, model)
-    peer_configs = config.peer_configs()
-    peers = [build_model(each, dataset) for each in peer_configs]
-    return MDCNSTrainer(config, model, *peers, peer_configs=peer_configs)
+    if resolve_strategy(config["neg_sampler"]).needs_peer:
+        peer_configs = config.peer_configs()
+        peers = [build_model(each, dataset) for each in peer_configs]
+        trainer: NegativeSamplingTrainer = MDCNSTrainer(config, model, *peers, peer_configs=peer_configs)
+    else:
+        trainer = NegativeSamplingTrainer(config, model)
+    trainer.use_data(dataset)
+    return trainer
 
 
 def build_model(config: MDCNSConfig, dataset: HistoryDataset) -> SequentialRecommender:
@@ -142,6 +149,8 @@ def build_model(config: MDCNSConfig, dataset: HistoryDataset) -> SequentialRecom
     Raises:
         ConfigError: The model does not accept its keys.
     """
+    check_pretrained(config)
+    dataset.counted.clear()
     try:
         model = config.model_class(config, dataset).to(config["device"])
     except KeyError as error:
@@ -150,34 +159,56 @@ def build_model(config: MDCNSConfig, dataset: HistoryDataset) -> SequentialRecom
         ) from error
     except (ValueError, TypeError, AttributeError, NotImplementedError, AssertionError) as error:
         raise ConfigError(f"model {config['model']} cannot be built from its keys: {error}") from error
+    model.counted_columns = frozenset(dataset.counted)  # it has tables for these, so a checkpoint needs their names
     fuse_layers(model)
     getLogger().info(model)
     return model
 
 
-def load_data_and_model(model_file: str | Path, **overrides: Any) -> tuple:
+def load_data_and_model(
+    model_file: str | Path, trust_code: bool = False, model_class: type | None = None, **overrides: Any
+) -> tuple:
     """Load a saved model with its data, as RecBole's function of this name does.
+
+    Users and items get the numbers that they had in training, whatever the order of the lines is now. RecBole's
+    ``full_sort_scores`` and ``full_sort_topk`` of what is returned rank the items of a row's history too; to leave them
+    out, set ``scores[dataset.history.pairs(rows["history_start"], rows["history_end"])]`` to ``-inf``.
 
     Args:
         model_file: A file of the best self model, or of its peer.
+        trust_code: Import the classes of the user's own that the file names, such as ``model: module:Class``.
+        model_class: The model's class, where it is the user's own; nothing is imported for it then.
         **overrides: Keys to set anew, such as ``data_path``.
 
     Returns:
         config, model, dataset, train_data, valid_data, test_data.
 
     Raises:
-        UserError: The file or the data cannot be used.
+        UserError: The file or the data cannot be used; the data lacks names that the model knows, or has new ones.
     """
     content = checkpoint.load(model_file, "model")
-    config = MDCNSConfig.from_plain(content["config"], **overrides)
+    config = saved_config(content, model_file, trust_code, model_class, overrides)
+    return (config, *data_and_model(content, config, model_file))
+
+
+def data_and_model(content: dict[str, Any], config: MDCNSConfig, model_file: str | Path) -> tuple:
+    """Return model, dataset, train_data, valid_data and test_data of a checkpoint; see :func:`load_data_and_model`.
+
+    Args:
+        content: The checkpoint.
+        config: Its configuration.
+        model_file: Its file, for errors.
+    """
     init_seed(config["seed"], config["reproducibility"])
-    start_log(config, to_file=False)
     getLogger().info(config)
-    dataset, splits = load_splits(config)
-    model = build_model(config, splits["train"]._dataset)
+    numbering = Numbering(checkpoint.names(content, model_file), f"checkpoint {model_file}")
+    dataset, splits = load_splits(config, numbering)
+    train_part = splits["train"]._dataset
+    model = build_model(config, train_part)
     load_weights(model, content, model_file)
     model.eval()
-    return config, model, dataset, splits["train"], splits["valid"], splits["test"]
+    warn_of_other_data(content, DataIdentity(train_part))
+    return model, dataset, splits["train"], splits["valid"], splits["test"]
 
 
 def results_table(results: dict[str, dict[str, dict[str, float]]]) -> str:

@@ -27,14 +27,13 @@ _LINE = "%(asctime)-15s %(levelname)s  %(message)s"
 _handlers: list[logging.Handler] = []
 
 
-def start_log(config: MDCNSConfig, to_file: bool = True) -> None:
+def start_log(config: MDCNSConfig) -> None:
     """Log to the console and to a new file, in place of where the last run of this process logged to.
 
     As with RecBole's ``init_logger``, a program that has set up logging itself keeps its own way.
 
     Args:
         config: The run.
-        to_file: Write a file, if there is a ``log_dir``; loading a model writes none.
 
     Raises:
         WriteError: The file cannot be made.
@@ -48,7 +47,7 @@ def start_log(config: MDCNSConfig, to_file: bool = True) -> None:
     if root.handlers:
         return
     _handlers.append(_console())
-    if to_file and config["log_dir"]:
+    if config["log_dir"]:
         _handlers.append(_file(config))
     state = str(config["state"] or "info").lower()
     level = getattr(logging, state.upper()) if state in _LEVELS else logging.INFO

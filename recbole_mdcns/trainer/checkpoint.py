@@ -16,11 +16,15 @@ from recbole.utils import get_local_time
 
 from recbole_mdcns import __version__, compat
 from recbole_mdcns.config import MDCNSConfig
+from recbole_mdcns.data.names import unpack
 from recbole_mdcns.errors import CheckpointError, WriteError
 from recbole_mdcns.files import replacing
+from recbole_mdcns.trainer.checkpoint_form import FORMS, first_fault
 from recbole_mdcns.trainer.run_lock import RunLock
 
 FORMAT = "recbole_mdcns"
+#: Of the content. 1 had no names of items, so that nothing told what its rows of weights meant.
+FORMAT_NUMBER = 2
 #: Keys that do not change the numbers of an epoch: a resumed run may set them anew.
 FREE_KEYS = frozenset({
     "resume", "result_file", "epochs", "stopping_step", "checkpoint_dir", "data_path", "show_progress", "state",
@@ -115,7 +119,7 @@ def save(content: dict[str, Any], path: Path) -> None:
     """
     try:
         with replacing(path, make_folder=True) as file:
-            torch.save({"format": FORMAT, "version": __version__, **content}, file)
+            torch.save({"format": FORMAT, "format_number": FORMAT_NUMBER, "version": __version__, **content}, file)
     except WriteError as error:
         raise error.advising("make room there; the epochs that are finished are kept, and resume goes on") from None
 
@@ -129,7 +133,8 @@ def load(path: str | Path, kind: str, device: torch.device | str = "cpu") -> dic
         device: Where its tensors go.
 
     Raises:
-        CheckpointError: Missing, truncated, not of this package, or of the other kind.
+        CheckpointError: Missing, truncated, not of this package, of the other kind, of another format, or with entries
+            that are none.
     """
     try:
         content = compat.load_plain(path, device)
@@ -139,9 +144,43 @@ def load(path: str | Path, kind: str, device: torch.device | str = "cpu") -> dic
         raise CheckpointError(f"checkpoint {path} is damaged or not of recbole_mdcns: {error}") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise CheckpointError(f"checkpoint {path} was not written by recbole_mdcns")
-    if content["kind"] != kind:
-        raise CheckpointError(f"checkpoint {path} holds a {content['kind']} state, expected a {kind} state")
+    number = content.get("format_number", 1)
+    if number != FORMAT_NUMBER:
+        reason = (
+            "it does not hold the names of its items; train again" if number == 1 else "use the version that wrote it"
+        )
+        raise CheckpointError(
+            f"checkpoint {path} has format {number!r}, written by recbole_mdcns {content.get('version')!r}, and this "
+            f"version reads format {FORMAT_NUMBER}: {reason}"
+        )
+    found = content.get("kind")
+    if found != kind:
+        raise CheckpointError(f"checkpoint {path} holds a {found} state, expected a {kind} state")
+    check_form(content, FORMS[kind], path)
     return content
+
+
+def check_form(content: Any, form: Any, path: str | Path, where: str = "") -> None:
+    """Refuse the content of a checkpoint that has another form; see :func:`first_fault`.
+
+    Raises:
+        CheckpointError: Names the entry, what was found and what is expected.
+    """
+    fault = first_fault(content, form, where)
+    if fault:
+        raise CheckpointError(f"checkpoint {path} is damaged: {fault}")
+
+
+def names(content: dict[str, Any], path: str | Path) -> dict[str, list[str]]:
+    """Return the names of a checkpoint by column, in the order of their numbers.
+
+    Raises:
+        CheckpointError: They are damaged.
+    """
+    try:
+        return {field: unpack(packed) for field, packed in content["names"].items()}
+    except ValueError as error:
+        raise CheckpointError(f"checkpoint {path} is damaged: {error}") from None
 
 
 def check_same_settings(saved: dict[str, Any], config: MDCNSConfig, path: str | Path) -> None:

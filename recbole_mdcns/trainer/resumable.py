@@ -18,12 +18,16 @@ from torch.optim import Optimizer
 
 from recbole_mdcns import compat, run_log
 from recbole_mdcns.config import MDCNSConfig
+from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.errors import CheckpointError
 from recbole_mdcns.model.encoder import Encoder
 from recbole_mdcns.model.selftest import measured_encoder
 from recbole_mdcns.trainer import checkpoint
+from recbole_mdcns.trainer.data_identity import DataIdentity, check_numbers, check_same_data
 from recbole_mdcns.trainer.early_stopping import check_can_go_on, kept_epoch
 from recbole_mdcns.trainer.optimizer import fused, lazy
+from recbole_mdcns.trainer.saved_state import load_weights, state_fault, training_fault
+from recbole_mdcns.trainer.storable import check_weights, other_parameters, restored, storable
 
 
 class ResumableTrainer(Trainer):
@@ -38,6 +42,7 @@ class ResumableTrainer(Trainer):
         optimizers: One per model.
         files: Where the run saves.
         history: One record per finished epoch: losses, seconds, validation metrics.
+        dataset: The training part, as soon as somebody has told; checkpoints are checked against it.
     """
 
     # What RecBole's trainer keeps, and a resumed run takes up.
@@ -58,6 +63,8 @@ class ResumableTrainer(Trainer):
         self.scaler = compat.grad_scaler(self.device, self.enable_scaler)
         self.history: list[dict[str, Any]] = []
         self.use_files(files)
+        self.dataset: HistoryDataset | None = None
+        self._identity: DataIdentity | None = None
         self._resumed: dict[str, Any] | None = None
         self._resumed_file: tuple[int, int] | None = None
         self._best_in_memory: list[dict[str, Any]] | None = None
@@ -78,6 +85,10 @@ class ResumableTrainer(Trainer):
         """Return what a subclass must not lose over a resume, as tensors and plain values."""
         return {}
 
+    def fixed_extra_state(self) -> dict[str, Any]:
+        """Return the part of :meth:`extra_state` that keeps its names and shapes, which a file must have too."""
+        return self.extra_state()
+
     def load_extra_state(self, state: dict[str, Any]) -> None:
         """Take back what :meth:`extra_state` gave."""
 
@@ -97,7 +108,9 @@ class ResumableTrainer(Trainer):
         With ``saved=False`` nothing is written, and the best models are kept in memory.
 
         Raises:
-            CheckpointError: Another process trains this run, or has gone on with it since it was loaded.
+            CheckpointError: Another process trains this run, or has gone on with it since it was loaded, or the
+                training to go on with was on other data.
+            ConfigError: A model or a strategy holds what a checkpoint cannot hold.
             WriteError: A checkpoint cannot be written.
         """
         with self.files.lock.held() if saved else contextlib.nullcontext():
@@ -109,10 +122,15 @@ class ResumableTrainer(Trainer):
 
     def _fit(self, train_data, valid_data, verbose, saved, show_progress, callback_fn):
         self._train_data, self._saved = train_data, saved
+        self.use_data(train_data._dataset)
+        if self._resumed is not None:
+            check_same_data(self._resumed, self._data_identity(), self.files.last)
         self._validates = valid_data is not None and self.eval_step > 0
         if saved:
             self._best_in_memory = None
         self._restore_random(train_data)
+        if saved:
+            self._check_storable()
         if self.epochs == 0:
             self._keep_best()
         if self.start_epoch > 0 and (self.start_epoch >= self.epochs or self.cur_step > self.stopping_step):
@@ -170,7 +188,8 @@ class ResumableTrainer(Trainer):
                 "cur_step": self.cur_step,
                 "best_valid_score": _finite(self.best_valid_score),
                 "state_dict": encoder.model.state_dict(),
-                "other_parameter": encoder.model.other_parameter(),
+                "other_parameter": other_parameters(encoder.model),
+                **self._data_identity().entries(encoder.model),
             }
             checkpoint.save(content, self.files.model(encoder.role))
         if verbose:
@@ -183,7 +202,8 @@ class ResumableTrainer(Trainer):
             model_file: Weights of the self model to take instead; the others stay as they are.
 
         Raises:
-            CheckpointError: A file is missing, damaged, of another model, or of another epoch than the history's best.
+            CheckpointError: A file is missing, damaged, of another model, of another epoch than the history's best, or
+                numbers items in another way than the data.
         """
         if model_file is None and self._best_in_memory is not None:
             for encoder, state in zip(self.encoders, self._best_in_memory):
@@ -194,6 +214,8 @@ class ResumableTrainer(Trainer):
             content = checkpoint.load(path, "model", self.device)
             if not model_file and self.history:
                 self._check_epoch(content["epoch"], path)
+            if self.dataset is not None:
+                check_numbers(content, self._data_identity(), path)
             load_weights(encoder.model, content, path)
             self.logger.info(f"Loading model structure and parameters from {path}")
 
@@ -224,8 +246,19 @@ class ResumableTrainer(Trainer):
             "scaler": self.scaler.state_dict(),
             "random": checkpoint.random_states(self.device),
             "loader": self._train_data.generator.get_state(),
-            "extra": self.extra_state(),
+            "extra": self._stored_extra(),
+            **self._data_identity().entries(*(encoder.model for encoder in self.encoders)),
         }
+
+    def _stored_extra(self) -> dict[str, Any]:
+        return storable(self.extra_state(), f"neg_sampler = {self.config['neg_sampler']!r}: its state")
+
+    def _check_storable(self) -> None:
+        """Refuse before the first epoch what could not be saved after it."""
+        self._stored_extra()
+        for encoder in self.encoders:
+            check_weights(encoder.model)
+            other_parameters(encoder.model)
 
     def resume_checkpoint(self, resume_file: str | Path | bool) -> None:
         """Take up a training where it stopped; the next ``fit`` goes on as if it had never stopped.
@@ -234,8 +267,8 @@ class ResumableTrainer(Trainer):
             resume_file: A ``*-last.pth`` file, or True for the newest one of the same settings, if there is one.
 
         Raises:
-            CheckpointError: No such file, or it is damaged, or of a run with other settings or on another device, or
-                that has gone on for longer than ``epochs`` or ``stopping_step`` allow.
+            CheckpointError: No such file, or it is damaged, or of a run with other settings, on other data or on
+                another device, or that has gone on for longer than ``epochs`` or ``stopping_step`` allow.
         """
         files = checkpoint.RunFiles.to_resume(self.config, resume_file)
         if files is None:
@@ -251,6 +284,12 @@ class ResumableTrainer(Trainer):
                 f"checkpoint {files.last} is of a run on {state['device']}, this one is on {self.device.type}: "
                 "the random numbers of one cannot go on in the other"
             )
+        if self.dataset is not None:
+            check_same_data(state, self._data_identity(), files.last)
+        optimizers = {encoder.role: optimizer for encoder, optimizer in zip(self.encoders, self.optimizers)}
+        fault = training_fault(state, optimizers, self.scaler.state_dict(), self.device)
+        if fault:
+            raise CheckpointError(f"checkpoint {files.last} does not fit this run: {fault}")
         for encoder, optimizer in zip(self.encoders, self.optimizers):
             load_weights(encoder.model, {"state_dict": state["models"][encoder.role]}, files.last)
             optimizer.load_state_dict(state["optimizers"][encoder.role])
@@ -268,24 +307,26 @@ class ResumableTrainer(Trainer):
 
     def _restore_random(self, train_data: AbstractDataLoader) -> None:
         if self._resumed is not None:
-            self.load_extra_state(self._resumed["extra"])
+            fault = state_fault(self._resumed["extra"], self.fixed_extra_state(), "extra")
+            if fault:
+                raise CheckpointError(f"checkpoint {self.files.last} does not fit this run: {fault}")
+            self.load_extra_state(restored(self._resumed["extra"]))
             train_data.generator.set_state(self._resumed["loader"].cpu())
             checkpoint.set_random_states(self._resumed["random"], self.device)
             self._resumed = None
 
+    # -- the data -----------------------------------------------------------------------------------------------------
 
-def load_weights(model: SequentialRecommender, content: dict[str, Any], path: str | Path) -> None:
-    """Load the weights of a checkpoint into a model.
+    def use_data(self, dataset: HistoryDataset) -> None:
+        """Say which training part the models are built for, so that checkpoints of other data are refused."""
+        if dataset is not self.dataset:
+            self.dataset, self._identity = dataset, None
 
-    Raises:
-        CheckpointError: They are of another model, or of another number of items.
-    """
-    try:
-        model.load_state_dict(content["state_dict"])
-    except RuntimeError as error:
-        reason = "; ".join(line.strip() for line in str(error).splitlines()[1:4])
-        raise CheckpointError(f"checkpoint {path} does not fit model {type(model).__name__}: {reason}") from None
-    model.load_other_parameter(content.get("other_parameter"))
+    def _data_identity(self) -> DataIdentity:
+        assert self.dataset is not None
+        if self._identity is None:
+            self._identity = DataIdentity(self.dataset)
+        return self._identity
 
 
 def _version(path: Path) -> tuple[int, int] | None:
