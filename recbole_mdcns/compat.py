@@ -15,6 +15,8 @@ from __future__ import annotations
 import contextlib
 import io
 import pickle
+import re
+import types
 import warnings
 from functools import cache
 from pathlib import Path
@@ -93,7 +95,11 @@ def load_plain(path: str | Path, device: torch.device | str = "cpu") -> Any:
     """
     try:
         return torch.load(path, map_location=device, weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError) as error:
+    except pickle.UnpicklingError as error:  # torch's text advises to load it all the same
+        found = re.search(r"GLOBAL ([\w.]+)", str(error))
+        what = f"it holds {found[1]}, " if found else ""
+        raise ValueError(f"{what}expected tensors and plain values") from error
+    except (RuntimeError, EOFError, ValueError, KeyError) as error:
         raise ValueError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
 
 
@@ -102,3 +108,12 @@ def grad_scaler(device: torch.device, enabled: bool) -> Any:
     if hasattr(torch.amp, "GradScaler"):
         return torch.amp.GradScaler(device.type, enabled=enabled)
     return torch.cuda.amp.GradScaler(enabled=enabled)
+
+
+def with_globals(function: Any, **replaced: Any) -> Any:
+    """Return a function that finds other objects under some of its global names; the function itself stays as it is.
+
+    RecBole's ``Trainer`` makes folders in its constructor, without a hook; this is neither a copy of it nor a patch.
+    """
+    names = {**function.__globals__, **replaced}
+    return types.FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)

@@ -18,9 +18,9 @@ from recbole.data.dataloader import AbstractDataLoader
 
 import recbole_mdcns
 from recbole_mdcns.config import MDCNSConfig
-from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.files import replacing
 from recbole_mdcns.trainer import NegativeSamplingTrainer
+from recbole_mdcns.trainer.early_stopping import best_epoch
 
 SCHEMA_VERSION = 1
 _PACKAGES = ("recbole-mdcns", "recbole", "torch", "numpy", "pandas", "scipy", "ray")
@@ -46,11 +46,7 @@ def build_record(
     Returns:
         Plain values, ready for JSON. Times are in seconds, memory in bytes.
     """
-    validated = [entry for entry in trainer.history if "valid" in entry]
-    sign = 1 if config["valid_metric_bigger"] else -1
-    metric = config["valid_metric"].lower()
-    # The last of equals, as RecBole's early stopping keeps it.
-    best = max(validated, key=lambda entry: (sign * entry["valid"][metric], entry["epoch"]), default=None)
+    best = best_epoch(trainer.history, config)
     dataset = splits["train"]._dataset
     return {
         "schema": SCHEMA_VERSION,
@@ -67,9 +63,9 @@ def build_record(
             "split_users": {part: len(users) for part, users in dataset.user_split.items()},
         },
         "epochs": trainer.history,
-        "best_epoch": best["epoch"] if best else None,
+        "best_epoch": best,
         "valid_metric": config["valid_metric"],
-        "best_valid_score": float(trainer.best_valid_score) if best else None,
+        "best_valid_score": float(trainer.best_valid_score) if best is not None else None,
         "valid": results["valid"],
         "test": results.get("test"),
         **(rows_of_test(trainer, splits["test"]) if "test" in results else {}),
@@ -97,29 +93,6 @@ def write_record(record: dict[str, Any], path: str | Path) -> None:
     """Write a record as JSON, whole or not at all."""
     with replacing(Path(path)) as file:
         file.write(json.dumps(record, indent=1, allow_nan=False).encode() + b"\n")
-
-
-def check_writable(path: str | Path) -> None:
-    """Check before training that a record can be written.
-
-    Raises:
-        ConfigError: The folder of ``path`` is missing or not writable, or ``path`` is a folder.
-    """
-    path = Path(path)
-    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise ConfigError(f"result_file = {str(path)!r} cannot be written: give a file in an existing, writable folder")
-
-
-def check_folder(path: Any, key: str) -> None:
-    """Check before training that a folder can be written to, or made.
-
-    Raises:
-        ConfigError: It is, or is below, something that is no writable folder.
-    """
-    whole = Path(str(path)).absolute()
-    nearest = next(folder for folder in (whole, *whole.parents) if folder.exists())
-    if not isinstance(path, (str, Path)) or not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        raise ConfigError(f"{key} = {path!r} cannot be written to: give a writable folder, or one that can be made")
 
 
 def reset_peak_memory(device: torch.device) -> None:

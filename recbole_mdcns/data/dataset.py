@@ -19,6 +19,7 @@ from recbole_mdcns.data.atomic import read_inter
 from recbole_mdcns.data.check import Layout, check_header, check_inter_file, inter_file
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START, HistoryIndex
 from recbole_mdcns.data.kcore import filter_by_counts
+from recbole_mdcns.data.names import Numbering
 from recbole_mdcns.data.problems import find_problems
 from recbole_mdcns.data.windows import PrefixRows
 from recbole_mdcns.errors import DataError
@@ -35,7 +36,12 @@ class HistoryDataset(SequentialDataset):
     With ``pad_side: left`` windows are padded on the left, and ``item_length`` is their width, so that models read the
     last position.
 
+    Args:
+        config: The run.
+        numbering: Numbers that names must have, instead of those of their first appearance.
+
     Attributes:
+        counted (set[str]): Columns whose number of names somebody has asked for; a model has tables for these.
         history (HistoryIndex): All histories, not cut by any window; set once the rows exist.
         user_split (dict[str, list[str]]): Users by part under the ``paper`` protocol, empty otherwise.
     """
@@ -45,8 +51,10 @@ class HistoryDataset(SequentialDataset):
     user_feat: Any
     item_feat: Any
 
-    def __init__(self, config: Config):
+    def __init__(self, config: Config, numbering: Numbering | None = None):
         self.user_split: dict[str, list[str]] = {}
+        self.counted: set[str] = set()
+        self._numbering = numbering
         super().__init__(config)
 
     # -- loading ------------------------------------------------------------------------------------------------------
@@ -131,6 +139,17 @@ class HistoryDataset(SequentialDataset):
     def _dataframe_to_interaction(self, data):
         with compat.quiet_readonly_arrays():
             return super()._dataframe_to_interaction(data)
+
+    def num(self, field: str) -> int:
+        """Return how many names a column has, the padding counted."""
+        self.counted.add(field)
+        return super().num(field)
+
+    def _remap(self, remap_list: list) -> None:
+        columns = self._numbering.put_first(remap_list) if self._numbering else remap_list
+        super()._remap(columns)
+        if self._numbering and remap_list:
+            self._numbering.check(remap_list, self.field2id_token[remap_list[0][1]])
 
     # -- rows ---------------------------------------------------------------------------------------------------------
 

@@ -6,11 +6,12 @@ from logging import getLogger
 
 import torch
 from recbole.config import Config
-from recbole.data import data_preparation
+from recbole.data import get_dataloader
 from recbole.data.dataloader import AbstractDataLoader
 
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.history import HISTORY_START
+from recbole_mdcns.data.names import Numbering
 from recbole_mdcns.data.split import PARTS
 from recbole_mdcns.errors import DataError
 
@@ -18,27 +19,35 @@ from recbole_mdcns.errors import DataError
 _REFUSALS = (ValueError, KeyError, TypeError, AttributeError, IndexError, NotImplementedError)
 
 
-def load_splits(config: Config) -> tuple[HistoryDataset, dict[str, AbstractDataLoader]]:
+def load_splits(
+    config: Config, numbering: Numbering | None = None
+) -> tuple[HistoryDataset, dict[str, AbstractDataLoader]]:
     """Check, load, filter and split the dataset of a configuration.
+
+    Args:
+        config: The run.
+        numbering: Numbers that names must have.
 
     Returns:
         The whole dataset, and RecBole's loaders by name: ``train``, ``valid``, ``test``.
 
     Raises:
         DataError: It is missing, malformed, or too little is left of it after the filters.
+        CheckpointError: It has other names than those that are numbered.
     """
-    dataset = load_dataset(config)
+    dataset = load_dataset(config, numbering)
     return dataset, split_dataset(config, dataset)
 
 
-def load_dataset(config: Config) -> HistoryDataset:
-    """Check, load and filter the dataset of a configuration.
+def load_dataset(config: Config, numbering: Numbering | None = None) -> HistoryDataset:
+    """Check, load and filter the dataset of a configuration; see :func:`load_splits`.
 
     Raises:
         DataError: It is missing or malformed.
+        CheckpointError: It has other names than those that are numbered.
     """
     try:
-        dataset = HistoryDataset(config)
+        dataset = HistoryDataset(config, numbering)
     except _REFUSALS as error:
         raise DataError(f"dataset {config['dataset']!r} cannot be loaded: {error}") from error
     getLogger().info(dataset)
@@ -60,7 +69,7 @@ def split_dataset(config: Config, dataset: HistoryDataset) -> dict[str, Abstract
     """
     dataset.config = config
     try:
-        splits = dict(zip(PARTS, data_preparation(config, dataset)))
+        splits = dict(zip(PARTS, _loaders(config, dataset)))
     except _REFUSALS as error:
         raise DataError(f"dataset {config['dataset']!r} cannot be split: {error}") from error
     parts = {name: loader._dataset for name, loader in splits.items()}
@@ -71,6 +80,14 @@ def split_dataset(config: Config, dataset: HistoryDataset) -> dict[str, Abstract
         raise DataError(f"dataset {config['dataset']!r} splits into rows {rows}: each part needs one ({hint})")
     dataset.report(_unexpected(dataset) + _only_evaluated(**parts))
     return splits
+
+
+def _loaders(config: Config, dataset: HistoryDataset) -> list[AbstractDataLoader]:
+    """Return RecBole's loaders of the parts; its ``data_preparation`` would run a pickle of the checkpoint folder."""
+    return [
+        get_dataloader(config, name)(config, part, None, shuffle=config["shuffle"] and name == "train")
+        for name, part in zip(PARTS, dataset.build())
+    ]
 
 
 def _unexpected(dataset: HistoryDataset) -> list[str]:

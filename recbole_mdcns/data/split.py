@@ -95,6 +95,11 @@ def read_split(path: str | Path, known: set[str]) -> dict[str, list[str]]:
 def write_split(parts: dict[str, list[str]], path: Path) -> None:
     """Write a split so that :func:`read_split` gives the same again."""
     lines = [_HEADER, *(f"{user}\t{part}" for part, users in parts.items() for user in users)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as file:
+    with replacing(path, make_folder=True) as file:
         file.write(("\n".join(lines) + "\n").encode())
+
+
+def is_split(path: Path) -> bool:
+    """Tell whether a file holds a split over users, as :func:`write_split` writes it."""
+    with open(path, "rb") as file:
+        return file.readline().rstrip(b"\r\n") == _HEADER.encode()

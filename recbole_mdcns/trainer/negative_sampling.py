@@ -14,6 +14,7 @@ from torch.nn.utils import clip_grad_norm_
 from tqdm import tqdm
 
 from recbole_mdcns.checks import check_cutoffs
+from recbole_mdcns.class_keys import is_known
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.batching import TargetLoader
@@ -64,6 +65,11 @@ class NegativeSamplingTrainer(ResumableTrainer):
         """Return the states of the candidate sampler and of the strategy."""
         assert self.sampler is not None
         return {"sampler": self.sampler.generator.get_state(), "strategy": self.strategy.state_dict()}
+
+    def fixed_extra_state(self) -> dict[str, Any]:
+        """See :meth:`ResumableTrainer.fixed_extra_state`; a strategy of the user's own may hold what it likes."""
+        state = self.extra_state()
+        return state if is_known(type(self.strategy)) else {"sampler": state["sampler"]}
 
     def load_extra_state(self, state: dict[str, Any]) -> None:
         """Take back what :meth:`extra_state` gave."""
@@ -246,6 +252,8 @@ class NegativeSamplingTrainer(ResumableTrainer):
             show_progress: Show a progress bar.
         """
         if load_best_model or model_file:
+            if self.dataset is None:
+                self.use_data(eval_data._dataset)
             self.load_best(model_file)
         self._eval_history = eval_data._dataset.history.to(self.device)
         result = super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)

@@ -12,7 +12,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.files import replacing
+from recbole_mdcns.files import remove_abandoned, replacing
 from recbole_mdcns.record import SCHEMA_VERSION, write_record
 
 FINISHED, FAILED, STOPPED = "finished", "failed", "stopped"
@@ -53,6 +53,7 @@ class Store:
             raise ConfigError(
                 f"another sweep is running in {self.folder}: wait for it, or give another --storage"
             ) from None
+        remove_abandoned(self.records)
         try:
             yield
         finally:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -14,7 +16,7 @@ from typing import Any
 from recbole_mdcns import compat
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.data.load import load_dataset
-from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.errors import ConfigError, UserError
 from recbole_mdcns.tuning.grid import Cell, Trial, make_trial, space_of
 from recbole_mdcns.tuning.ray_parts import METRIC, distribution, scheduler_of, searcher
 from recbole_mdcns.tuning.store import Store
@@ -68,7 +70,10 @@ class Workers:
             dashboard: dict[str, Any] = {} if self.address else {"include_dashboard": self.dashboard}
             try:
                 # without an address Ray would first look for a cluster, and one that crashed leaves traces
+                on_sigterm = signal.getsignal(signal.SIGTERM)
                 ray.init(address=self.address or "local", log_to_driver=False, **dashboard)
+                if threading.current_thread() is threading.main_thread():
+                    signal.signal(signal.SIGTERM, on_sigterm)  # Ray's ends the process where it stands
             except ConnectionError as error:
                 raise ConfigError(f"no Ray cluster answers at --address={self.address}: {error}") from None
             self._is_mine = True
@@ -96,11 +101,20 @@ class Workers:
         return self.references[key]
 
     def each(self, job: Callable[..., Any], plan: Sequence[Trial], *arguments: Any) -> None:
-        """Call ``job(trial, store, dataset, *arguments)`` for every trial, each with the resources of a training."""
+        """Call ``job(trial, store, dataset, *arguments)`` for every trial, each with the resources of a training.
+
+        Raises:
+            UserError: What a job says.
+        """
         import ray
 
         remote = ray.remote(num_cpus=self.sweep.cpus, num_gpus=self.sweep.gpus, max_retries=2)(job)
-        ray.get([remote.remote(asdict(trial), self.store, self.dataset(trial), *arguments) for trial in plan])
+        try:
+            ray.get([remote.remote(asdict(trial), self.store, self.dataset(trial), *arguments) for trial in plan])
+        except ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, UserError):  # without Ray's traceback of the worker
+                raise error.cause from None
+            raise
 
     def tune(self, plan: Sequence[Trial], scheduler: str) -> Lost:
         """Run trials side by side, each until it has a record, is stopped by the scheduler, or is given up by Ray.
