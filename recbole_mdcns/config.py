@@ -24,6 +24,7 @@ from recbole_mdcns.model.registry import default_peer, resolve_model
 from recbole_mdcns.negatives import resolve_strategy
 from recbole_mdcns.peers import PEER_PREFIX, PEER_TRAINING_KEYS, check_overrides, peer_classes, values_of_peer
 from recbole_mdcns.recbole_keys import check_inner, check_recbole_keys
+from recbole_mdcns.specs import check_value
 from recbole_mdcns.values import literal, parse_key_values, plain_value, unboxed
 from recbole_mdcns.yaml_files import YamlLoader, properties_dir, read_yaml
 
@@ -119,7 +120,7 @@ class MDCNSConfig(Config):
             raise ConfigError("model and dataset must be named, such as --model=SASRec --dataset=ml-100k")
         cls = resolve_model(model)
         self.model_spec = cls.__name__ if is_known(cls) else f"{cls.__module__}:{cls.__qualname__}"
-        return cls.__name__, cls, str(dataset)
+        return cls.__name__, cls, check_value("dataset", "folder name", str(dataset))
 
     def _load_internal_config_dict(self, model: str, model_class: type, dataset: str) -> None:
         super()._load_internal_config_dict(model, model_class, dataset)

@@ -20,6 +20,7 @@ _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _SAID = {
     "~": "nothing",
     "path": "a path as text",
+    "folder name": "one name of a folder, without / or \\",
     "name": "text that is not empty",
     "empty": "''",
     "*": "'*'",
@@ -57,7 +58,7 @@ def check_value(name: str, spec: str, value: Any) -> Any:
     if "~" in kinds and (value is None or (value == "None" and isinstance(value, str))):
         return None
     reasons = []
-    for kind in kinds:
+    for kind in [kind for kind in kinds if kind != "~"]:
         try:
             return _take(kind, rest, value)
         except _OtherKind:
@@ -144,13 +145,19 @@ def _name(value: Any) -> str:
     return value
 
 
+def _folder_name(value: Any) -> str:
+    if _name(value) in (".", "..") or "/" in value or "\\" in value:
+        raise _OtherKind
+    return value
+
+
 def _path(value: Any) -> str:
     return os.path.expanduser(_name(os.fspath(value) if isinstance(value, os.PathLike) else value))
 
 
 def _interval(value: Any) -> Any:
     try:
-        intervals.parse_intervals(value)
+        intervals.parse_intervals(_instance(str, list, tuple)(value))
     except ValueError as error:
         raise _Refused(str(error)) from None
     return intervals.interval_text(value)
@@ -201,6 +208,7 @@ _KINDS: dict[str, Callable[[Any], Any]] = {
     "empty": _is(""),
     "*": _is("*"),
     "name": _name,
+    "folder name": _folder_name,
     "path": _path,
     "interval": _interval,
     "count interval": _count_interval,

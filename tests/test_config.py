@@ -86,7 +86,7 @@ def test_model_and_dataset_may_come_from_a_file(tmp_path):
         ("--clip_grad_norm=5", "clip_grad_norm = 5 is not allowed: expected dict"),
         ("--clip_grad_norm={'maxnorm': 5}", r"clip_grad_norm.maxnorm = 5 is not allowed: .*did you mean max_norm"),
         ("--clip_grad_norm={'max_norm': 0}", "clip_grad_norm.max_norm = 0 is not allowed: it must be > 0"),
-        ("--clip_grad_norm={'max_norm': 5, 'norm_type': 'two'}", "clip_grad_norm.norm_type = 'two' is not allowed: expected float or inf"),
+        ("--clip_grad_norm={'max_norm': 5, 'norm_type': 'two'}", "clip_grad_norm.norm_type = 'two' is not allowed"),
         ("--peer.hidden_size=wide", "hidden_size = 'wide' is not allowed: expected int"),
         ("--load_col={'inter': ['user_id', 'item_id']}", "load_col.inter = .* must hold user_id, item_id, timestamp"),
         ("positional", "argument 'positional' is not understood"),

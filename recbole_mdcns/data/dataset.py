@@ -114,6 +114,7 @@ class HistoryDataset(SequentialDataset):
         asked, _ = super()._get_load_and_unload_col(FeatureSource.INTERACTION)
         for field in [name for name in self.inter_feat if asked is not None and name not in asked]:
             self._del_col(self.inter_feat, field)
+            self._rest_fields = self._rest_fields[self._rest_fields != field]
 
     def _filter_by_inter_num(self) -> None:
         """Apply RecBole's intervals by counting integers; its own way counts strings in Python."""
