@@ -16,14 +16,16 @@ from recbole.utils.argument_list import (
     training_arguments,
 )
 
-from recbole_mdcns import checks
+from recbole_mdcns import checks, recbole_checks
 from recbole_mdcns.class_keys import is_known, model_keys, model_yamls, unread_keys, yaml_beside
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.keys import key_files, keys_of_models, own_keys, recbole_keys
 from recbole_mdcns.model.registry import default_peer, resolve_model
 from recbole_mdcns.negatives import resolve_strategy
 from recbole_mdcns.peers import PEER_PREFIX, PEER_TRAINING_KEYS, check_overrides, peer_classes, values_of_peer
-from recbole_mdcns.values import literal, parse_key_values, plain_value
+from recbole_mdcns.recbole_keys import check_inner, check_recbole_keys
+from recbole_mdcns.specs import check_value
+from recbole_mdcns.values import literal, parse_key_values, plain_value, unboxed
 from recbole_mdcns.yaml_files import YamlLoader, properties_dir, read_yaml
 
 #: What RecBole derives from other keys; left out of saved configs.
@@ -96,7 +98,7 @@ class MDCNSConfig(Config):
         return merged
 
     def _convert_config_dict(self, config_dict: dict[str, Any]) -> dict[str, Any]:
-        return {key: literal(value) if isinstance(value, str) else value for key, value in config_dict.items()}
+        return {key: literal(value) if isinstance(value, str) else unboxed(value) for key, value in config_dict.items()}
 
     def _load_cmd_line(self) -> dict[str, Any]:
         return self._convert_config_dict(parse_key_values(self._argv))
@@ -118,7 +120,7 @@ class MDCNSConfig(Config):
             raise ConfigError("model and dataset must be named, such as --model=SASRec --dataset=ml-100k")
         cls = resolve_model(model)
         self.model_spec = cls.__name__ if is_known(cls) else f"{cls.__module__}:{cls.__qualname__}"
-        return cls.__name__, cls, str(dataset)
+        return cls.__name__, cls, check_value("dataset", "folder name", str(dataset))
 
     def _load_internal_config_dict(self, model: str, model_class: type, dataset: str) -> None:
         super()._load_internal_config_dict(model, model_class, dataset)
@@ -140,18 +142,20 @@ class MDCNSConfig(Config):
     def _get_final_config_dict(self) -> dict[str, Any]:
         self._check_external(self.external_config_dict)
         final = super()._get_final_config_dict()
-        final.update({name: key.check(final[name]) for name, key in own_keys().items()})
+        final.update({name: check_inner(name, key.check(final[name])) for name, key in own_keys().items()})
         if final["ranking_loss"] in checks.CATALOGUE_LOSSES and "neg_sampler" not in self.external_config_dict:
             final["neg_sampler"] = "none"
-        if not isinstance(final["eval_args"], dict):
-            raise ConfigError(f"eval_args = {final['eval_args']!r} is not allowed: expected dict")
         # DIN's and DIEN's evaluation ranks samples.
         defaults = {**self.internal_config_dict["eval_args"], "mode": "full"}
         final["eval_args"] = {**defaults, **self.external_config_dict.get("eval_args", {})}
         checks.check_values(final)
+        recbole_checks.check_packages(final)
         checks.check_together(final)
         checks.check_protocol(final, self.external_config_dict, self.internal_config_dict)
-        final["load_col"] = self._columns(final)
+        recbole_checks.tie_repeatable(final, self.external_config_dict)
+        recbole_checks.check_columns(final, self.external_config_dict)
+        needed = [final[name] for name in ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD")]
+        final["load_col"] = self.external_config_dict.get("load_col", {"inter": needed})
         final["peer"] = self.peer_overrides
         # RecBole's models and loaders know no BCE: underneath, one row per positive and no negatives of theirs.
         final["train_neg_sample_args"] = None
@@ -165,15 +169,15 @@ class MDCNSConfig(Config):
     def _set_default_parameters(self) -> None:
         self._data_path = self.final_config_dict["data_path"]  # RecBole appends the dataset's name to it
         super()._set_default_parameters()
-        checks.check_evaluation(self.final_config_dict)
+        checks.check_evaluation(self.final_config_dict, self.external_config_dict)
 
     def _init_device(self) -> None:
         """Choose the device without touching ``CUDA_VISIBLE_DEVICES``; ``gpu_id`` counts the visible devices."""
         final = self.final_config_dict
-        gpu_id = str(final["gpu_id"]).strip("()[] ").split(",")[0].strip()
+        gpu_id = final["gpu_id"] or ""
         final.update(gpu_id=gpu_id, single_spec=True, local_rank=0, device=torch.device("cpu"))
-        if final["use_gpu"] and gpu_id and torch.cuda.is_available():
-            if not gpu_id.isdigit() or int(gpu_id) >= torch.cuda.device_count():
+        if final["use_gpu"] and gpu_id not in ("", "-1") and torch.cuda.is_available():
+            if int(gpu_id) >= torch.cuda.device_count():
                 raise ConfigError(f"gpu_id = {gpu_id!r} is not allowed: {torch.cuda.device_count()} GPUs are visible")
             final["device"] = torch.device("cuda", int(gpu_id))
 
@@ -186,15 +190,7 @@ class MDCNSConfig(Config):
     def _check_external(self, external: dict[str, Any]) -> None:
         known = self._named_keys() | keys_of_models() | model_keys(*peer_classes(external.get("peer_model")))
         checks.check_given(external, self.internal_config_dict, known, is_known(self.model_class))
-
-    def _columns(self, final: dict[str, Any]) -> dict[str, Any] | None:
-        """Return the columns to load: user, item and time, unless the user asks for others beside them."""
-        needed = [final[name] for name in ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD")]
-        asked = self.external_config_dict.get("load_col", {"inter": needed})
-        inter = asked.get("inter", []) if isinstance(asked, dict) else "*"
-        if inter != "*" and not set(needed) <= set(inter):
-            raise ConfigError(f"load_col.inter = {inter!r} is not allowed: it must hold {', '.join(needed)}")
-        return asked
+        external.update(check_recbole_keys(external))
 
     def _resolve_peers(self) -> None:
         self.peer_classes = peer_classes(self.final_config_dict["peer_model"]) or [
@@ -244,5 +240,9 @@ class MDCNSConfig(Config):
     @classmethod
     def from_plain(cls, values: dict[str, Any], **overrides: Any) -> MDCNSConfig:
         """Build the configuration that :meth:`plain` described, with some keys replaced."""
-        values = {**copy.deepcopy(values), **overrides}
+        values = copy.deepcopy(values)
+        values.pop("repeatable", None)  # always True, and mask_history says what it would
+        if values.get("split_file"):  # which earlier versions took beside keys that it makes useless
+            values = {key: value for key, value in values.items() if key not in ("split_ratio", "split_seed")}
+        values.update(overrides)
         return cls(values.pop("model"), values.pop("dataset"), config_dict=values)

@@ -53,6 +53,17 @@ def parse_settings(entries: Sequence[str]) -> dict[str, Any]:
     return {key: literal(value) for key, value in parse_key_values([f"--{entry}" for entry in entries]).items()}
 
 
+def unboxed(value: Any) -> Any:
+    """Return a value with Python's own numbers, lists and bools in place of numpy's, also in its lists and dicts."""
+    if isinstance(value, dict):
+        return {key: unboxed(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(unboxed, value)) if type(value) in (list, tuple) else value
+    if isinstance(value, np.generic):
+        return value.item()
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
 def plain_value(value: Any) -> Any:
     """Return a value made of None, bools, finite numbers, strings, lists and dicts alone; anything else as its text."""
     if isinstance(value, dict):

@@ -17,8 +17,9 @@ from recbole_mdcns import compat
 from recbole_mdcns.data import split
 from recbole_mdcns.data.atomic import read_inter
 from recbole_mdcns.data.check import Layout, check_header, check_inter_file, inter_file
+from recbole_mdcns.data.filters import rows_to_keep
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START, HistoryIndex
-from recbole_mdcns.data.kcore import filter_by_counts
+from recbole_mdcns.data.kcore import Allowed, filter_by_counts
 from recbole_mdcns.data.names import Numbering
 from recbole_mdcns.data.problems import find_problems
 from recbole_mdcns.data.windows import PrefixRows
@@ -98,27 +99,52 @@ class HistoryDataset(SequentialDataset):
                     "or set data_path to the folder that holds it"
                 ) from None
 
+    def _get_load_and_unload_col(self, source: FeatureSource | str) -> tuple[set[str] | None, set[str] | None]:
+        """Load what ``val_interval`` filters by as well, until it has."""
+        load, unload = super()._get_load_and_unload_col(source)
+        if source == FeatureSource.INTERACTION and load:
+            load = load | set(self.config["val_interval"] or ())
+        return load, unload
+
+    def _filter_by_field_value(self) -> None:
+        """Apply ``val_interval``, and drop columns that were loaded for it alone."""
+        for field, allowed in (self.config["val_interval"] or {}).items():
+            if field not in self.field2type:
+                raise DataError(
+                    f"val_interval.{field} = {allowed!r} is not allowed: {inter_file(self.config)} has no column "
+                    f"{field}, and no other loaded file has it; load_col names the columns of other files"
+                )
+            for feat in self.field2feats(field):
+                stays = rows_to_keep(field, feat[field], self.field2type[field].value, allowed)
+                if not stays.any():
+                    raise DataError(f"val_interval.{field} = {allowed!r} leaves no row of {self.dataset_name!r}")
+                feat.drop(feat.index[~stays], inplace=True)
+        asked, _ = super()._get_load_and_unload_col(FeatureSource.INTERACTION)
+        for field in [name for name in self.inter_feat if asked is not None and name not in asked]:
+            self._del_col(self.inter_feat, field)
+            self._rest_fields = self._rest_fields[self._rest_fields != field]
+
     def _filter_by_inter_num(self) -> None:
         """Apply RecBole's intervals by counting integers; its own way counts strings in Python."""
-        if self.user_feat is not None or self.item_feat is not None:
-            super()._filter_by_inter_num()
-        else:
-            columns, allowed = [], []
-            for field, key in (
-                (self.uid_field, "user_inter_num_interval"),
-                (self.iid_field, "item_inter_num_interval"),
-            ):
-                intervals = self._parse_intervals_str(self.config[key])
-                columns.append(pd.factorize(self.inter_feat[field])[0])
-                allowed.append(lambda counts, i=intervals: self._within_intervals(counts, i) if i else counts >= 0)
-            kept = filter_by_counts(*columns, *allowed)
-            if not kept.all():
-                self.inter_feat = self.inter_feat[kept]
+        keys = ("user_inter_num_interval", "item_inter_num_interval")
+        fields = (self.uid_field, self.iid_field)
+        columns = [pd.factorize(self.inter_feat[field])[0] for field in fields]
+        kept = filter_by_counts(*columns, *map(self._allowed_counts, keys))
+        if not kept.all():
+            self.inter_feat = self.inter_feat[kept]
         if self.inter_feat.empty:
-            intervals = {key: self.config[key] for key in ("user_inter_num_interval", "item_inter_num_interval")}
-            raise DataError(f"{inter_file(self.config)}: the filters leave no interaction ({intervals})")
+            used = {key: self.config[key] for key in ("val_interval", *keys) if self.config[key] is not None}
+            raise DataError(f"{inter_file(self.config)}: the filters leave no interaction ({used})")
+        for feat, field, key in zip((self.user_feat, self.item_feat), fields, keys):
+            if feat is not None:  # rows about users and items that are gone
+                counts = feat[field].map(self.inter_feat[field].astype(object).value_counts()).fillna(0)
+                feat.drop(feat.index[~self._allowed_counts(key)(counts.to_numpy())], inplace=True)
         strict = self.config["strict_data"]
         self.report(find_problems(self.inter_feat, self.uid_field, self.iid_field, self.time_field, unsorted=strict))
+
+    def _allowed_counts(self, key: str) -> Allowed:
+        intervals = self._parse_intervals_str(self.config[key])
+        return lambda counts: counts >= 0 if intervals is None else self._within_intervals(counts, intervals)
 
     def report(self, problems: list[str]) -> None:
         """Log problems of the data, or refuse them with ``strict_data``.
