@@ -19,6 +19,7 @@ from recbole_mdcns.data.load import load_splits
 from recbole_mdcns.data.split import write_split
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.model.fused import fuse_layers
+from recbole_mdcns.model.users import refuse_unknown_users
 from recbole_mdcns.negatives import resolve_strategy
 from recbole_mdcns.record import build_record, check_folder, check_writable, write_record
 from recbole_mdcns.trainer import MDCNSTrainer, NegativeSamplingTrainer, checkpoint
@@ -31,7 +32,7 @@ _log_handlers: list[logging.Handler] = []
 def run_recbole_mdcns(
     model: str | type | None = None,
     dataset: str | None = None,
-    config_file_list: Sequence[str | Path] | None = None,
+    config_file_list: str | Path | Sequence[str | Path] | None = None,
     config_dict: dict[str, Any] | None = None,
     saved: bool = True,
     argv: Sequence[str] = (),
@@ -42,7 +43,7 @@ def run_recbole_mdcns(
     Args:
         model: Self model: a name, a class, or ``package.module:Class``.
         dataset: Name of the dataset.
-        config_file_list: Yaml files.
+        config_file_list: Yaml files; one alone needs no list.
         config_dict: Keys and values.
         saved: Write checkpoints; without them the best models are kept in memory.
         argv: Further keys as on the command line, ``--key=value``.
@@ -115,15 +116,18 @@ def build_trainer(config: MDCNSConfig, dataset: HistoryDataset) -> NegativeSampl
     """Build the models of a run, from its seed, and the trainer that its ``neg_sampler`` needs.
 
     Raises:
-        ConfigError: A model cannot be the self model or the peer.
+        ConfigError: A model cannot be the self model or the peer, or would know none of the users it is tested on.
     """
     init_seed(config["seed"], config["reproducibility"])
     model = build_model(config, dataset)
-    if not resolve_strategy(config["neg_sampler"]).needs_peer:
-        return NegativeSamplingTrainer(config, model)
-    peer_configs = config.peer_configs()
-    peers = [build_model(each, dataset) for each in peer_configs]
-    return MDCNSTrainer(config, model, *peers, peer_configs=peer_configs)
+    if resolve_strategy(config["neg_sampler"]).needs_peer:
+        peer_configs = config.peer_configs()
+        peers = [build_model(each, dataset) for each in peer_configs]
+        trainer: NegativeSamplingTrainer = MDCNSTrainer(config, model, *peers, peer_configs=peer_configs)
+    else:
+        trainer = NegativeSamplingTrainer(config, model)
+    refuse_unknown_users(trainer.encoders, config["protocol"], dataset.user_num)
+    return trainer
 
 
 def build_model(config: MDCNSConfig, dataset: HistoryDataset) -> SequentialRecommender:
