@@ -179,8 +179,8 @@ def check_padding(pad_side: str, model_classes: Sequence[type]) -> None:
     for cls in model_classes:
         if any(base.__name__ in LEFT_PADDED for base in cls.__mro__) and pad_side != "left":
             raise ConfigError(
-                f"pad_side = {pad_side!r} is not allowed with {cls.__name__}, which reads the newest items at the right edge "
-                "of the window: set pad_side=left"
+                f"pad_side = {pad_side!r} is not allowed with {cls.__name__}, which reads the newest items at the "
+                "right edge of the window: set pad_side=left"
             )
 
 

@@ -32,9 +32,13 @@ def import_own(path: str, key: str) -> Any:
     # The module is the user's, and it may raise anything while it runs; it may also call sys.exit.
     except (Exception, SystemExit) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise ConfigError(f"{key} = {path!r}: module {module_name!r} cannot be imported{_line(error)}: {reason}") from error
+        raise ConfigError(
+            f"{key} = {path!r}: module {module_name!r} cannot be imported{_line(error)}: {reason}"
+        ) from error
     if not hasattr(module, name):
-        classes = sorted(each for each, value in vars(module).items() if getattr(value, "__module__", "") == module_name)
+        classes = sorted(
+            each for each, value in vars(module).items() if getattr(value, "__module__", "") == module_name
+        )
         file = Path(module.__file__).name if module.__file__ else module_name
         raise ConfigError(f"{key} = {path!r}: {file} has no class {name!r}; found {', '.join(classes) or 'none'}")
     return getattr(module, name)

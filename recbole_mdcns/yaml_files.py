@@ -139,7 +139,9 @@ def _check_node(node: yaml.Node, path: str, sizes: dict[int, int], inside: list[
                 shown = repr(key.value) if isinstance(key, yaml.ScalarNode) else "a list or a dict"
                 raise ConfigError(f"config file {path}, line {line}: key {shown} is no text: put quotes around it")
             if key.value in lines:
-                raise ConfigError(f"config file {path}: {key.value} is given twice, in lines {lines[key.value]} and {line}")
+                raise ConfigError(
+                    f"config file {path}: {key.value} is given twice, in lines {lines[key.value]} and {line}"
+                )
             lines[key.value] = line
     elif isinstance(node, yaml.SequenceNode):
         parts = node.value
