@@ -20,7 +20,6 @@ _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _SAID = {
     "~": "nothing",
     "path": "a path as text",
-    "folder name": "one name of a folder, without / or \\",
     "name": "text that is not empty",
     "empty": "''",
     "*": "'*'",
@@ -145,12 +144,6 @@ def _name(value: Any) -> str:
     return value
 
 
-def _folder_name(value: Any) -> str:
-    if _name(value) in (".", "..") or "/" in value or "\\" in value:
-        raise _OtherKind
-    return value
-
-
 def _path(value: Any) -> str:
     return os.path.expanduser(_name(os.fspath(value) if isinstance(value, os.PathLike) else value))
 
@@ -208,7 +201,6 @@ _KINDS: dict[str, Callable[[Any], Any]] = {
     "empty": _is(""),
     "*": _is("*"),
     "name": _name,
-    "folder name": _folder_name,
     "path": _path,
     "interval": _interval,
     "count interval": _count_interval,
