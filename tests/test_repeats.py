@@ -4,7 +4,7 @@ import logging
 
 import pytest
 import torch
-from conftest import TINY, tiny_run, write_inter
+from conftest import TINY, tiny_config, tiny_run, write_inter
 
 from recbole_mdcns.data.load import load_splits
 from recbole_mdcns.errors import DataError
@@ -90,8 +90,8 @@ def test_the_count_is_told_at_the_start_and_refused_by_strict_data(caplog):
     assert len(told) == 1
     assert f"{len(VALID_AGAIN)} of 5 valid and {len(TEST_AGAIN)} of 5 test targets" in told[0]
     with pytest.raises(DataError, match=r"3 of 5 valid and 3 of 5 test targets are in their own history.*strict_data"):
-        tiny_run(dataset="plays", strict_data=True)
-    assert tiny_run(dataset="plays", strict_data=True, mask_history=False)  # nothing is masked: they are as any other
+        load_splits(tiny_config(dataset="plays", strict_data=True))
+    load_splits(tiny_config(dataset="plays", strict_data=True, mask_history=False))  # they are as any other
 
 
 def test_data_without_repeats_are_not_counted(caplog):
@@ -103,9 +103,10 @@ def test_data_without_repeats_are_not_counted(caplog):
 def test_under_paper_every_prefix_counts(caplog):
     write_plays()
     with caplog.at_level(logging.WARNING):
-        run = tiny_run(dataset="plays", protocol="paper", split_ratio=[0.4, 0.2, 0.4], eval_prefixes="all", topk=[5])
+        config = tiny_config(dataset="plays", protocol="paper", split_ratio=[0.4, 0.2, 0.4], eval_prefixes="all")
+        whole, _ = load_splits(config)
     of_user = {user: sum(s in songs[:t] for t, s in enumerate(songs) if t) for user, songs in PLAYS.items()}
-    users = run.data.user_split
+    users = whole.user_split
     again = {part: sum(of_user[user] for user in users[part]) for part in ("valid", "test")}
     rows = {part: sum(len(PLAYS[user]) - 1 for user in users[part]) for part in ("valid", "test")}
     expected = " and ".join(f"{again[part]} of {rows[part]} {part}" for part in ("valid", "test"))
