@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -10,21 +11,28 @@ import numpy as np
 import pandas as pd
 import torch
 from recbole.config import Config
-from recbole.data.dataset import SequentialDataset
 from recbole.utils.enum_type import FeatureSource, FeatureType
 
 from recbole_mdcns import compat
 from recbole_mdcns.data import split
 from recbole_mdcns.data.atomic import read_inter
-from recbole_mdcns.data.check import Layout, check_header, check_inter_file, inter_file
+from recbole_mdcns.data.check import Layout, check_header, check_is_file, inter_file
+from recbole_mdcns.data.columns import check_sources, chosen_columns
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START, HistoryIndex
 from recbole_mdcns.data.kcore import filter_by_counts
 from recbole_mdcns.data.problems import find_problems
+from recbole_mdcns.data.refusals import RefusingDataset
 from recbole_mdcns.data.windows import PrefixRows
 from recbole_mdcns.errors import DataError
 
 
-class HistoryDataset(SequentialDataset):
+#: What may leave lines out.
+_FILTERS = (
+    "val_interval", "rm_dup_inter", "filter_inter_by_user_or_item", "user_inter_num_interval", "item_inter_num_interval",
+)  # fmt: skip
+
+
+class HistoryDataset(RefusingDataset):
     """One row per prefix as RecBole makes them, kept as ranges of one flat array per column.
 
     ``inter_feat`` holds what a row has of its own: user, target, length, and where its history lies; the windows of the
@@ -52,25 +60,42 @@ class HistoryDataset(SequentialDataset):
     # -- loading ------------------------------------------------------------------------------------------------------
 
     def _load_data(self, token: str, dataset_path: str) -> None:
-        if not Path(dataset_path).exists():
+        if not os.path.exists(dataset_path):
             self._download()
+        check_sources(self.config)
         super()._load_data(token, dataset_path)
 
     def _load_inter_feat(self, token: str, dataset_path: str) -> None:
-        """Read with ``read_inter``; RecBole's own reader is left what it alone can: sequence columns."""
-        path, layout = inter_file(self.config), Layout.of(self.config)
-        load, unload = self._get_load_and_unload_col(FeatureSource.INTERACTION)
+        self.inter_feat = self._load_feat(inter_file(self.config), FeatureSource.INTERACTION)
+
+    def _load_user_or_item_feat(self, token: str, dataset_path: str, source: FeatureSource, field_name: str) -> Any:
+        path = Path(dataset_path) / f"{token}.{source.value}"
+        if os.path.lexists(path) or (self.config["load_col"] or {}).get(source.value):
+            check_is_file(path)  # RecBole would go on without it
+        return super()._load_user_or_item_feat(token, dataset_path, source, field_name)
+
+    def _load_feat(self, filepath: str | Path, source: FeatureSource | str) -> pd.DataFrame | None:
+        """Read an atomic file with ``read_inter``; RecBole's reader gives quotes and words like NA a meaning."""
+        path, name = Path(filepath), source.value if isinstance(source, FeatureSource) else source
+        load, unload = self._get_load_and_unload_col(source)
+        if load == set():
+            return None
+        layout = Layout.of(self.config, name)
         columns = check_header(path, layout)
-        kinds = {name: kind for name, kind in columns if (load is None or name in load) and name not in (unload or ())}
-        if any(kind.endswith("seq") for kind in kinds.values()):
-            check_inter_file(path, layout, set(kinds))
-            return super()._load_inter_feat(token, dataset_path)
-        for name, kind in kinds.items():
-            self.set_field_property(name, FeatureType(kind), FeatureSource.INTERACTION, 1)
-            if kind == "float":
-                self.field2bucketnum[name] = 2
-        self.inter_feat = read_inter(path, layout, columns, set(kinds))
-        return None
+        kinds = chosen_columns(path, columns, layout, {f"load_col.{name}": load, f"unload_col.{name}": unload})
+        frame = read_inter(path, layout, columns, set(kinds))
+        for field, kind in kinds.items():
+            length = 1
+            if kind.endswith("_seq"):
+                length = max(map(len, frame[field]))
+                longest = (self.config["seq_len"] or {}).get(field, length)
+                if longest < length:
+                    frame[field] = frame[field].map(lambda entries, longest=longest: entries[:longest])
+                    length = longest
+            self.set_field_property(field, FeatureType(kind), source, length)
+            if kind.startswith("float"):
+                self.field2bucketnum[field] = 2
+        return frame
 
     def _download(self) -> None:
         target = inter_file(self.config)
@@ -78,11 +103,11 @@ class HistoryDataset(SequentialDataset):
             raise DataError(f"dataset {self.dataset_name!r} is not in {self.dataset_path}: {self.config['raw_data']}")
         try:
             super()._download()
-        except (OSError, HTTPException, RuntimeError, ValueError) as error:
+        except (OSError, EOFError, HTTPException, RuntimeError, ValueError) as error:
             # RecBole ends a download with a barrier, which fails outside distributed training: the files are there.
-            if not target.is_file():
+            if not os.path.isfile(target):
                 folder = Path(self.dataset_path)
-                if folder.is_dir() and not any(folder.iterdir()):
+                if os.path.isdir(folder) and not any(folder.iterdir()):
                     folder.rmdir()
                 raise DataError(
                     f"dataset {self.dataset_name!r} is not in {self.dataset_path} and could not be downloaded "
@@ -106,11 +131,32 @@ class HistoryDataset(SequentialDataset):
             kept = filter_by_counts(*columns, *allowed)
             if not kept.all():
                 self.inter_feat = self.inter_feat[kept]
-        if self.inter_feat.empty:
-            intervals = {key: self.config[key] for key in ("user_inter_num_interval", "item_inter_num_interval")}
-            raise DataError(f"{inter_file(self.config)}: the filters leave no interaction ({intervals})")
+        self._check_left("inter_feat")
         strict = self.config["strict_data"]
         self.report(find_problems(self.inter_feat, self.uid_field, self.iid_field, self.time_field, unsorted=strict))
+
+    def _filter_by_field_value(self) -> None:
+        for field in self.config["val_interval"] or {}:
+            if field not in self.field2type:
+                raise DataError(
+                    f"val_interval names column {field!r}, which is not loaded; loaded are {', '.join(self.field2type)}: "
+                    "add it to load_col, if the file has it"
+                )
+        super()._filter_by_field_value()
+
+    def _reset_index(self) -> None:
+        for name in self.feat_name_list:
+            self._check_left(name)
+        super()._reset_index()
+
+    def _check_left(self, name: str) -> None:
+        """Refuse filters that leave nothing of a table."""
+        if getattr(self, name).empty:
+            suffix = name[: -len("_feat")]
+            filters = ", ".join(f"{key} = {self.config[key]!r}" for key in _FILTERS if self.config[key])
+            path = inter_file(self.config).with_suffix(f".{suffix}")
+            what = {"inter": "interaction"}.get(suffix, suffix)
+            raise DataError(f"{path}: the filters leave no {what} ({filters})")
 
     def report(self, problems: list[str]) -> None:
         """Log problems of the data, or refuse them with ``strict_data``.

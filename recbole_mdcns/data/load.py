@@ -11,11 +11,9 @@ from recbole.data.dataloader import AbstractDataLoader
 
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START
+from recbole_mdcns.data.place import described_source
 from recbole_mdcns.data.split import PARTS
 from recbole_mdcns.errors import DataError
-
-#: What RecBole raises on data and keys that it cannot use.
-_REFUSALS = (ValueError, KeyError, TypeError, AttributeError, IndexError, NotImplementedError)
 
 
 def load_splits(config: Config) -> tuple[HistoryDataset, dict[str, AbstractDataLoader]]:
@@ -37,10 +35,8 @@ def load_dataset(config: Config) -> HistoryDataset:
     Raises:
         DataError: It is missing or malformed.
     """
-    try:
-        dataset = HistoryDataset(config)
-    except _REFUSALS as error:
-        raise DataError(f"dataset {config['dataset']!r} cannot be loaded: {error}") from error
+    getLogger().info(described_source(config))
+    dataset = HistoryDataset(config)
     getLogger().info(dataset)
     return dataset
 
@@ -59,18 +55,26 @@ def split_dataset(config: Config, dataset: HistoryDataset) -> dict[str, Abstract
         DataError: A part has no rows.
     """
     dataset.config = config
-    try:
-        splits = dict(zip(PARTS, data_preparation(config, dataset)))
-    except _REFUSALS as error:
-        raise DataError(f"dataset {config['dataset']!r} cannot be split: {error}") from error
+    splits = dict(zip(PARTS, data_preparation(config, dataset)))
     parts = {name: loader._dataset for name, loader in splits.items()}
     rows = {name: len(part) for name, part in parts.items()}
     if not all(rows.values()):
-        leave_one_out = "leave_one_out takes one for each from users with four interactions"
-        hint = leave_one_out if config["protocol"] == "leave_one_out" else "see split_ratio or split_file"
-        raise DataError(f"dataset {config['dataset']!r} splits into rows {rows}: each part needs one ({hint})")
+        raise DataError(
+            f"dataset {config['dataset']!r} splits into rows {rows}: each part needs one ({_cure(config, dataset)})"
+        )
     dataset.report(_unexpected(dataset) + _only_evaluated(**parts) + _repeated(parts["valid"], parts["test"]))
     return splits
+
+
+def _cure(config: Config, dataset: HistoryDataset) -> str:
+    """Return what gives every part a row."""
+    found = f"of {dataset.user_num - 1} users"
+    if config["protocol"] == "leave_one_out":
+        return f"leave_one_out takes one for valid and test each from users with four interactions, {found} here"
+    parts = {part: len(users) for part, users in dataset.user_split.items()}
+    if config["split_file"]:
+        return f"split_file = {config['split_file']!r} gives users {parts}, {found}"
+    return f"split_ratio = {config['split_ratio']!r} gives users {parts}, {found}"
 
 
 def _unexpected(dataset: HistoryDataset) -> list[str]:
