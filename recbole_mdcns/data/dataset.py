@@ -20,6 +20,7 @@ from recbole_mdcns.data.check import Layout, check_header, check_is_file, inter_
 from recbole_mdcns.data.columns import check_sources, chosen_columns
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START, HistoryIndex
 from recbole_mdcns.data.kcore import filter_by_counts
+from recbole_mdcns.data.parts import check_rows
 from recbole_mdcns.data.problems import find_problems
 from recbole_mdcns.data.refusals import RefusingDataset
 from recbole_mdcns.data.windows import PrefixRows
@@ -30,6 +31,7 @@ from recbole_mdcns.errors import DataError
 _FILTERS = (
     "val_interval", "rm_dup_inter", "filter_inter_by_user_or_item", "user_inter_num_interval", "item_inter_num_interval",
 )  # fmt: skip
+_KEEP_ALL = (None, False, "[0,inf)")
 
 
 class HistoryDataset(RefusingDataset):
@@ -153,7 +155,7 @@ class HistoryDataset(RefusingDataset):
         """Refuse filters that leave nothing of a table."""
         if getattr(self, name).empty:
             suffix = name[: -len("_feat")]
-            filters = ", ".join(f"{key} = {self.config[key]!r}" for key in _FILTERS if self.config[key])
+            filters = ", ".join(f"{k} = {self.config[k]!r}" for k in _FILTERS if self.config[k] not in _KEEP_ALL)
             path = inter_file(self.config).with_suffix(f".{suffix}")
             what = {"inter": "interaction"}.get(suffix, suffix)
             raise DataError(f"{path}: the filters leave no {what} ({filters})")
@@ -218,13 +220,20 @@ class HistoryDataset(RefusingDataset):
     # -- splits -------------------------------------------------------------------------------------------------------
 
     def build(self) -> list[HistoryDataset]:
-        """Split into train, valid and test as ``protocol`` says; rows to evaluate come in the order of length."""
+        """Split into train, valid and test as ``protocol`` says; rows to evaluate come in the order of length.
+
+        Raises:
+            DataError: A part has no rows.
+        """
+        if self.config["eval_args"]["order"] != "TO":
+            raise DataError(f"eval_args.order = {self.config['eval_args']['order']!r} is not allowed: it is 'TO' here")
         if self.config["protocol"] == "leave_one_out":
             parts = super().build()
         else:
             self._change_feat_format()
             self._drop_unused_col()
             parts = [self._part(rows) for rows in self._split_by_users()]
+        check_rows(self, parts)
         for part in parts[1:]:  # so that batches of short histories are narrow
             rows = part.inter_feat
             part.inter_feat = rows.part(rows[self.item_list_length_field].argsort(stable=True))

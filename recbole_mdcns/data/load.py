@@ -13,7 +13,6 @@ from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START
 from recbole_mdcns.data.place import described_source
 from recbole_mdcns.data.split import PARTS
-from recbole_mdcns.errors import DataError
 
 
 def load_splits(config: Config) -> tuple[HistoryDataset, dict[str, AbstractDataLoader]]:
@@ -57,24 +56,8 @@ def split_dataset(config: Config, dataset: HistoryDataset) -> dict[str, Abstract
     dataset.config = config
     splits = dict(zip(PARTS, data_preparation(config, dataset)))
     parts = {name: loader._dataset for name, loader in splits.items()}
-    rows = {name: len(part) for name, part in parts.items()}
-    if not all(rows.values()):
-        raise DataError(
-            f"dataset {config['dataset']!r} splits into rows {rows}: each part needs one ({_cure(config, dataset)})"
-        )
     dataset.report(_unexpected(dataset) + _only_evaluated(**parts) + _repeated(parts["valid"], parts["test"]))
     return splits
-
-
-def _cure(config: Config, dataset: HistoryDataset) -> str:
-    """Return what gives every part a row."""
-    found = f"of {dataset.user_num - 1} users"
-    if config["protocol"] == "leave_one_out":
-        return f"leave_one_out takes one for valid and test each from users with four interactions, {found} here"
-    parts = {part: len(users) for part, users in dataset.user_split.items()}
-    if config["split_file"]:
-        return f"split_file = {config['split_file']!r} gives users {parts}, {found}"
-    return f"split_ratio = {config['split_ratio']!r} gives users {parts}, {found}"
 
 
 def _unexpected(dataset: HistoryDataset) -> list[str]:
