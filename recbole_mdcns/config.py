@@ -18,6 +18,7 @@ from recbole.utils.argument_list import (
 
 from recbole_mdcns import checks, recbole_checks
 from recbole_mdcns.class_keys import is_known, keyed_class, model_keys, model_yamls, unread_keys, yaml_beside
+from recbole_mdcns.data.place import dataset_folder
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.keys import key_files, keys_of_models, own_keys, recbole_keys
 from recbole_mdcns.layers import check_layers
@@ -180,6 +181,7 @@ class MDCNSConfig(Config):
         except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:  # RecBole's ways to refuse
             raise ConfigError(str(error)) from error
         checks.check_evaluation(self.final_config_dict, self.external_config_dict)
+        self.final_config_dict["data_path"] = dataset_folder(self._data_path, self.final_config_dict)
 
     def _init_device(self) -> None:
         """Choose the device without touching ``CUDA_VISIBLE_DEVICES``; ``gpu_id`` counts the visible devices."""

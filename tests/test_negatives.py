@@ -208,7 +208,7 @@ def test_exposures_must_exist():
         ("user_id:token\titem_id:token\nu1\ti1\n", r"tiny\.exposed, line 1: column timestamp is missing"),
         (HEADER + "u1\ti1\t1\nu1\ti2\n", r"tiny\.exposed, line 3: expected 3 columns"),
         (HEADER + "u1\ti1\t1\nu1\ti2\t2\t9\n", r"tiny\.exposed, line 3: expected 3 columns"),
-        ("", r"tiny\.exposed, line 1: column '' is not name:type"),
+        ("", r"tiny\.exposed is empty"),
         (HEADER + "u\udcff1\ti1\t1\n", r"tiny\.exposed.*: not utf-8 text; set the key encoding"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -10,23 +11,32 @@ import numpy as np
 import pandas as pd
 import torch
 from recbole.config import Config
-from recbole.data.dataset import SequentialDataset
 from recbole.utils.enum_type import FeatureSource, FeatureType
 
 from recbole_mdcns import compat
 from recbole_mdcns.data import split
 from recbole_mdcns.data.atomic import read_inter
-from recbole_mdcns.data.check import Layout, check_header, check_inter_file, inter_file
+from recbole_mdcns.data.check import Layout, check_header, check_is_file, inter_file
+from recbole_mdcns.data.columns import check_sources, chosen_columns
 from recbole_mdcns.data.filters import rows_to_keep
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START, HistoryIndex
 from recbole_mdcns.data.kcore import Allowed, filter_by_counts
 from recbole_mdcns.data.names import Numbering
+from recbole_mdcns.data.parts import check_rows
 from recbole_mdcns.data.problems import find_problems
+from recbole_mdcns.data.refusals import RefusingDataset
 from recbole_mdcns.data.windows import PrefixRows
 from recbole_mdcns.errors import DataError
 
 
-class HistoryDataset(SequentialDataset):
+#: What may leave lines out.
+_FILTERS = (
+    "val_interval", "rm_dup_inter", "filter_inter_by_user_or_item", "user_inter_num_interval", "item_inter_num_interval",
+)  # fmt: skip
+_KEEP_ALL = (None, False, "[0,inf)")
+
+
+class HistoryDataset(RefusingDataset):
     """One row per prefix as RecBole makes them, kept as ranges of one flat array per column.
 
     ``inter_feat`` holds what a row has of its own: user, target, length, and where its history lies; the windows of the
@@ -61,25 +71,45 @@ class HistoryDataset(SequentialDataset):
     # -- loading ------------------------------------------------------------------------------------------------------
 
     def _load_data(self, token: str, dataset_path: str) -> None:
-        if not Path(dataset_path).exists():
+        if not os.path.exists(dataset_path):
             self._download()
+        check_sources(self.config)
         super()._load_data(token, dataset_path)
 
     def _load_inter_feat(self, token: str, dataset_path: str) -> None:
-        """Read with ``read_inter``; RecBole's own reader is left what it alone can: sequence columns."""
-        path, layout = inter_file(self.config), Layout.of(self.config)
-        load, unload = self._get_load_and_unload_col(FeatureSource.INTERACTION)
+        self.inter_feat = self._load_feat(inter_file(self.config), FeatureSource.INTERACTION)
+
+    def _load_user_or_item_feat(self, token: str, dataset_path: str, source: FeatureSource, field_name: str) -> Any:
+        path = Path(dataset_path) / f"{token}.{source.value}"
+        if os.path.lexists(path) or (self.config["load_col"] or {}).get(source.value):
+            check_is_file(path)  # RecBole would go on without it
+        return super()._load_user_or_item_feat(token, dataset_path, source, field_name)
+
+    def _load_feat(self, filepath: str | Path, source: FeatureSource | str) -> pd.DataFrame | None:
+        """Read an atomic file with ``read_inter``; RecBole's reader gives quotes and words like NA a meaning."""
+        path, name = Path(filepath), source.value if isinstance(source, FeatureSource) else source
+        load, unload = self._get_load_and_unload_col(source)
+        if load == set():
+            return None
+        layout = Layout.of(self.config, name)
         columns = check_header(path, layout)
-        kinds = {name: kind for name, kind in columns if (load is None or name in load) and name not in (unload or ())}
-        if any(kind.endswith("seq") for kind in kinds.values()):
-            check_inter_file(path, layout, set(kinds))
-            return super()._load_inter_feat(token, dataset_path)
-        for name, kind in kinds.items():
-            self.set_field_property(name, FeatureType(kind), FeatureSource.INTERACTION, 1)
-            if kind == "float":
-                self.field2bucketnum[name] = 2
-        self.inter_feat = read_inter(path, layout, columns, set(kinds))
-        return None
+        kinds = chosen_columns(path, columns, layout, {f"load_col.{name}": load, f"unload_col.{name}": unload})
+        if source == FeatureSource.INTERACTION:  # what val_interval filters by is loaded until it has
+            filters = self.config["val_interval"] or ()
+            kinds = {field: kind for field, kind in columns if field in kinds or field in filters}
+        frame = read_inter(path, layout, columns, set(kinds))
+        for field, kind in kinds.items():
+            length = 1
+            if kind.endswith("_seq"):
+                length = max(map(len, frame[field]))
+                longest = (self.config["seq_len"] or {}).get(field, length)
+                if longest < length:
+                    frame[field] = frame[field].map(lambda entries, longest=longest: entries[:longest])
+                    length = longest
+            self.set_field_property(field, FeatureType(kind), source, length)
+            if kind.startswith("float"):
+                self.field2bucketnum[field] = 2
+        return frame
 
     def _download(self) -> None:
         target = inter_file(self.config)
@@ -87,24 +117,17 @@ class HistoryDataset(SequentialDataset):
             raise DataError(f"dataset {self.dataset_name!r} is not in {self.dataset_path}: {self.config['raw_data']}")
         try:
             super()._download()
-        except (OSError, HTTPException, RuntimeError, ValueError) as error:
+        except (OSError, EOFError, HTTPException, RuntimeError, ValueError) as error:
             # RecBole ends a download with a barrier, which fails outside distributed training: the files are there.
-            if not target.is_file():
+            if not os.path.isfile(target):
                 folder = Path(self.dataset_path)
-                if folder.is_dir() and not any(folder.iterdir()):
+                if os.path.isdir(folder) and not any(folder.iterdir()):
                     folder.rmdir()
                 raise DataError(
                     f"dataset {self.dataset_name!r} is not in {self.dataset_path} and could not be downloaded "
                     f"({getattr(error, 'reason', None) or error}): put its interactions into {target}, "
                     "or set data_path to the folder that holds it"
                 ) from None
-
-    def _get_load_and_unload_col(self, source: FeatureSource | str) -> tuple[set[str] | None, set[str] | None]:
-        """Load what ``val_interval`` filters by as well, until it has."""
-        load, unload = super()._get_load_and_unload_col(source)
-        if source == FeatureSource.INTERACTION and load:
-            load = load | set(self.config["val_interval"] or ())
-        return load, unload
 
     def _filter_by_field_value(self) -> None:
         """Apply ``val_interval``, and drop columns that were loaded for it alone."""
@@ -119,8 +142,8 @@ class HistoryDataset(SequentialDataset):
                 if not stays.any():
                     raise DataError(f"val_interval.{field} = {allowed!r} leaves no row of {self.dataset_name!r}")
                 feat.drop(feat.index[~stays], inplace=True)
-        asked, _ = super()._get_load_and_unload_col(FeatureSource.INTERACTION)
-        for field in [name for name in self.inter_feat if asked is not None and name not in asked]:
+        asked, unasked = self._get_load_and_unload_col(FeatureSource.INTERACTION)
+        for field in [f for f in self.inter_feat if (asked is not None and f not in asked) or f in (unasked or ())]:
             self._del_col(self.inter_feat, field)
             self._rest_fields = self._rest_fields[self._rest_fields != field]
 
@@ -132,9 +155,7 @@ class HistoryDataset(SequentialDataset):
         kept = filter_by_counts(*columns, *map(self._allowed_counts, keys))
         if not kept.all():
             self.inter_feat = self.inter_feat[kept]
-        if self.inter_feat.empty:
-            used = {key: self.config[key] for key in ("val_interval", *keys) if self.config[key] is not None}
-            raise DataError(f"{inter_file(self.config)}: the filters leave no interaction ({used})")
+        self._check_left("inter_feat")
         for feat, field, key in zip((self.user_feat, self.item_feat), fields, keys):
             if feat is not None:  # rows about users and items that are gone
                 counts = feat[field].map(self.inter_feat[field].astype(object).value_counts()).fillna(0)
@@ -145,6 +166,20 @@ class HistoryDataset(SequentialDataset):
     def _allowed_counts(self, key: str) -> Allowed:
         intervals = self._parse_intervals_str(self.config[key])
         return lambda counts: counts >= 0 if intervals is None else self._within_intervals(counts, intervals)
+
+    def _reset_index(self) -> None:
+        for name in self.feat_name_list:
+            self._check_left(name)
+        super()._reset_index()
+
+    def _check_left(self, name: str) -> None:
+        """Refuse filters that leave nothing of a table."""
+        if getattr(self, name).empty:
+            suffix = name[: -len("_feat")]
+            filters = ", ".join(f"{k} = {self.config[k]!r}" for k in _FILTERS if self.config[k] not in _KEEP_ALL)
+            path = inter_file(self.config).with_suffix(f".{suffix}")
+            what = {"inter": "interaction"}.get(suffix, suffix)
+            raise DataError(f"{path}: the filters leave no {what} ({filters})")
 
     def report(self, problems: list[str]) -> None:
         """Log problems of the data, or refuse them with ``strict_data``.
@@ -217,13 +252,20 @@ class HistoryDataset(SequentialDataset):
     # -- splits -------------------------------------------------------------------------------------------------------
 
     def build(self) -> list[HistoryDataset]:
-        """Split into train, valid and test as ``protocol`` says; rows to evaluate come in the order of length."""
+        """Split into train, valid and test as ``protocol`` says; rows to evaluate come in the order of length.
+
+        Raises:
+            DataError: A part has no rows.
+        """
+        if self.config["eval_args"]["order"] != "TO":
+            raise DataError(f"eval_args.order = {self.config['eval_args']['order']!r} is not allowed: it is 'TO' here")
         if self.config["protocol"] == "leave_one_out":
             parts = super().build()
         else:
             self._change_feat_format()
             self._drop_unused_col()
             parts = [self._part(rows) for rows in self._split_by_users()]
+        check_rows(self, parts)
         for part in parts[1:]:  # so that batches of short histories are narrow
             rows = part.inter_feat
             part.inter_feat = rows.part(rows[self.item_list_length_field].argsort(stable=True))

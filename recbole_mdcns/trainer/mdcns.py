@@ -108,7 +108,11 @@ class MDCNSTrainer(NegativeSamplingTrainer):
             for encoder in self.encoders[1:]:
                 rows = encoder.trimmed(batched_data[0]).to(self.device)
                 found.append(encoder.model.full_sort_predict(rows).view(self_scores.shape))
-            masked = self_scores == -torch.inf  # padding and history
+            masked = torch.zeros_like(self_scores, dtype=torch.bool)
+            masked[:, 0] = True  # the padding
+            left_out = self._left_out(batched_data[0], positive_item)
+            if left_out is not None:
+                masked[left_out] = True
             scores = {
                 encoder.role: encoder.as_scores(ranked_by).masked_fill(masked, -torch.inf)
                 for encoder, ranked_by in zip(self.encoders, found)

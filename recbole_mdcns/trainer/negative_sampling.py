@@ -265,11 +265,22 @@ class NegativeSamplingTrainer(ResumableTrainer):
         return {"self": self.evaluate(eval_data, load_best_model=False, show_progress=show_progress)}
 
     def _full_sort_batch_eval(self, batched_data):
-        """Let RecBole rank a batch; with ``mask_history`` each row's full history is out of the ranking."""
+        """Let RecBole rank a batch; what :meth:`_left_out` names is out of the ranking."""
         rows, _, positive_row, positive_item = batched_data
-        mask = None
-        if self.config["mask_history"]:
-            assert self._eval_history is not None
-            start, end = (rows[field].to(self.device) for field in (HISTORY_START, HISTORY_END))
-            mask = self._eval_history.pairs(start, end)
+        mask = self._left_out(rows, positive_item)
         return super()._full_sort_batch_eval((self.encoders[0].trimmed(rows), mask, positive_row, positive_item))
+
+    def _left_out(self, rows, targets: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Return the rows' full histories without their targets, as row numbers and items; None without a mask.
+
+        Args:
+            rows: The rows to evaluate.
+            targets: Their targets, shape [B]; a target that the history holds too is ranked all the same.
+        """
+        if not self.config["mask_history"]:
+            return None
+        assert self._eval_history is not None
+        start, end = (rows[field].to(self.device) for field in (HISTORY_START, HISTORY_END))
+        row, item = self._eval_history.pairs(start, end)
+        other = item != targets.to(self.device)[row]
+        return row[other], item[other]
