@@ -1,6 +1,6 @@
 """RecBole's metrics of the recommended items, for rows that have fewer than K items left to recommend.
 
-``RankCollector`` writes the padding item, 0, where a row has none left; RecBole's own metrics would count it as an item.
+``RankCollector`` writes the padding item, 0, where a row has none left; RecBole would count it as an item.
 """
 
 from __future__ import annotations
