@@ -106,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
         for model, peer, loss, methods, datasets in groups(rows)
     ]
     reused = [record for path in options.reuse for record in read_records(path)]
-    before = with_packed(store.all_records(), options.out)
+    before = with_packed(records_of(store), options.out)
     refuse_clashes((trial for sweep in sweeps for trial in trials(sweep)), [*before, *reused])
     take_over(store, reused)
     found = run_sweeps(sweeps, store, options.address)
@@ -114,10 +114,19 @@ def run(options: argparse.Namespace) -> int:
     for record in failed:
         where = f"{Cell(**record['trial']['cell'])}, seed {record['trial']['seed']}"
         print(f"reproduce: {where} failed: {record['error'].strip().splitlines()[-1]}", file=sys.stderr)
-    records = with_packed(store.all_records(), options.out)
+    records = with_packed(records_of(store), options.out)
     tables = [table for table in layout.TITLES if table == options.table or has_records(table, records)]
     write_report(tables, records, options.out)
     return len(failed)
+
+
+def records_of(store: Store) -> list[dict[str, Any]]:
+    """Return the records of a store, each checked for what a page shows.
+
+    Raises:
+        UserError: One is damaged or incomplete.
+    """
+    return read_records(store.folder) if any(store.records.glob("*.json")) else []
 
 
 def refuse_clashes(planned: Iterable[Trial], records: Iterable[dict[str, Any]]) -> None:

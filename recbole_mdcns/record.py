@@ -8,6 +8,7 @@ import os
 import platform
 import statistics
 import subprocess
+from collections import Counter
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from recbole.data.dataloader import AbstractDataLoader
 
 import recbole_mdcns
 from recbole_mdcns.config import MDCNSConfig
+from recbole_mdcns.data.history import HISTORY_END
 from recbole_mdcns.files import replacing
 from recbole_mdcns.trainer import NegativeSamplingTrainer
 from recbole_mdcns.trainer.early_stopping import best_epoch
@@ -80,13 +82,22 @@ def build_record(
 def rows_of_test(trainer: NegativeSamplingTrainer, loader: AbstractDataLoader) -> dict[str, Any]:
     """Return what tests over users need: places of the targets ranked last by role, and whose rows they are.
 
-    Both are numbers by commas, in the order of the rows; see ``PlainEvaluator``. Users are left out where each has one
-    row.
+    Rows are ordered by the name of the user, and of a user by time, so that records with the same users and rows can be
+    paired whatever order they were ranked in. See ``PlainEvaluator`` for places; they are numbers by commas.
+    ``test_users`` has the ``names``, each once, by line feeds, and how many ``rows`` each has, by commas; that is left
+    out where each has one.
     """
     part = loader._dataset
-    users = part.inter_feat[part.uid_field].tolist()
-    found: dict[str, Any] = {"test_places": {r: ",".join(map(str, p)) for r, p in trainer.places.items()}}
-    return found if len(set(users)) == len(users) else {**found, "test_users": ",".join(map(str, users))}
+    names = part.field2id_token[part.uid_field]
+    users = [str(names[user]) for user in part.inter_feat[part.uid_field].tolist()]
+    ends = part.inter_feat[HISTORY_END].tolist()
+    order = sorted(range(len(users)), key=lambda row: (users[row], ends[row]))
+    places = {role: ",".join(str(of[row]) for row in order) for role, of in trainer.places.items() if of}
+    rows = Counter(users[row] for row in order)  # in that order
+    found = {"names": "\n".join(rows)}
+    if len(rows) < len(users):
+        found["rows"] = ",".join(map(str, rows.values()))
+    return {"test_places": places, "test_users": found}
 
 
 def write_record(record: dict[str, Any], path: str | Path) -> None:

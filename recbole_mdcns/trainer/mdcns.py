@@ -58,7 +58,7 @@ class MDCNSTrainer(NegativeSamplingTrainer):
                     weight_decay=peer_config["weight_decay"],
                 )
             )
-        self.peer_collectors = {role: RankCollector(config) for role in (*config.peer_roles, "teacher")}
+        self.peer_collectors = {role: RankCollector(config, role) for role in (*config.peer_roles, "teacher")}
         self.peer_results: dict[str, dict[str, float]] = {}
         self._compare = False  # evaluate peers and teacher in the next pass, whatever evaluate_peers says
 
@@ -76,7 +76,9 @@ class MDCNSTrainer(NegativeSamplingTrainer):
         self.peer_results = {}
         if self._collects_peers():
             for role, collector in self.peer_collectors.items():
-                self.peer_results[role] = self.evaluator.evaluate(collector.get_data_struct())
+                with self._dated_failure():
+                    found = collector.get_data_struct()
+                self.peer_results[role] = self.evaluator.evaluate(found)
                 self.places[role] = self.evaluator.places
         return result
 
@@ -104,6 +106,7 @@ class MDCNSTrainer(NegativeSamplingTrainer):
         ranked = super()._full_sort_batch_eval(batched_data)
         if self._collects_peers():
             _, self_scores, positive_row, positive_item = ranked
+            self.eval_collector.check(self_scores.amax(1))  # before the teacher, which takes over what is wrong here
             found = [self_scores]
             for encoder in self.encoders[1:]:
                 rows = encoder.trimmed(batched_data[0]).to(self.device)
