@@ -122,7 +122,9 @@ def load(path: str | Path, kind: str, device: torch.device | str = "cpu") -> dic
         raise CheckpointError(f"checkpoint {path} was not written by recbole_mdcns")
     number = content.get("format_number", 1)
     if number != FORMAT_NUMBER:
-        reason = "it does not hold the names of its items; train again" if number == 1 else "use the version that wrote it"
+        reason = (
+            "it does not hold the names of its items; train again" if number == 1 else "use the version that wrote it"
+        )
         raise CheckpointError(
             f"checkpoint {path} has format {number!r}, written by recbole_mdcns {content.get('version')!r}, and this "
             f"version reads format {FORMAT_NUMBER}: {reason}"

@@ -49,8 +49,8 @@ class DataIdentity:
 
 
 def embeds_users(model: SequentialRecommender, dataset: Any) -> bool:
-    """Tell whether a model may have a row of its own for each user: it asked how many there are, or its shapes say so."""
-    counted = getattr(model, "counted_columns", frozenset())
+    """Tell whether a model may have a row for each user: it asked how many there are, or its shapes say so."""
+    counted: frozenset[str] = getattr(model, "counted_columns", frozenset())
     number = len(dataset.field2id_token[dataset.uid_field])
     return dataset.uid_field in counted or any(number in tensor.shape for tensor in model.state_dict().values())
 
@@ -76,7 +76,9 @@ def warn_of_other_data(content: dict[str, Any], identity: DataIdentity) -> None:
     """Log where a model is loaded with other data than it was trained on; its names are the same."""
     saved, here = content["fingerprints"], identity.fingerprints
     if saved["sequences"] != here["sequences"]:
-        getLogger().warning("The data is not what the model was trained on: its names are the same, other things differ")
+        getLogger().warning(
+            "The data is not what the model was trained on: its names are the same, other things differ"
+        )
     elif saved["split"] != here["split"]:
         getLogger().warning("The split is not that of the training: rows that are evaluated may have been trained on")
 

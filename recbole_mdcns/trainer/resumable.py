@@ -186,7 +186,7 @@ class ResumableTrainer(Trainer):
             model_file: Weights of the self model to take instead; the others stay as they are.
 
         Raises:
-            CheckpointError: A file is missing, damaged, of another model, or numbers items in another way than the data.
+            CheckpointError: A file is missing, damaged, of another model, or numbers items otherwise than the data.
         """
         if model_file is None and self._best_in_memory is not None:
             for encoder, state in zip(self.encoders, self._best_in_memory):
@@ -239,8 +239,8 @@ class ResumableTrainer(Trainer):
             resume_file: A ``*-last.pth`` file, or True for the newest one of the same settings.
 
         Raises:
-            CheckpointError: No such file, or it is damaged, or of a run with other settings, on other data or on another
-                device.
+            CheckpointError: No such file, or it is damaged, or of a run with other settings, on other data or
+                on another device.
         """
         newest = resume_file is True
         files = checkpoint.RunFiles.newest(self.config) if newest else checkpoint.RunFiles.of_last(str(resume_file))

@@ -36,7 +36,9 @@ def saved_config(
         given["model"] = model_class
     values = {**content["config"], **given}
     foreign = {
-        key: values[key] for key in _IMPORTING if key not in given and isinstance(values.get(key), str) and ":" in values[key]
+        key: values[key]
+        for key in _IMPORTING
+        if key not in given and isinstance(values.get(key), str) and ":" in values[key]
     }
     if foreign and not trust_code:
         named = ", ".join(f"{key} = {value!r}" for key, value in foreign.items())

@@ -80,20 +80,26 @@ def optimizer_fault(saved: dict[str, Any], optimizer: Optimizer, role: str) -> s
     for place, (there, here) in enumerate(zip(saved["param_groups"], now)):
         for key, value in here.items():
             if isinstance(value, (int, float, tuple, list)) and not isinstance(value, bool):
-                fault = _difference(there.get(key), value, f"{where}.param_groups[{place}].{key}", exact=key == "params")
+                fault = _difference(
+                    there.get(key), value, f"{where}.param_groups[{place}].{key}", exact=key == "params"
+                )
                 if fault:
                     return fault
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     for number, entries in saved["state"].items():
         if not isinstance(number, int) or not 0 <= number < len(weights) or not isinstance(entries, dict):
-            return f"{where}.state holds {described(number)}, expected a dict for each of {len(weights)} weights"
+            return (
+                f"{where}.state[{number!r}] is {described(entries)}, expected a dict for each of {len(weights)} weights"
+            )
         lacks = sorted(_MOMENTS.get(type(optimizer).__name__, set()) - set(entries))
         if lacks:
             return f"{where}.state[{number}] lacks {', '.join(lacks)}"
         for key, value in entries.items():
             if isinstance(value, Tensor):
                 if value.numel() != 1 and value.shape != weights[number].shape:
-                    return f"{where}.state[{number}].{key} is {described(value)}, expected {list(weights[number].shape)}"
+                    return (
+                        f"{where}.state[{number}].{key} is {described(value)}, expected {list(weights[number].shape)}"
+                    )
             elif value is not None and not isinstance(value, (int, float)):
                 return f"{where}.state[{number}].{key} is {described(value)}, expected a tensor"
     return ""
