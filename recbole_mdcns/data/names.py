@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -51,7 +51,7 @@ def unpack(packed: dict[str, Tensor]) -> list[str]:
     """
     text = packed["text"].cpu().numpy().tobytes().decode("utf-8", "surrogatepass")
     ends = packed["ends"].cpu().numpy()
-    if len(ends) and (ends[0] < 0 or (np.diff(ends) < 0).any()) or (ends[-1] if len(ends) else 0) != len(text):
+    if (np.diff(ends, prepend=0) < 0).any() or (ends[-1] if len(ends) else 0) != len(text):
         raise ValueError("the ends of the names do not fit their text")
     stops = ends.tolist()
     names = [text[start:stop] for start, stop in zip([0, *stops], stops)]
@@ -87,7 +87,7 @@ class Numbering:
         """Refuse data with other names.
 
         Args:
-            columns: The same columns without the one put first, numbered.
+            columns: The same columns without the one put first, numbered, no sequences among them.
             tokens: The names by number, the padding at 0.
 
         Raises:
@@ -98,9 +98,8 @@ class Numbering:
         if known is None:
             return
         is_used = np.zeros(len(tokens), dtype=bool)
-        for table, column, kind in columns:
-            values = table[column]
-            is_used[np.concatenate(values.to_list()) if kind == FeatureType.TOKEN_SEQ else values.to_numpy()] = True
+        for table, column, _ in columns:
+            is_used[table[column].to_numpy()] = True
         end = len(known) + 1
         lacks = tokens[1:end][~is_used[1:end]].tolist()
         difference = describe_difference(lacks, tokens[end:].tolist())
@@ -118,7 +117,7 @@ def describe_difference(missing: Sequence[str], new: Sequence[str]) -> str:
     return ", and ".join(parts)
 
 
-def check_same_numbers(saved: dict[str, list[str]], here: dict[str, Iterable[str]], source: str) -> None:
+def check_same_numbers(saved: dict[str, list[str]], here: dict[str, list[str]], source: str) -> None:
     """Refuse data whose names have other numbers.
 
     Args:
@@ -130,7 +129,7 @@ def check_same_numbers(saved: dict[str, list[str]], here: dict[str, Iterable[str
         CheckpointError: Counts the names that are missing and those that are new, or says that the order differs.
     """
     for field, names in saved.items():
-        found = list(here.get(field, ()))
+        found = here.get(field, [])
         if found == names:
             continue
         known, present = set(names), set(found)
