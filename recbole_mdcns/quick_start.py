@@ -12,6 +12,7 @@ from recbole.model.abstract_recommender import SequentialRecommender
 from recbole.utils import init_seed, set_color
 from tabulate import tabulate
 
+from recbole_mdcns import compat
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.load import load_splits
@@ -152,7 +153,8 @@ def build_model(config: MDCNSConfig, dataset: HistoryDataset) -> SequentialRecom
     check_pretrained(config)
     dataset.counted.clear()
     try:
-        model = config.model_class(config, dataset).to(config["device"])
+        with compat.numpy_long():
+            model = config.model_class(config, dataset).to(config["device"])
     except KeyError as error:
         raise ConfigError(
             f"model {config['model']} cannot be built: it needs {error}, which neither keys nor data have"

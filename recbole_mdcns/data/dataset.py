@@ -146,10 +146,11 @@ class HistoryDataset(SequentialDataset):
         return super().num(field)
 
     def _remap(self, remap_list: list) -> None:
-        columns = self._numbering.put_first(remap_list) if self._numbering else remap_list
-        super()._remap(columns)
-        if self._numbering and remap_list:
-            self._numbering.check(remap_list, self.field2id_token[remap_list[0][1]])
+        columns, put_back = compat.flat_columns(remap_list)
+        super()._remap(self._numbering.put_first(columns) if self._numbering else columns)
+        if self._numbering and columns:
+            self._numbering.check(columns, self.field2id_token[columns[0][1]])
+        put_back()
 
     # -- rows ---------------------------------------------------------------------------------------------------------
 

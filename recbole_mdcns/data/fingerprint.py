@@ -12,7 +12,9 @@ from torch import Tensor
 
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START
 
-_ODD = np.uint64(0x9E3779B97F4A7C15)
+#: Odd factors, so that nothing of a number is lost.
+_FACTORS = [np.uint64(factor) for factor in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)]
+_BLOCK = 1 << 16
 
 
 def fingerprints(dataset: Any) -> dict[str, str]:
@@ -37,7 +39,9 @@ def fingerprints(dataset: Any) -> dict[str, str]:
     ]
     users = hashed[dataset.uid_field]
     start, end = rows[HISTORY_START].numpy(), rows[HISTORY_END].numpy()
-    trained = _mix(users[rows[dataset.uid_field].numpy()], sequences[np.searchsorted(starts, start)], end - start)
+    by_start = np.zeros(len(dataset.history.items) + 1, dtype=np.uint64)
+    by_start[starts] = sequences
+    trained = _mix(users[rows[dataset.uid_field].numpy()], by_start[start], end - start)
     numbers = dataset.field2token_id[dataset.uid_field]
     parts = [_sum(_mix(users[[numbers[name] for name in names]])) for names in dataset.user_split.values() if names]
     return {
@@ -64,14 +68,15 @@ def _sequences(dataset: Any, columns: dict[str, Tensor], starts: np.ndarray, has
 
 def _table(columns: dict[str, Tensor], hashed: dict[str, np.ndarray]) -> np.ndarray:
     """Return one number for each line of a table, from its names and values, shape [lines]."""
-    total: Any = np.uint64(0)
+    total: Any = 0
     for name in sorted(columns):
         values = columns[name]
         flat = values.reshape(len(values), -1).numpy()
         one = flat.view(np.uint32) if flat.dtype == np.float32 else flat
         for place in range(one.shape[1]):
-            column = hashed[name][one[:, place]] if name in hashed else one[:, place]
-            total = _mix(total, column, _name_hashes([f"{name} {place}"])[1:])
+            column = hashed[name][one[:, place]] if name in hashed else one[:, place].astype(np.uint64)
+            column *= _name_hashes([f"{name} {place}"])[1] | np.uint64(1)
+            total = np.add(total, column, out=column)
     return total
 
 
@@ -81,14 +86,18 @@ def _name_hashes(names: Iterable[str]) -> np.ndarray:
     return np.concatenate([np.zeros(1, np.uint64), np.frombuffer(digests, dtype="<u8").astype(np.uint64)])
 
 
-def _mix(*numbers: Any) -> np.ndarray:
-    """Return numbers that depend on all given ones and their order, spread over 64 bits."""
-    mixed: Any = np.uint64(0)
-    for each in numbers:
-        mixed = (mixed ^ np.asarray(each).astype(np.uint64)) * _ODD  # wraps around
-        mixed ^= mixed >> np.uint64(29)
-        mixed *= _ODD
-        mixed ^= mixed >> np.uint64(32)
+def _mix(*numbers: np.ndarray) -> np.ndarray:
+    """Return one number for each place of up to three arrays, spread over 64 bits, so that sums of them tell much."""
+    mixed = np.empty(len(numbers[0]), dtype=np.uint64)
+    for begin in range(0, len(mixed), _BLOCK):  # in pieces that stay in the processor's cache
+        part = mixed[begin : begin + _BLOCK]
+        part[:] = 0
+        for each, factor in zip(numbers, _FACTORS):
+            part += each[begin : begin + _BLOCK].astype(np.uint64) * factor  # wraps around
+        for shift, factor in zip((30, 27), _FACTORS[1:]):
+            part ^= part >> np.uint64(shift)
+            part *= factor
+        part ^= part >> np.uint64(31)
     return mixed
 
 

@@ -87,7 +87,7 @@ class Numbering:
         """Refuse data with other names.
 
         Args:
-            columns: The same columns without the one put first, numbered.
+            columns: The same columns without the one put first, numbered, no sequences among them.
             tokens: The names by number, the padding at 0.
 
         Raises:
@@ -98,9 +98,8 @@ class Numbering:
         if known is None:
             return
         is_used = np.zeros(len(tokens), dtype=bool)
-        for table, column, kind in columns:
-            values = table[column]
-            is_used[np.concatenate(values.to_list()) if kind == FeatureType.TOKEN_SEQ else values.to_numpy()] = True
+        for table, column, _ in columns:
+            is_used[table[column].to_numpy()] = True
         end = len(known) + 1
         lacks = tokens[1:end][~is_used[1:end]].tolist()
         difference = describe_difference(lacks, tokens[end:].tolist())
