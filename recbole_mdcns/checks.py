@@ -23,6 +23,7 @@ _REPLACED = {
     "benchmark_filename": "sequences are built and split here, as protocol says",
     "local_rank": "one process trains on one device",
     "nproc": "one process trains on one device",
+    "config_files": "files are given as --config_files, or as config_file_list",
 }
 #: Losses over all items, which take no negatives.
 CATALOGUE_LOSSES = ("CE", "SCE")
@@ -175,11 +176,11 @@ def check_padding(pad_side: str, model_classes: Sequence[type]) -> None:
     Raises:
         ConfigError: Names the key and the model.
     """
-    for name in [cls.__name__ for cls in model_classes]:
-        if name in LEFT_PADDED and pad_side != "left":
+    for cls in model_classes:
+        if any(base.__name__ in LEFT_PADDED for base in cls.__mro__) and pad_side != "left":
             raise ConfigError(
-                f"pad_side = {pad_side!r} is not allowed with {name}, which reads the newest items at the right edge "
-                "of the window: set pad_side=left"
+                f"pad_side = {pad_side!r} is not allowed with {cls.__name__}, which reads the newest items at the "
+                "right edge of the window: set pad_side=left"
             )
 
 

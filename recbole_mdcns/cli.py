@@ -45,7 +45,10 @@ def _run(arguments: list[str]) -> None:
 
 def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """Split RecBole's three options from the keys, which become ``--key=value`` whatever way they were written."""
+    if "--" in arguments:
+        raise ConfigError("argument '--' is not understood: write --key=value")
     parser = _Parser(prog=PROGRAM, add_help=False, allow_abbrev=False)
+    parser.register("action", None, _Once)
     parser.add_argument("--model", "-m")
     parser.add_argument("--dataset", "-d")
     parser.add_argument("--config_files")
@@ -63,6 +66,18 @@ def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
         else:
             raise ConfigError(f"argument {argument!r} is not understood: write --key=value")
     return options, keys
+
+
+class _Once(argparse.Action):
+    """Take an option with a value, whatever its short form, once or with the same value again."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        before = getattr(namespace, self.dest)
+        if before not in (None, values):
+            raise ConfigError(f"--{self.dest} is given twice: {before!r} and {values!r}")
+        if not values.strip():
+            raise ConfigError(f"--{self.dest} = {values!r} has no value")
+        setattr(namespace, self.dest, values)
 
 
 class _Parser(argparse.ArgumentParser):

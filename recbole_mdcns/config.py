@@ -17,11 +17,13 @@ from recbole.utils.argument_list import (
 )
 
 from recbole_mdcns import checks
-from recbole_mdcns.class_keys import is_known, model_keys, model_yamls, unread_keys, yaml_beside
+from recbole_mdcns.class_keys import is_known, keyed_class, model_keys, model_yamls, unread_keys, yaml_beside
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.keys import key_files, keys_of_models, own_keys, recbole_keys
+from recbole_mdcns.layers import check_layers
 from recbole_mdcns.model.registry import default_peer, resolve_model
 from recbole_mdcns.negatives import resolve_strategy
+from recbole_mdcns.path_names import checked_name
 from recbole_mdcns.peers import PEER_PREFIX, PEER_TRAINING_KEYS, check_overrides, peer_classes, values_of_peer
 from recbole_mdcns.values import literal, parse_key_values, plain_value
 from recbole_mdcns.yaml_files import YamlLoader, properties_dir, read_yaml
@@ -31,6 +33,8 @@ _DERIVED = (
     "MODEL_TYPE", "MODEL_INPUT_TYPE", "eval_type", "device", "single_spec", "local_rank", "valid_metric_bigger",
     "train_neg_sample_args", "valid_neg_sample_args", "test_neg_sample_args",
 )  # fmt: skip
+
+_NAMES = ("model", "dataset")
 
 
 class MDCNSConfig(Config):
@@ -44,7 +48,7 @@ class MDCNSConfig(Config):
     Args:
         model: Self model: a name, a class, or ``package.module:Class``.
         dataset: Name of the dataset.
-        config_file_list: Yaml files.
+        config_file_list: Yaml files; one alone needs no list.
         config_dict: Keys and values.
         argv: Command line, such as ``["--epochs=3", "--peer.hidden_size=32"]``.
 
@@ -56,15 +60,12 @@ class MDCNSConfig(Config):
         self,
         model: str | type | None = None,
         dataset: str | None = None,
-        config_file_list: Sequence[str | Path] | None = None,
+        config_file_list: str | Path | Sequence[str | Path] | None = None,
         config_dict: dict[str, Any] | None = None,
         argv: Sequence[str] = (),
     ):
-        self._argv = list(argv)
-        try:
-            super().__init__(model, dataset, config_file_list, dict(config_dict or {}))
-        except (ValueError, KeyError, TypeError, NotImplementedError, RuntimeError) as error:
-            raise ConfigError(str(error.args[0]) if error.args else repr(error)) from error
+        files, given, self._argv = check_layers(config_file_list, config_dict, argv)
+        super().__init__(model, dataset, files, given)
         self._resolve_peers()
         checks.check_symbols(self.unread_keys())
         if self.peer_overrides:
@@ -96,7 +97,9 @@ class MDCNSConfig(Config):
         return merged
 
     def _convert_config_dict(self, config_dict: dict[str, Any]) -> dict[str, Any]:
-        return {key: literal(value) if isinstance(value, str) else value for key, value in config_dict.items()}
+        # A name stays as it is written: a dataset may be called 2018.
+        is_text = {key for key, value in config_dict.items() if isinstance(value, str) and key not in _NAMES}
+        return {key: literal(value) if key in is_text else value for key, value in config_dict.items()}
 
     def _load_cmd_line(self) -> dict[str, Any]:
         return self._convert_config_dict(parse_key_values(self._argv))
@@ -112,16 +115,21 @@ class MDCNSConfig(Config):
             self.peer_overrides[key[len(PEER_PREFIX) :]] = external.pop(key)
 
     def _get_model_and_dataset(self, model: str | type | None, dataset: str | None) -> tuple[str, type, str]:
+        for key, given in zip(_NAMES, (model, dataset)):
+            typed = self.cmd_config_dict.get(key)
+            if None not in (given, typed) and given != typed:
+                raise ConfigError(f"{key} is given twice: {given!r}, and {typed!r} on the command line")
         model = model if model is not None else self.external_config_dict.get("model")
         dataset = dataset if dataset is not None else self.external_config_dict.get("dataset")
         if model is None or dataset is None:
             raise ConfigError("model and dataset must be named, such as --model=SASRec --dataset=ml-100k")
+        dataset = checked_name(dataset, "dataset")
         cls = resolve_model(model)
         self.model_spec = cls.__name__ if is_known(cls) else f"{cls.__module__}:{cls.__qualname__}"
-        return cls.__name__, cls, str(dataset)
+        return cls.__name__, cls, dataset
 
     def _load_internal_config_dict(self, model: str, model_class: type, dataset: str) -> None:
-        super()._load_internal_config_dict(model, model_class, dataset)
+        super()._load_internal_config_dict(keyed_class(model_class).__name__, model_class, dataset)
         ours = properties_dir()
         for path in (*key_files(), *model_yamls(model_class), *self._strategy_yaml()):
             self.internal_config_dict.update(read_yaml(path))
@@ -164,7 +172,10 @@ class MDCNSConfig(Config):
 
     def _set_default_parameters(self) -> None:
         self._data_path = self.final_config_dict["data_path"]  # RecBole appends the dataset's name to it
-        super()._set_default_parameters()
+        try:
+            super()._set_default_parameters()
+        except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:  # RecBole's ways to refuse
+            raise ConfigError(str(error)) from error
         checks.check_evaluation(self.final_config_dict)
 
     def _init_device(self) -> None:

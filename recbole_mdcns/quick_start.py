@@ -21,6 +21,7 @@ from recbole_mdcns.data.split import is_split, write_split
 from recbole_mdcns.errors import ConfigError, WriteError
 from recbole_mdcns.model.fused import fuse_layers
 from recbole_mdcns.model.pretrained import check_pretrained
+from recbole_mdcns.model.users import refuse_unknown_users
 from recbole_mdcns.negatives import resolve_strategy
 from recbole_mdcns.outputs import check_outputs, check_writable
 from recbole_mdcns.record import build_record, write_record
@@ -38,7 +39,7 @@ _SAVED = (
 def run_recbole_mdcns(
     model: str | type | None = None,
     dataset: str | None = None,
-    config_file_list: Sequence[str | Path] | None = None,
+    config_file_list: str | Path | Sequence[str | Path] | None = None,
     config_dict: dict[str, Any] | None = None,
     saved: bool = True,
     argv: Sequence[str] = (),
@@ -49,7 +50,7 @@ def run_recbole_mdcns(
     Args:
         model: Self model: a name, a class, or ``package.module:Class``.
         dataset: Name of the dataset.
-        config_file_list: Yaml files.
+        config_file_list: Yaml files; one alone needs no list.
         config_dict: Keys and values.
         saved: Write checkpoints; without them the best models are kept in memory.
         argv: Further keys as on the command line, ``--key=value``.
@@ -130,7 +131,7 @@ def build_trainer(config: MDCNSConfig, dataset: HistoryDataset) -> NegativeSampl
     """Build the models of a run, from its seed, and the trainer that its ``neg_sampler`` needs.
 
     Raises:
-        ConfigError: A model cannot be the self model or the peer.
+        ConfigError: A model cannot be the self model or the peer, or would know none of the users it is tested on.
     """
     init_seed(config["seed"], config["reproducibility"])
     model = build_model(config, dataset)
@@ -141,6 +142,7 @@ def build_trainer(config: MDCNSConfig, dataset: HistoryDataset) -> NegativeSampl
     else:
         trainer = NegativeSamplingTrainer(config, model)
     trainer.use_data(dataset)
+    refuse_unknown_users(trainer.encoders, config["protocol"], dataset.user_num)
     return trainer
 
 

@@ -17,13 +17,15 @@ def parse_key_values(argv: Sequence[str]) -> dict[str, str]:
     """Read ``--key=value`` arguments; a bare ``--key`` means True.
 
     Raises:
-        ConfigError: An argument of another form, or a key given twice with different values.
+        ConfigError: An argument of another form, without a value, or a key given twice with different values.
     """
     found: dict[str, str] = {}
     for argument in argv:
         key, equals, value = argument[2:].partition("=")
         if not argument.startswith("--") or not key:
             raise ConfigError(f"argument {argument!r} is not understood: write --key=value")
+        if equals and not value and key != "gpu_id":  # RecBole's no GPU
+            raise ConfigError(f"--{key}= has no value: leave it out, or write --{key}=~ for nothing")
         value = value if equals else "True"
         if found.setdefault(key, value) != value:
             raise ConfigError(f"--{key} is given twice: {found[key]!r} and {value!r}")

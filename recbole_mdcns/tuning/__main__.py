@@ -106,8 +106,15 @@ def _sweep(options: argparse.Namespace) -> Sweep:
     if not path.is_file() and (properties_dir() / "sweep" / path.name).is_file():
         path = properties_dir() / "sweep" / path.name
     overrides = {name: getattr(options, name) for name in _LISTS}
-    lists = {name: [literal(each) for each in text.split(",")] for name, text in overrides.items() if text is not None}
+    lists = {
+        name: [_entry(name, each) for each in text.split(",")] for name, text in overrides.items() if text is not None
+    }
     return read_sweep(path, parse_settings(options.set), **lists)
+
+
+def _entry(name: str, text: str) -> Any:
+    """Read an entry of an option: a number of seeds, else a name as it is written, or ~ for the default peer."""
+    return literal(text) if name.endswith("seeds") else None if text == "~" else text.strip()
 
 
 class _Parser(argparse.ArgumentParser):

@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from recbole_mdcns.tuning.grid import Cell, Trial, cells, few_settings, first_trials, make_trial, samples_of, trials
+from recbole_mdcns.tuning.grid import (
+    Cell,
+    Trial,
+    cells,
+    check_draws,
+    few_settings,
+    first_trials,
+    make_trial,
+    samples_of,
+    trials,
+)
 from recbole_mdcns.tuning.select import by_cell, choose, chosen_records
 from recbole_mdcns.tuning.store import FAILED, Store
 from recbole_mdcns.tuning.sweep_file import Sweep
@@ -32,6 +42,9 @@ def run_sweeps(
         UserError: Something of a sweep cannot be used; raised before any trial starts.
         KeyboardInterrupt: It was interrupted; what has been trained is on disk.
     """
+    for sweep in sweeps:
+        if sweep.is_adaptive:
+            check_draws(sweep)
     workers = Workers(sweeps[0], store, address, dashboard)
     with store.locked():
         try:

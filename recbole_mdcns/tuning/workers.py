@@ -61,10 +61,12 @@ class Workers:
         """Start Ray, or join it, unless that is done.
 
         Raises:
-            ConfigError: No cluster answers, or a trial asks for more than any node has.
+            ConfigError: Ray is not installed, no cluster answers, or a trial asks for more than any node has.
         """
-        import ray
-
+        try:
+            import ray
+        except ImportError as error:
+            raise ConfigError(f"a sweep needs Ray: pip install 'ray[tune]' ({error})") from error
         if not ray.is_initialized():
             os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
             dashboard: dict[str, Any] = {} if self.address else {"include_dashboard": self.dashboard}
