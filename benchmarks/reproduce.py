@@ -25,7 +25,8 @@ from figure import require_matplotlib
 from paper_tables import layout
 from report import make_folder, with_packed, write_report
 
-from recbole_mdcns.errors import UserError
+from recbole_mdcns.errors import FAILURE, UserError
+from recbole_mdcns.program import run_program
 from recbole_mdcns.trainer.checkpoint import FREE_KEYS
 from recbole_mdcns.tuning.driver import run_sweeps
 from recbole_mdcns.tuning.grid import Cell, Trial, trials
@@ -42,15 +43,8 @@ def main() -> int:
     """Run what is missing, write the page; 1 where trials failed, 2 for a mistake of the user."""
     options = parser().parse_args()
     require_matplotlib()
-    try:
-        failed = run(options)
-    except UserError as error:
-        print(f"reproduce: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("reproduce: interrupted; the same command goes on where this one stopped", file=sys.stderr)
-        return 130
-    return 1 if failed else 0
+    advice = "interrupted; the same command goes on where this one stopped"
+    return run_program("reproduce", lambda: FAILURE if run(options) else 0, advice)
 
 
 def parser() -> argparse.ArgumentParser:

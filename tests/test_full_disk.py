@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import TINY, tiny_run
+from test_trial import one_trial
 
 from recbole_mdcns import cli, quick_start
 from recbole_mdcns.data import prepare
@@ -18,6 +19,7 @@ from recbole_mdcns.record import write_record
 from recbole_mdcns.trainer import checkpoint
 from recbole_mdcns.tuning.packed import pack_records
 from recbole_mdcns.tuning.store import Store
+from recbole_mdcns.tuning.trial import run_trial
 
 resource = pytest.importorskip("resource", reason="Windows has no such limits")
 
@@ -131,6 +133,23 @@ def test_a_record_that_cannot_be_written_is_written_elsewhere_without_training_a
     assert cli.main([*COMMAND, "--resume", "--result_file=elsewhere.json"]) == 0
     record = json.loads(Path("elsewhere.json").read_text())
     assert len(record["epochs"]) == 4 and record["test"]["self"]
+
+
+def test_a_trial_whose_disk_is_full_says_so_in_its_record_and_runs_again(monkeypatch):
+    store, trial, save = Store("store"), one_trial(), checkpoint.save
+
+    def fills(content, path):
+        with limit(1000):
+            save(content, path)
+
+    monkeypatch.setattr(checkpoint, "save", fills)
+    record = run_trial(trial, store, retries=3)
+    assert record["status"] == "failed" and record["attempts"] == 1
+    assert "model.pth cannot be written (File too large)" in record["error"] and "Traceback" not in record["error"]
+    assert_no_rubbish()
+    monkeypatch.setattr(checkpoint, "save", save)
+    store.renew(trial["key"])
+    assert run_trial(trial, store)["status"] == "finished"
 
 
 def test_log_and_tensorboard_do_not_end_a_run(monkeypatch, capsys):

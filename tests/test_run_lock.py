@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,23 @@ def test_the_lock_of_a_killed_process_is_gone_with_it(tmp_path):
     lock = RunLock(best)
     with lock.held(), lock.held():  # the same one may hold it twice over
         pass
+
+
+def test_a_trial_waits_for_a_process_that_is_on_its_way_out(tmp_path):
+    other, holds, ended = RunLock(tmp_path / "x.pth"), threading.Event(), []
+
+    def end_soon():
+        with other.held():
+            holds.set()
+            time.sleep(0.3)
+            ended.append(True)
+
+    thread = threading.Thread(target=end_soon)
+    thread.start()
+    holds.wait()
+    with RunLock(tmp_path / "x.pth").held(30):
+        assert ended
+    thread.join()
 
 
 @pytest.mark.parametrize("error", [NotImplementedError("no flock here"), OSError(95, "Operation not supported")])

@@ -74,7 +74,7 @@ class Workers:
                 # without an address Ray would first look for a cluster, and one that crashed leaves traces
                 on_sigterm = signal.getsignal(signal.SIGTERM)
                 ray.init(address=self.address or "local", log_to_driver=False, **dashboard)
-                if threading.current_thread() is threading.main_thread():
+                if callable(on_sigterm) and threading.current_thread() is threading.main_thread():
                     signal.signal(signal.SIGTERM, on_sigterm)  # Ray's ends the process where it stands
             except ConnectionError as error:
                 raise ConfigError(f"no Ray cluster answers at --address={self.address}: {error}") from None
