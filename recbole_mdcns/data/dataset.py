@@ -45,6 +45,7 @@ class HistoryDataset(SequentialDataset):
     inter_feat: Any
     user_feat: Any
     item_feat: Any
+    _rest_fields: np.ndarray
 
     def __init__(self, config: Config):
         self.user_split: dict[str, list[str]] = {}
