@@ -137,6 +137,17 @@ def test_features_of_items_that_are_gone_are_gone_as_in_recbole():
         assert (dataset.item_num - 1, len(dataset.item_feat) - 1) == (left, left)
 
 
+def test_a_filter_of_items_drops_the_lines_of_the_others():
+    rated()
+    names = [f"i{n}\t{'even' if n % 2 == 0 else 'odd'}\t{n}\n" for n in range(7)]
+    Path("data/rated/rated.item").write_text("item_id:token\tparity:token\tprice:float\n" + "".join(names))
+    columns = {"inter": ["user_id", "item_id", "timestamp"], "item": ["item_id", "parity", "price"]}
+    assert rated(load_col=columns, val_interval={"parity": ["even"]}) == by_hand(lambda line: line[1] % 2 == 0)
+    assert rated(load_col=columns, val_interval={"price": "[1,3]"}) == by_hand(lambda line: 1 <= line[1] <= 3)
+    with pytest.raises(DataError, match=r"val_interval.price .* has no column price"):
+        rated(val_interval={"price": "[1,3]"})
+
+
 def test_intervals_are_read_as_they_are_written():
     assert parse_intervals("[5,inf)") == [("[", 5.0, float("inf"), ")")]
     assert parse_intervals(" ( -Inf , 2.5 ] ; [3,3]") == [("(", -float("inf"), 2.5, "]"), ("[", 3.0, 3.0, "]")]

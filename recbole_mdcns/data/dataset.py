@@ -61,6 +61,7 @@ class HistoryDataset(RefusingDataset):
     inter_feat: Any
     user_feat: Any
     item_feat: Any
+    _rest_fields: np.ndarray
 
     def __init__(self, config: Config, numbering: Numbering | None = None):
         self.user_split: dict[str, list[str]] = {}
