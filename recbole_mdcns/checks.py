@@ -23,7 +23,6 @@ _REPLACED = {
     "benchmark_filename": "sequences are built and split here, as protocol says",
     "local_rank": "one process trains on one device",
     "nproc": "one process trains on one device",
-    "config_files": "files are given as --config_files, or as config_file_list",
 }
 #: Losses over all items, which take no negatives.
 CATALOGUE_LOSSES = ("CE", "SCE")

@@ -106,7 +106,6 @@ def test_one_file_needs_no_list(kind):
         ({"config_file_list": [None]}, r"config_file_list = \[None\] is not allowed"),
         ({"config_dict": ["epochs"]}, r"config_dict = \['epochs'\] is not allowed"),
         ({"config_dict": {1: 2}}, "config_dict = {1: 2} is not allowed: give a dict with names of keys"),
-        ({"config_dict": {"config_files": "a.yaml"}}, "config_files = 'a.yaml' is not used here"),
         ({"argv": "--epochs=3"}, "argv = '--epochs=3' is not allowed: give a list"),
         ({"argv": [3]}, r"argv = \[3\] is not allowed"),
         ({"argv": ["--model=GRU4Rec"]}, "model is given twice: 'SASRec', and 'GRU4Rec' on the command line"),
