@@ -31,7 +31,6 @@ _REPLACED = {
     "config_files": "--config_files or config_file_list names yaml files",
     "local_rank": "one process trains on one device",
     "nproc": "one process trains on one device",
-    "config_files": "files are given as --config_files, or as config_file_list",
 }
 #: Losses over all items, which take no negatives.
 CATALOGUE_LOSSES = ("CE", "SCE")

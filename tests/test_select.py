@@ -16,7 +16,7 @@ def record(setting, seed, valid, test=None, status="finished", cell=CELL):
         return {"trial": trial, "status": status, "error": "Traceback\nValueError: no"}
     return {
         "trial": trial, "status": status, "best_valid_score": valid, "valid_metric": "NDCG@10", "best_epoch": 3,
-        "epochs": [{}] * 5, "seconds_per_epoch": 1.0, "config": {"valid_metric": "NDCG@10"},
+        "epochs": [{}] * 5, "seconds_per_epoch": 1.0, "config": {"valid_metric": "NDCG@10", "epochs": 80},
         "valid": {"self": {"ndcg@10": valid}}, "test": {"self": {"ndcg@10": test}} if test is not None else None,
     }  # fmt: skip
 
