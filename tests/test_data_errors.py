@@ -82,12 +82,20 @@ def test_filters_that_leave_no_item_features_are_named():
 @pytest.mark.parametrize(
     ("lines", "keys", "message"),
     [
-        ([f"u\ti{t}\t{t}\n" for t in range(3)], {}, r"rows {'train': 1, 'valid': 0, 'test': 1}.*four interactions, of 1 users here"),
-        ([f"u{u}\ti{t}\t{t}\n" for u in range(3) for t in range(2)], {}, r"'valid': 0, 'test': 0.*four interactions, of 3 users here"),
+        (
+            [f"u\ti{t}\t{t}\n" for t in range(3)],
+            {},
+            r"rows {'train': 1, 'valid': 0, 'test': 1}.*four interactions, of 1 users",
+        ),
+        (
+            [f"u{u}\ti{t}\t{t}\n" for u in range(3) for t in range(2)],
+            {},
+            r"'valid': 0, 'test': 0.*four interactions, of 3 users",
+        ),
         (
             [f"u\ti{t}\t{t}\n" for t in range(9)],
             {"protocol": "paper"},
-            r"rows {'train': 0, 'valid': 0, 'test': 1}.*split_ratio = \[0.7, 0.2, 0.1\] gives users {'train': 0, 'valid': 0, 'test': 1}",
+            r"'valid': 0, 'test': 1}.*split_ratio = \[0.7, 0.2, 0.1\] gives users {'train': 0, 'valid': 0, 'test': 1}",
         ),
         (
             [f"u{u}\ti{t}\t{t}\n" for u in range(9) for t in range(3)],

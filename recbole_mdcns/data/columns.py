@@ -50,9 +50,7 @@ def chosen_columns(
                 f"{key} names {' and '.join(map(repr, unknown))}, which {path} does not have; found {', '.join(kinds)}"
             )
     load, unload = keys.values()
-    chosen = {
-        name: kind for name, kind in columns if (load is None or name in load) and name not in (unload or ())
-    }
+    chosen = {name: kind for name, kind in columns if (load is None or name in load) and name not in (unload or ())}
     lacking = [name for name in layout.needed if name not in chosen]
     if lacking:
         key = next(key for key, names in keys.items() if names is not None)

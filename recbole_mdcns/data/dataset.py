@@ -26,10 +26,10 @@ from recbole_mdcns.data.refusals import RefusingDataset
 from recbole_mdcns.data.windows import PrefixRows
 from recbole_mdcns.errors import DataError
 
-
 #: What may leave lines out.
 _FILTERS = (
-    "val_interval", "rm_dup_inter", "filter_inter_by_user_or_item", "user_inter_num_interval", "item_inter_num_interval",
+    "val_interval", "rm_dup_inter", "filter_inter_by_user_or_item", "user_inter_num_interval",
+    "item_inter_num_interval",
 )  # fmt: skip
 _KEEP_ALL = (None, False, "[0,inf)")
 
@@ -141,8 +141,8 @@ class HistoryDataset(RefusingDataset):
         for field in self.config["val_interval"] or {}:
             if field not in self.field2type:
                 raise DataError(
-                    f"val_interval names column {field!r}, which is not loaded; loaded are {', '.join(self.field2type)}: "
-                    "add it to load_col, if the file has it"
+                    f"val_interval names column {field!r}, which is not loaded: add it to load_col, if the file has "
+                    f"it; loaded are {', '.join(self.field2type)}"
                 )
         super()._filter_by_field_value()
 
