@@ -264,7 +264,8 @@ def test_a_file_of_features_that_load_col_asks_for_must_be_there(source):
         dataset(load_col={**ALL_COLUMNS, source: [f"{source}_id", "name"]})
     Path(f"data/file/file.{source}").mkdir()
     with pytest.raises(DataError, match=rf"data/file/file\.{source} is a folder"):
-        dataset()
+        dataset(load_col=None)
+    assert dataset()  # nobody asks for it
 
 
 @pytest.mark.parametrize(
@@ -277,6 +278,11 @@ def test_a_file_of_features_that_load_col_asks_for_must_be_there(source):
         ({"load_col": None, "unload_col": {"inter": ["rating"]}}, r"unload_col\.inter names 'rating'"),
         ({"load_col": None, "unload_col": {"inter": ["timestamp"]}}, r"unload_col\.inter leaves out timestamp"),
         ({"load_col": {**ALL_COLUMNS, "item": ["name"]}}, r"load_col\.item leaves out item_id"),
+        ({"load_col": {**ALL_COLUMNS, "items": ["name"]}}, r"load_col names 'items': it takes inter, user, item"),
+        ({"load_col": {**ALL_COLUMNS, "item": "name"}}, r"load_col\.item = 'name' is not allowed: give a list"),
+        ({"load_col": {**ALL_COLUMNS, "item": None}}, r"load_col\.item = None is not allowed: give a list"),
+        ({"additional_feat_suffix": ["ent"]}, r"dataset file data/file/file\.ent is missing"),
+        ({"additional_feat_suffix": ["item"]}, r"additional_feat_suffix = \['item'\] is not allowed"),
         ({"val_interval": {"rating": "[3,inf)"}}, r"val_interval names column 'rating', which is not loaded"),
     ],
 )
