@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import HEADER, TINY, cycle_lines, tiny_config, write_inter
+from conftest import HEADER, TINY, cycle_lines, tiny_config
 
 from recbole_mdcns import cli
 from recbole_mdcns.data import atomic
@@ -92,7 +92,10 @@ def test_a_run_reads_its_own_split_file_whatever_users_are_called(separator):
     users += ["tab\tin name"] if separator == "," else []
     lines = [f"{user}{separator}i{(n + t) % 20}{separator}{t}\n" for n, user in enumerate(users) for t in range(4)]
     put((HEADER.replace("\t", separator) + "".join(lines)).encode())
-    keys = [f"--{key}={value}" for key, value in {**TINY, "epochs": 0, "protocol": "paper", "topk": [10], "valid_metric": "NDCG@10"}.items()]
+    keys = [
+        f"--{key}={value}"
+        for key, value in {**TINY, "epochs": 0, "protocol": "paper", "topk": [10], "valid_metric": "NDCG@10"}.items()
+    ]
     keys += ["--dataset=file", "--neg_sampler=rns", f"--field_separator={separator!r}", "--embedding_size=16"]
     keys = [key for key in keys if not key.startswith("--embedding")]
     assert cli.main(["--model=SASRec", *keys, "--result_file=first.json"]) == 0
@@ -108,13 +111,22 @@ def test_a_run_reads_its_own_split_file_whatever_users_are_called(separator):
         (HEADER + "u\ta\t1\nu\tb\t2\r9\n", r"file\.inter, line 4: expected 3 columns"),
         (HEADER + "u\ta\t1_0\nu\tb\t2\n", r"file\.inter, line 2: timestamp = '1_0' is not a number"),
         (HEADER + "u\ta\t1\nu\tb\t1e999\n", r"file\.inter, line 3: timestamp = '1e999' is not a number"),
-        ("user_id:token\titem_id:token\titem_id:token\ttimestamp:float\nu\ta\tb\t1\n", "line 1: column item_id is named twice"),
-        ("user_id:token\tuser_id:float\titem_id:token\ttimestamp:float\nu\t1\tb\t1\n", "line 1: column user_id is named twice"),
+        (
+            "user_id:token\titem_id:token\titem_id:token\ttimestamp:float\nu\ta\tb\t1\n",
+            "line 1: column item_id is named twice",
+        ),
+        (
+            "user_id:token\tuser_id:float\titem_id:token\ttimestamp:float\nu\t1\tb\t1\n",
+            "line 1: column user_id is named twice",
+        ),
         ("", r"file\.inter is empty: its first line must name the columns"),
         ("\n", r"file\.inter, line 1: column '' is not name:type"),
         (HEADER, r"file\.inter is empty: it has a header and no interaction"),
         (HEADER + "u\udcff\ta\t1\n", r"file\.inter.*: not utf-8 text; set the key encoding"),
-        (HEADER.replace("\t", "::") + "u::a::1\n", r"line 1: column 'user_id:token::.*separated by '\\t' \(field_separator"),
+        (
+            HEADER.replace("\t", "::") + "u::a::1\n",
+            r"line 1: column 'user_id:token::.*separated by '\\t' \(field_separator",
+        ),
     ],
 )
 def test_what_is_malformed_is_refused_by_file_and_line(content, message):
@@ -192,7 +204,10 @@ TITLES = ['"Quoted, title', '"A" and "B"', "NA", "it's, a 'title'"]
 
 def test_quotes_and_words_are_titles_in_item_files():
     put((HEADER + "".join(f"u\ti{n}\t{n}\n" for n in range(4))).encode())
-    put(("item_id:token\ttitle:token\n" + "".join(f"i{n}\t{title}\n" for n, title in enumerate(TITLES))).encode(), "item")
+    put(
+        ("item_id:token\ttitle:token\n" + "".join(f"i{n}\t{title}\n" for n, title in enumerate(TITLES))).encode(),
+        "item",
+    )
     assert shown(with_items("title"), "title") == TITLES
 
 
@@ -219,13 +234,19 @@ def test_sequences_of_numbers_are_cut_at_seq_len():
     ("text", "message"),
     [
         ("item_id:token\tname:token\na\tx\t\nb\ty\n", r"file\.item, line 2: expected 2 columns \(item_id, name\)"),
-        ("item_id:token\tname:token\na\tx\nb\ty\textra\n", r"file\.item, line 3: expected 2 columns .* found \['b', 'y', 'extra'\]"),
+        (
+            "item_id:token\tname:token\na\tx\nb\ty\textra\n",
+            r"file\.item, line 3: expected 2 columns .* found \['b', 'y', 'extra'\]",
+        ),
         ("item_id:token\tname:token\na\tx\n\ty\n", r"file\.item, line 3: item_id is empty"),
         ("item_id:token\tname:float\na\tx\n", r"file\.item, line 2: name = 'x' is not a number"),
         ("item_id:token\tname:float_seq\na\t1 x\n", r"file\.item, line 2: name = '1 x' is not a number each"),
         ("item_id:token\tname:token\tname:token\na\tx\ty\n", r"file\.item, line 1: column name is named twice"),
         ("item:token\tname:token\na\tx\n", r"file\.item, line 1: column item_id is missing; found item, name"),
-        ("item_id:token\ttitle:token\na\tx\n", r"load_col\.item names 'name', which data/file/file\.item does not have; found item_id, title"),
+        (
+            "item_id:token\ttitle:token\na\tx\n",
+            r"load_col\.item names 'name', which data/file/file\.item does not have; found item_id, title",
+        ),
         ("item_id:token\tname:token\n", r"file\.item is empty: it has a header and no item"),
         ("", r"file\.item is empty"),
     ],
@@ -243,19 +264,28 @@ def test_a_file_of_features_that_load_col_asks_for_must_be_there(source):
         dataset(load_col={**ALL_COLUMNS, source: [f"{source}_id", "name"]})
     Path(f"data/file/file.{source}").mkdir()
     with pytest.raises(DataError, match=rf"data/file/file\.{source} is a folder"):
-        dataset()
+        dataset(load_col=None)
+    assert dataset()  # nobody asks for it
 
 
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"load_col": {"inter": ["user_id", "item_id", "timestamp", "rating"]}}, r"load_col\.inter names 'rating', which .*file\.inter does not have; found user_id, item_id, timestamp"),
+        (
+            {"load_col": {"inter": [*ALL_COLUMNS["inter"], "rating"]}},
+            r"load_col\.inter names 'rating', which .*found user_id, item_id",
+        ),
         ({"load_col": None, "unload_col": {"inter": ["rating"]}}, r"unload_col\.inter names 'rating'"),
         ({"load_col": None, "unload_col": {"inter": ["timestamp"]}}, r"unload_col\.inter leaves out timestamp"),
         ({"load_col": {**ALL_COLUMNS, "item": ["name"]}}, r"load_col\.item leaves out item_id"),
+        ({"load_col": {**ALL_COLUMNS, "items": ["name"]}}, r"load_col names 'items': it takes inter, user, item"),
+        ({"load_col": {**ALL_COLUMNS, "item": "name"}}, r"load_col\.item = 'name' is not allowed: give a list"),
+        ({"load_col": {**ALL_COLUMNS, "item": None}}, r"load_col\.item = None is not allowed: give a list"),
+        ({"additional_feat_suffix": ["ent"]}, r"dataset file data/file/file\.ent is missing"),
+        ({"additional_feat_suffix": ["item"]}, r"additional_feat_suffix = \['item'\] is not allowed"),
         ({"val_interval": {"rating": "[3,inf)"}}, r"val_interval names column 'rating', which is not loaded"),
     ],
-)  # fmt: skip
+)
 def test_columns_that_are_not_there_are_named(keys, message):
     put_items("item_id:token\tname:token\na\tx\nb\ty\nc\tz\n")
     with pytest.raises(DataError, match=message):
@@ -271,4 +301,7 @@ def test_unload_col_leaves_columns_out():
 
 def test_arrays_of_a_frame_stay_whole_numbers():
     put(TEXT.encode())
-    assert load_splits(tiny_config(dataset="file", topk=[5], valid_metric="NDCG@5"))[0].history.items.numpy().dtype == np.int64
+    assert (
+        load_splits(tiny_config(dataset="file", topk=[5], valid_metric="NDCG@5"))[0].history.items.numpy().dtype
+        == np.int64
+    )

@@ -7,7 +7,7 @@ from conftest import HEADER, TINY, tiny_config, write_inter
 
 from recbole_mdcns import cli
 from recbole_mdcns.data import dataset as dataset_module
-from recbole_mdcns.data import load
+from recbole_mdcns.data import load, tables
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.load import load_splits
 from recbole_mdcns.errors import DataError, UserError
@@ -17,12 +17,21 @@ WITH_RATING = {"inter": ["user_id", "item_id", "timestamp", "rating"]}
 
 
 @pytest.mark.parametrize("error", [AttributeError, KeyError, TypeError, ValueError, IndexError, NotImplementedError])
-@pytest.mark.parametrize("place", ["find_problems", "filter_by_counts", "read_inter", "chosen_columns", "HistoryIndex"])
-def test_our_own_mistakes_are_no_mistakes_of_the_user(monkeypatch, place, error):
+@pytest.mark.parametrize(
+    ("module", "place"),
+    [
+        (dataset_module, "find_problems"),
+        (dataset_module, "filter_by_counts"),
+        (dataset_module, "HistoryIndex"),
+        (tables, "read_inter"),
+        (tables, "chosen_columns"),
+    ],
+)
+def test_our_own_mistakes_are_no_mistakes_of_the_user(monkeypatch, module, place, error):
     def broken(*arguments, **keys):
         raise error("planted")
 
-    monkeypatch.setattr(dataset_module, place, broken)
+    monkeypatch.setattr(module, place, broken)
     with pytest.raises(error, match="planted"):
         load_splits(tiny_config())
 
@@ -82,12 +91,20 @@ def test_filters_that_leave_no_item_features_are_named():
 @pytest.mark.parametrize(
     ("lines", "keys", "message"),
     [
-        ([f"u\ti{t}\t{t}\n" for t in range(3)], {}, r"rows {'train': 1, 'valid': 0, 'test': 1}.*four interactions, of 1 users here"),
-        ([f"u{u}\ti{t}\t{t}\n" for u in range(3) for t in range(2)], {}, r"'valid': 0, 'test': 0.*four interactions, of 3 users here"),
+        (
+            [f"u\ti{t}\t{t}\n" for t in range(3)],
+            {},
+            r"rows {'train': 1, 'valid': 0, 'test': 1}.*four interactions, of 1 users",
+        ),
+        (
+            [f"u{u}\ti{t}\t{t}\n" for u in range(3) for t in range(2)],
+            {},
+            r"'valid': 0, 'test': 0.*four interactions, of 3 users",
+        ),
         (
             [f"u\ti{t}\t{t}\n" for t in range(9)],
             {"protocol": "paper"},
-            r"rows {'train': 0, 'valid': 0, 'test': 1}.*split_ratio = \[0.7, 0.2, 0.1\] gives users {'train': 0, 'valid': 0, 'test': 1}",
+            r"'valid': 0, 'test': 1}.*split_ratio = \[0.7, 0.2, 0.1\] gives users {'train': 0, 'valid': 0, 'test': 1}",
         ),
         (
             [f"u{u}\ti{t}\t{t}\n" for u in range(9) for t in range(3)],

@@ -82,7 +82,6 @@ def _read_checked(path: Path, layout: Layout, columns: list[tuple[str, str]], ki
     return pd.DataFrame({name: pd.Series(found[name], dtype=object).astype(dtypes[name]) for name in kinds})
 
 
-
 def _entries(value: str | float, separator: str, kind: str) -> np.ndarray:
     """Return the entries of a sequence, which is missing where the column is empty."""
     entries = [entry for entry in value.split(separator) if entry] if isinstance(value, str) else []

@@ -186,9 +186,7 @@ def _header(path: Path, header: str, layout: Layout) -> list[tuple[str, str]]:
     return columns
 
 
-def _check_line(
-    values: list[str], columns: list[tuple[str, str]], layout: Layout, wanted: Collection[str]
-) -> None:
+def _check_line(values: list[str], columns: list[tuple[str, str]], layout: Layout, wanted: Collection[str]) -> None:
     if len(values) != len(columns):
         raise ValueError(
             f"expected {len(columns)} columns ({', '.join(name for name, _ in columns)}), found {values!r}"

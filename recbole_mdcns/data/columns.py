@@ -18,12 +18,14 @@ def check_sources(config: Config) -> None:
         DataError: Names the key, what was found and what is allowed.
     """
     suffixes = config["additional_feat_suffix"] or []
-    sources = ["inter", "user", "item", *([suffixes] if isinstance(suffixes, str) else suffixes)]
+    if not isinstance(suffixes, list) or {"inter", "user", "item"} & set(suffixes):
+        raise DataError(f"additional_feat_suffix = {suffixes!r} is not allowed: give a list of what other files end in")
+    sources = ["inter", "user", "item", *suffixes]
     for key in ("load_col", "unload_col"):
         for source, names in (config[key] or {}).items():
             if source not in sources:
                 raise DataError(f"{key} names {source!r}: it takes {', '.join(sources)}")
-            if isinstance(names, str) and not (names == "*" and key == "load_col"):
+            if not isinstance(names, (list, tuple, set)) and (key, names) != ("load_col", "*"):
                 raise DataError(f"{key}.{source} = {names!r} is not allowed: give a list of columns")
 
 
@@ -50,9 +52,7 @@ def chosen_columns(
                 f"{key} names {' and '.join(map(repr, unknown))}, which {path} does not have; found {', '.join(kinds)}"
             )
     load, unload = keys.values()
-    chosen = {
-        name: kind for name, kind in columns if (load is None or name in load) and name not in (unload or ())
-    }
+    chosen = {name: kind for name, kind in columns if (load is None or name in load) and name not in (unload or ())}
     lacking = [name for name in layout.needed if name not in chosen]
     if lacking:
         key = next(key for key, names in keys.items() if names is not None)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from http.client import HTTPException
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,28 +12,26 @@ from recbole.utils.enum_type import FeatureSource, FeatureType
 
 from recbole_mdcns import compat
 from recbole_mdcns.data import split
-from recbole_mdcns.data.atomic import read_inter
-from recbole_mdcns.data.check import Layout, check_header, check_is_file, inter_file
-from recbole_mdcns.data.columns import check_sources, chosen_columns
+from recbole_mdcns.data.check import inter_file
 from recbole_mdcns.data.filters import rows_to_keep
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START, HistoryIndex
 from recbole_mdcns.data.kcore import Allowed, filter_by_counts
 from recbole_mdcns.data.names import Numbering
 from recbole_mdcns.data.parts import check_rows
 from recbole_mdcns.data.problems import find_problems
-from recbole_mdcns.data.refusals import RefusingDataset
+from recbole_mdcns.data.tables import AtomicDataset
 from recbole_mdcns.data.windows import PrefixRows
 from recbole_mdcns.errors import DataError
 
-
 #: What may leave lines out.
 _FILTERS = (
-    "val_interval", "rm_dup_inter", "filter_inter_by_user_or_item", "user_inter_num_interval", "item_inter_num_interval",
+    "val_interval", "rm_dup_inter", "filter_inter_by_user_or_item", "user_inter_num_interval",
+    "item_inter_num_interval",
 )  # fmt: skip
 _KEEP_ALL = (None, False, "[0,inf)")
 
 
-class HistoryDataset(RefusingDataset):
+class HistoryDataset(AtomicDataset):
     """One row per prefix as RecBole makes them, kept as ranges of one flat array per column.
 
     ``inter_feat`` holds what a row has of its own: user, target, length, and where its history lies; the windows of the
@@ -70,65 +65,6 @@ class HistoryDataset(RefusingDataset):
         super().__init__(config)
 
     # -- loading ------------------------------------------------------------------------------------------------------
-
-    def _load_data(self, token: str, dataset_path: str) -> None:
-        if not os.path.exists(dataset_path):
-            self._download()
-        check_sources(self.config)
-        super()._load_data(token, dataset_path)
-
-    def _load_inter_feat(self, token: str, dataset_path: str) -> None:
-        self.inter_feat = self._load_feat(inter_file(self.config), FeatureSource.INTERACTION)
-
-    def _load_user_or_item_feat(self, token: str, dataset_path: str, source: FeatureSource, field_name: str) -> Any:
-        path = Path(dataset_path) / f"{token}.{source.value}"
-        if os.path.lexists(path) or (self.config["load_col"] or {}).get(source.value):
-            check_is_file(path)  # RecBole would go on without it
-        return super()._load_user_or_item_feat(token, dataset_path, source, field_name)
-
-    def _load_feat(self, filepath: str | Path, source: FeatureSource | str) -> pd.DataFrame | None:
-        """Read an atomic file with ``read_inter``; RecBole's reader gives quotes and words like NA a meaning."""
-        path, name = Path(filepath), source.value if isinstance(source, FeatureSource) else source
-        load, unload = self._get_load_and_unload_col(source)
-        if load == set():
-            return None
-        layout = Layout.of(self.config, name)
-        columns = check_header(path, layout)
-        kinds = chosen_columns(path, columns, layout, {f"load_col.{name}": load, f"unload_col.{name}": unload})
-        if source == FeatureSource.INTERACTION:  # what val_interval filters by is loaded until it has
-            filters = self.config["val_interval"] or ()
-            kinds = {field: kind for field, kind in columns if field in kinds or field in filters}
-        frame = read_inter(path, layout, columns, set(kinds))
-        for field, kind in kinds.items():
-            length = 1
-            if kind.endswith("_seq"):
-                length = max(map(len, frame[field]))
-                longest = (self.config["seq_len"] or {}).get(field, length)
-                if longest < length:
-                    frame[field] = frame[field].map(lambda entries, longest=longest: entries[:longest])
-                    length = longest
-            self.set_field_property(field, FeatureType(kind), source, length)
-            if kind.startswith("float"):
-                self.field2bucketnum[field] = 2
-        return frame
-
-    def _download(self) -> None:
-        target = inter_file(self.config)
-        if self.config["raw_data"]:
-            raise DataError(f"dataset {self.dataset_name!r} is not in {self.dataset_path}: {self.config['raw_data']}")
-        try:
-            super()._download()
-        except (OSError, EOFError, HTTPException, RuntimeError, ValueError) as error:
-            # RecBole ends a download with a barrier, which fails outside distributed training: the files are there.
-            if not os.path.isfile(target):
-                folder = Path(self.dataset_path)
-                if os.path.isdir(folder) and not any(folder.iterdir()):
-                    folder.rmdir()
-                raise DataError(
-                    f"dataset {self.dataset_name!r} is not in {self.dataset_path} and could not be downloaded "
-                    f"({getattr(error, 'reason', None) or error}): put its interactions into {target}, "
-                    "or set data_path to the folder that holds it"
-                ) from None
 
     def _filter_by_field_value(self) -> None:
         """Apply ``val_interval``, and drop columns that were loaded for it alone."""

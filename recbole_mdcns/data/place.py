@@ -28,12 +28,11 @@ def dataset_folder(data_path: str, values: Mapping[str, Any]) -> str:
 def described_source(config: Any) -> str:
     """Return a line for the log: which file the interactions come from."""
     folder = config["data_path"]
-    path = os.path.normpath(os.path.join(folder, f"{config['dataset']}.inter"))
-    return f"Interactions: {path}" + (
-        f" (the copy that RecBole ships; a file {config['dataset']}/{config['dataset']}.inter below data_path would win)"
-        if _is_shipped(folder)
-        else ""
-    )
+    name = f"{config['dataset']}.inter"
+    found = f"Interactions: {os.path.normpath(os.path.join(folder, name))}"
+    if _is_shipped(folder):
+        found += f" (the copy that RecBole ships, as there is no {config['dataset']}/{name} in data_path)"
+    return found
 
 
 def _is_shipped(folder: str) -> bool:

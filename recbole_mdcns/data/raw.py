@@ -123,7 +123,9 @@ def _amazon(path: Path, first_line: str, chosen: Selection) -> Layout:
             return [row(*(str(review[key]) for key in needed))]
 
         return Layout(parse, f"one object a line with {', '.join(needed)}")
-    raise DataError(f"{path}: Amazon ratings end in .csv, reviews in .json or .jsonl, all with or without .gz (or give --format)")
+    raise DataError(
+        f"{path}: Amazon ratings end in .csv, reviews in .json or .jsonl, all with or without .gz (or give --format)"
+    )
 
 
 def _hetrec(path: Path, first_line: str, chosen: Selection) -> Layout:
