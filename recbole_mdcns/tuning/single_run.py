@@ -11,8 +11,9 @@ from recbole_mdcns.tuning.grid import Cell, content_key
 from recbole_mdcns.tuning.store import FINISHED
 from recbole_mdcns.yaml_files import properties_dir, read_yaml
 
-#: Keys that say which cell a run belongs to, and its seed.
+#: Keys that say which cell a run belongs to, and its seed; keys that decide what is reported alone.
 _OF_CELL = ("protocol", "neg_sampler", "peer_model", "ranking_loss", "seed")
+_REPORTED = ("metrics", "topk")
 
 
 def as_trial(record: dict[str, Any], where: str) -> dict[str, Any]:
@@ -58,7 +59,7 @@ def _changed(config: dict[str, Any], dataset: str, of_method: dict[str, Any]) ->
     for path in (properties_dir() / "protocol" / "paper.yaml", known.get(dataset)):
         if path is not None and (path.stem != "paper" or config["protocol"] == "paper"):
             usual.update(read_yaml(path))
-    left_out = {*_OF_CELL, *FREE_KEYS, *of_method}
+    left_out = {*_OF_CELL, *_REPORTED, *FREE_KEYS, *of_method}
     return {
         name: config[name]
         for name in own_keys()
