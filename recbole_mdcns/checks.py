@@ -115,6 +115,7 @@ def check_together(final: dict[str, Any]) -> None:
             f"neg_candidate_num = {final['neg_candidate_num']}"
         )
     strategy = resolve_strategy(final["neg_sampler"])
+    strategy.check(final)
     loss, sampler = final["ranking_loss"], final["neg_sampler"]
     if (loss in CATALOGUE_LOSSES) != (sampler == "none"):
         allowed = "none" if loss in CATALOGUE_LOSSES else ", ".join(name for name in STRATEGIES if name != "none")

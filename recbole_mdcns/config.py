@@ -142,6 +142,8 @@ class MDCNSConfig(Config):
         # Model keys of the preset hold for the models that have them.
         self.internal_config_dict.update({k: v for k, v in preset.items() if k in self.internal_config_dict})
         self.internal_config_dict.update(for_dataset)
+        methods = {key for key in for_dataset if key in own_keys() and own_keys()[key].section != "Data"}
+        self._of_dataset = {key: for_dataset[key] for key in sorted(methods - self.external_config_dict.keys())}
 
     def _strategy_yaml(self) -> list[Path]:
         sampler = self.external_config_dict.get("neg_sampler")
@@ -158,7 +160,7 @@ class MDCNSConfig(Config):
         final["eval_args"] = {**defaults, **self.external_config_dict.get("eval_args", {})}
         checks.check_values(final)
         recbole_checks.check_packages(final)
-        checks.check_together(final)
+        self._check_together(final)
         checks.check_protocol(final, self.external_config_dict, self.internal_config_dict)
         recbole_checks.tie_repeatable(final, self.external_config_dict)
         recbole_checks.check_columns(final, self.external_config_dict)
@@ -204,12 +206,27 @@ class MDCNSConfig(Config):
         checks.check_given(external, self.internal_config_dict, known, is_known(self.model_class))
         external.update(check_recbole_keys(external))
 
+    def _check_together(self, final: dict[str, Any]) -> None:
+        """Check values beside each other, and tell which of them the user has not given."""
+        try:
+            checks.check_together(final)
+        except ConfigError as error:
+            origins = [line for line in self.dataset_defaults() if line.split(" ")[0] in str(error)]
+            raise ConfigError("; ".join([str(error), *origins])) from None
+
     def _resolve_peers(self) -> None:
         self.peer_classes = peer_classes(self.final_config_dict["peer_model"]) or [
             resolve_model(default_peer(self.model), "peer_model")
         ]
         checks.check_padding(self.final_config_dict["pad_side"], [self.model_class, *self.peer_classes])
         check_overrides(self.peer_overrides, self.peer_classes, self._named_keys())
+
+    def dataset_defaults(self) -> list[str]:
+        """Return a line for each key of a method that the dataset's yaml sets, and not the user."""
+        return [
+            f"{key} = {value!r} comes from properties/dataset/{self.dataset}.yaml"
+            for key, value in self._of_dataset.items()
+        ]
 
     def unread_keys(self) -> list[str]:
         """Return the given keys that other models alone have, so that nobody reads them in this run."""

@@ -70,6 +70,8 @@ def run_recbole_mdcns(
     start_log(config)
     logger = getLogger()
     logger.info(config)
+    for line in config.dataset_defaults():
+        logger.info(line)
     for key in config.unread_keys():
         logger.warning(f"{key} = {config[key]!r} is not read: it is a key of models that this run does not have")
 

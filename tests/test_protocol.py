@@ -72,7 +72,7 @@ def test_datasets_know_what_the_released_runs_did_otherwise():
     lastfm = MDCNSConfig("SASRec", "lastfm", config_dict={"protocol": "paper"})
     assert (lastfm["split_ratio"], lastfm["eval_prefixes"]) == ([0.8, 0.1, 0.1], "all")
     assert MDCNSConfig("SASRec", "lastfm")["protocol"] == "leave_one_out"
-    assert MDCNSConfig("SASRec", "kuairand")["neg_top_num"] == 10
+    assert MDCNSConfig("SASRec", "kuairand")["neg_top_num"] == 1
 
 
 @pytest.mark.parametrize(
