@@ -22,6 +22,7 @@ _SAID = {
     "path": "a path as text",
     "folder name": "one name of a folder, without / or \\",
     "name": "text that is not empty",
+    "list of name": "a list of names",
     "empty": "''",
     "*": "'*'",
     "interval": intervals.FORMS,
