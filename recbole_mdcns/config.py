@@ -71,7 +71,10 @@ class MDCNSConfig(Config):
         self._resolve_peers()
         checks.check_symbols(self.unread_keys())
         if self.peer_overrides:
-            self.peer_configs()  # checks their values now
+            try:
+                self.peer_configs()  # checks their values now
+            except ConfigError as error:
+                raise ConfigError(f"peer: {error}") from None
 
     # -- RecBole's steps, in the order in which its constructor takes them ------------------------------------------
 

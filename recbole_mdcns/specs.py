@@ -21,6 +21,7 @@ _SAID = {
     "~": "nothing",
     "path": "a path as text",
     "name": "text that is not empty",
+    "list of name": "a list of names",
     "empty": "''",
     "*": "'*'",
     "interval": intervals.FORMS,

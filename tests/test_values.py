@@ -295,7 +295,7 @@ def test_bad_values_of_peers_and_of_yaml_files_are_refused_as_well(tmp_path):
     (tmp_path / "run.yaml").write_text("eval_args:\n  spilt: {LS: valid_and_test}\n")
     with pytest.raises(ConfigError, match="eval_args.spilt = .*did you mean split"):
         MDCNSConfig("SASRec", "tiny", [tmp_path / "run.yaml"])
-    with pytest.raises(ConfigError, match="learning_rate = nan"):
+    with pytest.raises(ConfigError, match="peer: learning_rate = nan"):
         tiny_config(**{"peer.learning_rate": "nan"})
 
 
