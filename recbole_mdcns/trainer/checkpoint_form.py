@@ -149,7 +149,7 @@ def first_fault(value: Any, form: Any, where: str = "") -> str:
     if isinstance(form, Rule):
         return "" if form.holds(value) else f"{name} is {described(value)}, expected {form.what}"
     if isinstance(form, Each):
-        if not isinstance(value, form.kind):
+        if not isinstance(value, (dict, list)) or not isinstance(value, form.kind):
             return f"{name} is {described(value)}, expected a {form.kind.__name__}"
         if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
             return f"{name} has keys that are no text"

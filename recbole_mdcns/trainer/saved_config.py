@@ -31,7 +31,7 @@ def saved_config(
     Raises:
         CheckpointError: The file names code of the user's own, and nobody asked for it; or its keys cannot be used.
     """
-    given = dict(overrides or {})
+    given = {"log_wandb": False, **(overrides or {})}  # loading is no run
     if model_class is not None:
         given["model"] = model_class
     values = {**content["config"], **given}

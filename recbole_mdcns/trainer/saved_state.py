@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ def load_weights(model: SequentialRecommender, content: dict[str, Any], path: st
     try:
         model.load_state_dict(content["state_dict"])
     except RuntimeError as error:
-        reason = "; ".join(line.strip() for line in str(error).splitlines()[1:4])
+        lines = "; ".join(line.strip() for line in str(error).splitlines()[1:4])
+        reason = textwrap.shorten(lines, 400, placeholder=" ...")
         raise CheckpointError(f"checkpoint {path} does not fit model {type(model).__name__}: {reason}") from None
     try:
         load_other_parameters(model, content.get("other_parameter") or {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,8 +49,8 @@ _SET_BY_SWEEPS: dict[str, tuple[Any, ...]] = {
     "config_files": (),
     "gpu_id": (),
 }
-#: The largest seed that numpy takes.
-_MOST_SEED = 2**32 - 1
+#: The largest seed that numpy takes, less 1: strategies draw with the next one.
+_MOST_SEED = 2**32 - 2
 
 
 def check_fields(sweep: Sweep, path: str | Path) -> None:
@@ -83,7 +84,7 @@ def check_fields(sweep: Sweep, path: str | Path) -> None:
     for key, (kind, least, may_miss) in _NUMBERS.items():
         found = getattr(sweep, key)
         is_number = isinstance(found, (int, float) if kind is float else int) and not isinstance(found, bool)
-        if not (found is None and may_miss) and not (is_number and found >= least):
+        if not (found is None and may_miss) and not (is_number and least <= found < math.inf):
             raise ConfigError(f"{path}: {key} = {found!r} is not allowed: give {_KIND[kind]} of at least {least}")
     for key in ("keys", "dataset_keys", "methods", "space"):
         if not isinstance(getattr(sweep, key), dict):

@@ -13,6 +13,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from recbole.utils.argument_list import dataset_arguments
+
 from recbole_mdcns import compat
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.data.load import load_dataset
@@ -24,11 +26,7 @@ from recbole_mdcns.tuning.sweep_file import Sweep
 from recbole_mdcns.tuning.trial import final_score, run_trial
 
 #: Keys that decide what a loaded dataset holds, before it is split.
-_DATA_KEYS = (
-    "dataset", "data_path", "MAX_ITEM_LIST_LENGTH", "pad_side", "load_col", "unload_col", "user_inter_num_interval",
-    "item_inter_num_interval", "val_interval", "rm_dup_inter", "filter_inter_by_user_or_item", "strict_data",
-    "USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD", "field_separator", "expected_statistics",
-)  # fmt: skip
+_DATA_KEYS = (*dataset_arguments, "dataset", "data_path", "encoding", "pad_side", "strict_data", "expected_statistics")
 #: From what Ray hands to a worker to a trial as plain values.
 _Describe = Callable[[dict[str, Any]], dict[str, Any]]
 #: Trials that Ray gave up, as plain values, and why.
