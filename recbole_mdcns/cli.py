@@ -95,7 +95,7 @@ def help_text() -> str:
         "  -m, --model        self model: a sequential model of RecBole or package.module:Class",
         "  -d, --dataset      dataset: <data_path>/<name>/<name>.inter; ml-100k needs no download",
         "  --config_files     yaml files, separated by spaces",
-        "  --evaluate=FILE    evaluate a saved model again, with other --topk, --metrics, --split=valid|test, data_path ...",
+        "  --evaluate=FILE    evaluate a saved model again: --split=valid|test, --topk, --metrics, --data_path",
         "  --trust_code       import classes of your own that FILE names",
         "  --key=value        any key below, and any key of RecBole",
         "  --state=DEBUG      verbose log, and the traceback of an error",

@@ -112,7 +112,7 @@ def quiet_readonly_arrays():
 
 @contextlib.contextmanager
 def numpy_long():
-    """Give numpy its name ``long`` for a while where it has none, before 2.0: RecBole's feature layers are built with it."""
+    """Give numpy before 2.0 its name ``long`` back for a while: RecBole's feature layers are built with it."""
     missing = "long" not in vars(np)
     if missing:
         vars(np)["long"] = np.int_

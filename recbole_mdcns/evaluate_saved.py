@@ -107,7 +107,13 @@ def _evaluate(
 
 def _unused(saved: dict[str, Any], keys: dict[str, Any]) -> dict[str, Any]:
     """Return values for keys of the training, whose saved values an evaluation does not need and might stumble over."""
-    values = {"peer_model": None, "peer": {}, "neg_sampler": "rns", "ranking_loss": "BCE", "lazy_items": False}
+    values: dict[str, Any] = {
+        "peer_model": None,
+        "peer": {},
+        "neg_sampler": "rns",
+        "ranking_loss": "BCE",
+        "lazy_items": False,
+    }
     metrics, cutoffs = (keys.get(key, saved.get(key)) for key in ("metrics", "topk"))
     if isinstance(metrics, list) and metrics and isinstance(cutoffs, (int, list)) and cutoffs:
         first = cutoffs[0] if isinstance(cutoffs, list) else cutoffs

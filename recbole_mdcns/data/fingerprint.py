@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START

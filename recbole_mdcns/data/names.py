@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -51,7 +51,7 @@ def unpack(packed: dict[str, Tensor]) -> list[str]:
     """
     text = packed["text"].cpu().numpy().tobytes().decode("utf-8", "surrogatepass")
     ends = packed["ends"].cpu().numpy()
-    if len(ends) and (ends[0] < 0 or (np.diff(ends) < 0).any()) or (ends[-1] if len(ends) else 0) != len(text):
+    if (np.diff(ends, prepend=0) < 0).any() or (ends[-1] if len(ends) else 0) != len(text):
         raise ValueError("the ends of the names do not fit their text")
     stops = ends.tolist()
     names = [text[start:stop] for start, stop in zip([0, *stops], stops)]
@@ -117,7 +117,7 @@ def describe_difference(missing: Sequence[str], new: Sequence[str]) -> str:
     return ", and ".join(parts)
 
 
-def check_same_numbers(saved: dict[str, list[str]], here: dict[str, Iterable[str]], source: str) -> None:
+def check_same_numbers(saved: dict[str, list[str]], here: dict[str, list[str]], source: str) -> None:
     """Refuse data whose names have other numbers.
 
     Args:
@@ -129,7 +129,7 @@ def check_same_numbers(saved: dict[str, list[str]], here: dict[str, Iterable[str
         CheckpointError: Counts the names that are missing and those that are new, or says that the order differs.
     """
     for field, names in saved.items():
-        found = list(here.get(field, ()))
+        found = here.get(field, [])
         if found == names:
             continue
         known, present = set(names), set(found)

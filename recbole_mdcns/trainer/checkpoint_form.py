@@ -35,6 +35,10 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, float) or _is_int(value)
 
 
+def _vector(what: str, dtype: torch.dtype) -> Rule:
+    return Rule(what, lambda value: isinstance(value, Tensor) and value.dtype == dtype and value.dim() == 1)
+
+
 def bytes_like(example: Tensor) -> Rule:
     """Return the rule for the state of a random generator on a GPU, which is as long as an example."""
     return Rule(
@@ -90,15 +94,7 @@ _PYTHON_STATE = Rule(
         and (value[2] is None or _is_number(value[2]))
     ),
 )
-_NAMES = Each(
-    dict,
-    {
-        "text": Rule("bytes", lambda value: isinstance(value, Tensor) and value.dtype == torch.uint8 and value.dim() == 1),
-        "ends": Rule(
-            "integers", lambda value: isinstance(value, Tensor) and value.dtype == torch.int64 and value.dim() == 1
-        ),
-    },
-)  # fmt: skip
+_NAMES = Each(dict, {"text": _vector("bytes", torch.uint8), "ends": _vector("integers", torch.int64)})
 _COMMON = {
     "version": TEXT,
     "config": KEYS,
@@ -155,9 +151,9 @@ def first_fault(value: Any, form: Any, where: str = "") -> str:
     if isinstance(form, Each):
         if not isinstance(value, form.kind):
             return f"{name} is {described(value)}, expected a {form.kind.__name__}"
-        items = list(value.items()) if isinstance(value, dict) else list(enumerate(value))
         if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
             return f"{name} has keys that are no text"
+        items: Any = value.items() if isinstance(value, dict) else enumerate(value)
         faults = (first_fault(each, form.form, _join(where, key)) for key, each in items)
         return next(filter(None, faults), "")
     if not isinstance(value, dict):

@@ -49,8 +49,8 @@ class DataIdentity:
 
 
 def embeds_users(model: SequentialRecommender, dataset: Any) -> bool:
-    """Tell whether a model may have a row of its own for each user: it asked how many there are, or its shapes say so."""
-    counted = getattr(model, "counted_columns", frozenset())
+    """Tell whether a model may have a row for each user: it asked how many there are, or its shapes say so."""
+    counted: frozenset[str] = getattr(model, "counted_columns", frozenset())
     number = len(dataset.field2id_token[dataset.uid_field])
     return dataset.uid_field in counted or any(number in tensor.shape for tensor in model.state_dict().values())
 

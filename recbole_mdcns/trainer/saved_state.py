@@ -88,7 +88,9 @@ def optimizer_fault(saved: dict[str, Any], optimizer: Optimizer, role: str) -> s
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     for number, entries in saved["state"].items():
         if not isinstance(number, int) or not 0 <= number < len(weights) or not isinstance(entries, dict):
-            return f"{where}.state holds {described(number)}, expected a dict for each of {len(weights)} weights"
+            return (
+                f"{where}.state[{number!r}] is {described(entries)}, expected a dict for each of {len(weights)} weights"
+            )
         lacks = sorted(_MOMENTS.get(type(optimizer).__name__, set()) - set(entries))
         if lacks:
             return f"{where}.state[{number}] lacks {', '.join(lacks)}"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from recbole.model.abstract_recommender import SequentialRecommender
-from torch import Tensor, nn
+from torch import Tensor
 
 from recbole_mdcns.errors import ConfigError
 
@@ -58,11 +58,11 @@ def other_parameters(model: SequentialRecommender) -> dict[str, Any]:
     Raises:
         ConfigError: A checkpoint cannot hold one of them.
     """
-    modules = {id(module) for module in model.modules()}
+    kept = {id(each) for each in (*model.modules(), *model.parameters())}
     return {
         name: storable(value, f"{type(model).__name__}.{name} (of other_parameter_name)")
         for name, value in model.other_parameter().items()
-        if not (id(value) in modules or isinstance(value, nn.Parameter) and name in dict(model.named_parameters()))
+        if id(value) not in kept
     }
 
 
