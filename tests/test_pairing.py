@@ -81,7 +81,7 @@ def test_runs_of_the_same_users_are_paired_by_name_whatever_else_they_set():
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda users: users[:-1] + ["z"], "other test rows"),
+        (lambda users: [*users[:-1], "z"], "other test rows"),
         (lambda users: None, "lack the users' names"),
     ],
     ids=["another user", "no names"],
@@ -123,7 +123,7 @@ def test_seeds_with_other_users_are_not_averaged():
 
 
 def test_the_family_is_every_test_that_the_table_prints_each_once():
-    (beauty, toys), lines = mdcns_of(planted(), datasets=("beauty", "toys"))
+    (beauty, toys), _ = mdcns_of(planted(), datasets=("beauty", "toys"))
     p = {}
     for line in (beauty, toys):
         for gain in (*line.gains.values(), *line.against.values()):

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 from test_report import planted, record
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 from paper_tables import escape
 from sources import run as run_script
@@ -21,7 +20,7 @@ from recbole_mdcns.cli import main as train
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.tuning.packed import pack_records, read_records
 
-RESULTS = BENCHMARKS / "results"
+RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 
 
 def script(monkeypatch, name, *arguments):

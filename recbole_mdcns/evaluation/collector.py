@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import torch
 from recbole.config import Config
 from recbole.data.interaction import Interaction
@@ -19,6 +23,30 @@ ROWS_AT_ONCE = 32
 
 class NonFiniteScores(TrainingError):
     """A model gave scores that rank nothing: no numbers, or infinite ones."""
+
+
+@contextlib.contextmanager
+def dated_failure(history: Sequence[dict[str, Any]]) -> Iterator[None]:
+    """Say of scores that are not finite after which epoch that is, and since when.
+
+    Args:
+        history: The epochs trained so far, as a trainer keeps them.
+
+    Raises:
+        TrainingError: In place of ``NonFiniteScores``.
+    """
+    try:
+        yield
+    except NonFiniteScores as error:
+        validated = [entry["epoch"] for entry in history if "valid" in entry]
+        if not history:
+            when = ""
+        elif "valid" in history[-1]:  # training is over, and the best epoch is evaluated
+            when = " at the best epoch"
+        else:
+            when = f" after epoch {history[-1]['epoch']}"
+            when += f", and were after epoch {validated[-1]}" if validated else ", the first that is evaluated"
+        raise TrainingError(f"{error}{when}: lower learning_rate or set clip_grad_norm") from None
 
 
 class RankCollector(Collector):

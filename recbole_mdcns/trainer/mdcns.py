@@ -9,7 +9,7 @@ from recbole.model.abstract_recommender import SequentialRecommender
 
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.evaluation.collector import RankCollector
+from recbole_mdcns.evaluation.collector import RankCollector, dated_failure
 from recbole_mdcns.model.selftest import measured_encoder
 from recbole_mdcns.scoring import teacher_scores
 from recbole_mdcns.trainer.negative_sampling import NegativeSamplingTrainer
@@ -76,7 +76,7 @@ class MDCNSTrainer(NegativeSamplingTrainer):
         self.peer_results = {}
         if self._collects_peers():
             for role, collector in self.peer_collectors.items():
-                with self._dated_failure():
+                with dated_failure(self.history):
                     found = collector.get_data_struct()
                 self.peer_results[role] = self.evaluator.evaluate(found)
                 self.places[role] = self.evaluator.places

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Iterator
 from time import perf_counter
 from typing import Any
 
@@ -22,7 +20,7 @@ from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.batching import TargetLoader
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START, HistoryIndex
 from recbole_mdcns.errors import ConfigError, TrainingError
-from recbole_mdcns.evaluation.collector import NonFiniteScores, RankCollector
+from recbole_mdcns.evaluation.collector import RankCollector, dated_failure
 from recbole_mdcns.evaluation.metrics import PlainEvaluator
 from recbole_mdcns.losses import multi_view
 from recbole_mdcns.model.selftest import fastest_mode
@@ -261,26 +259,10 @@ class NegativeSamplingTrainer(ResumableTrainer):
                 self.use_data(eval_data._dataset)
             self.load_best(model_file)
         self._eval_history = eval_data._dataset.history.to(self.device)
-        with self._dated_failure():
+        with dated_failure(self.history):
             result = super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
         self.places = {"self": self.evaluator.places}
         return result
-
-    @contextlib.contextmanager
-    def _dated_failure(self) -> Iterator[None]:
-        """Say of scores that are not finite in which epoch, and since when."""
-        try:
-            yield
-        except NonFiniteScores as error:
-            validated = [entry["epoch"] for entry in self.history if "valid" in entry]
-            if not self.history:
-                when = ""
-            elif "valid" in self.history[-1]:  # the epochs are done, and the best one is evaluated
-                when = " at the best epoch"
-            else:
-                when = f" after epoch {self.history[-1]['epoch']}"
-                when += f", and were after epoch {validated[-1]}" if validated else ", the first that is evaluated"
-            raise TrainingError(f"{error}{when}: lower learning_rate or set clip_grad_norm") from None
 
     def evaluate_all(self, eval_data, show_progress=False) -> dict[str, dict[str, float]]:
         """Return the metrics of every model by role, with the weights that the models hold now."""
