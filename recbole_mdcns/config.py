@@ -20,6 +20,7 @@ from recbole_mdcns import checks
 from recbole_mdcns.class_keys import is_known, model_keys, model_yamls, unread_keys, yaml_beside
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.keys import key_files, keys_of_models, own_keys, recbole_keys
+from recbole_mdcns.model.ranges import check_model_values
 from recbole_mdcns.model.registry import default_peer, resolve_model
 from recbole_mdcns.negatives import resolve_strategy
 from recbole_mdcns.peers import PEER_PREFIX, PEER_TRAINING_KEYS, check_overrides, peer_classes, values_of_peer
@@ -151,6 +152,8 @@ class MDCNSConfig(Config):
         defaults = {**self.internal_config_dict["eval_args"], "mode": "full"}
         final["eval_args"] = {**defaults, **self.external_config_dict.get("eval_args", {})}
         checks.check_values(final)
+        if is_known(self.model_class):
+            check_model_values(final, model_keys(self.model_class))
         self._check_together(final)
         checks.check_protocol(final, self.external_config_dict, self.internal_config_dict)
         final["load_col"] = self._columns(final)

@@ -17,7 +17,7 @@ from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.load import load_splits
 from recbole_mdcns.data.split import write_split
-from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.errors import ConfigError, UserError
 from recbole_mdcns.model.fused import fuse_layers
 from recbole_mdcns.negatives import resolve_strategy
 from recbole_mdcns.record import build_record, check_folder, check_writable, write_record
@@ -135,13 +135,18 @@ def build_model(config: MDCNSConfig, dataset: HistoryDataset) -> SequentialRecom
         ConfigError: The model does not accept its keys.
     """
     try:
-        model = config.model_class(config, dataset).to(config["device"])
+        model = config.model_class(config, dataset)
+    except UserError:
+        raise
     except KeyError as error:
         raise ConfigError(
             f"model {config['model']} cannot be built: it needs {error}, which neither keys nor data have"
         ) from error
-    except (ValueError, TypeError, AttributeError, NotImplementedError, AssertionError) as error:
-        raise ConfigError(f"model {config['model']} cannot be built from its keys: {error}") from error
+    except Exception as error:  # whatever the model's own constructor raises
+        raise ConfigError(
+            f"model {config['model']} cannot be built from its keys: {error or type(error).__name__}"
+        ) from error
+    model = model.to(config["device"])
     fuse_layers(model)
     getLogger().info(model)
     return model
