@@ -22,6 +22,7 @@ from recbole_mdcns.data.place import dataset_folder
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.keys import key_files, keys_of_models, own_keys, recbole_keys
 from recbole_mdcns.layers import check_layers
+from recbole_mdcns.model.ranges import check_model_values
 from recbole_mdcns.model.registry import default_peer, resolve_model
 from recbole_mdcns.negatives import resolve_strategy
 from recbole_mdcns.path_names import checked_name
@@ -163,6 +164,8 @@ class MDCNSConfig(Config):
         final["eval_args"] = {**defaults, **self.external_config_dict.get("eval_args", {})}
         checks.check_values(final)
         recbole_checks.check_packages(final)
+        if is_known(self.model_class):
+            check_model_values(final, model_keys(self.model_class))
         self._check_together(final)
         checks.check_protocol(final, self.external_config_dict, self.internal_config_dict)
         recbole_checks.tie_repeatable(final, self.external_config_dict)

@@ -18,7 +18,7 @@ from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.load import load_splits
 from recbole_mdcns.data.names import Numbering
 from recbole_mdcns.data.split import is_split, write_split
-from recbole_mdcns.errors import ConfigError, WriteError
+from recbole_mdcns.errors import ConfigError, UserError, WriteError
 from recbole_mdcns.model.fused import fuse_layers
 from recbole_mdcns.model.pretrained import check_pretrained
 from recbole_mdcns.model.users import refuse_unknown_users
@@ -158,13 +158,18 @@ def build_model(config: MDCNSConfig, dataset: HistoryDataset) -> SequentialRecom
     dataset.counted.clear()
     try:
         with compat.numpy_long():
-            model = config.model_class(config, dataset).to(config["device"])
+            model = config.model_class(config, dataset)
+    except UserError:
+        raise
     except KeyError as error:
         raise ConfigError(
             f"model {config['model']} cannot be built: it needs {error}, which neither keys nor data have"
         ) from error
-    except (ValueError, TypeError, AttributeError, NotImplementedError, AssertionError) as error:
-        raise ConfigError(f"model {config['model']} cannot be built from its keys: {error}") from error
+    except Exception as error:  # whatever the model's own constructor raises
+        raise ConfigError(
+            f"model {config['model']} cannot be built from its keys: {error or type(error).__name__}"
+        ) from error
+    model = model.to(config["device"])
     model.counted_columns = frozenset(dataset.counted)  # it has tables for these, so a checkpoint needs their names
     fuse_layers(model)
     getLogger().info(model)

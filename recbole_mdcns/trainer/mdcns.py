@@ -13,6 +13,7 @@ from recbole_mdcns.evaluation.collector import RankCollector, dated_failure
 from recbole_mdcns.model.selftest import measured_encoder
 from recbole_mdcns.scoring import teacher_scores
 from recbole_mdcns.trainer.negative_sampling import NegativeSamplingTrainer
+from recbole_mdcns.trainer.objective import check_encoder
 
 
 class MDCNSTrainer(NegativeSamplingTrainer):
@@ -50,6 +51,7 @@ class MDCNSTrainer(NegativeSamplingTrainer):
         super().__init__(config, model)
         for role, peer, peer_config in zip(config.peer_roles, peers, peer_configs or config.peer_configs()):
             self.encoders.append(measured_encoder(peer, peer_config, role))
+            check_encoder(config, self.encoders[-1])
             self.optimizers.append(
                 self._build_optimizer(
                     params=peer.parameters(),

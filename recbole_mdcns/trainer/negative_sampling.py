@@ -27,7 +27,7 @@ from recbole_mdcns.model.selftest import fastest_mode
 from recbole_mdcns.negatives import ScoredPool, resolve_strategy
 from recbole_mdcns.sampler.candidates import CandidateSampler
 from recbole_mdcns.scoring import item_order
-from recbole_mdcns.trainer.objective import NegativesLoss, make_catalogue_loss
+from recbole_mdcns.trainer.objective import NegativesLoss, check_encoder, make_catalogue_loss
 from recbole_mdcns.trainer.resumable import ResumableTrainer
 
 
@@ -51,6 +51,7 @@ class NegativeSamplingTrainer(ResumableTrainer):
     def __init__(self, config: MDCNSConfig, model: SequentialRecommender):
         check_cutoffs(config["topk"], model.n_items - 1)
         super().__init__(config, model)
+        check_encoder(config, self.encoders[0])
         self.strategy = resolve_strategy(config["neg_sampler"])(config, self.device)
         self.objective = NegativesLoss(config, model.n_items - 1)
         self.catalogue_loss = make_catalogue_loss(config, self.strategy.generator)
@@ -100,7 +101,7 @@ class NegativeSamplingTrainer(ResumableTrainer):
         mode = self.config["batching"]
         if mode == "auto":
             mode = fastest_mode(self.encoders)
-        abilities = ", ".join(f"{e.role}: causal {e.causal}, trimmable {e.trimmable}" for e in self.encoders)
+        abilities = "; ".join(f"{e.role}: {e.abilities()}" for e in self.encoders)
         self.logger.info(f"batching {mode} ({abilities})")
         self.batches = TargetLoader(
             dataset,
