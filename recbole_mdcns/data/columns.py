@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 
 from recbole.config import Config
@@ -29,8 +29,35 @@ def check_sources(config: Config) -> None:
                 raise DataError(f"{key}.{source} = {names!r} is not allowed: give a list of columns")
 
 
+def check_named(config: Config, path: Path, columns: list[tuple[str, str]], source: str) -> None:
+    """Refuse names in ``load_col`` and ``unload_col`` that a file does not have.
+
+    Args:
+        config: The run.
+        path: The file.
+        columns: Name and type of each of its columns.
+        source: What the file's name ends in.
+
+    Raises:
+        DataError: Names the key, the columns and those that there are.
+    """
+    found = [name for name, _ in columns]
+    for key in ("load_col", "unload_col"):
+        names = (config[key] or {}).get(source) or []
+        unknown = [name for name in names if names != "*" and name not in found]
+        if unknown:
+            raise DataError(
+                f"{key}.{source} names {' and '.join(map(repr, unknown))}, which {path} does not have; "
+                f"found {', '.join(found)}"
+            )
+
+
 def chosen_columns(
-    path: Path, columns: list[tuple[str, str]], layout: Layout, keys: Mapping[str, Collection[str] | None]
+    path: Path,
+    columns: list[tuple[str, str]],
+    layout: Layout,
+    load: Collection[str] | None,
+    unload: Collection[str] | None,
 ) -> dict[str, str]:
     """Return names and types of the columns to read, in the order of the file.
 
@@ -38,23 +65,16 @@ def chosen_columns(
         path: The file.
         columns: Name and type of each of its columns.
         layout: What it must look like.
-        keys: The key that names columns to read and the one that names columns to leave out, in this order, each with
-            the names; None where it is not set.
+        load: Names to read; all of them when None.
+        unload: Names to leave out.
 
     Raises:
-        DataError: A key names a column that is not there, or leaves out one that is needed.
+        DataError: A column is left out that is needed.
     """
-    kinds = dict(columns)
-    for key, names in keys.items():
-        unknown = sorted(map(str, set(names or ()) - set(kinds)))
-        if unknown:
-            raise DataError(
-                f"{key} names {' and '.join(map(repr, unknown))}, which {path} does not have; found {', '.join(kinds)}"
-            )
-    load, unload = keys.values()
     chosen = {name: kind for name, kind in columns if (load is None or name in load) and name not in (unload or ())}
     lacking = [name for name in layout.needed if name not in chosen]
     if lacking:
-        key = next(key for key, names in keys.items() if names is not None)
-        raise DataError(f"{key} leaves out {' and '.join(lacking)}, needed from {path} ({layout.named_by})")
+        key = "unload_col" if load is None else "load_col"
+        source = path.suffix[1:]
+        raise DataError(f"{key}.{source} leaves out {' and '.join(lacking)}, needed from {path} ({layout.named_by})")
     return chosen

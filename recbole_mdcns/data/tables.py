@@ -12,7 +12,7 @@ from recbole.utils.enum_type import FeatureSource, FeatureType
 
 from recbole_mdcns.data.atomic import read_inter
 from recbole_mdcns.data.check import Layout, check_header, check_is_file, inter_file
-from recbole_mdcns.data.columns import check_sources, chosen_columns
+from recbole_mdcns.data.columns import check_named, check_sources, chosen_columns
 from recbole_mdcns.data.refusals import RefusingDataset
 from recbole_mdcns.errors import DataError
 
@@ -54,7 +54,8 @@ class AtomicDataset(RefusingDataset):
             return None
         layout = Layout.of(self.config, name)
         columns = check_header(path, layout)
-        kinds = chosen_columns(path, columns, layout, {f"load_col.{name}": load, f"unload_col.{name}": unload})
+        check_named(self.config, path, columns, name)
+        kinds = chosen_columns(path, columns, layout, load, unload)
         if source == FeatureSource.INTERACTION:  # what val_interval filters by is loaded until it has
             filters = self.config["val_interval"] or ()
             kinds = {field: kind for field, kind in columns if field in kinds or field in filters}
