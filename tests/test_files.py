@@ -59,4 +59,4 @@ def test_the_files_of_a_run_follow_the_umask():
     finally:
         os.umask(before)
     written = [Path("r.json"), Path("r-split.tsv"), *Path("saved").iterdir()]
-    assert len(written) == 4 and {mode(path) for path in written} == {0o600}
+    assert len(written) == 5 and {mode(path) for path in written} == {0o600}
