@@ -18,7 +18,7 @@ def check_pretrained(config: Any) -> None:
         ConfigError: Names the key and the file.
     """
     for key in _KEYS:
-        path = config[key] if key in config else None  # noqa: SIM401  (RecBole has no get)
+        path = config[key] if key in config else None  # noqa: SIM401  RecBole's Config has no get
         if not path:
             continue
         try:

@@ -23,7 +23,7 @@ class Rule:
 class Each:
     """A list, or a dict with names as keys, whose every value has a form."""
 
-    kind: type
+    kind: type[Any]
     form: Any
 
 
