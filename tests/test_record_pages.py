@@ -287,6 +287,7 @@ def test_escaped_text_by_hand():
 
 def test_seeds_of_a_store_are_read_with_the_same_checks(monkeypatch, capsys):
     """reproduce.py would write what it takes over under the key of the record."""
+    pytest.importorskip("matplotlib")
     pack_records([changed(WHOLE, "trial.key", "../../escaped")], Path("evil.jsonl.xz"))
     reproduce = importlib.import_module("reproduce")
     asked = ["reproduce.py", "table7", "--datasets", "beauty", "--methods", "RNS", "--budget", "cpu"]

@@ -32,7 +32,7 @@ def dataset_page(dataset: str, records: Iterable[Record], metrics: Sequence[str]
     """
     mine = [record for record in records if record["dataset"] == dataset]
     first = mine[0]
-    data = {name: value for name, value in first["data"].items() if not isinstance(value, dict)}
+    data = {name: value for name, value in first["data"].items() if isinstance(value, (int, float))}
     parts = {part: first["data"]["rows"].get(part, 0) for part in ("train", "valid", "test")}
     sizes = ", ".join(f"{value:,} {escape.text(name)}" for name, value in data.items() if value)
     text = [f"# {escape.text(dataset)}", "", sizes, ""]

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 Record = dict[str, Any]
+#: What a record says of its data that tells one from another.
+_SIZES = ("users", "items", "interactions", "rows", "split_users")
 #: Keys that decide which rows are tested. The order of those rows also depends on the last two, where a record has no
 #: names of users.
 _SPLIT = ("protocol", "split_seed", "split_ratio", "split_file", "eval_prefixes")
@@ -47,4 +49,5 @@ def user_of_row(users: dict[str, str] | str | None) -> np.ndarray | None:
 
 
 def _tested_on(record: Record, keys: Iterable[str]) -> str:
-    return json.dumps([record["data"], *(record["config"].get(key) for key in keys)], sort_keys=True)
+    data = {name: record["data"].get(name) for name in _SIZES}
+    return json.dumps([data, *(record["config"].get(key) for key in keys)], sort_keys=True)
