@@ -17,7 +17,7 @@ from recbole_mdcns.yaml_files import properties_dir, read_yaml, recbole_properti
 _LINE = re.compile(r"^(?P<name>\w+):.*?#\s*\((?P<spec>[^)]*)\)\s*(\[(?P<symbol>[^\]]*)\]\s*)?(?P<meaning>.+)$")
 
 # Keys that RecBole reads without listing them in any of its yaml files.
-_UNLISTED = {"model", "dataset", "config_files", "nproc", "encoding"}
+_UNLISTED = {"model", "dataset", "config_files", "nproc", "encoding", "tail_ratio"}
 #: Keys that models of RecBole read without listing them in their yaml files.
 UNLISTED_OF_MODEL = {"FEARec": {"contrast", "sim", "tau", "use_filter"}, "HRM": {"reg_weight"}}
 

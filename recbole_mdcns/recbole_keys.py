@@ -44,6 +44,7 @@ SPECS = {
     "eval_args.mode.test": "str",
     "repeatable": "bool",
     "valid_metric_bigger": "bool",
+    "tail_ratio": "float or ~, > 0",  # of the metric TailPercentage
     # Files of a dataset
     "field_separator": "name",
     "seq_separator": "name",

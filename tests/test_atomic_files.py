@@ -13,7 +13,7 @@ from recbole_mdcns.data.atomic import read_inter
 from recbole_mdcns.data.check import Layout, check_header
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.load import load_splits
-from recbole_mdcns.errors import DataError
+from recbole_mdcns.errors import DataError, UserError
 
 TEXT = HEADER + "".join(cycle_lines(5, 9, 6))
 ALL_COLUMNS = {"inter": ["user_id", "item_id", "timestamp"]}
@@ -276,19 +276,19 @@ def test_a_file_of_features_that_load_col_asks_for_must_be_there(source):
             r"load_col\.inter names 'rating', which .*found user_id, item_id",
         ),
         ({"load_col": None, "unload_col": {"inter": ["rating"]}}, r"unload_col\.inter names 'rating'"),
-        ({"load_col": None, "unload_col": {"inter": ["timestamp"]}}, r"unload_col\.inter leaves out timestamp"),
-        ({"load_col": {**ALL_COLUMNS, "item": ["name"]}}, r"load_col\.item leaves out item_id"),
-        ({"load_col": {**ALL_COLUMNS, "items": ["name"]}}, r"load_col names 'items': it takes inter, user, item"),
-        ({"load_col": {**ALL_COLUMNS, "item": "name"}}, r"load_col\.item = 'name' is not allowed: give a list"),
-        ({"load_col": {**ALL_COLUMNS, "item": None}}, r"load_col\.item = None is not allowed: give a list"),
+        ({"load_col": None, "unload_col": {"inter": ["timestamp"]}}, r"unload_col\.inter = .*must not hold .*timestamp"),
+        ({"load_col": {**ALL_COLUMNS, "item": ["name"]}}, r"load_col\.item = \[.name.\] is not allowed: it must hold item_id"),
+        ({"load_col": {**ALL_COLUMNS, "items": ["name"]}}, r"load_col\.items = .*did you mean item"),
+        ({"load_col": {**ALL_COLUMNS, "item": "name"}}, r"load_col\.item = 'name' is not allowed: expected a list"),
+        ({"load_col": {**ALL_COLUMNS, "item": None}}, r"load_col\.item = None is not allowed: expected a list"),
         ({"additional_feat_suffix": ["ent"]}, r"dataset file data/file/file\.ent is missing"),
         ({"additional_feat_suffix": ["item"]}, r"additional_feat_suffix = \['item'\] is not allowed"),
-        ({"val_interval": {"rating": "[3,inf)"}}, r"val_interval names column 'rating', which is not loaded"),
+        ({"val_interval": {"rating": "[3,inf)"}}, r"val_interval\.rating = .*has no column rating"),
     ],
 )
 def test_columns_that_are_not_there_are_named(keys, message):
     put_items("item_id:token\tname:token\na\tx\nb\ty\nc\tz\n")
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(UserError, match=message):
         dataset(**keys)
 
 

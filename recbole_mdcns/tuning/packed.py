@@ -11,7 +11,7 @@ from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.files import replacing
 from recbole_mdcns.tuning.record_shape import check_shape
 from recbole_mdcns.tuning.single_run import as_trial
-from recbole_mdcns.tuning.store import checked_record
+from recbole_mdcns.tuning.stored import checked_record, read_text
 
 #: What packed records end in.
 SUFFIX = ".jsonl.xz"
@@ -42,9 +42,9 @@ def read_records(path: Path) -> list[dict[str, Any]]:
         return [record for pack in packs for record in read_records(pack)]
     if path.is_dir():
         files = sorted((path / "records" if (path / "records").is_dir() else path).glob("*.json"))
-        lines = [(str(file), _text(file)) for file in files]
+        lines = [(str(file), read_text(file, "record")) for file in files]
     elif path.suffix == ".json":
-        lines = [(str(path), _text(path))]
+        lines = [(str(path), read_text(path, "record"))]
     else:
         try:
             with lzma.open(path, "rt", encoding="utf-8") as packed:
@@ -58,10 +58,3 @@ def read_records(path: Path) -> list[dict[str, Any]]:
         check_shape(record, where)
     return [record for record, _ in records]
 
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError(f"record {path} cannot be read: {reason}") from None
