@@ -84,7 +84,7 @@ class NegativeStrategy(ABC):
     sampler: CandidateSampler
 
     @classmethod
-    def check(cls, keys: Mapping[str, Any]) -> None:
+    def check(cls, keys: Mapping[str, Any]) -> None:  # noqa: B027
         """Refuse sizes that do not go together; nothing is ever clipped.
 
         Called with all keys of a run before anything is loaded, and by the constructor.
