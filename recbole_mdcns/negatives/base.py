@@ -83,8 +83,8 @@ class NegativeStrategy(ABC):
     knows_proposal = False
     sampler: CandidateSampler
 
-    @classmethod
-    def check(cls, keys: Mapping[str, Any]) -> None:  # noqa: B027
+    @classmethod  # noqa: B027
+    def check(cls, keys: Mapping[str, Any]) -> None:
         """Refuse sizes that do not go together; nothing is ever clipped.
 
         Called with all keys of a run before anything is loaded, and by the constructor.
