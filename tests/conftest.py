@@ -26,6 +26,8 @@ TINY = {
     "attn_dropout_prob": 0.1,
     "dropout_prob": 0.1,
     "neg_candidate_num": 10,
+    "srns_memory_num": 4,
+    "srns_fresh_num": 3,
     "train_batch_size": 64,
     "learning_rate": 0.01,
     "epochs": 2,

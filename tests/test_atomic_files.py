@@ -276,8 +276,14 @@ def test_a_file_of_features_that_load_col_asks_for_must_be_there(source):
             r"load_col\.inter names 'rating', which .*found user_id, item_id",
         ),
         ({"load_col": None, "unload_col": {"inter": ["rating"]}}, r"unload_col\.inter names 'rating'"),
-        ({"load_col": None, "unload_col": {"inter": ["timestamp"]}}, r"unload_col\.inter = .*must not hold .*timestamp"),
-        ({"load_col": {**ALL_COLUMNS, "item": ["name"]}}, r"load_col\.item = \[.name.\] is not allowed: it must hold item_id"),
+        (
+            {"load_col": None, "unload_col": {"inter": ["timestamp"]}},
+            r"unload_col\.inter = .*must not hold .*timestamp",
+        ),
+        (
+            {"load_col": {**ALL_COLUMNS, "item": ["name"]}},
+            r"load_col\.item = \[.name.\] is not allowed: it must hold item_id",
+        ),
         ({"load_col": {**ALL_COLUMNS, "items": ["name"]}}, r"load_col\.items = .*did you mean item"),
         ({"load_col": {**ALL_COLUMNS, "item": "name"}}, r"load_col\.item = 'name' is not allowed: expected a list"),
         ({"load_col": {**ALL_COLUMNS, "item": None}}, r"load_col\.item = None is not allowed: expected a list"),

@@ -77,7 +77,9 @@ def test_filters_that_leave_nothing_are_named(keys):
         HistoryDataset(tiny_config(dataset="rated", load_col=WITH_RATING, **keys))
     for key, value in keys.items():
         inner = value if isinstance(value, dict) else {}
-        assert f"{key} = {value!r}" in str(found.value) or all(f"{key}.{k} = {v!r}" in str(found.value) for k, v in inner.items())
+        assert f"{key} = {value!r}" in str(found.value) or all(
+            f"{key}.{k} = {v!r}" in str(found.value) for k, v in inner.items()
+        )
 
 
 def test_filters_that_leave_no_item_features_are_named():

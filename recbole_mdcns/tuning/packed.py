@@ -57,4 +57,3 @@ def read_records(path: Path) -> list[dict[str, Any]]:
     for record, where in records:
         check_shape(record, where)
     return [record for record, _ in records]
-
