@@ -83,11 +83,7 @@ class NegativeStrategy(ABC):
     knows_proposal = False
     sampler: CandidateSampler
 
-<<<<<<< HEAD
-    @classmethod  # noqa: B027  (most need nothing)
-=======
     @classmethod  # noqa: B027
->>>>>>> w-E
     def check(cls, keys: Mapping[str, Any]) -> None:
         """Refuse sizes that do not go together; nothing is ever clipped.
 
