@@ -181,7 +181,7 @@ def test_a_mistake_of_ours_stays_visible(wrong, monkeypatch):
 
 
 def test_what_recbole_refuses_is_one_sentence():
-    with pytest.raises(ConfigError, match="There is no metric named 'Recal'"):
+    with pytest.raises(ConfigError, match="no metric 'Recal' .did you mean recall"):
         tiny_config(metrics=["Recal"])
     with pytest.raises(ConfigError, match="repeatable"):
         tiny_config(repeatable=False)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import TINY
 
+from recbole_mdcns.errors import WriteError
 from recbole_mdcns.files import replacing
 from recbole_mdcns.quick_start import run_recbole_mdcns
 
@@ -44,7 +45,7 @@ def test_a_replaced_file_keeps_its_mode(umask):
 def test_an_error_leaves_the_old_file_and_nothing_beside_it(umask):
     Path("folder").mkdir(mode=0o755)
     Path("folder/f").write_bytes(b"old")
-    with pytest.raises(OSError, match="full"), replacing(Path("folder/f")) as file:
+    with pytest.raises(WriteError, match="full"), replacing(Path("folder/f")) as file:
         file.write(b"half")
         raise OSError("full")
     assert [path.name for path in Path("folder").iterdir()] == ["f"]
