@@ -92,7 +92,8 @@ class _Signals:
                     os.write(2, f"{self.message}\n".encode())  # print may be what the signal came into
             os._exit(TERMINATED if self.received == signal.SIGTERM else INTERRUPTED)
         self.received = number
-        if number == signal.SIGTERM and signal.getsignal(signal.SIGINT) != self._handle:
+        other = signal.getsignal(signal.SIGINT)
+        if number == signal.SIGTERM and callable(other) and other != self._handle:
             signal.raise_signal(signal.SIGINT)  # Ray Tune's, which stops its trials in order
         else:
             raise KeyboardInterrupt

@@ -21,6 +21,14 @@ ROOT = Path(__file__).resolve().parent.parent
 CODES = [(signal.SIGINT, INTERRUPTED), (signal.SIGTERM, TERMINATED)]
 
 
+@pytest.fixture(autouse=True)
+def as_in_a_terminal():
+    """A shell starts a command in the background with Ctrl-C ignored, and these tests may run there."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def handlers():
     return [signal.getsignal(number) for number, _ in CODES]
 
@@ -71,6 +79,11 @@ def test_a_second_signal_ends_the_process_at_once(number, code, monkeypatch, cap
     assert (
         ended == [code] and capfd.readouterr().err == "x: advice\n" * 2
     )  # the real one would have ended after the first
+
+
+def test_sigterm_ends_a_command_in_the_background_where_ctrl_c_is_ignored():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    assert run_program("x", lambda: signal.raise_signal(signal.SIGTERM), "advice") == TERMINATED
 
 
 def test_a_signal_that_was_ignored_before_is_still(monkeypatch):
