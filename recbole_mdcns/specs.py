@@ -19,7 +19,7 @@ _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 #: How messages describe kinds whose name alone says too little.
 _SAID = {
     "~": "nothing",
-    "path": "a path as text",
+    "path": "a path as text, not empty and without NUL",
     "name": "text that is not empty",
     "list of name": "a list of names",
     "empty": "''",

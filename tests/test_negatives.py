@@ -167,7 +167,9 @@ def test_losses_and_strategies_that_do_not_go_together_are_refused():
         tiny_config(neg_sampler="none")
     with pytest.raises(ConfigError, match=r"SCE.* is not allowed with self model TransRec: its scores"):
         tiny_run("TransRec", ranking_loss="SCE")
-    with pytest.raises(ConfigError, match="neg_num = 4 is not allowed: dns_plus draws from the 3 highest"):
+    with pytest.raises(
+        ConfigError, match="neg_num = 4 is not allowed: dns_plus draws from the neg_top_num = 3 highest"
+    ):
         tiny_run(neg_sampler="dns_plus", neg_num=4, neg_top_num=3)
     with pytest.raises(ConfigError, match=r"adasir_sample_num = 200 is not allowed: user .* has \d+ of 30 items left"):
         run = tiny_run(neg_sampler="adasir")
@@ -178,9 +180,9 @@ def test_strategies_are_named_or_imported():
     assert resolve_strategy("recbole_mdcns.negatives.mdcns:MDCNS") is MDCNS
     with pytest.raises(ConfigError, match="neg_sampler = 'mdsn' is not allowed: choose mdcns, rns, .* package.module"):
         tiny_config(neg_sampler="mdsn")
-    with pytest.raises(ConfigError, match="neg_sampler = 'nowhere:X' cannot be imported: No module named 'nowhere'"):
+    with pytest.raises(ConfigError, match="neg_sampler = 'nowhere:X': module 'nowhere' cannot be imported"):
         tiny_config(neg_sampler="nowhere:X")
-    with pytest.raises(ConfigError, match="cannot be imported.*no attribute"):
+    with pytest.raises(ConfigError, match="pathlib.py has no class .Nothing"):
         tiny_config(neg_sampler="pathlib:Nothing")
     with pytest.raises(ConfigError, match="Path is no subclass of NegativeStrategy"):
         tiny_config(neg_sampler="pathlib:Path")

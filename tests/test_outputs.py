@@ -29,7 +29,7 @@ def no_training(monkeypatch):
         ("no/such/r.json", "no/such is no folder"),
         ("data/tiny/tiny.inter/r.json", "is no folder"),
         ("x" * 300 + ".json", "File name too long"),
-        ("a\0b.json", "null"),
+        ("a\0b.json", "NUL"),
         ("/proc/r.json", "No such file"),
         ("/dev/null", "it is there"),
         ("data/tiny/tiny.inter", "it is there"),
@@ -53,7 +53,7 @@ def test_a_result_file_that_cannot_be_written_or_is_another_file_is_refused(path
     before = {each: each.read_bytes() for each in Path().rglob("*") if each.is_file()}
     assert cli.main([*COMMAND, "--config_files=mine.yaml", f"--result_file={path}"]) == cli.USER_ERROR
     error = capsys.readouterr().err
-    assert f"result_file = {path!r} cannot be written" in error and reason in error and "Traceback" not in error
+    assert f"result_file = {path!r} " in error and reason in error and "Traceback" not in error
     assert {each: each.read_bytes() for each in Path().rglob("*") if each.is_file()} == before
     assert Path("/dev/null").is_char_device()
 
