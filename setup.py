@@ -39,13 +39,21 @@ setup(
         *RAY_2_6_BOUNDS,
     ],
     extras_require={
-        "test": ["pytest>=7", "hypothesis>=6"],
+        "test": ["pytest>=7", "pytest-xdist>=3", "hypothesis>=6"],
         "optuna": ["optuna"],  # search: optuna, in sweeps
         "hyperopt": ["hyperopt"],  # search: hyperopt
         "wandb": ["wandb"],  # log_wandb=True
         "mamba": ["mamba-ssm"],  # CUDA kernels of the selective scan, for Mamba4Rec on a GPU
         "benchmarks": ["matplotlib"],
-        "dev": ["pytest>=7", "hypothesis>=6", "ruff==0.17.5", "mypy==2.4.1", "types-PyYAML", "types-tabulate"],
+        "dev": [
+            "pytest>=7",
+            "pytest-xdist>=3",
+            "hypothesis>=6",
+            "ruff==0.17.5",
+            "mypy==2.4.1",
+            "types-PyYAML",
+            "types-tabulate",
+        ],
     },
     entry_points={
         "console_scripts": [

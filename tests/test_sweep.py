@@ -69,10 +69,10 @@ def start(folder, epochs, *arguments):
 
 
 def finish(process):
-    assert process.wait(timeout=300) == 0, Path("out.log").read_text()[-3000:]
+    assert process.wait(timeout=600) == 0, Path("out.log").read_text()[-3000:]
 
 
-def wait_for(condition, seconds=120):
+def wait_for(condition, seconds=300):
     for _ in range(seconds * 20):
         if condition():
             return
@@ -151,7 +151,7 @@ def test_a_driver_that_a_cluster_ends_says_how_to_go_on_and_ends_its_trials(whol
     process = start(tmp_path, 30, *TWO)
     wait_for(in_the_middle)
     process.terminate()
-    assert process.wait(timeout=120) == 143, Path("out.log").read_text()[-3000:]
+    assert process.wait(timeout=300) == 143, Path("out.log").read_text()[-3000:]
     said = Path("out.log").read_text()
     assert "Traceback" not in said
     assert said.strip().splitlines()[-1].endswith("interrupted; the same command goes on where this one stopped")
