@@ -18,6 +18,8 @@ RAY_2_6_BOUNDS = [
     'setuptools<81; python_version < "3.12"',
 ]
 
+TEST_PACKAGES = ["pytest>=7", "pytest-xdist>=3", "hypothesis>=6"]
+
 setup(
     name="recbole-mdcns",
     version=VERSION,
@@ -39,7 +41,7 @@ setup(
         *RAY_2_6_BOUNDS,
     ],
     extras_require={
-        "test": ["pytest>=7", "pytest-xdist>=3", "hypothesis>=6"],
+        "test": TEST_PACKAGES,
         "optuna": ["optuna"],  # search: optuna, in sweeps
         "hyperopt": ["hyperopt"],  # search: hyperopt
         "wandb": ["wandb"],  # log_wandb=True
