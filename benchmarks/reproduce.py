@@ -23,7 +23,8 @@ from typing import Any
 
 from figure import require_matplotlib
 from paper_tables import layout
-from report import make_folder, with_packed, write_report
+from report import with_packed, write_report
+from sources import make_folder
 
 from recbole_mdcns.errors import FAILURE, UserError
 from recbole_mdcns.program import run_program

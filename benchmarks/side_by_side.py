@@ -21,7 +21,7 @@ from figure import draw_run, plain, saved_figure
 from paper_tables.cells import chosen_cells, shown_budget
 from paper_tables.escape import text
 from paper_tables.needs import need_metrics
-from sources import read_all, run, sources, spread
+from sources import make_folder, read_all, run, sources, spread
 from tabulate import tabulate
 
 from recbole_mdcns.errors import UserError
@@ -61,7 +61,7 @@ def main() -> None:
         lines += [f"## {text(title)}", "", table(methods), ""]
     shown = [record for methods in groups.values() for chosen in methods.values() for record in chosen]
     lines += sources(shown, options.note)
-    options.out.mkdir(parents=True, exist_ok=True)
+    make_folder(options.out)
     lines += ["* MiB: highest resident memory of the process, data and libraries included"]
     lines += ["", "![curves](curves.png)", ""]
     (options.out / "README.md").write_text("\n".join(lines), encoding="utf-8")

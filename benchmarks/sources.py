@@ -51,6 +51,18 @@ def run(main: Callable[[], None]) -> int:
     return 0
 
 
+def make_folder(out: Path) -> None:
+    """Make the folder of the pages.
+
+    Raises:
+        UserError: That is not possible.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out {out} cannot be used: {error.strerror}") from None
+
+
 def spread(values: Sequence[float]) -> str:
     """Return mean and, of several, standard deviation; nothing of none."""
     if not values:

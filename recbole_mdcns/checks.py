@@ -29,6 +29,7 @@ _REPLACED = {
     "threshold": "every interaction counts as a positive; val_interval drops lines, such as {'rating': '[3,inf)'}",
     "config_file": "--config_files or config_file_list names yaml files",
     "config_files": "--config_files or config_file_list names yaml files",
+    "transform": "models are trained on histories as they are",
     "local_rank": "one process trains on one device",
     "nproc": "one process trains on one device",
 }

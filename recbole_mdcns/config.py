@@ -105,7 +105,7 @@ class MDCNSConfig(Config):
     def _convert_config_dict(self, config_dict: dict[str, Any]) -> dict[str, Any]:
         # A name stays as it is written: a dataset may be called 2018.
         is_text = {key for key, value in config_dict.items() if isinstance(value, str) and key not in _NAMES}
-        return {key: literal(value) if key in is_text else unboxed(value) for key, value in config_dict.items()}
+        return {key: literal(str(value)) if key in is_text else unboxed(value) for key, value in config_dict.items()}
 
     def _load_cmd_line(self) -> dict[str, Any]:
         return self._convert_config_dict(parse_key_values(self._argv))
@@ -177,9 +177,7 @@ class MDCNSConfig(Config):
         final["train_neg_sample_args"] = None
         if not hasattr(self.model_class, "input_type"):  # the others insist on the loss_type of their yaml
             final["loss_type"] = "CE"
-        # Transforms serve a model's own training.
-        if "transform" not in self.external_config_dict:
-            final["transform"] = None
+        final["transform"] = None  # those of yaml files serve a model's own training
         return final
 
     def _set_default_parameters(self) -> None:
@@ -236,7 +234,9 @@ class MDCNSConfig(Config):
 
     def unread_keys(self) -> list[str]:
         """Return the given keys that other models alone have, so that nobody reads them in this run."""
-        return unread_keys(self.external_config_dict, [self.model_class, *self.peer_classes])
+        needs_peer = resolve_strategy(self.final_config_dict["neg_sampler"]).needs_peer
+        peers = self.peer_classes if needs_peer else []
+        return unread_keys(self.external_config_dict, [self.model_class, *peers])
 
     @property
     def peer_roles(self) -> list[str]:

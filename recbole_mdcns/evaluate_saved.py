@@ -12,12 +12,13 @@ from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.files import replacing
 from recbole_mdcns.keys import own_keys
-from recbole_mdcns.outputs import check_writable
+from recbole_mdcns.outputs import check_writable, is_evaluation
 from recbole_mdcns.quick_start import data_and_model
 from recbole_mdcns.record import versions
+from recbole_mdcns.specs import check_value
 from recbole_mdcns.trainer import NegativeSamplingTrainer, checkpoint
 from recbole_mdcns.trainer.saved_config import saved_config
-from recbole_mdcns.values import literal, parse_key_values
+from recbole_mdcns.values import literal, parse_key_values, unboxed
 
 PARTS = ("valid", "test")
 #: Keys that leave the model as it is.
@@ -68,7 +69,8 @@ def evaluate_command(model_file: str, argv: list[str], trust_code: bool = False)
     keys = {key: literal(value) for key, value in parse_key_values(argv).items()}
     split, result_file = keys.pop("split", "test"), keys.pop("result_file", None)
     if result_file:
-        check_writable(result_file)
+        result_file = check_value("result_file", "path", result_file)
+        check_writable(result_file, replaces=is_evaluation)
     config, metrics = _evaluate(model_file, split, trust_code, None, keys)
     print(tabulate([[split, *metrics.values()]], headers=["split", *metrics], floatfmt=".4f", tablefmt="github"))
     if result_file:
@@ -114,10 +116,11 @@ def _unused(saved: dict[str, Any], keys: dict[str, Any]) -> dict[str, Any]:
         "ranking_loss": "BCE",
         "lazy_items": False,
     }
-    metrics, cutoffs = (keys.get(key, saved.get(key)) for key in ("metrics", "topk"))
-    if isinstance(metrics, list) and metrics and isinstance(cutoffs, (int, list)) and cutoffs:
-        first = cutoffs[0] if isinstance(cutoffs, list) else cutoffs
-        values["valid_metric"] = str(metrics[0]) if str(metrics[0]).lower() == "gauc" else f"{metrics[0]}@{first}"
+    metrics, cutoffs = (unboxed(keys.get(key, saved.get(key))) for key in ("metrics", "topk"))
+    metrics, cutoffs = ([each] if isinstance(each, (str, int)) else each for each in (metrics, cutoffs))
+    metrics, cutoffs = (list(each) if isinstance(each, tuple) else each for each in (metrics, cutoffs))
+    if isinstance(metrics, list) and metrics and isinstance(cutoffs, list) and cutoffs:
+        values["valid_metric"] = metrics[0] if str(metrics[0]).lower() == "gauc" else f"{metrics[0]}@{cutoffs[0]}"
     if keys.get("protocol") == "leave_one_out":
         values.update({key: own_keys()[key].default for key in _OF_USER_SPLIT})
     elif {"split_ratio", "split_seed"} & set(keys):

@@ -34,12 +34,21 @@ def check_outputs(config: MDCNSConfig) -> None:
 
 
 def is_result(path: Path) -> bool:
-    """Tell whether a file holds a record of a run, or what ``--evaluate`` writes, which a new one may replace."""
+    """Tell whether a file holds a record of a run, which a new one may replace."""
+    return "schema" in _entries(path)
+
+
+def is_evaluation(path: Path) -> bool:
+    """Tell whether a file holds what ``--evaluate`` writes, which a new one may replace."""
+    return _entries(path) >= {"model_file", "metrics"}
+
+
+def _entries(path: Path) -> set[str]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
-        return False
-    return isinstance(content, dict) and ("schema" in content or {"model_file", "metrics"} <= set(content))
+        return set()
+    return set(content) if isinstance(content, dict) else set()
 
 
 def check_writable(path: str | Path, key: str = "result_file", replaces: Callable[[Path], bool] = is_result) -> None:

@@ -167,7 +167,7 @@ def build_model(config: MDCNSConfig, dataset: HistoryDataset) -> SequentialRecom
         ) from error
     except Exception as error:  # whatever the model's own constructor raises
         raise ConfigError(
-            f"model {config['model']} cannot be built from its keys: {error or type(error).__name__}"
+            f"model {config['model']} cannot be built from its keys: {str(error) or type(error).__name__}"
         ) from error
     model = model.to(config["device"])
     model.counted_columns = frozenset(dataset.counted)  # it has tables for these, so a checkpoint needs their names

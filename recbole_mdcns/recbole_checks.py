@@ -32,7 +32,11 @@ def check_columns(final: dict[str, Any], given: dict[str, Any]) -> None:
     Raises:
         ConfigError: Names the key, the file and the columns.
     """
-    needed = {"inter": [final[name] for name in ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD")]}
+    names = {key: final[key] for key in ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD", "ITEM_LIST_LENGTH_FIELD")}
+    for key, name in reversed(names.items()):
+        if list(names.values()).count(name) > 1:
+            raise ConfigError(f"{key} = {name!r} is not allowed: {', '.join(names)} name four different columns")
+    needed = {"inter": list(names.values())[:3]}
     needed.update(user=needed["inter"][:1], item=needed["inter"][1:2])
     more = final["additional_feat_suffix"] or []
     files = ["inter", "user", "item", "kg", "link", "net", *([more] if isinstance(more, str) else more)]

@@ -30,7 +30,6 @@ SPECS = {
     "require_pow": "bool",
     "enable_amp": "bool",
     "enable_scaler": "bool",
-    "transform": "choice or ~, mask_itemseq|inverse_itemseq|crop_itemseq|reorder_itemseq|user_defined",
     "clip_grad_norm.max_norm": "float, > 0",
     "clip_grad_norm.norm_type": "float or inf, > 0",
     "pre_model_path": "path or empty or ~",

@@ -58,24 +58,26 @@ def parse_settings(entries: Sequence[str]) -> dict[str, Any]:
 def unboxed(value: Any) -> Any:
     """Return a value with Python's own numbers, lists and bools in place of numpy's, also in its lists and dicts."""
     if isinstance(value, dict):
-        return {key: unboxed(item) for key, item in value.items()}
+        return {unboxed(key): unboxed(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return type(value)(map(unboxed, value)) if type(value) in (list, tuple) else value
     if isinstance(value, np.generic):
         return value.item()
+    for kind in (bool, int, float, str):  # of a subclass, which no checkpoint can hold
+        if isinstance(value, kind):
+            return kind(value)
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 def plain_value(value: Any) -> Any:
     """Return a value made of None, bools, finite numbers, strings, lists and dicts alone; anything else as its text."""
     if isinstance(value, dict):
-        return {key: plain_value(item) for key, item in value.items()}
+        return {unboxed(key): plain_value(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set)):
         return [plain_value(item) for item in value]
     if isinstance(value, Enum):
         return value.name
-    if isinstance(value, np.generic):
-        value = value.item()
+    value = unboxed(value)
     if isinstance(value, float) and not math.isfinite(value):  # which JSON cannot hold
         return str(value)
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

@@ -60,7 +60,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
             the line.
     """
     try:
-        text = Path(path).read_bytes().decode("utf-8")
+        text = Path(path).expanduser().read_bytes().decode("utf-8")
     except OSError as error:
         raise ConfigError(f"config file {path} cannot be read: {error.strerror or error}") from None
     except ValueError as error:

@@ -89,7 +89,9 @@ def test_unknown_names_need_a_format(capsys):
 
 
 def test_a_dataset_name_is_no_path(capsys):
-    assert "dataset name '../mine' must be a plain name" in mistake(capsys, "../mine", raw(AMAZON), "--format=amazon")
+    assert "dataset = '../mine' is not allowed: give a name" in mistake(
+        capsys, "../mine", raw(AMAZON), "--format=amazon"
+    )
 
 
 # Bad lines

@@ -66,7 +66,7 @@ BAD = [
     ("split_file=[1]", "path"),
     ("exposure_file=3", "path"),
     ("resume=3", "path"),
-    ("transform=mask", "mask_itemseq"),
+    ("transform=inverse_itemseq", "as they are"),
     ("config_file=a.yaml", "--config_files"),
     # metrics
     ("topk=['a']", "int"),

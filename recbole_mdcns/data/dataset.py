@@ -66,6 +66,14 @@ class HistoryDataset(AtomicDataset):
 
     # -- loading ------------------------------------------------------------------------------------------------------
 
+    def _remove_duplication(self) -> None:
+        """Keep a user's first or last line of an item by time, ties by the file; RecBole's sort breaks ties anyhow."""
+        keep = self.config["rm_dup_inter"]
+        if keep is not None:
+            by_time = self.inter_feat.iloc[np.argsort(self.inter_feat[self.time_field].to_numpy(), kind="stable")]
+            left_out = by_time.index[by_time.duplicated([self.uid_field, self.iid_field], keep=keep)]
+            self.inter_feat = self.inter_feat.drop(left_out)
+
     def _filter_by_field_value(self) -> None:
         """Apply ``val_interval``, and drop columns that were loaded for it alone."""
         for field, allowed in (self.config["val_interval"] or {}).items():

@@ -35,7 +35,14 @@ def rows_to_keep(field: str, column: pd.Series, kind: str, allowed: Any) -> np.n
     if kind == "token":
         if not isinstance(allowed, list):
             raise _mismatch(field, allowed, kind, "give a list of the values to keep, such as ['a', 'b']")
-        return column.isin([str(value) for value in allowed]).to_numpy()  # tokens are text, also those of digits
+        if any(isinstance(value, bool) for value in allowed):  # yaml's reading of no and yes
+            raise _mismatch(field, allowed, kind, "put quotes around yes, no, true and false")
+        tokens = [str(value) for value in allowed]  # also those of digits
+        missing = sorted(set(tokens) - set(column.dropna().astype(str)))
+        if missing:
+            found = ", ".join(map(repr, missing))
+            raise DataError(f"val_interval.{field} = {allowed!r} is not allowed: no line has {found}")
+        return column.isin(tokens).to_numpy()
     raise _mismatch(field, allowed, kind, "only columns of type float or token are filtered")
 
 

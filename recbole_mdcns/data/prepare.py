@@ -23,6 +23,7 @@ from recbole_mdcns.data.raw import EXPOSURE, FORMATS, Selection, find_format
 from recbole_mdcns.data.statistics import read_users_and_items, statistics, statistics_table
 from recbole_mdcns.errors import INTERRUPTED, USER_ERROR, DataError, UserError  # noqa: F401
 from recbole_mdcns.files import remove_abandoned, replacing
+from recbole_mdcns.path_names import checked_name
 from recbole_mdcns.program import run_program
 
 PROGRAM = "recbole_mdcns.data.prepare"
@@ -144,9 +145,7 @@ def _selection(options: argparse.Namespace, allowed: Sequence[str]) -> Selection
 
 
 def _inter_file(folder: Path, name: str) -> Path:
-    if Path(name).name != name or name == "..":
-        raise UserError(f"dataset name {name!r} must be a plain name, without folders")
-    return folder / name / f"{name}.inter"
+    return folder / checked_name(name, "dataset") / f"{name}.inter"
 
 
 class _Parser(argparse.ArgumentParser):

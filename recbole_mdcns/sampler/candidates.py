@@ -71,9 +71,14 @@ class CandidateSampler(RepeatableSampler):
         fewest = int(left.argmin())
         if int(left[fewest]) < self.candidate_num:
             user = dataset.id2token(dataset.uid_field, int(dataset.inter_feat[dataset.uid_field][fewest]))
+            cure = (
+                "set it to at most that"
+                if int(left[fewest])
+                else "leave the user out, or take a loss over all items, CE"
+            )
             raise ConfigError(
                 f"{key} = {self.candidate_num} is not allowed: user {user} has {int(left[fewest])} of "
-                f"{self.item_num - 1} items left outside history and target; set it to at most that"
+                f"{self.item_num - 1} items left outside history and target; {cure}"
             )
 
     def allowed_num(self, target: Tensor, start: Tensor, end: Tensor) -> Tensor:

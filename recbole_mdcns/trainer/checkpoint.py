@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
+import os
 import random
 import uuid
 from logging import getLogger
@@ -100,7 +102,7 @@ class RunFiles:
     @classmethod
     def newest(cls, config: MDCNSConfig) -> RunFiles | None:
         """Find the newest unfinished or finished run of the same settings; None, and a line in the log, without one."""
-        pattern = f"{config['model']}-{config['dataset']}-{settings_id(config)}-*-last.pth"
+        pattern = f"{glob.escape('-'.join((config['model'], config['dataset'], settings_id(config))))}-*-last.pth"
         found = sorted(Path(config["checkpoint_dir"]).glob(pattern), key=lambda path: path.stat().st_mtime)
         if not found:
             getLogger().warning(
@@ -136,8 +138,10 @@ def load(path: str | Path, kind: str, device: torch.device | str = "cpu") -> dic
         CheckpointError: Missing, truncated, not of this package, of the other kind, of another format, or with entries
             that are none.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise CheckpointError(f"checkpoint {path!r} is not allowed: give the path of a file")
     try:
-        content = compat.load_plain(path, device)
+        content = compat.load_plain(Path(path).expanduser(), device)
     except OSError as error:
         raise CheckpointError(f"checkpoint {path} cannot be read: {error.strerror}") from None
     except ValueError as error:

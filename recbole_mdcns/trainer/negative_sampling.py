@@ -25,6 +25,7 @@ from recbole_mdcns.evaluation.metrics import PlainEvaluator
 from recbole_mdcns.losses import multi_view
 from recbole_mdcns.model.selftest import fastest_mode
 from recbole_mdcns.negatives import ScoredPool, resolve_strategy
+from recbole_mdcns.negatives.returned import check_candidates, check_negatives
 from recbole_mdcns.sampler.candidates import CandidateSampler
 from recbole_mdcns.scoring import item_order
 from recbole_mdcns.trainer.objective import NegativesLoss, check_encoder, make_catalogue_loss
@@ -53,6 +54,7 @@ class NegativeSamplingTrainer(ResumableTrainer):
         super().__init__(config, model)
         check_encoder(config, self.encoders[0])
         self.strategy = resolve_strategy(config["neg_sampler"])(config, self.device)
+        self._checks_strategy = not is_known(type(self.strategy))  # at the first step
         self.objective = NegativesLoss(config, model.n_items - 1)
         self.catalogue_loss = make_catalogue_loss(config, self.strategy.generator)
         self.eval_collector = RankCollector(config)
@@ -164,11 +166,16 @@ class NegativeSamplingTrainer(ResumableTrainer):
         Returns:
             The loss to minimise, summed over the models, and its weighted parts, named ``role/part``.
         """
+        if self._checks_strategy:
+            check_candidates(self.config["neg_sampler"], candidates, len(batch), self.encoders[0].model.n_items)
         items = torch.cat([batch.target[:, None], candidates], dim=1)  # [T, 1 + N], the positive in column 0
         order = item_order(items)
         scores = [encoder.score(encoding, items, order) for encoder, encoding in zip(self.encoders, encodings)]
         pool = ScoredPool(batch, candidates, encodings, [s[:, 0] for s in scores], [s[:, 1:] for s in scores])
         chosen = self.strategy.choose(pool)
+        if self._checks_strategy:
+            check_negatives(self.config["neg_sampler"], chosen, pool)
+            self._checks_strategy = False
         parts: dict[str, Tensor] = {}
         objectives = []
         for index, encoder in enumerate(self.encoders):

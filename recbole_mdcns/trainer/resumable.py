@@ -215,7 +215,7 @@ class ResumableTrainer(Trainer):
             if not model_file and self.history:
                 self._check_epoch(content["epoch"], path)
             if self.dataset is not None:
-                check_numbers(content, self._data_identity(), path)
+                (check_numbers if model_file else check_same_data)(content, self._data_identity(), path)
             load_weights(encoder.model, content, path)
             self.logger.info(f"Loading model structure and parameters from {path}")
 
