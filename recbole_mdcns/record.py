@@ -61,6 +61,7 @@ def build_record(
         "batching": trainer.batches.mode,
         "data": {
             **dataset.statistics(),
+            "fingerprint": trainer.data_fingerprint(),
             "rows": {name: len(loader._dataset) for name, loader in splits.items()},
             "split_users": {part: len(users) for part, users in dataset.user_split.items()},
         },

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from conftest import HEADER, TINY, cycle_lines, fit, tiny_config, tiny_run, write_inter
 
 from recbole_mdcns import cli
@@ -17,6 +19,11 @@ from recbole_mdcns.evaluate_saved import evaluate_saved
 from recbole_mdcns.negatives import Negatives, NegativeStrategy
 from recbole_mdcns.quick_start import run_recbole_mdcns
 from recbole_mdcns.trainer.checkpoint import RunFiles
+from recbole_mdcns.tuning import __main__ as tuning
+from recbole_mdcns.tuning.grid import trials
+from recbole_mdcns.tuning.store import Store
+from recbole_mdcns.tuning.sweep_file import read_sweep
+from recbole_mdcns.tuning.trial import run_trial
 
 
 @pytest.mark.parametrize(("keep", "expected"), [("first", ["b", "a", "c", "d"]), ("last", ["a", "c", "b", "d"])])
@@ -154,6 +161,33 @@ def test_an_evaluation_replaces_no_record_and_a_record_no_evaluation(capsys):
 def test_keys_that_only_a_peer_would_read_are_told_where_there_is_none():
     assert tiny_config(neg_sampler="rns", d_state=3).unread_keys() != []
     assert "d_state" not in tiny_config(neg_sampler="mdcns", d_state=3).unread_keys()
+
+
+def test_a_sweep_does_not_mix_records_of_data_that_changed(capsys):
+    keys = {**TINY, "epochs": 1, "eval_step": 1}
+    sweep = {"datasets": ["tiny"], "models": ["SASRec"], "samplers": ["rns"], "seeds": [1, 2], "keys": keys}
+    Path("mine.yaml").write_text(yaml.safe_dump(sweep))
+    store = Store("sweeps/mine")
+    first, second = (asdict(trial) for trial in trials(read_sweep("mine.yaml")))
+    run_trial(first, store)
+    assert tuning.main(["best", "mine.yaml"]) == 0
+    write_inter(cycle_lines(seed=5))
+    run_trial(second, store)
+    assert tuning.main(["best", "mine.yaml"]) == 2
+    told = capsys.readouterr().err
+    assert first["key"] in told and second["key"] in told and "'tiny' changed" in told
+
+
+def test_exposures_that_changed_are_no_resume():
+    exposed = Path("data/tiny/tiny.exposed")
+    shown = [f"u{user}\ti{item}\t{time}\n" for user in range(40) for time, item in enumerate(range(0, 30, 3))]
+    exposed.write_text(HEADER + "".join(shown))
+    fit(tiny_run(neg_sampler="ens", epochs=1))
+    exposed.write_text(HEADER + "".join(shown[:-40]))
+    run = tiny_run(neg_sampler="ens", epochs=2)
+    run.trainer.resume_checkpoint(True)
+    with pytest.raises(CheckpointError, match="exposures"):
+        fit(run)
 
 
 @pytest.mark.parametrize("key", ["ITEM_LIST_LENGTH_FIELD", "TIME_FIELD"])

@@ -41,6 +41,7 @@ def check_model_values(values: Mapping[str, Any], keys: Iterable[str]) -> None:
             raise ConfigError(f"{key} = {value!r} is not allowed: it must be a number from 0 to 1")
         if key in SCALES and not 0 <= number < float("inf"):
             raise ConfigError(f"{key} = {value!r} is not allowed: it must be a number >= 0")
-    size, heads = values.get("hidden_size"), values.get("n_heads")
+    size: Any = values.get("hidden_size")
+    heads: Any = values.get("n_heads")
     if {"n_heads", "hidden_size"} <= set(keys) & values.keys() and size % heads:
         raise ConfigError(f"n_heads = {heads!r} is not allowed: hidden_size = {size!r} must be a multiple of it")

@@ -322,6 +322,10 @@ class ResumableTrainer(Trainer):
         if dataset is not self.dataset:
             self.dataset, self._identity = dataset, None
 
+    def data_fingerprint(self) -> str:
+        """Return the fingerprint of the sequences that are trained on."""
+        return self._data_identity().fingerprints["sequences"]
+
     def _data_identity(self) -> DataIdentity:
         assert self.dataset is not None
         if self._identity is None:

@@ -17,6 +17,7 @@ from recbole_mdcns.tuning.grid import (
     samples_of,
     trials,
 )
+from recbole_mdcns.tuning.one_data import check_one_data
 from recbole_mdcns.tuning.select import by_cell, choose, chosen_records
 from recbole_mdcns.tuning.store import FAILED, Store
 from recbole_mdcns.tuning.sweep_file import Sweep
@@ -70,11 +71,17 @@ def sweep_records(sweep: Sweep, store: Store) -> list[dict[str, Any]]:
     """Return the records in a folder that the sweep, as it reads now, would make, under its names for them.
 
     Another sweep into the same folder may have made them, and may have called the same method otherwise.
+
+    Raises:
+        ConfigError: They are of data that changed in between.
     """
     if sweep.is_adaptive:
-        return [record for record in store.all_records() if _is_of(sweep, record["trial"])]
-    found = ((trial, store.record(trial.key)) for trial in trials(sweep))
-    return [{**record, "trial": describe(asdict(trial))} for trial, record in found if record is not None]
+        records = [record for record in store.all_records() if _is_of(sweep, record["trial"])]
+    else:
+        found = ((trial, store.record(trial.key)) for trial in trials(sweep))
+        records = [{**record, "trial": describe(asdict(trial))} for trial, record in found if record is not None]
+    check_one_data(records)
+    return records
 
 
 def chosen_trials(sweep: Sweep, store: Store) -> list[Trial]:
