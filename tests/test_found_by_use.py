@@ -39,6 +39,18 @@ def test_duplicates_go_and_ties_keep_the_order_of_the_file(keep, expected):
     assert [names[item] for item in data.history.items[4:8]] == ["a", "b", "c", "d"]  # without any duplicate
 
 
+@pytest.mark.parametrize("model", ["__init__", "__doc__", "get_model"])
+def test_names_of_python_are_no_models(model):
+    with pytest.raises(ConfigError, match=f"model = '{model}' is not a model"):
+        tiny_config(model)
+
+
+@pytest.mark.parametrize("key", ["alias_of_user_id", "alias_of_item_id"])
+def test_an_alias_that_no_file_has_is_refused(key):
+    with pytest.raises(DataError, match="there is no column x"):
+        HistoryDataset(tiny_config(**{key: ["x"]}))
+
+
 class Own(NegativeStrategy):
     """Takes the first candidate; a subclass spoils what it returns."""
 

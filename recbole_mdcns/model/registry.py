@@ -80,10 +80,11 @@ def _by_name(name: str, key: str) -> type:
     try:
         found = get_model(name)
     except (ValueError, AttributeError, ImportError):
+        found = None
+    if not (inspect.isclass(found) and issubclass(found, AbstractRecommender)):
         names = model_names()
         raise ConfigError(
             f"{key} = {name!r} is not a model{nearest(name, names)}. Allowed are {', '.join(names)}, "
             "or your own class as package.module:Class"
-        ) from None
-    assert issubclass(found, AbstractRecommender)
+        )
     return found
