@@ -6,6 +6,7 @@ A traceback fails these tests by itself, as the commands run in this process.
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from raw_files import KUAIRAND, KUAIRAND_ROWS, raw
 from recbole_mdcns import cli
 from recbole_mdcns.data import prepare
 from recbole_mdcns.tuning import __main__ as tuning
+from recbole_mdcns.tuning.grid import trials
+from recbole_mdcns.tuning.sweep_file import read_sweep
 
 BASE = ["--dataset=tiny", *(f"--{key}={value}" for key, value in {**TINY, "epochs": 1}.items())]
 SASREC = ["--model=SASRec", *BASE]
@@ -398,8 +401,6 @@ def test_bad_modules(key, content, culprit, capsys, monkeypatch):
         model = [] if key == "model" else ["--model=SASRec"]
         refused(cli.main, [*BASE, *model, f"--{key}=own_module:Mine"], capsys, culprit)
     finally:
-        import sys
-
         sys.modules.pop("own_module", None)
 
 
@@ -417,8 +418,6 @@ def test_bad_modules_of_samplers(content, culprit, capsys, monkeypatch):
     try:
         refused(cli.main, [*SASREC, "--neg_sampler=own_sampler:Mine"], capsys, culprit)
     finally:
-        import sys
-
         sys.modules.pop("own_sampler", None)
 
 
@@ -607,9 +606,6 @@ def test_bad_records(command, content, capsys):
 
 
 def trial_keys():
-    from recbole_mdcns.tuning.grid import trials
-    from recbole_mdcns.tuning.sweep_file import read_sweep
-
     return [trial.key for trial in trials(read_sweep("mine.yaml"))]
 
 
