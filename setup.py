@@ -18,7 +18,7 @@ RAY_2_6_BOUNDS = [
     'setuptools<81; python_version < "3.12"',
 ]
 
-TEST_PACKAGES = ["pytest>=7", "pytest-xdist>=3", "hypothesis>=6"]
+TEST_PACKAGES = ["pytest>=7", "pytest-xdist>=3.7", "hypothesis>=6"]
 
 setup(
     name="recbole-mdcns",
@@ -49,7 +49,7 @@ setup(
         "benchmarks": ["matplotlib"],
         "dev": [
             "pytest>=7",
-            "pytest-xdist>=3",
+            "pytest-xdist>=3.7",
             "hypothesis>=6",
             "ruff==0.17.5",
             "mypy==2.4.1",

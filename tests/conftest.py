@@ -53,6 +53,11 @@ def cycle_lines(user_num: int = 40, item_num: int = 30, length: int = 12, seed: 
     return lines
 
 
+def pytest_collection_modifyitems(items):
+    """Begin with the file that takes longest, so that of two files at a time it is not the last one alone."""
+    items.sort(key=lambda item: item.path.name != "test_sweep.py")
+
+
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path, monkeypatch):
     """Run every test in an empty folder, on one thread, with the tiny dataset in place."""
