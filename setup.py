@@ -18,6 +18,8 @@ RAY_2_6_BOUNDS = [
     'setuptools<81; python_version < "3.12"',
 ]
 
+TEST_PACKAGES = ["pytest>=7", "pytest-xdist>=3.7", "hypothesis>=6"]
+
 setup(
     name="recbole-mdcns",
     version=VERSION,
@@ -39,12 +41,21 @@ setup(
         *RAY_2_6_BOUNDS,
     ],
     extras_require={
-        "test": ["pytest>=7", "hypothesis>=6"],
+        "test": TEST_PACKAGES,
         "optuna": ["optuna"],  # search: optuna, in sweeps
         "hyperopt": ["hyperopt"],  # search: hyperopt
+        "wandb": ["wandb"],  # log_wandb=True
         "mamba": ["mamba-ssm"],  # CUDA kernels of the selective scan, for Mamba4Rec on a GPU
         "benchmarks": ["matplotlib"],
-        "dev": ["pytest>=7", "hypothesis>=6", "ruff==0.17.5", "mypy==2.4.1", "types-PyYAML", "types-tabulate"],
+        "dev": [
+            "pytest>=7",
+            "pytest-xdist>=3.7",
+            "hypothesis>=6",
+            "ruff==0.17.5",
+            "mypy==2.4.1",
+            "types-PyYAML",
+            "types-tabulate",
+        ],
     },
     entry_points={
         "console_scripts": [

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
+import sys
 from pathlib import Path
 from typing import Any
 
-from figure import saved_figure
-from sources import commit
+from figure import plain, saved_figure
+from paper_tables.escape import code, text
+from paper_tables.needs import need_metrics
+from sources import commit, read_single, run
 from tabulate import tabulate
 
 METRIC = "ndcg@10"
@@ -32,13 +34,13 @@ def main() -> None:
     options = parser.parse_args()
     out = options.out
     groups: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
-    for path in sorted(out.glob("*.json")):
-        record = json.loads(path.read_text(encoding="utf-8"))
-        groups.setdefault((record["dataset"], record["peer_model"]), {})[path.stem] = record
-    text = page(groups, options.note)
-    (out / "README.md").write_text(text, encoding="utf-8")
+    for name, record in read_single(out).items():
+        need_metrics(record, [METRIC], parts=("valid",))
+        groups.setdefault((record["dataset"], record["peer_model"]), {})[name] = record
+    found = page(groups, options.note)
+    (out / "README.md").write_text(found, encoding="utf-8")
     draw(groups, out / "curves.png")
-    print(text)
+    print(found)
 
 
 def curve(record: dict[str, Any], metric: str = METRIC) -> dict[int, float]:
@@ -65,19 +67,31 @@ def page(groups: dict[tuple[str, str], dict[str, dict[str, Any]]], remark: str) 
         rows = [["released", *(_cell(released.get(epoch)) for epoch in epochs), "", "", ""]]
         for name, record in records.items():
             found = curve(record)
-            best = f"{record['valid']['self'][METRIC]:.4f} / {record['test']['self'][METRIC]:.4f}"
-            rows.append([name, *(_cell(found.get(epoch), released.get(epoch)) for epoch in epochs), best,
-                         record["best_epoch"] + 1, f"{record['seconds_per_epoch']:.0f}"])  # fmt: skip
+            test = (record["test"] or {}).get("self", {}).get(METRIC)
+            best = f"{record['valid']['self'][METRIC]:.4f} / {_cell(test)}"
+            epoch = record["best_epoch"]
+            rows.append([text(name), *(_cell(found.get(epoch), released.get(epoch)) for epoch in epochs), best,
+                         "" if epoch is None else epoch + 1, f"{record['seconds_per_epoch']:.0f}"])  # fmt: skip
         headers = ["run", *(f"epoch {epoch}" for epoch in epochs), "best: valid / test", "its epoch", "s/epoch"]
-        lines += ["", f"## {dataset}, peer {peer}", "", tabulate(rows, headers=headers, tablefmt="github"), ""]
+        lines += [
+            "",
+            f"## {text(dataset)}, peer {text(peer)}",
+            "",
+            tabulate(rows, headers=headers, tablefmt="github"),
+            "",
+        ]
         for name, record in records.items():
-            versions = ", ".join(f"{key} {record['versions'][key]}" for key in ("python", "recbole", "torch", "numpy"))
+            shown = ("python", "recbole", "torch", "numpy")
+            versions = ", ".join(f"{key} {record['versions'][key]}" for key in shown if key in record["versions"])
             command = " ".join(part for part in record["command"][1:] if "_path=" not in part and "_file=" not in part)
             command += "" if "batching" in record["config"] else " --batching=row"  # then the only way, now a key
             lines.append(
-                f"* {name}: `python run_recbole_mdcns.py {command}`; seed {record['seed']}, split_seed "
-                f"{record['config']['split_seed']}; commit {commit(record) or 'none'}; {versions}; "
-                f"{record['machine']['processor']}, {record['machine']['torch_threads']} thread(s)"
+                f"* {text(name)}: {code(f'python run_recbole_mdcns.py {command}')}; "
+                + text(
+                    f"seed {record['seed']}, split_seed {record['config'].get('split_seed')}; commit "
+                    f"{commit(record) or 'none'}; {versions}; {record['machine']['processor']}, "
+                    f"{record['machine']['torch_threads']} thread(s)"
+                )
             )
     note = "In brackets: the difference from the released curve. Seconds were not measured on a quiet machine."
     return "\n".join([*lines, "", note, *([remark] if remark else []), "", "![curves](curves.png)", ""])
@@ -95,14 +109,14 @@ def draw(groups: dict[tuple[str, str], dict[str, dict[str, Any]]], path: Path) -
         for axis, ((dataset, peer), records) in zip(axes[0], groups.items()):
             for name, record in records.items():
                 found = curve(record)
-                axis.plot(list(found), list(found.values()), label=name)
-            last = max(epoch for record in records.values() for epoch in curve(record))
+                axis.plot(list(found), list(found.values()), label=plain(name))
+            last = max((epoch for record in records.values() for epoch in curve(record)), default=0)
             released = {k: v for k, v in released_curve(dataset, peer).items() if k <= last}
             axis.plot(list(released), list(released.values()), "k^", label="released")
-            axis.set(title=f"{dataset}, SASRec + {peer}", xlabel="epoch", ylabel=f"validation {METRIC}")
+            axis.set(title=plain(f"{dataset}, SASRec + {peer}"), xlabel="epoch", ylabel=f"validation {METRIC}")
             axis.legend(fontsize=7)
             axis.grid(alpha=0.3)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

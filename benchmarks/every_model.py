@@ -9,15 +9,18 @@ that fails is listed with its error. The list of models is that of docs/models.m
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+from paper_tables.escape import text as escaped
+from paper_tables.needs import need_metrics
+from sources import run
 from tabulate import tabulate
 
 from recbole_mdcns.checks import LEFT_PADDED
+from recbole_mdcns.tuning.packed import read_records
 
 ROOT = Path(__file__).resolve().parent.parent
 BACKBONES = ("SASRec", "GRU4Rec", "FMLP4Rec", "LinRec", "Mamba4Rec")
@@ -50,12 +53,14 @@ def main() -> None:
             error = "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["?"])[-1]
             print(model, peer, error or "done", flush=True)
         if error:
-            rows.append([model, peer, error])
+            rows.append([model, peer, escaped(error)])
             continue
-        record = json.loads(file.read_text(encoding="utf-8"))
+        record = read_records(file)[0]
+        for role in ("self", "peer", "teacher"):
+            need_metrics(record, [METRIC], role, parts=("valid",))
         scores = [f"{record['valid'][role][METRIC]:.4f}" for role in ("self", "peer", "teacher")]
         commit = record["git"]["commit"][:10] if record["git"] else ""
-        rows.append([model, peer, *scores, commit])
+        rows.append([model, peer, *scores, escaped(commit)])
     headers = [
         "self",
         "peer",
@@ -70,4 +75,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

@@ -40,6 +40,11 @@ def saved_figure(path: Path, **options: Any) -> Iterator[Any]:
     pyplot.close(figure)
 
 
+def plain(label: Any) -> str:
+    """Return a text that matplotlib shows as it is, and does not read as a formula."""
+    return str(label).replace("$", r"\$")
+
+
 def draw_run(by_epoch: Any, by_time: Any, run: dict[str, Any], metric: str, **style: Any) -> None:
     """Draw a validation metric of a record on two axes: against the epoch, from 1, and the seconds of training."""
     total, points = 0.0, []
@@ -47,6 +52,8 @@ def draw_run(by_epoch: Any, by_time: Any, run: dict[str, Any], metric: str, **st
         total += entry["train_seconds"]
         if "valid" in entry:
             points.append((entry["epoch"] + 1, total, entry["valid"][metric]))
+    if not points:
+        return
     epochs, seconds, values = zip(*points)
     by_epoch.plot(epochs, values, **style)
     by_time.plot(seconds, values, **style)

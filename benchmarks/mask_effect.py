@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
 from pathlib import Path
 
 import torch
-from sources import commit
+from paper_tables.escape import text as escaped
+from sources import commit, run
 from tabulate import tabulate
 
 from recbole_mdcns.config import MDCNSConfig
@@ -59,9 +61,9 @@ def main() -> None:
     trained = ", ".join(f"{name} {loaded[name]}" for name in names if loaded[name] is not None)
     about += f"; commit {commit({'git': git_state()})}"
     text = "\n".join([
-        f"# The history in the ranking: {loaded['model']} on {loaded['dataset']}", "",
+        f"# The history in the ranking: {loaded['model']} on {escaped(loaded['dataset'])}", "",
         tabulate(rows, headers=headers, tablefmt="github", floatfmt=".4f"), "",
-        f"* One model, trained with {trained}; `benchmarks/mask_effect.py`; {about}", "",
+        f"* One model, trained with {escaped(trained)}; `benchmarks/mask_effect.py`; {about}", "",
     ])  # fmt: skip
     print(text)
     if options.out:
@@ -69,4 +71,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

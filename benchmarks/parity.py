@@ -11,18 +11,23 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
+import math
 import statistics
+import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 from convergence import curve, released_curve
-from figure import saved_figure
+from figure import plain, saved_figure
+from paper_tables.escape import code, text
+from paper_tables.needs import need_metrics
 from paper_tables.significance import holm
 from scipy import stats
-from sources import commit, spread
+from sources import commit, read_single, run, spread
 from tabulate import tabulate
+
+from recbole_mdcns.errors import UserError
 
 Group = dict[str, list[dict[str, Any]]]
 #: The metric that batchings are compared by, and the epochs shown.
@@ -40,14 +45,23 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
     groups: dict[tuple[str, str], Group] = defaultdict(lambda: defaultdict(list))
-    for path in sorted(folder.glob("*.json")):
-        record = json.loads(path.read_text(encoding="utf-8"))
+    for name, record in read_single(folder).items():
+        need_metrics(record, [METRIC], parts=())
+        check_stages(record, name)
         groups[record["dataset"], record["peer_model"]][_label(record)].append(record)
     lines = ["# Batchings side by side", "", "SASRec, mean ± standard deviation over seeds."]
     lines += ["", "Differences: Welch's t-test over seeds, two-sided; corrected by Holm over all of this page."]
     apart = differences(groups)
     for (dataset, peer), by_mode in groups.items():
-        lines += ["", f"## {dataset}, peer {peer}", "", f"Validation {METRIC} by epoch:", "", by_epoch(by_mode), ""]
+        lines += [
+            "",
+            f"## {text(dataset)}, peer {text(peer)}",
+            "",
+            f"Validation {METRIC} by epoch:",
+            "",
+            by_epoch(by_mode),
+            "",
+        ]
         lines += [*apart.get((dataset, peer), []), ""]
         if all("stages" in record for records in by_mode.values() for record in records):
             lines += ["Validation / test ndcg@10, at the epoch that validation chose so far:", ""]
@@ -63,12 +77,25 @@ def main() -> None:
     print("\n".join(lines))
 
 
+def check_stages(record: dict[str, Any], name: str) -> None:
+    """Check what a staged run has of each stage.
+
+    Raises:
+        UserError: A stage is no number of epochs, or lacks a metric.
+    """
+    for stage, found in record.get("stages", {}).items():
+        for part in PARTS:
+            metrics = ((found or {}).get(part) or {}).get("self") or {}
+            if not stage.isdecimal() or "ndcg@10" not in metrics:
+                raise UserError(f"record {name}.json: stage {stage} lacks ndcg@10 in {part} of self")
+
+
 def by_epoch(by_mode: Group) -> str:
     """Return a table of the validation metric at some epochs, one row per batching."""
     rows = []
     for mode, records in by_mode.items():
         curves = [curve(record, METRIC) for record in records]
-        rows.append([mode, len(records), *(spread([c[e] for c in curves if e in c]) for e in EPOCHS)])
+        rows.append([text(mode), len(records), *(spread([c[e] for c in curves if e in c]) for e in EPOCHS)])
     headers = ["batching", "seeds", *(f"epoch {epoch}" for epoch in EPOCHS)]
     return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
 
@@ -85,10 +112,14 @@ def by_stage(by_mode: Group, *released: dict[int, float]) -> str:
             halves = []
             for part, of_log in zip(PARTS, released):
                 values = [each[part]["self"]["ndcg@10"] for each in found]
-                apart = f" ({statistics.mean(values) / of_log[near[stage]] - 1:+.0%})" if values and of_log else ""
+                apart = (
+                    f" ({statistics.mean(values) / of_log[near[stage]] - 1:+.0%})"
+                    if values and near[stage] in of_log
+                    else ""
+                )
                 halves.append(spread(values) + apart)
             cells.append(" / ".join(halves) if found else "")
-        rows.append([mode, len(records), *cells])
+        rows.append([text(mode), len(records), *cells])
     headers = ["batching", "seeds", *(f"by epoch {stage}" for stage in stages)]
     return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
 
@@ -98,13 +129,14 @@ def differences(groups: dict[Any, Group]) -> dict[Any, list[str]]:
     found: list[tuple[Any, str, int, float, float]] = []
     for group, by_mode in groups.items():
         for (one, first), (two, second) in itertools.combinations(by_mode.items(), 2):
+            pair = text(f"{one} against {two}")
             curves = [[curve(record, METRIC) for record in records] for records in (first, second)]
             for epoch in COMPARED:
                 values = [[c[epoch] for c in of_mode if epoch in c] for of_mode in curves]
                 if min(map(len, values)) > 1:
-                    apart = statistics.mean(values[0]) / statistics.mean(values[1]) - 1
+                    apart = statistics.mean(values[0]) / (statistics.mean(values[1]) or math.nan) - 1
                     p = float(stats.ttest_ind(*values, equal_var=False).pvalue)
-                    found.append((group, f"{one} against {two}", epoch, apart, p))
+                    found.append((group, pair, epoch, apart, p))
     lines: dict[Any, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for (group, pair, epoch, apart, p), corrected in zip(found, holm([p for *_, p in found])):
         lines[group][pair].append(f"epoch {epoch} {apart:+.1%} (p {p:.2f}, corrected {corrected:.2f})")
@@ -112,16 +144,20 @@ def differences(groups: dict[Any, Group]) -> dict[Any, list[str]]:
 
 
 def _label(record: dict[str, Any]) -> str:
-    split = record["config"]["split_seed"]
-    batching = record.get("batching", record["config"]["batching"])  # early records have what was asked for alone
-    return batching + ("" if split == SPLIT else f", split {split}")
+    split = record["config"].get("split_seed", SPLIT)
+    batching = record.get(
+        "batching", record["config"].get("batching", "row")
+    )  # early records have what was asked for alone
+    return str(batching) + ("" if split == SPLIT else f", split {split}")
 
 
 def _source(record: dict[str, Any]) -> str:
-    versions = ", ".join(f"{key} {record['versions'][key]}" for key in ("python", "recbole", "torch", "numpy"))
+    shown = ("python", "recbole", "torch", "numpy")
+    versions = ", ".join(f"{key} {record['versions'][key]}" for key in shown if key in record["versions"])
     command = " ".join(part for part in record["command"] if not part.startswith(("--seed", "--data_path")))
     command = command.replace(f"-{record['seed']}.json", "-SEED.json")
-    return f"* `{command} --seed=SEED`: commit {commit(record) or 'none'}; {versions}; {record['machine']['processor']}"
+    about = f"commit {commit(record) or 'none'}; {versions}; {record['machine']['processor']}"
+    return f"* {code(f'{command} --seed=SEED')}: {text(about)}"
 
 
 def draw(groups: dict[tuple[str, str], Group], path: Path) -> None:
@@ -129,13 +165,13 @@ def draw(groups: dict[tuple[str, str], Group], path: Path) -> None:
     with saved_figure(path, ncols=len(groups), figsize=(4.5 * len(groups), 3.6), squeeze=False) as axes:
         for axis, ((dataset, peer), by_mode) in zip(axes[0], groups.items()):
             for number, (mode, records) in enumerate(sorted(by_mode.items())):
-                for label, record in zip([mode, *[None] * len(records)], records):
+                for label, record in zip([plain(mode), *[None] * len(records)], records):
                     found = curve(record, METRIC)
                     axis.plot(list(found), list(found.values()), color=f"C{number}", lw=1, label=label)
-            axis.set(title=f"{dataset}, SASRec + {peer}", xlabel="epoch", ylabel=f"validation {METRIC}")
+            axis.set(title=plain(f"{dataset}, SASRec + {peer}"), xlabel="epoch", ylabel=f"validation {METRIC}")
             axis.legend(fontsize=7)
             axis.grid(alpha=0.3)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

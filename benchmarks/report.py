@@ -23,6 +23,7 @@ from paper_tables.dataset_page import dataset_page
 from paper_tables.overview import overview
 from paper_tables.pictures import draw_losses, draw_table
 from paper_tables.render import latex, markdown
+from sources import make_folder
 
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.tuning.packed import SUFFIX, pack_records, read_records
@@ -84,18 +85,6 @@ def with_packed(records: Sequence[dict[str, Any]], out: Path) -> list[dict[str, 
     keys = {record["trial"]["key"] for record in records if record.get("test")}
     packed = [record for path in out.glob(f"*{SUFFIX}") for record in read_records(path)]
     return [*records, *(record for record in packed if record["trial"]["key"] not in keys)]
-
-
-def make_folder(out: Path) -> None:
-    """Make the folder of the pages.
-
-    Raises:
-        UserError: That is not possible.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--out {out} cannot be used: {error.strerror}") from None
 
 
 def loss_curves(lines: Sequence[Line], path: Path) -> list[str]:

@@ -23,9 +23,11 @@ from typing import Any
 
 from figure import require_matplotlib
 from paper_tables import layout
-from report import make_folder, with_packed, write_report
+from report import with_packed, write_report
+from sources import make_folder
 
-from recbole_mdcns.errors import UserError
+from recbole_mdcns.errors import FAILURE, UserError
+from recbole_mdcns.program import run_program
 from recbole_mdcns.trainer.checkpoint import FREE_KEYS
 from recbole_mdcns.tuning.driver import run_sweeps
 from recbole_mdcns.tuning.grid import Cell, Trial, trials
@@ -42,15 +44,8 @@ def main() -> int:
     """Run what is missing, write the page; 1 where trials failed, 2 for a mistake of the user."""
     options = parser().parse_args()
     require_matplotlib()
-    try:
-        failed = run(options)
-    except UserError as error:
-        print(f"reproduce: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("reproduce: interrupted; the same command goes on where this one stopped", file=sys.stderr)
-        return 130
-    return 1 if failed else 0
+    advice = "interrupted; the same command goes on where this one stopped"
+    return run_program("reproduce", lambda: FAILURE if run(options) else 0, advice)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -106,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
         for model, peer, loss, methods, datasets in groups(rows)
     ]
     reused = [record for path in options.reuse for record in read_records(path)]
-    before = with_packed(store.all_records(), options.out)
+    before = with_packed(records_of(store), options.out)
     refuse_clashes((trial for sweep in sweeps for trial in trials(sweep)), [*before, *reused])
     take_over(store, reused)
     found = run_sweeps(sweeps, store, options.address)
@@ -114,10 +109,19 @@ def run(options: argparse.Namespace) -> int:
     for record in failed:
         where = f"{Cell(**record['trial']['cell'])}, seed {record['trial']['seed']}"
         print(f"reproduce: {where} failed: {record['error'].strip().splitlines()[-1]}", file=sys.stderr)
-    records = with_packed(store.all_records(), options.out)
+    records = with_packed(records_of(store), options.out)
     tables = [table for table in layout.TITLES if table == options.table or has_records(table, records)]
     write_report(tables, records, options.out)
     return len(failed)
+
+
+def records_of(store: Store) -> list[dict[str, Any]]:
+    """Return the records of a store, each checked for what a page shows.
+
+    Raises:
+        UserError: One is damaged or incomplete.
+    """
+    return read_records(store.folder) if any(store.records.glob("*.json")) else []
 
 
 def refuse_clashes(planned: Iterable[Trial], records: Iterable[dict[str, Any]]) -> None:

@@ -11,14 +11,18 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 from figure import saved_figure
-from sources import read_all, sources, spread
+from paper_tables.escape import text
+from paper_tables.needs import need_metrics
+from sources import read_all, run, sources, spread
 from tabulate import tabulate
 
+from recbole_mdcns.errors import UserError
 from recbole_mdcns.tuning.packed import pack_records
 
 #: The keys varied, and the paper's symbols.
@@ -36,12 +40,18 @@ def main() -> None:
     options = parser.parse_args()
     records = [record for record in read_all(options.records) if record["test"]]
     if not records:
-        raise SystemExit("of no record test was read: let the sweep end")
-    options.out.mkdir(parents=True, exist_ok=True)
+        raise UserError("of no record test was read: let the sweep end")
     first = records[0]
     metric = first["valid_metric"].lower()
+    for record in records:
+        need_metrics(record, [metric], parts=("valid", "test"))
+        missing = [key for key in KEYS if not isinstance(record["config"].get(key), (int, float))]
+        if missing:
+            raise UserError(f"record {record['trial']['key']} has no number for {', '.join(missing)} in its config")
+    options.out.mkdir(parents=True, exist_ok=True)
     found = {key: one_changed(records, key) for key in KEYS}
-    lines = [f"# Sensitivity of MDCNS: {first['model']} with {first['peer_model']} on {first['dataset']}, {metric}", ""]
+    names = f"{first['trial']['cell']['model']} with {first['peer_model']} on {first['dataset']}, {metric}"
+    lines = [f"# Sensitivity of MDCNS: {text(names)}", ""]
     for key, by_value in found.items():
         rows = [
             [
@@ -83,4 +93,4 @@ def draw(found: dict[str, dict[float, Records]], metric: str, path: Path) -> Non
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

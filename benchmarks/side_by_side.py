@@ -11,16 +11,20 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 from convergence import curve
-from figure import draw_run, saved_figure
+from figure import draw_run, plain, saved_figure
 from paper_tables.cells import chosen_cells, shown_budget
-from sources import read_all, sources, spread
+from paper_tables.escape import text
+from paper_tables.needs import need_metrics
+from sources import make_folder, read_all, run, sources, spread
 from tabulate import tabulate
 
+from recbole_mdcns.errors import UserError
 from recbole_mdcns.tuning.packed import pack_records
 
 #: A short patience, for comparison: in epochs without a better one.
@@ -41,6 +45,9 @@ def main() -> None:
     records = read_all(options.records)
     groups: dict[str, dict[str, Records]] = defaultdict(dict)
     peers = {record["peer_model"] for record in records}
+    for record in records:
+        if record["best_epoch"] is not None:
+            need_metrics(record, [record["valid_metric"].lower()], parts=("valid",))
     for of_budget, _, chosen in chosen_cells(records):
         cell = chosen[0]["trial"]["cell"]
         name = cell["sampler"] + ("" if cell["loss"] == "BCE" else f", {cell['loss']}")
@@ -48,11 +55,13 @@ def main() -> None:
         where = f"{cell['model']} on {cell['dataset']}, {cell['protocol']}, epochs / patience"
         groups[f"{where} {shown_budget(of_budget)}"][name] = chosen
     lines = [f"# {options.title}", ""]
+    if not groups:
+        raise UserError("no record has a validation: there is nothing to compare")
     for title, methods in groups.items():
-        lines += [f"## {title}", "", table(methods), ""]
+        lines += [f"## {text(title)}", "", table(methods), ""]
     shown = [record for methods in groups.values() for chosen in methods.values() for record in chosen]
     lines += sources(shown, options.note)
-    options.out.mkdir(parents=True, exist_ok=True)
+    make_folder(options.out)
     lines += ["* MiB: highest resident memory of the process, data and libraries included"]
     lines += ["", "![curves](curves.png)", ""]
     (options.out / "README.md").write_text("\n".join(lines), encoding="utf-8")
@@ -69,19 +78,19 @@ def table(methods: dict[str, Records]) -> str:
     ranked = sorted(methods.items(), key=lambda item: -statistics.mean(_values(item[1], "valid", "self", metric)))
     rows = [
         [
-            name,
+            text(name),
             _setting(runs[0]["trial"]["setting"]),
             *(spread(_values(runs, *column, metric)) for column in shown),
             *([spread([stopped_early(run, metric) for run in runs])] if tells else []),
             ", ".join(f"{r['best_epoch'] + 1} of {len(r['epochs'])}" for r in runs),
             f"{statistics.median(r['seconds_per_epoch'] for r in runs):.1f}",
-            f"{max(r['peak_memory']['resident'] for r in runs) / 2**20:.0f}",
+            _memory(runs),
         ]
         for name, runs in ranked
     ]
     headers = ["method", "setting", *(f"{split} {role}" for split, role in shown)]
     headers += [*([f"valid self, patience {PATIENCE}"] if tells else []), "best epoch", "s/epoch", "MiB"]
-    return f"{metric}\n\n" + tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
+    return f"{text(metric)}\n\n" + tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
 
 
 def stopped_early(run: dict[str, Any], metric: str) -> float:
@@ -101,21 +110,27 @@ def draw(groups: dict[str, dict[str, Records]], path: Path) -> None:
         for (title, methods), (by_epoch, by_time) in zip(groups.items(), axes):
             for index, (name, runs) in enumerate(methods.items()):
                 for number, run in enumerate(runs):
-                    metric, label = run["valid_metric"].lower(), name if number == 0 else None
+                    metric, label = run["valid_metric"].lower(), plain(name) if number == 0 else None
                     style = {"color": f"C{index % 10}", "linestyle": ("-", "--", ":")[index // 10 % 3], "label": label}
                     draw_run(by_epoch, by_time, run, metric, **style)
-            by_epoch.set(title=title, xlabel="epoch", ylabel=f"validation {metric}")
+            by_epoch.set(title=plain(title), xlabel="epoch", ylabel=plain(f"validation {metric}"))
             by_time.set(xlabel="training time, s", xscale="log")
             by_time.legend(fontsize=6, loc="upper left", bbox_to_anchor=(1, 1.02))
 
 
 def _values(runs: Records, split: str, role: str, metric: str) -> list[float]:
-    return [run[split][role][metric] for run in runs if run[split] and role in run[split]]
+    return [run[split][role][metric] for run in runs if metric in (run[split] or {}).get(role, {})]
 
 
 def _setting(setting: dict[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in setting.items())
+    return text(", ".join(f"{key} {value}" for key, value in setting.items()))
+
+
+def _memory(runs: Records) -> str:
+    """Return the highest resident memory in MiB, of those records that have it."""
+    known = [run["peak_memory"]["resident"] for run in runs if "resident" in (run.get("peak_memory") or {})]
+    return f"{max(known) / 2**20:.0f}" if known else ""
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

@@ -26,7 +26,11 @@ def main() -> None:
     options, arguments = parser.parse_known_args()
     stages = {}
     record: dict = {}
-    for number, epochs in enumerate(sorted(map(int, options.stages.split(",")))):
+    try:
+        ends = sorted(map(int, options.stages.split(",")))
+    except ValueError:
+        parser.error(f"--stages {options.stages} is not allowed: give whole numbers of epochs by commas")
+    for number, epochs in enumerate(ends):
         going_on = ["--resume"] if number else []
         status = run_command([*arguments, f"--epochs={epochs}", f"--result_file={options.result_file}", *going_on])
         if status:

@@ -61,13 +61,17 @@ def main() -> None:
 def write(out: Path, interactions: int, users: int, items: int, exponent: float = 1.0, seed: int = 1) -> Path:
     """Write the dataset and return its file."""
     name = f"synthetic-{interactions}"
-    path = out / name / f"{name}.inter"
-    path.parent.mkdir(parents=True, exist_ok=True)
     by, what = draw(interactions, users, items, exponent, seed)
+    return write_lines(out / name / f"{name}.inter", by, what)
+
+
+def write_lines(path: Path, by: np.ndarray, what: np.ndarray) -> Path:
+    """Write users and items, both of shape [n] and in the order of time, as an atomic file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
         file.write(b"user_id:token\titem_id:token\ttimestamp:float\n")
-        for start in range(0, interactions, BLOCK):
-            stop = min(start + BLOCK, interactions)
+        for start in range(0, len(by), BLOCK):
+            stop = min(start + BLOCK, len(by))
             times = np.arange(start, stop) + 1_600_000_000
             block = pd.DataFrame({"user": by[start:stop], "item": what[start:stop], "time": times})
             file.write(block.to_csv(sep="\t", header=False, index=False, lineterminator="\n").encode())

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from figure import require_matplotlib, saved_figure
+from sources import run
 from tabulate import tabulate
 
 from recbole_mdcns.config import MDCNSConfig
@@ -92,4 +93,4 @@ def draw(record: dict[str, Any], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
+
+from recbole.evaluator import metric_types
+from recbole.utils import EvaluatorType
 
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.keys import nearest, own_keys
 from recbole_mdcns.negatives import STRATEGIES, resolve_strategy
+from recbole_mdcns.recbole_keys import SPECS
 
 #: Keys that only the split over users reads.
 _USER_SPLIT_KEYS = ("split_ratio", "split_seed", "split_file", "eval_prefixes")
@@ -21,6 +26,10 @@ _REPLACED = {
     "dataset_save_path": "datasets are built at every start",
     "dataloaders_save_path": "datasets are built at every start",
     "benchmark_filename": "sequences are built and split here, as protocol says",
+    "threshold": "every interaction counts as a positive; val_interval drops lines, such as {'rating': '[3,inf)'}",
+    "config_file": "--config_files or config_file_list names yaml files",
+    "config_files": "--config_files or config_file_list names yaml files",
+    "transform": "models are trained on histories as they are",
     "local_rank": "one process trains on one device",
     "nproc": "one process trains on one device",
 }
@@ -51,9 +60,13 @@ def check_given(given: dict[str, Any], defaults: dict[str, Any], known: set[str]
             hint = _of_symbol(key) or nearest(key, known, cutoff=0.6 if strict else 0.85)
             if hint or strict:
                 raise ConfigError(f"{key} = {value!r}: there is no key {key}{hint}; --help lists ours")
+        if key in own_keys() or key in SPECS:
+            continue  # these have types of their own
         default = defaults.get(key)
-        if key not in own_keys() and isinstance(default, (bool, int, float)) and not _same_kind(value, default):
+        if isinstance(default, (bool, int, float)) and not _same_kind(value, default):
             raise ConfigError(f"{key} = {value!r} is not allowed: expected {type(default).__name__}")
+        if not _is_finite(value):
+            raise ConfigError(f"{key} = {value!r} is not allowed: it must be a finite number")
 
 
 def check_symbols(unread: Sequence[str]) -> None:
@@ -69,23 +82,26 @@ def check_symbols(unread: Sequence[str]) -> None:
 
 
 def check_values(final: dict[str, Any]) -> None:
-    """Refuse metrics without names, and arguments of clipping that torch would stumble over at the first step.
+    """Refuse metrics that full ranking does not have, cut-offs given twice, and clipping without a norm.
 
     Raises:
         ConfigError: Names the key and what is allowed.
     """
-    metrics, clip = final["metrics"], final["clip_grad_norm"]
-    if not metrics or not all(isinstance(name, str) for name in metrics):
+    metrics, topk, clip = final["metrics"], final["topk"], final["clip_grad_norm"]
+    names = [metrics] if isinstance(metrics, str) else metrics
+    if not names or not all(isinstance(name, str) for name in names):
         raise ConfigError(f"metrics = {metrics!r} is not allowed: give names of metrics, such as ['Recall', 'NDCG']")
-    if clip is None:
-        return
-    norm_type = clip.get("norm_type", 2)
-    allowed = norm_type == "inf" or _is_positive(norm_type)
-    if set(clip) - {"max_norm", "norm_type"} or not _is_positive(clip.get("max_norm")) or not allowed:
-        raise ConfigError(
-            f"clip_grad_norm = {clip!r} is not allowed: give max_norm, a number > 0, and if need be norm_type, a "
-            "number > 0 or 'inf'"
-        )
+    known = [name for name, kind in metric_types.items() if kind == EvaluatorType.RANKING]
+    for name in names:
+        if name.lower() not in known:
+            raise ConfigError(
+                f"metrics = {metrics!r} is not allowed: full ranking has no metric {name!r}{nearest(name, known)}; "
+                f"choose from {', '.join(known)}"
+            )
+    if isinstance(topk, list) and (not topk or len(set(topk)) < len(topk)):
+        raise ConfigError(f"topk = {topk!r} is not allowed: give one cut-off or more, each once")
+    if clip is not None and "max_norm" not in clip:
+        raise ConfigError(f"clip_grad_norm = {clip!r} is not allowed: give max_norm, a number > 0")
 
 
 def check_together(final: dict[str, Any]) -> None:
@@ -100,6 +116,7 @@ def check_together(final: dict[str, Any]) -> None:
             f"neg_candidate_num = {final['neg_candidate_num']}"
         )
     strategy = resolve_strategy(final["neg_sampler"])
+    strategy.check(final)
     loss, sampler = final["ranking_loss"], final["neg_sampler"]
     if (loss in CATALOGUE_LOSSES) != (sampler == "none"):
         allowed = "none" if loss in CATALOGUE_LOSSES else ", ".join(name for name in STRATEGIES if name != "none")
@@ -145,6 +162,13 @@ def check_protocol(final: dict[str, Any], given: dict[str, Any], defaults: dict[
             f"eval_args.split = {asked!r} is not allowed: it is {default!r} under protocol leave_one_out, and under "
             "paper split_ratio or split_file says who is trained on"
         )
+    if final["split_file"]:
+        for key in ("split_ratio", "split_seed"):
+            if key in given and given[key] != defaults[key]:
+                raise ConfigError(
+                    f"{key} = {given[key]!r} is not used beside split_file = {final['split_file']!r}, which says who "
+                    f"is trained on: leave one of them out"
+                )
     if final["protocol"] == "paper":
         return
     for key in _USER_SPLIT_KEYS:
@@ -152,7 +176,7 @@ def check_protocol(final: dict[str, Any], given: dict[str, Any], defaults: dict[
             raise ConfigError(f"{key} = {given[key]!r} is not used under protocol leave_one_out: set protocol=paper")
 
 
-def check_evaluation(final: dict[str, Any]) -> None:
+def check_evaluation(final: dict[str, Any], given: dict[str, Any]) -> None:
     """Refuse sampled evaluation, and a metric to stop by that is not computed.
 
     Raises:
@@ -167,6 +191,12 @@ def check_evaluation(final: dict[str, Any]) -> None:
         raise ConfigError(
             f"valid_metric = {final['valid_metric']!r} is not allowed: metrics and topk give {', '.join(reported)}"
         )
+    bigger = final["valid_metric_bigger"]
+    if given.get("valid_metric_bigger", bigger) != bigger:
+        raise ConfigError(
+            f"valid_metric_bigger = {not bigger} is not allowed: it is {bigger} for valid_metric = "
+            f"{final['valid_metric']!r}"
+        )
 
 
 def check_padding(pad_side: str, model_classes: Sequence[type]) -> None:
@@ -175,11 +205,11 @@ def check_padding(pad_side: str, model_classes: Sequence[type]) -> None:
     Raises:
         ConfigError: Names the key and the model.
     """
-    for name in [cls.__name__ for cls in model_classes]:
-        if name in LEFT_PADDED and pad_side != "left":
+    for cls in model_classes:
+        if any(base.__name__ in LEFT_PADDED for base in cls.__mro__) and pad_side != "left":
             raise ConfigError(
-                f"pad_side = {pad_side!r} is not allowed with {name}, which reads the newest items at the right edge "
-                "of the window: set pad_side=left"
+                f"pad_side = {pad_side!r} is not allowed with {cls.__name__}, which reads the newest items at the "
+                "right edge of the window: set pad_side=left"
             )
 
 
@@ -199,8 +229,13 @@ def _of_symbol(symbol: str) -> str:
     return f" (the paper's {symbol} is {names[0]})" if names else ""
 
 
-def _is_positive(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
+def _is_finite(value: Any) -> bool:
+    """Tell whether all numbers in a value, also in its lists and dicts, are finite."""
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _same_kind(value: Any, default: bool | int | float) -> bool:

@@ -24,16 +24,28 @@ def yaml_beside(cls: type) -> list[Path]:
     return [path] if path.is_file() else []
 
 
+def keyed_class(model_class: type) -> type:
+    """Return the class whose keys a model has: itself, or its nearest base that RecBole or we have a yaml file of.
+
+    A subclass so needs no yaml file of its own; one that it has beside its module comes on top.
+    """
+    folders = (recbole_properties_dir(), properties_dir())
+    named = (cls for cls in model_class.__mro__ if any(_of_name(folder, cls) for folder in folders))
+    return next(named, model_class)
+
+
 def model_yamls(model_class: type) -> list[Path]:
     """Return our yaml files of a model: in properties/, and beside the user's own module."""
-    return [*_of_name(properties_dir(), model_class), *yaml_beside(model_class)]
+    return [*_of_name(properties_dir(), keyed_class(model_class)), *yaml_beside(model_class)]
 
 
 def model_keys(*classes: type) -> set[str]:
     """Return the keys that models have of their own: those of their yaml files, and what RecBole's read beside them."""
-    files = [path for cls in classes for path in (*_of_name(recbole_properties_dir(), cls), *model_yamls(cls))]
+    bases = [keyed_class(cls) for cls in classes]
+    files = [path for cls in bases for path in _of_name(recbole_properties_dir(), cls)]
+    files += [path for cls in classes for path in model_yamls(cls)]
     listed = {key for path in files for key in read_yaml(path)} - {"loss_type", "train_neg_sample_args"}
-    return listed.union(*(UNLISTED_OF_MODEL.get(cls.__name__, ()) for cls in classes))
+    return listed.union(*(UNLISTED_OF_MODEL.get(cls.__name__, ()) for cls in bases))
 
 
 def unread_keys(keys: Iterable[str], classes: Sequence[type]) -> list[str]:

@@ -3,8 +3,10 @@
 Measured on RecBole 1.2.1 with numpy 1.26 and 2.4, pandas 2.2 and 3.1, torch 2.13:
 
 * RecBole gives numpy its removed names back (``np.float = np.float_``), which numpy 2 refuses. The configuration
-  here leaves numpy alone; the metrics that need those names are replaced in ``evaluation/metrics.py``.
+  here leaves numpy alone; the metrics that need those names are replaced in ``evaluation/metrics.py``, and models are
+  built under :func:`numpy_long`.
 * RecBole fills missing values with a chained assignment, which does nothing on pandas 3.
+* RecBole takes the lengths of token sequences with ``Series.agg(len)``, which on pandas 3 is the length of the column.
 * pandas 3.1 reads categories of digits as numbers, so that 7 and 007 become one.
 * Importing RecBole's sequential models turns torch's anomaly detection on for the whole process (its SINE does).
 * RecBole pickles its Config into checkpoints, which torch >= 2.6 does not load by default.
@@ -15,7 +17,10 @@ from __future__ import annotations
 import contextlib
 import io
 import pickle
+import re
+import types
 import warnings
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -56,6 +61,32 @@ def fill_missing(frame: Any, field2type: dict[str, Any]) -> Any:
     return frame.assign(**filled)
 
 
+def flat_columns(columns: list[tuple[Any, str, Any]]) -> tuple[list[tuple[Any, str, Any]], Callable[[], None]]:
+    """Return columns for RecBole to number, sequences laid out flat, as it counts their lengths with pandas < 3 only.
+
+    Args:
+        columns: Table, column and ``FeatureType`` of each.
+
+    Returns:
+        The columns, all of type token; and what to call afterwards, which puts the sequences back, numbered.
+    """
+    flat, sequences = [], []
+    for table, name, each in columns:
+        if each.value == "token_seq":
+            values = table[name].to_list()
+            joined = pd.DataFrame({name: np.concatenate(values) if values else np.array([], dtype=object)})
+            flat.append((joined, name, type(each)("token")))
+            sequences.append((table, name, joined, np.cumsum([len(value) for value in values])[:-1]))
+        else:
+            flat.append((table, name, each))
+
+    def put_back() -> None:
+        for table, name, joined, ends in sequences:
+            table[name] = np.split(joined[name].to_numpy(), ends)
+
+    return flat, put_back
+
+
 def ray_tune() -> Any:
     """Return the names of Ray Tune that moved between 2.6 and 2.41: ``report``, ``RunConfig``, ``FailureConfig``."""
     from types import SimpleNamespace
@@ -79,9 +110,28 @@ def quiet_readonly_arrays():
         yield
 
 
+@contextlib.contextmanager
+def numpy_long():
+    """Give numpy before 2.0 its name ``long`` back for a while: RecBole's feature layers are built with it."""
+    missing = "long" not in vars(np)
+    if missing:
+        vars(np)["long"] = np.int_
+    try:
+        yield
+    finally:
+        if missing:
+            del vars(np)["long"]
+
+
 def no_anomaly_mode():
     """Return a context without torch's anomaly detection, a debugging aid that slows every backward pass."""
     return torch.autograd.set_detect_anomaly(False)
+
+
+#: What torch raises on files whose bytes are wrong somewhere.
+_OF_DAMAGED_FILES = (
+    RuntimeError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError, OverflowError,
+)  # fmt: skip
 
 
 def load_plain(path: str | Path, device: torch.device | str = "cpu") -> Any:
@@ -93,7 +143,11 @@ def load_plain(path: str | Path, device: torch.device | str = "cpu") -> Any:
     """
     try:
         return torch.load(path, map_location=device, weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError) as error:
+    except pickle.UnpicklingError as error:  # torch's text advises to load it all the same
+        found = re.search(r"GLOBAL ([\w.]+)", str(error))
+        what = f"it holds {found[1]}, " if found else ""
+        raise ValueError(f"{what}expected tensors and plain values") from error
+    except _OF_DAMAGED_FILES as error:
         raise ValueError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
 
 
@@ -102,3 +156,12 @@ def grad_scaler(device: torch.device, enabled: bool) -> Any:
     if hasattr(torch.amp, "GradScaler"):
         return torch.amp.GradScaler(device.type, enabled=enabled)
     return torch.cuda.amp.GradScaler(enabled=enabled)
+
+
+def with_globals(function: Any, **replaced: Any) -> Any:
+    """Return a function that finds other objects under some of its global names; the function itself stays as it is.
+
+    RecBole's ``Trainer`` makes folders in its constructor, without a hook; this is neither a copy of it nor a patch.
+    """
+    names = {**function.__globals__, **replaced}
+    return types.FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)

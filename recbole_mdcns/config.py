@@ -16,14 +16,19 @@ from recbole.utils.argument_list import (
     training_arguments,
 )
 
-from recbole_mdcns import checks
-from recbole_mdcns.class_keys import is_known, model_keys, model_yamls, unread_keys, yaml_beside
+from recbole_mdcns import checks, recbole_checks
+from recbole_mdcns.class_keys import is_known, keyed_class, model_keys, model_yamls, unread_keys, yaml_beside
+from recbole_mdcns.data.place import dataset_folder
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.keys import key_files, keys_of_models, own_keys, recbole_keys
+from recbole_mdcns.layers import check_layers
+from recbole_mdcns.model.ranges import check_model_values
 from recbole_mdcns.model.registry import default_peer, resolve_model
 from recbole_mdcns.negatives import resolve_strategy
+from recbole_mdcns.path_names import checked_name
 from recbole_mdcns.peers import PEER_PREFIX, PEER_TRAINING_KEYS, check_overrides, peer_classes, values_of_peer
-from recbole_mdcns.values import literal, parse_key_values, plain_value
+from recbole_mdcns.recbole_keys import check_inner, check_recbole_keys
+from recbole_mdcns.values import literal, parse_key_values, plain_value, unboxed
 from recbole_mdcns.yaml_files import YamlLoader, properties_dir, read_yaml
 
 #: What RecBole derives from other keys; left out of saved configs.
@@ -31,6 +36,8 @@ _DERIVED = (
     "MODEL_TYPE", "MODEL_INPUT_TYPE", "eval_type", "device", "single_spec", "local_rank", "valid_metric_bigger",
     "train_neg_sample_args", "valid_neg_sample_args", "test_neg_sample_args",
 )  # fmt: skip
+
+_NAMES = ("model", "dataset")
 
 
 class MDCNSConfig(Config):
@@ -44,7 +51,7 @@ class MDCNSConfig(Config):
     Args:
         model: Self model: a name, a class, or ``package.module:Class``.
         dataset: Name of the dataset.
-        config_file_list: Yaml files.
+        config_file_list: Yaml files; one alone needs no list.
         config_dict: Keys and values.
         argv: Command line, such as ``["--epochs=3", "--peer.hidden_size=32"]``.
 
@@ -56,19 +63,19 @@ class MDCNSConfig(Config):
         self,
         model: str | type | None = None,
         dataset: str | None = None,
-        config_file_list: Sequence[str | Path] | None = None,
+        config_file_list: str | Path | Sequence[str | Path] | None = None,
         config_dict: dict[str, Any] | None = None,
         argv: Sequence[str] = (),
     ):
-        self._argv = list(argv)
-        try:
-            super().__init__(model, dataset, config_file_list, dict(config_dict or {}))
-        except (ValueError, KeyError, TypeError, NotImplementedError, RuntimeError) as error:
-            raise ConfigError(str(error.args[0]) if error.args else repr(error)) from error
+        files, given, self._argv = check_layers(config_file_list, config_dict, argv)
+        super().__init__(model, dataset, files, given)
         self._resolve_peers()
         checks.check_symbols(self.unread_keys())
         if self.peer_overrides:
-            self.peer_configs()  # checks their values now
+            try:
+                self.peer_configs()  # checks their values now
+            except ConfigError as error:
+                raise ConfigError(f"peer: {error}") from None
 
     # -- RecBole's steps, in the order in which its constructor takes them ------------------------------------------
 
@@ -96,7 +103,9 @@ class MDCNSConfig(Config):
         return merged
 
     def _convert_config_dict(self, config_dict: dict[str, Any]) -> dict[str, Any]:
-        return {key: literal(value) if isinstance(value, str) else value for key, value in config_dict.items()}
+        # A name stays as it is written: a dataset may be called 2018.
+        is_text = {key for key, value in config_dict.items() if isinstance(value, str) and key not in _NAMES}
+        return {key: literal(str(value)) if key in is_text else unboxed(value) for key, value in config_dict.items()}
 
     def _load_cmd_line(self) -> dict[str, Any]:
         return self._convert_config_dict(parse_key_values(self._argv))
@@ -112,16 +121,21 @@ class MDCNSConfig(Config):
             self.peer_overrides[key[len(PEER_PREFIX) :]] = external.pop(key)
 
     def _get_model_and_dataset(self, model: str | type | None, dataset: str | None) -> tuple[str, type, str]:
+        for key, given in zip(_NAMES, (model, dataset)):
+            typed = self.cmd_config_dict.get(key)
+            if None not in (given, typed) and given != typed:
+                raise ConfigError(f"{key} is given twice: {given!r}, and {typed!r} on the command line")
         model = model if model is not None else self.external_config_dict.get("model")
         dataset = dataset if dataset is not None else self.external_config_dict.get("dataset")
         if model is None or dataset is None:
             raise ConfigError("model and dataset must be named, such as --model=SASRec --dataset=ml-100k")
+        dataset = checked_name(dataset, "dataset")
         cls = resolve_model(model)
         self.model_spec = cls.__name__ if is_known(cls) else f"{cls.__module__}:{cls.__qualname__}"
-        return cls.__name__, cls, str(dataset)
+        return cls.__name__, cls, dataset
 
     def _load_internal_config_dict(self, model: str, model_class: type, dataset: str) -> None:
-        super()._load_internal_config_dict(model, model_class, dataset)
+        super()._load_internal_config_dict(keyed_class(model_class).__name__, model_class, dataset)
         ours = properties_dir()
         for path in (*key_files(), *model_yamls(model_class), *self._strategy_yaml()):
             self.internal_config_dict.update(read_yaml(path))
@@ -132,6 +146,8 @@ class MDCNSConfig(Config):
         # Model keys of the preset hold for the models that have them.
         self.internal_config_dict.update({k: v for k, v in preset.items() if k in self.internal_config_dict})
         self.internal_config_dict.update(for_dataset)
+        methods = {key for key in for_dataset if key in own_keys() and own_keys()[key].section != "Data"}
+        self._of_dataset = {key: for_dataset[key] for key in sorted(methods - self.external_config_dict.keys())}
 
     def _strategy_yaml(self) -> list[Path]:
         sampler = self.external_config_dict.get("neg_sampler")
@@ -140,40 +156,46 @@ class MDCNSConfig(Config):
     def _get_final_config_dict(self) -> dict[str, Any]:
         self._check_external(self.external_config_dict)
         final = super()._get_final_config_dict()
-        final.update({name: key.check(final[name]) for name, key in own_keys().items()})
+        final.update({name: check_inner(name, key.check(final[name])) for name, key in own_keys().items()})
         if final["ranking_loss"] in checks.CATALOGUE_LOSSES and "neg_sampler" not in self.external_config_dict:
             final["neg_sampler"] = "none"
-        if not isinstance(final["eval_args"], dict):
-            raise ConfigError(f"eval_args = {final['eval_args']!r} is not allowed: expected dict")
         # DIN's and DIEN's evaluation ranks samples.
         defaults = {**self.internal_config_dict["eval_args"], "mode": "full"}
         final["eval_args"] = {**defaults, **self.external_config_dict.get("eval_args", {})}
         checks.check_values(final)
-        checks.check_together(final)
+        recbole_checks.check_packages(final)
+        if is_known(self.model_class):
+            check_model_values(final, model_keys(self.model_class))
+        self._check_together(final)
         checks.check_protocol(final, self.external_config_dict, self.internal_config_dict)
-        final["load_col"] = self._columns(final)
+        recbole_checks.tie_repeatable(final, self.external_config_dict)
+        recbole_checks.check_columns(final, self.external_config_dict)
+        needed = [final[name] for name in ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD")]
+        final["load_col"] = self.external_config_dict.get("load_col", {"inter": needed})
         final["peer"] = self.peer_overrides
         # RecBole's models and loaders know no BCE: underneath, one row per positive and no negatives of theirs.
         final["train_neg_sample_args"] = None
         if not hasattr(self.model_class, "input_type"):  # the others insist on the loss_type of their yaml
             final["loss_type"] = "CE"
-        # Transforms serve a model's own training.
-        if "transform" not in self.external_config_dict:
-            final["transform"] = None
+        final["transform"] = None  # those of yaml files serve a model's own training
         return final
 
     def _set_default_parameters(self) -> None:
         self._data_path = self.final_config_dict["data_path"]  # RecBole appends the dataset's name to it
-        super()._set_default_parameters()
-        checks.check_evaluation(self.final_config_dict)
+        try:
+            super()._set_default_parameters()
+        except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:  # RecBole's ways to refuse
+            raise ConfigError(str(error)) from error
+        checks.check_evaluation(self.final_config_dict, self.external_config_dict)
+        self.final_config_dict["data_path"] = dataset_folder(self._data_path, self.final_config_dict)
 
     def _init_device(self) -> None:
         """Choose the device without touching ``CUDA_VISIBLE_DEVICES``; ``gpu_id`` counts the visible devices."""
         final = self.final_config_dict
-        gpu_id = str(final["gpu_id"]).strip("()[] ").split(",")[0].strip()
+        gpu_id = final["gpu_id"] or ""
         final.update(gpu_id=gpu_id, single_spec=True, local_rank=0, device=torch.device("cpu"))
-        if final["use_gpu"] and gpu_id and torch.cuda.is_available():
-            if not gpu_id.isdigit() or int(gpu_id) >= torch.cuda.device_count():
+        if final["use_gpu"] and gpu_id not in ("", "-1") and torch.cuda.is_available():
+            if int(gpu_id) >= torch.cuda.device_count():
                 raise ConfigError(f"gpu_id = {gpu_id!r} is not allowed: {torch.cuda.device_count()} GPUs are visible")
             final["device"] = torch.device("cuda", int(gpu_id))
 
@@ -186,15 +208,15 @@ class MDCNSConfig(Config):
     def _check_external(self, external: dict[str, Any]) -> None:
         known = self._named_keys() | keys_of_models() | model_keys(*peer_classes(external.get("peer_model")))
         checks.check_given(external, self.internal_config_dict, known, is_known(self.model_class))
+        external.update(check_recbole_keys(external))
 
-    def _columns(self, final: dict[str, Any]) -> dict[str, Any] | None:
-        """Return the columns to load: user, item and time, unless the user asks for others beside them."""
-        needed = [final[name] for name in ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD")]
-        asked = self.external_config_dict.get("load_col", {"inter": needed})
-        inter = asked.get("inter", []) if isinstance(asked, dict) else "*"
-        if inter != "*" and not set(needed) <= set(inter):
-            raise ConfigError(f"load_col.inter = {inter!r} is not allowed: it must hold {', '.join(needed)}")
-        return asked
+    def _check_together(self, final: dict[str, Any]) -> None:
+        """Check values beside each other, and tell which of them the user has not given."""
+        try:
+            checks.check_together(final)
+        except ConfigError as error:
+            origins = [line for line in self.dataset_defaults() if line.split(" ")[0] in str(error)]
+            raise ConfigError("; ".join([str(error), *origins])) from None
 
     def _resolve_peers(self) -> None:
         self.peer_classes = peer_classes(self.final_config_dict["peer_model"]) or [
@@ -203,9 +225,18 @@ class MDCNSConfig(Config):
         checks.check_padding(self.final_config_dict["pad_side"], [self.model_class, *self.peer_classes])
         check_overrides(self.peer_overrides, self.peer_classes, self._named_keys())
 
+    def dataset_defaults(self) -> list[str]:
+        """Return a line for each key of a method that the dataset's yaml sets, and not the user."""
+        return [
+            f"{key} = {value!r} comes from properties/dataset/{self.dataset}.yaml"
+            for key, value in self._of_dataset.items()
+        ]
+
     def unread_keys(self) -> list[str]:
         """Return the given keys that other models alone have, so that nobody reads them in this run."""
-        return unread_keys(self.external_config_dict, [self.model_class, *self.peer_classes])
+        needs_peer = resolve_strategy(self.final_config_dict["neg_sampler"]).needs_peer
+        peers = self.peer_classes if needs_peer else []
+        return unread_keys(self.external_config_dict, [self.model_class, *peers])
 
     @property
     def peer_roles(self) -> list[str]:
@@ -244,5 +275,9 @@ class MDCNSConfig(Config):
     @classmethod
     def from_plain(cls, values: dict[str, Any], **overrides: Any) -> MDCNSConfig:
         """Build the configuration that :meth:`plain` described, with some keys replaced."""
-        values = {**copy.deepcopy(values), **overrides}
+        values = copy.deepcopy(values)
+        values.pop("repeatable", None)  # always True, and mask_history says what it would
+        if values.get("split_file"):  # which earlier versions took beside keys that it makes useless
+            values = {key: value for key, value in values.items() if key not in ("split_ratio", "split_seed")}
+        values.update(overrides)
         return cls(values.pop("model"), values.pop("dataset"), config_dict=values)

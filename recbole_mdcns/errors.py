@@ -1,8 +1,27 @@
-"""Mistakes of the user's input: shown as one sentence, never as a traceback."""
+"""Mistakes of the user's input and failures of the disk: shown as one sentence, never as a traceback."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+#: Exit codes of every command: something failed that is no mistake of the user, a mistake of the user, Ctrl-C, SIGTERM,
+#: and a reader of the output that went away.
+FAILURE, USER_ERROR, INTERRUPTED, TERMINATED, PIPE_CLOSED = 1, 2, 130, 143, 141
+#: What the system says when a disk is full, over its quota, or a file has reached its limit.
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+#: What it says when nobody's input is at fault: a disk is full, broken or read-only.
+DISK_ERRORS = (*DISK_FULL, errno.EIO, errno.EROFS)
 
 
 class UserError(Exception):
-    """Something the user gave cannot be used; the message says what was found and what is allowed."""
+    """Something the user gave cannot be used; the message says what was found and what is allowed.
+
+    Attributes:
+        exit_code: Of a command that ends with it.
+    """
+
+    exit_code = USER_ERROR
 
 
 class ConfigError(UserError):
@@ -19,3 +38,33 @@ class CheckpointError(UserError):
 
 class TrainingError(UserError):
     """Training cannot go on, for a reason that the user can remove."""
+
+
+class WriteError(UserError):
+    """A file cannot be written, as when the disk is full; the file that was there before is as it was.
+
+    Args:
+        path: The file.
+        reason: What the system says.
+        advice: What to do.
+    """
+
+    exit_code = FAILURE
+
+    def __init__(self, path: str | Path, reason: str, advice: str = "make room there, or name another place"):
+        super().__init__(path, reason, advice)
+
+    def __str__(self) -> str:
+        """Return the sentence."""
+        path, reason, advice = self.args
+        return f"{path} cannot be written ({reason}): {advice}"
+
+    def advising(self, advice: str) -> WriteError:
+        """Return the same error with another advice."""
+        path, reason, _ = self.args
+        return WriteError(path, reason, advice)
+
+
+def reason_of(error: Exception) -> str:
+    """Return what the system said, without number and path."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,29 +1,122 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and what killed processes leave of them."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import re
+import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
+
+from recbole_mdcns.errors import WriteError, reason_of
+
+try:
+    import fcntl
+except ImportError:  # Windows: what killed processes leave stays there
+    fcntl = None  # type: ignore[assignment]
+
+_TEMPORARY = re.compile(r".+\.[0-9a-f]{8}\.tmp")
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, make_folder: bool = False) -> Iterator[BinaryIO]:
     """Open a file to write to that takes the place of ``path`` once it is complete and on disk.
 
-    A crash or an error leaves the old file as it was.
+    A crash or an error leaves the old file as it was. Who may read the file is as ``open`` would have it: the mode of
+    the old file, and without one what the process's umask leaves.
+
+    Args:
+        path: The file.
+        make_folder: Make its folder where that is missing.
+
+    Raises:
+        WriteError: It cannot be written, such as on a full disk; names the file and the reason.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
+    with _write_errors(path):
+        if make_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        file, temporary, held = _temporary(path)
     try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        with _write_errors(path):
+            with file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            with contextlib.suppress(FileNotFoundError):
+                temporary.chmod(stat.S_IMODE(path.stat().st_mode))
+            os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise
+    finally:
+        if held is not None:
+            os.close(held)
+
+
+def try_replacing(path: Path) -> None:
+    """Try whether a file could be written at ``path``, without touching it.
+
+    Raises:
+        OSError: It could not.
+        ValueError: Its name cannot be one.
+    """
+    file, temporary, held = _temporary(path)
+    file.close()
+    temporary.unlink()
+    if held is not None:
+        os.close(held)
+
+
+def remove_abandoned(folder: Path, name: str = "*") -> None:
+    """Remove the temporary files of :func:`replacing` that killed processes left; those of living ones are locked.
+
+    Args:
+        folder: Where to look.
+        name: Of the files that they would have become; may have wildcards.
+    """
+    if fcntl is None:
+        return
+    for temporary in folder.glob(f"{name}.*.tmp"):
+        if _TEMPORARY.fullmatch(temporary.name):
+            with contextlib.suppress(OSError), open(temporary, "rb+") as file:  # locked, or gone by now
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                temporary.unlink()
+
+
+def _temporary(path: Path) -> tuple[BinaryIO, Path, int | None]:
+    """Return a new file beside ``path``, its name, and a handle that keeps it locked until that is closed."""
+    while True:
+        temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+        try:
+            file = open(temporary, "xb")  # noqa: SIM115
+        except FileExistsError:
+            continue
+        held = None
+        if fcntl is not None:
+            with contextlib.suppress(OSError):  # some file systems know no locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+                held = os.dup(file.fileno())
+            if os.fstat(file.fileno()).st_nlink == 0:  # taken for abandoned before it was locked
+                file.close()
+                if held is not None:
+                    os.close(held)
+                continue
+        return cast(BinaryIO, file), temporary, held
+
+
+@contextlib.contextmanager
+def _write_errors(path: Path) -> Iterator[None]:
+    """Turn what the system says into one sentence, also where torch raises an error of its own on top of it."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        cause: Any = error
+        while cause is not None and not isinstance(cause, OSError):
+            cause = cause.__context__
+        if cause is None:
+            raise
+        raise WriteError(path, reason_of(cause)) from None

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import difflib
 import functools
-import operator
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.specs import check_value, spec_parts
 from recbole_mdcns.yaml_files import properties_dir, read_yaml, recbole_properties_dir
 
 _LINE = re.compile(r"^(?P<name>\w+):.*?#\s*\((?P<spec>[^)]*)\)\s*(\[(?P<symbol>[^\]]*)\]\s*)?(?P<meaning>.+)$")
-_BOUND = re.compile(r"^(?P<op>>=|>)\s*(?P<limit>[\d.]+)$")
-_RANGE = re.compile(r"^(?P<low>[\d.]+) to (?P<high>[\d.]+)$")
-_TYPES = {"int": int, "float": float, "bool": bool, "str": str, "list": list, "dict": dict}
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {">=": operator.ge, ">": operator.gt}
 
 # Keys that RecBole reads without listing them in any of its yaml files.
-_UNLISTED = {"model", "dataset", "config_files", "nproc", "encoding"}
+_UNLISTED = {"model", "dataset", "config_files", "nproc", "encoding", "tail_ratio"}
 #: Keys that models of RecBole read without listing them in their yaml files.
 UNLISTED_OF_MODEL = {"FEARec": {"contrast", "sim", "tau", "use_filter"}, "HRM": {"reg_weight"}}
 
@@ -43,28 +39,10 @@ class Key:
         Raises:
             ConfigError: Wrong type or out of range; names the key, the value and what is allowed.
         """
-        kind, _, rest = self.spec.partition(",")
-        kinds = [part.strip() for part in kind.split(" or ")]
-        if value is None and "~" in kinds:
-            return None
-        if kinds == ["choice"]:
-            choices = rest.strip().split("|")
-            if value not in choices:
-                raise ConfigError(f"{self.name} = {value!r} is not allowed: choose {' or '.join(choices)}")
-            return value
-        if "float" in kinds and isinstance(value, int) and not isinstance(value, bool):
+        kinds, _ = spec_parts(self.spec)
+        if "float" in kinds and isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
             value = float(value)
-        allowed = tuple(_TYPES[part] for part in kinds if part in _TYPES)
-        if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
-            raise ConfigError(f"{self.name} = {value!r} is not allowed: expected {self.spec.replace('~', 'nothing')}")
-        number: Any = value
-        bound = _BOUND.match(rest.strip())
-        if bound and not _COMPARE[bound["op"]](number, float(bound["limit"])):
-            raise ConfigError(f"{self.name} = {value!r} is not allowed: it must be {bound['op']} {bound['limit']}")
-        span = _RANGE.match(rest.strip())
-        if span and not float(span["low"]) <= number <= float(span["high"]):
-            raise ConfigError(f"{self.name} = {value!r} is not allowed: it must be from {rest.strip()}")
-        return value
+        return check_value(self.name, self.spec, value)
 
 
 def key_files() -> list[Path]:
@@ -104,8 +82,8 @@ def recbole_keys() -> frozenset[str]:
     )
 
     names = {*_UNLISTED, *dataset_arguments, *evaluation_arguments, *general_arguments, *training_arguments}
-    of_models = recbole_properties_dir() / "model"
-    files = [path for path in recbole_properties_dir().rglob("*.yaml") if path.parent != of_models]
+    folder = recbole_properties_dir()
+    files = [folder / "overall.yaml", folder / "dataset" / "sample.yaml", *folder.glob("quick_start_config/*.yaml")]
     return frozenset(names.union(*map(_names, files)))
 
 

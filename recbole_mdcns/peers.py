@@ -21,7 +21,7 @@ def peer_classes(peer_model: str | type | None) -> list[type]:
     Raises:
         ConfigError: A name is no model.
     """
-    names = peer_model.split(",") if isinstance(peer_model, str) else [peer_model] if peer_model else []
+    names = peer_model.split(",") if isinstance(peer_model, str) else [] if peer_model is None else [peer_model]
     return [resolve_model(name.strip() if isinstance(name, str) else name, "peer_model") for name in names]
 
 

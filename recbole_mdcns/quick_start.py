@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
-import logging
-import sys
+import contextlib
 from collections.abc import Sequence
 from logging import getLogger
 from pathlib import Path
 from typing import Any
 
 from recbole.model.abstract_recommender import SequentialRecommender
-from recbole.utils import init_logger, init_seed, set_color
+from recbole.utils import init_seed, set_color
 from tabulate import tabulate
 
+from recbole_mdcns import compat
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.load import load_splits
-from recbole_mdcns.data.split import write_split
-from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.data.names import Numbering
+from recbole_mdcns.data.split import is_split, write_split
+from recbole_mdcns.errors import ConfigError, UserError, WriteError
 from recbole_mdcns.model.fused import fuse_layers
+from recbole_mdcns.model.pretrained import check_pretrained
+from recbole_mdcns.model.users import refuse_unknown_users
 from recbole_mdcns.negatives import resolve_strategy
-from recbole_mdcns.record import build_record, check_folder, check_writable, write_record
+from recbole_mdcns.outputs import check_outputs, check_writable
+from recbole_mdcns.record import build_record, write_record
+from recbole_mdcns.run_log import start_log
 from recbole_mdcns.trainer import MDCNSTrainer, NegativeSamplingTrainer, checkpoint
-from recbole_mdcns.trainer.resumable import load_weights
+from recbole_mdcns.trainer.data_identity import DataIdentity, warn_of_other_data
+from recbole_mdcns.trainer.saved_config import saved_config
+from recbole_mdcns.trainer.saved_state import load_weights
 
-#: Where the last run of this process logs to.
-_log_handlers: list[logging.Handler] = []
+_SAVED = (
+    "the training is finished and kept; the same command with --resume and --result_file=ELSEWHERE writes its record"
+)
 
 
 def run_recbole_mdcns(
     model: str | type | None = None,
     dataset: str | None = None,
-    config_file_list: Sequence[str | Path] | None = None,
+    config_file_list: str | Path | Sequence[str | Path] | None = None,
     config_dict: dict[str, Any] | None = None,
     saved: bool = True,
     argv: Sequence[str] = (),
@@ -42,7 +50,7 @@ def run_recbole_mdcns(
     Args:
         model: Self model: a name, a class, or ``package.module:Class``.
         dataset: Name of the dataset.
-        config_file_list: Yaml files.
+        config_file_list: Yaml files; one alone needs no list.
         config_dict: Keys and values.
         saved: Write checkpoints; without them the best models are kept in memory.
         argv: Further keys as on the command line, ``--key=value``.
@@ -54,25 +62,46 @@ def run_recbole_mdcns(
 
     Raises:
         UserError: Something given cannot be used; raised before any training.
+        WriteError: A checkpoint or the record cannot be written; what is finished is kept.
     """
     config = MDCNSConfig(model, dataset, config_file_list, config_dict, argv)
-    if config["result_file"]:
-        check_writable(config["result_file"])
-    check_folder(config["checkpoint_dir"], "checkpoint_dir")
+    check_outputs(config)
     init_seed(config["seed"], config["reproducibility"])
     start_log(config)
     logger = getLogger()
     logger.info(config)
+    for line in config.dataset_defaults():
+        logger.info(line)
     for key in config.unread_keys():
         logger.warning(f"{key} = {config[key]!r} is not read: it is a key of models that this run does not have")
 
-    whole, splits = load_splits(config)
-    trainer = build_trainer(config, splits["train"]._dataset)
-    if config["resume"]:
-        trainer.resume_checkpoint(config["resume"])
+    files = checkpoint.RunFiles.to_resume(config, config["resume"])
+    with contextlib.ExitStack() as locks:  # held until the record is written: nobody else replaces the best models
+        if files is not None:
+            locks.enter_context(files.lock.held())
+        whole, splits = load_splits(config)
+        trainer = build_trainer(config, splits["train"]._dataset)
+        if files is not None:
+            trainer.use_files(files)
+            trainer.resume_checkpoint(files.last)
+        elif saved:
+            locks.enter_context(trainer.files.lock.held())
+        return _train_and_evaluate(config, trainer, whole, splits, saved, command)
+
+
+def _train_and_evaluate(
+    config: MDCNSConfig,
+    trainer: NegativeSamplingTrainer,
+    whole: HistoryDataset,
+    splits: dict[str, Any],
+    saved: bool,
+    command: Sequence[str],
+) -> dict[str, Any]:
+    logger = getLogger()
     beside = config["result_file"] or (trainer.files.best if saved else None)
     if beside and whole.user_split:
         path = Path(beside).with_name(f"{Path(beside).stem}-split.tsv")
+        check_writable(path, "the split beside result_file" if config["result_file"] else "the split", is_split)
         write_split(whole.user_split, path)
         logger.info(f"Split over users, for split_file: {path}")
     progress = config["show_progress"]
@@ -84,7 +113,12 @@ def run_recbole_mdcns(
     logger.info(set_color(title, "yellow") + ":\n" + results_table(results))
     record = build_record(config, trainer, splits, list(command), results)
     if config["result_file"]:
-        write_record(record, config["result_file"])
+        try:
+            write_record(record, config["result_file"])
+        except WriteError as error:
+            if saved:
+                raise error.advising(_SAVED) from None
+            raise
         logger.info(f"Record of the run: {config['result_file']}")
     return {
         "best_valid_score": best_score,
@@ -95,35 +129,23 @@ def run_recbole_mdcns(
     }
 
 
-def start_log(config: MDCNSConfig) -> None:
-    """Start RecBole's log in place of that of the last run in this process, into whose file RecBole would go on."""
-    root = getLogger()
-    for handler in _log_handlers:
-        root.removeHandler(handler)
-        handler.close()
-    others = list(root.handlers)
-    Path("log", config["model"]).mkdir(parents=True, exist_ok=True)  # RecBole's two steps fail if two start at once
-    streams = sys.stdout, sys.stderr
-    try:
-        init_logger(config)  # it wraps both streams, anew in each run
-    finally:
-        sys.stdout, sys.stderr = streams
-    _log_handlers[:] = [handler for handler in root.handlers if handler not in others]
-
-
 def build_trainer(config: MDCNSConfig, dataset: HistoryDataset) -> NegativeSamplingTrainer:
     """Build the models of a run, from its seed, and the trainer that its ``neg_sampler`` needs.
 
     Raises:
-        ConfigError: A model cannot be the self model or the peer.
+        ConfigError: A model cannot be the self model or the peer, or would know none of the users it is tested on.
     """
     init_seed(config["seed"], config["reproducibility"])
     model = build_model(config, dataset)
-    if not resolve_strategy(config["neg_sampler"]).needs_peer:
-        return NegativeSamplingTrainer(config, model)
-    peer_configs = config.peer_configs()
-    peers = [build_model(each, dataset) for each in peer_configs]
-    return MDCNSTrainer(config, model, *peers, peer_configs=peer_configs)
+    if resolve_strategy(config["neg_sampler"]).needs_peer:
+        peer_configs = config.peer_configs()
+        peers = [build_model(each, dataset) for each in peer_configs]
+        trainer: NegativeSamplingTrainer = MDCNSTrainer(config, model, *peers, peer_configs=peer_configs)
+    else:
+        trainer = NegativeSamplingTrainer(config, model)
+    trainer.use_data(dataset)
+    refuse_unknown_users(trainer.encoders, config["protocol"], dataset.user_num)
+    return trainer
 
 
 def build_model(config: MDCNSConfig, dataset: HistoryDataset) -> SequentialRecommender:
@@ -132,42 +154,72 @@ def build_model(config: MDCNSConfig, dataset: HistoryDataset) -> SequentialRecom
     Raises:
         ConfigError: The model does not accept its keys.
     """
+    check_pretrained(config)
+    dataset.counted.clear()
     try:
-        model = config.model_class(config, dataset).to(config["device"])
+        with compat.numpy_long():
+            model = config.model_class(config, dataset)
+    except UserError:
+        raise
     except KeyError as error:
         raise ConfigError(
             f"model {config['model']} cannot be built: it needs {error}, which neither keys nor data have"
         ) from error
-    except (ValueError, TypeError, AttributeError, NotImplementedError, AssertionError) as error:
-        raise ConfigError(f"model {config['model']} cannot be built from its keys: {error}") from error
+    except Exception as error:  # whatever the model's own constructor raises
+        raise ConfigError(
+            f"model {config['model']} cannot be built from its keys: {str(error) or type(error).__name__}"
+        ) from error
+    model = model.to(config["device"])
+    model.counted_columns = frozenset(dataset.counted)  # it has tables for these, so a checkpoint needs their names
     fuse_layers(model)
     getLogger().info(model)
     return model
 
 
-def load_data_and_model(model_file: str | Path, **overrides: Any) -> tuple:
+def load_data_and_model(
+    model_file: str | Path, trust_code: bool = False, model_class: type | None = None, **overrides: Any
+) -> tuple:
     """Load a saved model with its data, as RecBole's function of this name does.
+
+    Users and items get the numbers that they had in training, whatever the order of the lines is now. RecBole's
+    ``full_sort_scores`` and ``full_sort_topk`` of what is returned rank the items of a row's history too; to leave them
+    out, set ``scores[dataset.history.pairs(rows["history_start"], rows["history_end"])]`` to ``-inf``.
 
     Args:
         model_file: A file of the best self model, or of its peer.
+        trust_code: Import the classes of the user's own that the file names, such as ``model: module:Class``.
+        model_class: The model's class, where it is the user's own; nothing is imported for it then.
         **overrides: Keys to set anew, such as ``data_path``.
 
     Returns:
         config, model, dataset, train_data, valid_data, test_data.
 
     Raises:
-        UserError: The file or the data cannot be used.
+        UserError: The file or the data cannot be used; the data lacks names that the model knows, or has new ones.
     """
     content = checkpoint.load(model_file, "model")
-    config = MDCNSConfig.from_plain(content["config"], **overrides)
+    config = saved_config(content, model_file, trust_code, model_class, overrides)
+    return (config, *data_and_model(content, config, model_file))
+
+
+def data_and_model(content: dict[str, Any], config: MDCNSConfig, model_file: str | Path) -> tuple:
+    """Return model, dataset, train_data, valid_data and test_data of a checkpoint; see :func:`load_data_and_model`.
+
+    Args:
+        content: The checkpoint.
+        config: Its configuration.
+        model_file: Its file, for errors.
+    """
     init_seed(config["seed"], config["reproducibility"])
-    start_log(config)
     getLogger().info(config)
-    dataset, splits = load_splits(config)
-    model = build_model(config, splits["train"]._dataset)
+    numbering = Numbering(checkpoint.names(content, model_file), f"checkpoint {model_file}")
+    dataset, splits = load_splits(config, numbering)
+    train_part = splits["train"]._dataset
+    model = build_model(config, train_part)
     load_weights(model, content, model_file)
     model.eval()
-    return config, model, dataset, splits["train"], splits["valid"], splits["test"]
+    warn_of_other_data(content, DataIdentity(train_part))
+    return model, dataset, splits["train"], splits["valid"], splits["test"]
 
 
 def results_table(results: dict[str, dict[str, dict[str, float]]]) -> str:

@@ -8,6 +8,7 @@ import os
 import platform
 import statistics
 import subprocess
+from collections import Counter
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,10 @@ from recbole.data.dataloader import AbstractDataLoader
 
 import recbole_mdcns
 from recbole_mdcns.config import MDCNSConfig
-from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.data.history import HISTORY_END
 from recbole_mdcns.files import replacing
 from recbole_mdcns.trainer import NegativeSamplingTrainer
+from recbole_mdcns.trainer.early_stopping import best_epoch
 
 SCHEMA_VERSION = 1
 _PACKAGES = ("recbole-mdcns", "recbole", "torch", "numpy", "pandas", "scipy", "ray")
@@ -46,11 +48,7 @@ def build_record(
     Returns:
         Plain values, ready for JSON. Times are in seconds, memory in bytes.
     """
-    validated = [entry for entry in trainer.history if "valid" in entry]
-    sign = 1 if config["valid_metric_bigger"] else -1
-    metric = config["valid_metric"].lower()
-    # The last of equals, as RecBole's early stopping keeps it.
-    best = max(validated, key=lambda entry: (sign * entry["valid"][metric], entry["epoch"]), default=None)
+    best = best_epoch(trainer.history, config)
     dataset = splits["train"]._dataset
     return {
         "schema": SCHEMA_VERSION,
@@ -63,13 +61,14 @@ def build_record(
         "batching": trainer.batches.mode,
         "data": {
             **dataset.statistics(),
+            "fingerprint": trainer.data_fingerprint(),
             "rows": {name: len(loader._dataset) for name, loader in splits.items()},
             "split_users": {part: len(users) for part, users in dataset.user_split.items()},
         },
         "epochs": trainer.history,
-        "best_epoch": best["epoch"] if best else None,
+        "best_epoch": best,
         "valid_metric": config["valid_metric"],
-        "best_valid_score": float(trainer.best_valid_score) if best else None,
+        "best_valid_score": float(trainer.best_valid_score) if best is not None else None,
         "valid": results["valid"],
         "test": results.get("test"),
         **(rows_of_test(trainer, splits["test"]) if "test" in results else {}),
@@ -84,42 +83,28 @@ def build_record(
 def rows_of_test(trainer: NegativeSamplingTrainer, loader: AbstractDataLoader) -> dict[str, Any]:
     """Return what tests over users need: places of the targets ranked last by role, and whose rows they are.
 
-    Both are numbers by commas, in the order of the rows; see ``PlainEvaluator``. Users are left out where each has one
-    row.
+    Rows are ordered by the name of the user, and of a user by time, so that records with the same users and rows can be
+    paired whatever order they were ranked in. See ``PlainEvaluator`` for places; they are numbers by commas.
+    ``test_users`` has the ``names``, each once, by line feeds, and how many ``rows`` each has, by commas; that is left
+    out where each has one.
     """
     part = loader._dataset
-    users = part.inter_feat[part.uid_field].tolist()
-    found: dict[str, Any] = {"test_places": {r: ",".join(map(str, p)) for r, p in trainer.places.items()}}
-    return found if len(set(users)) == len(users) else {**found, "test_users": ",".join(map(str, users))}
+    names = part.field2id_token[part.uid_field]
+    users = [str(names[user]) for user in part.inter_feat[part.uid_field].tolist()]
+    ends = part.inter_feat[HISTORY_END].tolist()
+    order = sorted(range(len(users)), key=lambda row: (users[row], ends[row]))
+    places = {role: ",".join(str(of[row]) for row in order) for role, of in trainer.places.items() if of}
+    rows = Counter(users[row] for row in order)  # in that order
+    found = {"names": "\n".join(rows)}
+    if len(rows) < len(users):
+        found["rows"] = ",".join(map(str, rows.values()))
+    return {"test_places": places, "test_users": found}
 
 
 def write_record(record: dict[str, Any], path: str | Path) -> None:
     """Write a record as JSON, whole or not at all."""
     with replacing(Path(path)) as file:
         file.write(json.dumps(record, indent=1, allow_nan=False).encode() + b"\n")
-
-
-def check_writable(path: str | Path) -> None:
-    """Check before training that a record can be written.
-
-    Raises:
-        ConfigError: The folder of ``path`` is missing or not writable, or ``path`` is a folder.
-    """
-    path = Path(path)
-    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise ConfigError(f"result_file = {str(path)!r} cannot be written: give a file in an existing, writable folder")
-
-
-def check_folder(path: Any, key: str) -> None:
-    """Check before training that a folder can be written to, or made.
-
-    Raises:
-        ConfigError: It is, or is below, something that is no writable folder.
-    """
-    whole = Path(str(path)).absolute()
-    nearest = next(folder for folder in (whole, *whole.parents) if folder.exists())
-    if not isinstance(path, (str, Path)) or not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        raise ConfigError(f"{key} = {path!r} cannot be written to: give a writable folder, or one that can be made")
 
 
 def reset_peak_memory(device: torch.device) -> None:

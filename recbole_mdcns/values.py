@@ -17,13 +17,15 @@ def parse_key_values(argv: Sequence[str]) -> dict[str, str]:
     """Read ``--key=value`` arguments; a bare ``--key`` means True.
 
     Raises:
-        ConfigError: An argument of another form, or a key given twice with different values.
+        ConfigError: An argument of another form, without a value, or a key given twice with different values.
     """
     found: dict[str, str] = {}
     for argument in argv:
         key, equals, value = argument[2:].partition("=")
         if not argument.startswith("--") or not key:
             raise ConfigError(f"argument {argument!r} is not understood: write --key=value")
+        if equals and not value and key != "gpu_id":  # RecBole's no GPU
+            raise ConfigError(f"--{key}= has no value: leave it out, or write --{key}=~ for nothing")
         value = value if equals else "True"
         if found.setdefault(key, value) != value:
             raise ConfigError(f"--{key} is given twice: {found[key]!r} and {value!r}")
@@ -53,16 +55,29 @@ def parse_settings(entries: Sequence[str]) -> dict[str, Any]:
     return {key: literal(value) for key, value in parse_key_values([f"--{entry}" for entry in entries]).items()}
 
 
+def unboxed(value: Any) -> Any:
+    """Return a value with Python's own numbers, lists and bools in place of numpy's, also in its lists and dicts."""
+    if isinstance(value, dict):
+        return {unboxed(key): unboxed(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(unboxed, value)) if type(value) in (list, tuple) else value
+    if isinstance(value, np.generic):
+        return value.item()
+    for kind in (bool, int, float, str):  # of a subclass, which no checkpoint can hold
+        if isinstance(value, kind):
+            return kind(value)
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
 def plain_value(value: Any) -> Any:
     """Return a value made of None, bools, finite numbers, strings, lists and dicts alone; anything else as its text."""
     if isinstance(value, dict):
-        return {key: plain_value(item) for key, item in value.items()}
+        return {unboxed(key): plain_value(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set)):
         return [plain_value(item) for item in value]
     if isinstance(value, Enum):
         return value.name
-    if isinstance(value, np.generic):
-        value = value.item()
+    value = unboxed(value)
     if isinstance(value, float) and not math.isfinite(value):  # which JSON cannot hold
         return str(value)
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

@@ -26,6 +26,8 @@ TINY = {
     "attn_dropout_prob": 0.1,
     "dropout_prob": 0.1,
     "neg_candidate_num": 10,
+    "srns_memory_num": 4,
+    "srns_fresh_num": 3,
     "train_batch_size": 64,
     "learning_rate": 0.01,
     "epochs": 2,
@@ -49,6 +51,11 @@ def cycle_lines(user_num: int = 40, item_num: int = 30, length: int = 12, seed: 
         start = rng.randrange(item_num)
         lines += [f"u{user}\ti{(start + step) % item_num}\t{step}\n" for step in range(length)]
     return lines
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the file that takes longest, so that of two files at a time it is not the last one alone."""
+    items.sort(key=lambda item: item.path.name != "test_sweep.py")
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import same, states, tiny_run
 
-from recbole_mdcns.errors import CheckpointError
+from recbole_mdcns.errors import CheckpointError, WriteError
 from recbole_mdcns.trainer import checkpoint
 
 
@@ -73,9 +73,11 @@ def test_weights_of_another_shape_are_refused(finished):
         other.trainer.load_best(finished.trainer.files.best)
 
 
-def test_resume_true_without_a_run_says_where_it_looked():
-    with pytest.raises(CheckpointError, match="saved holds no run of SASRec on tiny with these settings"):
-        tiny_run().trainer.resume_checkpoint(True)
+def test_resume_true_without_a_run_begins_anew_and_says_where_it_looked(caplog):
+    trainer = tiny_run().trainer
+    trainer.resume_checkpoint(True)
+    assert "saved holds no finished epoch of SASRec on tiny with these settings" in caplog.text
+    assert trainer.start_epoch == 0
 
 
 def test_longer_training_and_other_display_may_resume(finished):
@@ -90,10 +92,10 @@ def test_a_failed_save_leaves_the_old_file_and_no_rubbish(finished, monkeypatch)
     old, names = path.read_bytes(), sorted(path.parent.iterdir())
 
     def full(*_):
-        raise OSError("disk full")
+        raise OSError(28, "disk full")
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(WriteError, match=rf"{path.name} cannot be written \(disk full\): make room"):
         checkpoint.save({"kind": "model"}, path)
     assert path.read_bytes() == old
     assert sorted(path.parent.iterdir()) == names

@@ -72,7 +72,7 @@ def test_a_model_of_the_user_by_import_path():
         (["--model=SASRec", "--dataset=tiny", "--resume=gone-last.pth"], "gone-last.pth cannot be read"),
         (["--model=SASRec", "--dataset=broken"], "broken.inter, line 3: timestamp = 'x' is not a number"),
         (["--model=SASRec", "--dataset=tiny", "--topk=[10,31]"], "topk = [10, 31] is not allowed: there are 30 items"),
-        (["--model=SASRec", "--dataset=tiny", "--n_heads=7"], "model SASRec cannot be built from its keys"),
+        (["--model=SASRec", "--dataset=tiny", "--n_heads=7"], "n_heads = 7 is not allowed"),
         (["--model=SASRec", "--dataset=tiny", "stray"], "argument 'stray' is not understood"),
         (["--model=SASRec", "--dataset=tiny", "--epochs=1", "--epochs=2"], "--epochs is given twice"),
         (["--model"], "expected one argument"),

@@ -245,7 +245,7 @@ def test_gnno_among_the_candidates_takes_several_of_the_hardest():
 
 
 def test_hardness_grows_from_its_epoch_to_its_limit():
-    strategy = make(GNNO, gnno_start_epoch=2, gnno_pace=0.1, gnno_max=0.25)
+    strategy = make(GNNO, gnno_hard_num=9, gnno_start_epoch=2, gnno_pace=0.1, gnno_max=0.25)
     found = []
     for epoch in range(7):
         strategy.start_epoch(epoch)

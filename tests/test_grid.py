@@ -30,6 +30,9 @@ space:
   mdcns: {neg_top_num: [1, 2, 3]}
 """
 
+#: What a record says that has no validation.
+UNSCORED = {"best_valid_score": None, "valid_metric": "NDCG@10", "valid": {}, "test": None}
+
 
 def sweep_of(text=GRID, keys=None, **overrides):
     path = Path("grid.yaml")
@@ -86,7 +89,7 @@ def test_keys_are_of_the_content_alone(monkeypatch):
     before = {trial.key for trial in trials(sweep_of())}
     monkeypatch.setattr(sys, "argv", ["worker.py", "--node-ip-address=1.2.3.4", "--epochs=99"])  # as Ray's workers have
     assert {trial.key for trial in trials(sweep_of())} == before
-    assert {trial.key for trial in trials(sweep_of(keys={"data_path": "elsewhere", "show_progress": True}))} == before
+    assert {trial.key for trial in trials(sweep_of(keys={"data_path": "elsewhere", "eval_batch_size": 7}))} == before
     assert not {trial.key for trial in trials(sweep_of(keys={"epochs": 3}))} & before
     assert not {trial.key for trial in trials(sweep_of(keys={"hidden_size": 8}))} & before
 
@@ -114,7 +117,7 @@ def test_random_search_draws_the_same_settings_again():
         (GRID + "tune_seeds: 1\n", "tune_seeds = 1 is not allowed: choose of seeds"),
         (GRID + "tune_seeds: [1, 1]\n", "tune_seeds = .1, 1. is not allowed: .* each once"),
         (GRID.replace("seeds: [1, 2]", "seeds: [1, 1]"), "seeds = .1, 1. is not allowed: .* each once"),
-        (GRID + "name: 5\n", "name = 5 is not allowed: give the name of a folder"),
+        (GRID + "name: 5\n", "name = 5 is not allowed: give a name"),
         (GRID.replace("[mdcns, rns]", "[{mdcns: 1}]"), "samplers = .{'mdcns': 1}. is not allowed: give names"),
         (GRID.replace("[1, 2, 3]", "{loguniform: [0, 1]}"), "loguniform.* is not allowed: .*loguniform from above 0"),
         (GRID.replace("[1, 2, 3]", "{uniform: [a, 1]}"), "uniform.* is not allowed: .*low < high"),
@@ -166,8 +169,9 @@ def test_shipped_sweeps_are_whole(path):
 def test_time_is_estimated_from_the_most_similar_trials():
     def record(sampler, seconds, epochs, limit=80, status="finished"):
         cell = {"dataset": "d", "protocol": "p", "model": "m", "peer": None, "sampler": sampler, "loss": "BCE"}
-        lines = {"seconds_per_epoch": seconds, "epochs": [{}] * epochs, "config": {"epochs": limit}}
-        return {"schema": SCHEMA_VERSION, "status": status, "trial": {"key": sampler, "cell": cell}, **lines}
+        trial = {"key": sampler, "cell": cell, "setting": {}, "seed": 1}
+        lines = {"seconds_per_epoch": seconds, "epochs": [{}] * epochs, "config": {"epochs": limit}, "error": "why"}
+        return {"schema": SCHEMA_VERSION, "status": status, "trial": trial, **lines, **UNSCORED}
 
     Store("a").write(record("rns", 2.0, 10))
     Store("b").write(record("mdcns", 5.0, 20))
@@ -190,9 +194,10 @@ def test_time_is_estimated_from_the_most_similar_trials():
 
 def test_progress_counts_what_the_sweep_asks_for_now():
     sweep, store = sweep_of(models=["SASRec"], peers=["GRU4Rec"], losses=["BCE"]), Store("store")
-    plan, unscored = list(trials(sweep)), {"best_valid_score": None}
+    plan = list(trials(sweep))
+    lines = {"epochs": [], "seconds_per_epoch": 1.0, "config": {"epochs": 2}, "error": "why", **UNSCORED}
     for trial, status in ((plan[0], "finished"), (plan[1], "failed")):
-        store.write({"schema": SCHEMA_VERSION, "trial": describe(asdict(trial)), "status": status, **unscored})
+        store.write({"schema": SCHEMA_VERSION, "trial": describe(asdict(trial)), "status": status, **lines})
     for trial in plan[:3]:
         store.trial_folder(trial.key).mkdir(parents=True)
         store.begin(describe(asdict(trial)))

@@ -165,32 +165,26 @@ def test_losses_and_strategies_that_do_not_go_together_are_refused():
         run.trainer.prepare(run.train)
     with pytest.raises(ConfigError, match="neg_sampler = 'none' is not allowed with ranking_loss = 'BCE'"):
         tiny_config(neg_sampler="none")
-    with pytest.raises(ConfigError, match=r"SCE.* is not allowed for TransRec: its scores are no inner products"):
-        run = tiny_run("TransRec", ranking_loss="SCE")
-        run.trainer.fit(run.train, saved=False)
-    with pytest.raises(ConfigError, match="neg_num = 4 is not allowed: dns_plus draws from the 3 highest"):
+    with pytest.raises(ConfigError, match=r"SCE.* is not allowed with self model TransRec: its scores"):
+        tiny_run("TransRec", ranking_loss="SCE")
+    with pytest.raises(
+        ConfigError, match="neg_num = 4 is not allowed: dns_plus draws from the neg_top_num = 3 highest"
+    ):
         tiny_run(neg_sampler="dns_plus", neg_num=4, neg_top_num=3)
     with pytest.raises(ConfigError, match=r"adasir_sample_num = 200 is not allowed: user .* has \d+ of 30 items left"):
         run = tiny_run(neg_sampler="adasir")
         run.trainer.fit(run.train)
 
 
-def test_in_batch_negatives_are_as_likely_as_their_items_are_targets():
-    run = prepared("in_batch", neg_num=2)
-    counts = torch.bincount(run.data.inter_feat["item_id"], minlength=run.data.item_num)
-    occurs = counts > 0
-    torch.testing.assert_close(run.trainer.strategy.popularity.log_q[occurs].exp(), (counts / counts.sum())[occurs])
-
-
 def test_strategies_are_named_or_imported():
     assert resolve_strategy("recbole_mdcns.negatives.mdcns:MDCNS") is MDCNS
     with pytest.raises(ConfigError, match="neg_sampler = 'mdsn' is not allowed: choose mdcns, rns, .* package.module"):
         tiny_config(neg_sampler="mdsn")
-    with pytest.raises(ConfigError, match="neg_sampler = 'nowhere:X' cannot be imported: No module named 'nowhere'"):
+    with pytest.raises(ConfigError, match="neg_sampler = 'nowhere:X': module 'nowhere' cannot be imported"):
         tiny_config(neg_sampler="nowhere:X")
-    with pytest.raises(ConfigError, match="cannot be imported.*no attribute"):
+    with pytest.raises(ConfigError, match="pathlib.py has no class .Nothing"):
         tiny_config(neg_sampler="pathlib:Nothing")
-    with pytest.raises(ConfigError, match="Path is no subclass of NegativeStrategy"):
+    with pytest.raises(ConfigError, match="pathlib:Path.* is no subclass of NegativeStrategy"):
         tiny_config(neg_sampler="pathlib:Path")
 
 
@@ -208,7 +202,7 @@ def test_exposures_must_exist():
         ("user_id:token\titem_id:token\nu1\ti1\n", r"tiny\.exposed, line 1: column timestamp is missing"),
         (HEADER + "u1\ti1\t1\nu1\ti2\n", r"tiny\.exposed, line 3: expected 3 columns"),
         (HEADER + "u1\ti1\t1\nu1\ti2\t2\t9\n", r"tiny\.exposed, line 3: expected 3 columns"),
-        ("", r"tiny\.exposed, line 1: column '' is not name:type"),
+        ("", r"tiny\.exposed is empty"),
         (HEADER + "u\udcff1\ti1\t1\n", r"tiny\.exposed.*: not utf-8 text; set the key encoding"),
     ],
 )

@@ -63,7 +63,8 @@ def test_other_backbones_read_nothing(model):
 @pytest.mark.parametrize(
     "keys",
     [{"neg_sampler": "rns"}, {"neg_sampler": "dns_plus", "neg_top_num": 2, "neg_num": 2}, {"neg_sampler": "mixgcf"},
-     {"neg_sampler": "srns"}, {"neg_sampler": "rns", "ranking_loss": "gBCE", "neg_num": 4}, {"ranking_loss": "CE"}],
+     {"neg_sampler": "srns", "srns_memory_num": 2, "srns_fresh_num": 2},
+     {"neg_sampler": "rns", "ranking_loss": "gBCE", "neg_num": 4}, {"ranking_loss": "CE"}],
 )  # fmt: skip
 def test_baselines_read_nothing(keys):
     assert not reads_of_an_epoch(**keys)

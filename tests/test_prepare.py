@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from raw_files import ALL, AMAZON, AMAZON_OUT, output, prepared, raw, run
 
 from recbole_mdcns.data import interactions, prepare
+from recbole_mdcns.errors import FAILURE
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -111,7 +112,7 @@ def test_an_output_is_replaced_only_when_asked(capsys):
 
 @pytest.mark.parametrize(
     ("failure", "code"),
-    [(OSError(28, "No space left on device"), prepare.USER_ERROR), (KeyboardInterrupt(), prepare.INTERRUPTED)],
+    [(OSError(28, "No space left on device"), FAILURE), (KeyboardInterrupt(), prepare.INTERRUPTED)],
 )
 @pytest.mark.parametrize("before", [True, False])
 def test_a_failure_in_the_middle_leaves_what_was_there(before, failure, code, monkeypatch, capsys):

@@ -1,6 +1,7 @@
 """The two protocols through the dataset: who trains, who is evaluated, what is odd in the data."""
 
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,7 @@ def test_datasets_know_what_the_released_runs_did_otherwise():
     lastfm = MDCNSConfig("SASRec", "lastfm", config_dict={"protocol": "paper"})
     assert (lastfm["split_ratio"], lastfm["eval_prefixes"]) == ([0.8, 0.1, 0.1], "all")
     assert MDCNSConfig("SASRec", "lastfm")["protocol"] == "leave_one_out"
-    assert MDCNSConfig("SASRec", "kuairand")["neg_top_num"] == 10
+    assert MDCNSConfig("SASRec", "kuairand")["neg_top_num"] == 1
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_datasets_know_what_the_released_runs_did_otherwise():
         ({"split_ratio": [0.7, 0.2, 0.2]}, r"split_ratio = \[0.7, 0.2, 0.2\] is not allowed: .* sum to 1"),
         ({"split_ratio": [0.9, 0.1]}, "three numbers"),
         ({"split_ratio": [1.2, -0.1, -0.1]}, "three numbers"),
-        ({"split_ratio": ["most", "some", "few"]}, "three numbers"),
+        ({"split_ratio": ["most", "some", "few"]}, "list of float"),
         ({"protocol": "mine"}, "protocol = 'mine' is not allowed: choose leave_one_out or paper"),
         ({"eval_prefixes": "first"}, "choose last or all"),
         ({"eval_args": {"split": {"RS": [0.8, 0.1, 0.1]}}}, "eval_args.split = .* is not allowed: .* under paper"),
@@ -140,7 +141,7 @@ def test_a_part_without_rows_is_refused():
     write_inter([f"u{user}\ti{item}\t{item}\n" for user in range(5) for item in range(3)], "short")
     with pytest.raises(DataError, match="'valid': 0.*: each part needs one .leave_one_out .* four interactions"):
         load_splits(tiny_config(dataset="short"))
-    with pytest.raises(DataError, match="splits into rows .*'test': 0}: each part needs one .see split_ratio"):
+    with pytest.raises(DataError, match="splits into rows .*'test': 0}: each part needs one .split_ratio"):
         load_splits(tiny_config(**{**PAPER, "split_ratio": [0.9, 0.1, 0]}))
 
 
@@ -182,7 +183,7 @@ def test_odd_data_are_reported_and_with_strict_data_refused(kind, caplog):
     with pytest.raises(DataError, match=f"odd.inter, .*{message}"):
         load_splits(tiny_config(**keys, strict_data=True))
     # Lines out of order are sorted, and every MovieLens file has them: no report.
-    assert any("odd.inter, " in line for line in reported) == (kind != "unsorted")
+    assert any(re.search(message, line) for line in reported) == (kind != "unsorted")
 
 
 def test_clean_data_pass_the_strict_check(caplog):

@@ -89,7 +89,9 @@ def test_unknown_names_need_a_format(capsys):
 
 
 def test_a_dataset_name_is_no_path(capsys):
-    assert "dataset name '../mine' must be a plain name" in mistake(capsys, "../mine", raw(AMAZON), "--format=amazon")
+    assert "dataset = '../mine' is not allowed: give a name" in mistake(
+        capsys, "../mine", raw(AMAZON), "--format=amazon"
+    )
 
 
 # Bad lines
@@ -242,3 +244,70 @@ def test_what_was_left_at_which_step(capsys):
         "nothing is left of amazon-x: 4 interactions read, 3 selected by --min-rating, 3 without duplicates, "
         "0 with at least 5 a user and 2 an item\n"
     )
+
+
+# Amazon Reviews 2023
+
+REVIEWS_2023 = (
+    '{"rating": 5.0, "title": "x", "asin": "a-red", "parent_asin": "a", "user_id": "u", "timestamp": 1677721600123}\n'
+    '{"rating": 1, "parent_asin": "a", "user_id": "v", "timestamp": 1677721600100, "verified_purchase": true}\n'
+    '{"rating": 3.0, "text": "it\'s \\"new\\"", "parent_asin": "b", "user_id": "u", "timestamp": 1677721600122}\n'
+)
+OUT_2023 = ["u\tb\t1677721600122", "u\ta\t1677721600123", "v\ta\t1677721600100"]
+
+
+@pytest.mark.parametrize("name", ["All_Beauty.jsonl", "All_Beauty.jsonl.gz"])
+def test_amazon_reviews_of_2023(name):
+    assert prepared("amazon-beauty-2023", raw(REVIEWS_2023, name), *ALL) == OUT_2023
+    assert prepared("amazon-beauty-2023", name, *ALL, "--min-rating=3", "--overwrite") == OUT_2023[:2]
+
+
+@pytest.mark.parametrize("name", ["All_Beauty.csv", "All_Beauty.csv.gz"])
+def test_amazon_ratings_of_2023(name):
+    text = "\ufeffuser_id,parent_asin,rating,timestamp\r\nu,a,5.0,1677721600123\r\nv,a,1.0,1677721600100\r\n"
+    text += "u,b,3.0,1677721600122\r\n"
+    assert prepared("amazon-beauty-2023", raw(text, name), *ALL) == OUT_2023
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"rating": 5, "asin": "a", "user_id": "u", "timestamp": 1}', "line 4: parent_asin is missing"),
+        ('{"rating": 5, "parent_asin": "a", "user_id": "u", "timestamp": "soon"}', "line 4: timestamp = 'soon' is not"),
+        ('{"rating": 5, "parent_asin": "a\\u0000", "user_id": "u", "timestamp": 1}', "line 4: item = 'a\\x00' has a"),
+        ('{"rating": 5, "parent_asin": "a", "user_id": "u\\u0085", "timestamp": 1}', "line 4: user = 'u\\x85' has a"),
+        ('{"rating": 5, "parent_asin": "a"', "line 4: "),
+    ],
+)
+def test_bad_reviews_of_2023_are_refused_by_line(line, message, capsys):
+    assert message in mistake(capsys, "amazon-x", raw(REVIEWS_2023 + line + "\n", "r.jsonl"))
+
+
+# Files as people have them
+
+
+@pytest.mark.parametrize(
+    ("dataset", "name", "text"),
+    [
+        ("amazon-x", "r.csv", "u,a,5,1\rv,b,5,2\r"),
+        ("ml-x", "u.data", "1\t2\t5\t1\r2\t2\t5\t2\r"),
+        ("kuairand", "log.csv", KUAIRAND.replace("\n", "\r") + KUAIRAND_ROWS[0].replace("\n", "\r")),
+        ("lastfm", "tags.dat", "userID\tartistID\ttimestamp\r1\t2\t3\r"),
+    ],
+)
+def test_carriage_returns_alone_are_refused(dataset, name, text, capsys):
+    assert "lines end in a carriage return alone" in mistake(capsys, dataset, raw(text, name))
+
+
+def test_only_blanks_separate_the_items_of_a_line(capsys):
+    assert prepared("own", raw("u a\t b\n", "x.txt"), *ALL, "--format=lines") == ["u\ta\t1", "u\tb\t2"]
+    for odd in ("\x85", "\u2028", "\x1c", "\x0b", "\x00"):
+        error = mistake(capsys, "odd", raw(f"u a{odd}b c\n", "x.txt"), "--format=lines")
+        assert "line 1: item = " in error and "control character" in error
+
+
+@pytest.mark.parametrize("kind", ["folder", "link"])
+def test_a_raw_file_that_is_none(kind, capsys):
+    Path("r.csv").mkdir() if kind == "folder" else Path("r.csv").symlink_to("gone")
+    expected = {"folder": "raw file r.csv is a folder", "link": "raw file r.csv is missing"}[kind]
+    assert expected in mistake(capsys, "amazon-x", "r.csv")

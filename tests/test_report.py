@@ -197,7 +197,7 @@ def test_a_second_machine_fills_its_pages_from_its_own_records_and_the_packed_on
     pack_records(packed, tmp_path / "records.jsonl.xz")
     assert with_packed(store.all_records(), tmp_path) == [mine, packed[1]]
     assert has_records("table7", packed) and not has_records("table5", packed)
-    failed = {**mine, "status": "failed", "trial": packed[1]["trial"]}
+    failed = {**mine, "status": "failed", "error": "why", "trial": packed[1]["trial"]}
     failed.pop("test")
     store.write(failed)
     assert packed[1] in with_packed(store.all_records(), tmp_path)  # a failure takes no other record's place

@@ -16,8 +16,18 @@ def record(setting, seed, valid, test=None, status="finished", cell=CELL):
         return {"trial": trial, "status": status, "error": "Traceback\nValueError: no"}
     return {
         "trial": trial, "status": status, "best_valid_score": valid, "valid_metric": "NDCG@10", "best_epoch": 3,
-        "epochs": [{}] * 5, "seconds_per_epoch": 1.0, "config": {"valid_metric": "NDCG@10"},
+        "epochs": [{}] * 5, "seconds_per_epoch": 1.0, "config": {"valid_metric": "NDCG@10", "epochs": 80},
         "valid": {"self": {"ndcg@10": valid}}, "test": {"self": {"ndcg@10": test}} if test is not None else None,
+    }  # fmt: skip
+
+
+def whole(record):
+    """Return a record with everything that its reader asks for."""
+    epochs = [{"epoch": epoch, "train_seconds": 1.0, "parts": {}} for epoch in range(5)]
+    return {
+        **record, "schema": SCHEMA_VERSION, "dataset": "d", "peer_model": None, "seed": record["trial"]["seed"],
+        "command": ["run"], "config": {**record["config"], "stopping_step": 10}, "data": {"rows": {"test": 3}},
+        "epochs": epochs, "machine": {"processor": "x", "torch_threads": 1}, "versions": {}, "git": None,
     }  # fmt: skip
 
 
@@ -47,7 +57,7 @@ def test_seeds_that_only_the_chosen_setting_has_do_not_choose_it():
 
 
 def test_packed_records_are_of_the_same_cell_as_live_ones(tmp_path):
-    live = [{**record(1, seed, 0.1), "schema": SCHEMA_VERSION} for seed in (1, 2)]
+    live = [whole(record(1, seed, 0.1)) for seed in (1, 2)]
     pack_records(live[:1], tmp_path / "a.jsonl.xz")
     (row,) = best_table([*read_records(tmp_path / "a.jsonl.xz"), live[1]], [1, 2])
     assert row["seeds"] == [1, 2] and list(row)[:6] == list(CELL)
@@ -63,7 +73,7 @@ def test_failed_trials_are_left_out_and_named():
 
 
 def test_packed_records_come_back_and_are_the_same_bytes(tmp_path):
-    records = [{**record(setting, 1, 0.1), "schema": SCHEMA_VERSION} for setting in (2, 1)]
+    records = [whole(record(setting, 1, 0.1)) for setting in (2, 1)]
     pack_records(records, tmp_path / "a.jsonl.xz")
     pack_records(records[::-1], tmp_path / "b.jsonl.xz")
     assert (tmp_path / "a.jsonl.xz").read_bytes() == (tmp_path / "b.jsonl.xz").read_bytes()

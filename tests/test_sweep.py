@@ -16,7 +16,7 @@ from conftest import TINY, cycle_lines, write_inter
 from test_grid import sweep_of
 from test_trial import without_times
 
-from recbole_mdcns.errors import ConfigError, DataError
+from recbole_mdcns.errors import ConfigError, DataError, WriteError
 from recbole_mdcns.tuning.driver import run_sweeps
 from recbole_mdcns.tuning.grid import trials
 from recbole_mdcns.tuning.progress import progress
@@ -69,10 +69,10 @@ def start(folder, epochs, *arguments):
 
 
 def finish(process):
-    assert process.wait(timeout=300) == 0, Path("out.log").read_text()[-3000:]
+    assert process.wait(timeout=600) == 0, Path("out.log").read_text()[-3000:]
 
 
-def wait_for(condition, seconds=120):
+def wait_for(condition, seconds=300):
     for _ in range(seconds * 20):
         if condition():
             return
@@ -144,6 +144,21 @@ def test_a_killed_driver_goes_on_where_it_stopped(whole, tmp_path):
     assert comparable(records()) == comparable(records(whole))
     again = [path for path, record in _paths() if record["test"] is None and path in done]
     assert all(path.stat().st_mtime_ns == done[path] for path in again)
+
+
+def test_a_driver_that_a_cluster_ends_says_how_to_go_on_and_ends_its_trials(whole, tmp_path):
+    """By SIGTERM; ``tests/test_signals.py`` has Ctrl-C, which takes the same way."""
+    process = start(tmp_path, 30, *TWO)
+    wait_for(in_the_middle)
+    process.terminate()
+    assert process.wait(timeout=300) == 143, Path("out.log").read_text()[-3000:]
+    said = Path("out.log").read_text()
+    assert "Traceback" not in said
+    assert said.strip().splitlines()[-1].endswith("interrupted; the same command goes on where this one stopped")
+    assert len(records()) < 2
+    wait_for(lambda: not _workers())
+    finish(start(tmp_path, 30, *TWO))
+    assert_part_of(whole)
 
 
 def _paths():
@@ -224,6 +239,19 @@ def test_what_fails_ends_as_a_record_and_asha_stops_what_is_behind(local_ray):
     assert len(again) == 5
     changed = [path.stem for path in store.records.iterdir() if path.stat().st_mtime_ns != before[path]]
     assert changed == [found[1e30]["trial"]["key"]]  # only what failed ran again
+
+
+def test_what_a_job_in_a_worker_says_is_one_sentence_here(local_ray):
+    def full(trial, store, dataset):
+        raise WriteError("record.json", "No space left on device", "make room there")
+
+    sweep = sweep_of(SMALL)
+    workers = Workers(sweep, Store("store"))
+    workers.start()
+    with pytest.raises(
+        WriteError, match=r"^record.json cannot be written \(No space left on device\): make room there$"
+    ):
+        workers.each(full, list(trials(sweep)))
 
 
 def test_what_fails_is_not_tried_again_by_the_same_command(local_ray, monkeypatch):

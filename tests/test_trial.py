@@ -46,6 +46,7 @@ def test_a_record_has_everything_but_test_which_is_read_from_the_weights_left():
     add_test(trial, store)
     again = store.record(trial["key"])
     assert set(again.pop("test")) == set(again.pop("test_places")) == {"self", "peer", "teacher"}
+    assert again.pop("test_users")["names"].split("\n") == sorted(f"u{number}" for number in range(40))
     assert again == {name: value for name, value in json.loads(json.dumps(record)).items() if "test" not in name}
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from paper_tables.gains import Gain, set_gains
 from paper_tables.layout import METHODS, ROLES, Row, printed, released_ranges
+from paper_tables.needs import need_metrics
 from paper_tables.significance import values_of_users
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.tuning.grid import Cell
@@ -151,7 +152,7 @@ def fill(rows: Sequence[Row], records: Sequence[Record], metrics: Sequence[str])
         metrics: The metrics shown.
 
     Raises:
-        UserError: Two records of a line have the same setting, seed and budget.
+        UserError: Two records of a line have the same setting, seed and budget, or one lacks a metric.
     """
     found = {row: _by_budget(row, records) for row in rows}
     common: dict[tuple[str, str, str], Counter[Budget]] = defaultdict(Counter)
@@ -166,6 +167,8 @@ def fill(rows: Sequence[Row], records: Sequence[Record], metrics: Sequence[str])
                 own = line.block_budget if line.block_budget in budgets else max(budgets)
                 line.runs, line.tried, line.tried_with = _chosen(budgets[own])
         lines.append(line)
+        for run in line.runs.values():
+            need_metrics(run, metrics, line.role)
     for line in lines:
         block = [other for other in lines if other.row.block == line.row.block and other.is_compared]
         line.block_seeds = sorted({seed for other in block for seed in other.runs})

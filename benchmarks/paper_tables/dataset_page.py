@@ -9,6 +9,7 @@ from typing import Any
 from sources import sources, spread
 from tabulate import tabulate
 
+from paper_tables import escape
 from paper_tables.cells import chosen_cells, shown_budget
 from paper_tables.layout import ROLES
 
@@ -31,9 +32,10 @@ def dataset_page(dataset: str, records: Iterable[Record], metrics: Sequence[str]
     """
     mine = [record for record in records if record["dataset"] == dataset]
     first = mine[0]
-    data = {name: value for name, value in first["data"].items() if not isinstance(value, dict)}
-    parts = {part: first["data"]["rows"][part] for part in ("train", "valid", "test")}
-    text = [f"# {dataset}", "", ", ".join(f"{value:,} {name}" for name, value in data.items() if value), ""]
+    data = {name: value for name, value in first["data"].items() if isinstance(value, (int, float))}
+    parts = {part: first["data"]["rows"].get(part, 0) for part in ("train", "valid", "test")}
+    sizes = ", ".join(f"{value:,} {escape.text(name)}" for name, value in data.items() if value)
+    text = [f"# {escape.text(dataset)}", "", sizes, ""]
     text += [f"Rows: {', '.join(f'{number:,} {part}' for part, number in parts.items())}.", "", "## Setting", ""]
     text += [_setting(mine), "", "## Results", "", "Test, mean ± standard deviation over seeds; the epoch and the "]
     text[-1] += "hyperparameters are chosen on validation."
@@ -46,7 +48,7 @@ def _setting(records: Sequence[Record]) -> str:
     for key in _SETTING:
         values = sorted({str(record["config"][key]) for record in records if key in record["config"]})
         if values:
-            rows.append([f"`{key}`", ", ".join(values)])
+            rows.append([f"`{key}`", escape.text(", ".join(values))])
     return tabulate(rows, headers=["key", "value"], tablefmt="github", disable_numparse=True)
 
 
@@ -61,7 +63,8 @@ def _results(records: Sequence[Record], metrics: Sequence[str]) -> str:
         name = cell["sampler"] if cell["loss"] == "BCE" else f"{cell['sampler']}, {cell['loss']}"
         name += "" if role == "self" else f" ({role})"
         row = [cell["model"] + (f" + {cell['peer']}" if cell["peer"] else ""), name, _tried(settings, chosen)]
-        row += [spread([record["test"][role][metric] for record in read]) for metric in metrics]
+        row = list(map(escape.text, row))
+        row += [spread(_values(read, role, metric)) for metric in metrics]
         row += [", ".join(f"{r['best_epoch'] + 1} of {len(r['epochs'])}" for r in read)]
         row += [", ".join(str(r["trial"]["seed"]) for r in read), shown_budget(of_budget)]
         row += [f"{statistics.median(r['seconds_per_epoch'] for r in read):.1f}"]
@@ -72,12 +75,22 @@ def _results(records: Sequence[Record], metrics: Sequence[str]) -> str:
     return tabulate(sorted(rows), headers=headers, tablefmt="github", disable_numparse=True)
 
 
+def _values(records: Sequence[Record], role: str, metric: str) -> list[float]:
+    """Return a test metric of those records that have it."""
+    return [record["test"][role][metric] for record in records if metric in record["test"].get(role, {})]
+
+
 def _tried(settings: dict[str, list[Record]], chosen: Sequence[Record]) -> str:
     """Return each hyperparameter that was chosen, with the values that it was chosen from."""
     rivals = [found[0]["trial"]["setting"] for found in settings.values()]
     text = []
     for key, best in chosen[0]["trial"]["setting"].items():
-        values = {setting.get(key, "default") for setting in rivals}
+        values = {_sortable(setting.get(key, "default")) for setting in rivals}
         shown = ", ".join(map(str, sorted(values, key=lambda value: (isinstance(value, str), value))))
         text.append(f"{key} {best}" + (f" of {shown}" if len(values) > 1 else ""))
     return "; ".join(text)
+
+
+def _sortable(value: Any) -> float | str:
+    """Return numbers as they are, and everything else, such as a list, as text."""
+    return value if isinstance(value, (int, float)) else str(value)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from paper_tables.significance import bootstrap, holm, paired_t
+from paper_tables.users import same_rows, why_unpaired
 
 if TYPE_CHECKING:
     from paper_tables.cells import Line
@@ -20,21 +20,25 @@ class Gain:
 
     Attributes:
         baseline: The other line.
+        metric: On which.
         relative: How much higher the mean is, as a part of the baseline's.
         seeds: How many both have.
         p_seeds: Of the paired t-test over seeds; None for fewer than two.
         p_users: Of the paired t-test over users, the mean over seeds of each; None without places in the records.
         interval: Of the mean difference over users, bootstrap, 95 %.
-        corrected: The p over users after Holm's correction over the blocks of the table.
+        corrected: The p over users after Holm's correction over all tests over users of the table.
+        unpaired: Why there is no test over users, where the runs cannot be paired by user.
     """
 
     baseline: Line
+    metric: str
     relative: float
     seeds: int
     p_seeds: float | None = None
     p_users: float | None = None
     interval: tuple[float, float] | None = None
     corrected: float | None = None
+    unpaired: str = ""
 
 
 def set_gains(lines: Sequence[Line], metrics: Sequence[str]) -> None:
@@ -55,12 +59,22 @@ def set_gains(lines: Sequence[Line], metrics: Sequence[str]) -> None:
             _add_gain(line.gains, metric, line, best, metric)
         for rival in rivals:
             _add_gain(line.against, rival.row.method, line, rival, metrics[-1])
-    for name in ("gains", "against"):
-        for key in dict.fromkeys(key for line in lines for key in getattr(line, name)):
-            gains = [getattr(line, name).get(key) for line in lines]
-            tested = [(gain, gain.p_users) for gain in gains if gain is not None and gain.p_users is not None]
-            for (gain, _), corrected in zip(tested, holm([p for _, p in tested])):
-                gain.corrected = corrected
+    _correct(lines)
+
+
+def _correct(lines: Sequence[Line]) -> None:
+    """Correct the p over users of a table by Holm: the family is every such test that the table prints, each once.
+
+    A reader looks for marks over all metrics, blocks and rivals; so the level holds for all of them at once.
+    """
+    tests: dict[tuple[int, str, str], list[Gain]] = {}
+    for number, line in enumerate(lines):
+        for gain in (*line.gains.values(), *line.against.values()):
+            if gain.p_users is not None:
+                tests.setdefault((number, gain.baseline.row.method, gain.metric), []).append(gain)
+    for gains, corrected in zip(tests.values(), holm([gains[0].p_users or 0.0 for gains in tests.values()])):
+        for gain in gains:
+            gain.corrected = corrected
 
 
 def _add_gain(gains: dict[str, Gain], key: str, line: Line, baseline: Line, metric: str) -> None:
@@ -70,20 +84,16 @@ def _add_gain(gains: dict[str, Gain], key: str, line: Line, baseline: Line, metr
         return
     ours, theirs = line.values(metric, seeds), baseline.values(metric, seeds)
     mean = statistics.mean(theirs)
-    gain = gains[key] = Gain(baseline, statistics.mean(ours) / mean - 1 if mean else 0.0, len(seeds))
-    if not _same_split(line, baseline, seeds):
+    relative = statistics.mean(ours) / mean - 1 if mean else 0.0
+    gain = gains[key] = Gain(baseline, metric, relative, len(seeds))
+    if not all(same_rows(line.runs[seed], baseline.runs[seed]) for seed in seeds):
+        gain.unpaired = "not paired: other test rows"
         return
     gain.p_seeds = paired_t(ours, theirs)
+    runs = [found.runs[seed] for found in (line, baseline) for seed in seeds]
+    gain.unpaired = why_unpaired(runs)
+    if gain.unpaired:
+        return
     mine, other = line.of_users(metric, seeds), baseline.of_users(metric, seeds)
-    if mine is not None and other is not None and len(mine) == len(other):
+    if mine is not None and other is not None:
         gain.p_users, gain.interval = paired_t(mine, other), bootstrap(mine - other)
-
-
-def _same_split(line: Line, other: Line, seeds: Iterable[int]) -> bool:
-    """Tell whether both were tested on the same rows in the same order."""
-    keys = ("split_seed", "split_ratio", "split_file", "eval_prefixes", "MAX_ITEM_LIST_LENGTH")
-
-    def split(record: dict[str, Any]) -> str:
-        return json.dumps([record["data"], *(record["config"].get(key) for key in keys)], sort_keys=True)
-
-    return all(split(line.runs[seed]) == split(other.runs[seed]) for seed in seeds)

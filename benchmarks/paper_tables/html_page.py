@@ -47,7 +47,7 @@ def table_part(table: str, lines: Sequence[Line], metrics: Sequence[str]) -> str
             html.append(
                 f"<tr{' class=rule' if begins_extra(block, index) else ''}><td>{escape(line.row.method)}</td>{cells}"
             )
-            html.append(f"<td>{line.budget}</td></tr>")
+            html.append(f"<td>{escape(line.budget)}</td></tr>")
         html.append("</tbody></table>")
         html += [f"<p><small>{escape(' '.join(notes(block)))}</small></p>", *comparisons(block, "html")]
     return "\n".join(html)
@@ -101,9 +101,9 @@ def losses(line: Line) -> go.Figure:
     """Draw the parts of the loss by epoch, as the paper's Figure 3 does, of the first run of a line."""
     figure = go.Figure()
     run = next(iter(line.runs.values()))
-    for part in run["epochs"][0]["parts"]:
+    for part in dict.fromkeys(part for entry in run["epochs"] for part in entry["parts"]):
         x = [entry["epoch"] + 1 for entry in run["epochs"]]
-        figure.add_scatter(x=x, y=[entry["parts"][part] for entry in run["epochs"]], name=part)
+        figure.add_scatter(x=x, y=[entry["parts"].get(part) for entry in run["epochs"]], name=part)
     title = f"parts of the loss, {line.row.dataset}, {line.row.backbone}, {line.row.method}"
     return figure.update_layout(title=title, xaxis_title="epoch", yaxis_title="loss", yaxis_type="log")
 

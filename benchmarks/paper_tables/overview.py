@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from sources import sources
 from tabulate import tabulate
 
+from paper_tables import escape
 from paper_tables.cells import Line, shown_budget
 from paper_tables.layout import TITLES, metrics
 from paper_tables.render import blocks, marks, number, places
@@ -39,7 +41,7 @@ def overview(tables: Mapping[str, Sequence[Line]], datasets: Sequence[str], reco
                 shown = f"{metric}; epochs / patience {', '.join(budgets)} where a cell does not say otherwise"
                 text += [title, "", f"{shown}; [all of it]({table}.md), [LaTeX]({table}.tex)", ""]
                 text += [at_a_glance(lines, metric), "", f"![test and validation {metric}]({table}.png)", ""]
-    text += ["## Datasets", "", *(f"* [{dataset}]({dataset}.md)" for dataset in datasets), ""]
+    text += ["## Datasets", "", *(f"* [{escape.text(dataset)}]({quote(dataset)}.md)" for dataset in datasets), ""]
     packed = sorted({record["dataset"] for record in records})
     return "\n".join([*text, "## Where it comes from", "", *sources(records, packed=packed), ""])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from figure import draw_run, saved_figure
+from figure import draw_run, plain, saved_figure
 
 from paper_tables.cells import Line
 from paper_tables.render import blocks
@@ -59,7 +59,9 @@ def draw_losses(lines: Sequence[Line], path: Path) -> None:
     with saved_figure(path, ncols=len(lines), figsize=(5 * len(lines), 4), squeeze=False) as axes:
         for line, axis in zip(lines, axes[0]):
             epochs = next(iter(line.runs.values()))["epochs"]
-            for part in epochs[0]["parts"]:
-                axis.plot([entry["epoch"] + 1 for entry in epochs], [e["parts"][part] for e in epochs], label=part)
+            for part in dict.fromkeys(part for entry in epochs for part in entry["parts"]):
+                known = [entry for entry in epochs if part in entry["parts"]]
+                values = [entry["parts"][part] for entry in known]
+                axis.plot([entry["epoch"] + 1 for entry in known], values, label=plain(part))
             axis.set(title=f"{line.row.dataset}, {line.row.backbone}", xlabel="epoch", yscale="log")
             axis.legend(fontsize=7)

@@ -7,6 +7,7 @@ from itertools import groupby
 
 from tabulate import tabulate
 
+from paper_tables import escape
 from paper_tables.cells import Line, shown_budget
 from paper_tables.gains import Gain
 from paper_tables.layout import BUDGETS, DATASET_NOTES, NOTES, TITLES
@@ -18,8 +19,9 @@ LEGEND = (
     "validation. **Best** and <u>second</u> of a block, among the lines with the budget (epochs / patience) of most of "
     "them. In brackets the paper's value and how far ours is from it; lines below the rule are not in the paper. `*` "
     "MDCNS differs from the best of the paper's baselines over users (paired t-test over test users, seeds averaged, "
-    "at least two; two-sided, p < 0.05 after Holm's correction over the blocks of the table); `†` over seeds (paired "
-    "t-test, two-sided, p < 0.05, not corrected). A user with several rows counts with their sum."
+    "at least two; two-sided, p < 0.05 after Holm's correction over all tests over users that are printed with the "
+    "table: every metric, block and rival); `†` over seeds (paired t-test, two-sided, p < 0.05, not corrected). A user "
+    "with several rows counts with their sum."
 )
 
 
@@ -55,10 +57,11 @@ def comparisons(block: Sequence[Line], form: str) -> list[str]:
     """
     rows = []
     for line in block:
-        for metric, gain in line.gains.items():
-            rows.append([line.row.method, metric, f"{gain.baseline.row.method}, best of the paper's", *_tests(gain)])
+        for gain in line.gains.values():
+            best = f"{gain.baseline.row.method}, best of the paper's"
+            rows.append([line.row.method, gain.metric, best, *_tests(gain)])
         for method, gain in line.against.items():
-            rows.append([line.row.method, metric, method, *_tests(gain)])
+            rows.append([line.row.method, gain.metric, method, *_tests(gain)])
     heads = ["", "metric", "against", "difference", "seeds", "p seeds", "p users", "p users, Holm", "95 %"]
     return tabulate(rows, heads, tablefmt=form, disable_numparse=True).splitlines() if rows else []
 
@@ -105,7 +108,7 @@ def markdown(table: str, lines: Sequence[Line], metrics: Sequence[str], picture:
             if begins_extra(block, index):
                 text.append("| *not in the paper* |" + " |" * (len(heads) - 1))
             cells = [_markdown_cell(line, metric, order[metric].get(index)) for metric in metrics]
-            cells += [line.setting, ", ".join(map(str, line.runs)) or "missing", line.budget]
+            cells += [escape.text(line.setting), ", ".join(map(str, line.runs)) or "missing", line.budget]
             text.append(f"| {line.row.method} | {' | '.join(cells)} |")
         text += ["", *(f"* {note}" for note in notes(block)), ""]
         compared = comparisons(block, "github")
@@ -188,6 +191,7 @@ def _latex_cell(line: Line, metric: str, place: int | None) -> str:
 
 def _tests(gain: Gain) -> list[str]:
     p_values = ["" if p is None else f"{p:.2g}" for p in (gain.p_seeds, gain.p_users, gain.corrected)]
+    p_values[1] = p_values[1] or gain.unpaired
     interval = "{:+.4f} to {:+.4f}".format(*gain.interval) if gain.interval else ""
     return [f"{gain.relative:+.1%}", str(gain.seeds), *p_values, interval]
 

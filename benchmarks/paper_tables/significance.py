@@ -7,17 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
+from paper_tables.users import user_of_row
+
 #: Differences with a smaller p count as more than chance.
 LEVEL = 0.05
 
 
-def values_of_users(places: str, users: str | None, metric: str) -> np.ndarray:
+def values_of_users(places: str, users: dict[str, str] | str | None, metric: str) -> np.ndarray:
     """Return a metric of every test user from the places of their targets; the mean over users is that over rows.
 
     Args:
         places: As in a record: 1 is the first place, 0 none of the ranked ones, by commas.
-        users: Whose rows they are, where a user has several: their sum then counts, by the mean number of rows of a
-            user; None where each has one.
+        users: Whose rows they are, as in a record; None where each user has one. Of a user with several the sum counts,
+            by the mean number of rows of a user.
         metric: ``ndcg@K`` or ``recall@K`` (one target per row, so that recall is a hit).
 
     Raises:
@@ -32,9 +34,10 @@ def values_of_users(places: str, users: str | None, metric: str) -> np.ndarray:
         values = np.where(is_hit, 1 / np.log2(np.maximum(place, 1) + 1), 0.0)
     else:
         raise ValueError(f"{metric} per user is not known: ndcg, recall or hit")
-    if users is None:
+    of_row = user_of_row(users)
+    if of_row is None:
         return values
-    _, index = np.unique(np.array(users.split(","), dtype=np.int64), return_inverse=True)
+    _, index = np.unique(of_row, return_inverse=True)
     sums = np.bincount(index, values)
     return sums * len(sums) / len(values)
 

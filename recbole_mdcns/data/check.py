@@ -1,11 +1,16 @@
-"""Checks of an atomic ``.inter`` file: every error names the file and the line."""
+"""Checks of atomic files, ``.inter`` and the like: every error names the file and the line."""
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import math
-from collections.abc import Collection, Mapping
+import os
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from recbole.config import Config
 
@@ -16,26 +21,40 @@ _FIELD_TYPES = ("token", "float", "token_seq", "float_seq")
 
 @dataclass(frozen=True)
 class Layout:
-    """What an atomic interaction file must look like.
+    """What an atomic file must look like.
 
     Attributes:
         needed: Names and types of the columns that it must have and fill.
         named_by: What sets these names, for the message.
-        separator: What stands between columns.
-        encoding: Encoding of the text.
+        separator: What stands between columns, taken literally.
+        encoding: Encoding of the text; a byte order mark before UTF-8 is passed over.
+        seq_separator: What stands between the entries of a sequence.
     """
 
     needed: Mapping[str, str]
     named_by: str = "USER_ID_FIELD, ITEM_ID_FIELD and TIME_FIELD"
     separator: str = "\t"
     encoding: str = "utf-8"
+    seq_separator: str = " "
 
     @classmethod
-    def of(cls, config: Config) -> Layout:
-        """Return the layout that a configuration asks for."""
-        fields = (config["USER_ID_FIELD"], config["ITEM_ID_FIELD"], config["TIME_FIELD"])
-        needed = dict(zip(fields, ("token", "token", "float")))
-        return cls(needed, separator=config["field_separator"], encoding=config["encoding"])
+    def of(cls, config: Config, source: str = "inter") -> Layout:
+        """Return the layout that a configuration asks for, of the file of interactions, users, items or anything else.
+
+        Args:
+            config: The run.
+            source: What the file's name ends in: ``inter``, ``user``, ``item``.
+        """
+        keys = {"inter": ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD"), "user": ("USER_ID_FIELD",)}
+        named_by = keys.get(source, ("ITEM_ID_FIELD",) if source == "item" else ())
+        needed = {config[key]: "float" if key == "TIME_FIELD" else "token" for key in named_by}
+        return cls(
+            needed,
+            " and ".join(", ".join(named_by).rsplit(", ", 1)),
+            config["field_separator"],
+            config["encoding"] or "utf-8",
+            config["seq_separator"],
+        )
 
 
 def inter_file(config: Config) -> Path:
@@ -43,8 +62,22 @@ def inter_file(config: Config) -> Path:
     return Path(config["data_path"]) / f"{config['dataset']}.inter"
 
 
+def check_is_file(path: Path) -> None:
+    """Refuse a path that is no file.
+
+    Raises:
+        DataError: Nothing is there, or something else than a file.
+    """
+    if os.path.isdir(path):
+        raise DataError(f"dataset file {path} is a folder: put a file of this name there")
+    if os.path.islink(path) and not os.path.exists(path):
+        raise DataError(f"dataset file {path} is a link to {os.readlink(path)}, which is missing")
+    if not os.path.isfile(path):
+        raise DataError(f"dataset file {path} is missing: put the {_content(path)}s of {path.stem!r} there")
+
+
 def check_header(path: Path, layout: Layout) -> list[tuple[str, str]]:
-    """Read the first line of an atomic interaction file.
+    """Read the first line of an atomic file.
 
     Args:
         path: The file.
@@ -56,41 +89,76 @@ def check_header(path: Path, layout: Layout) -> list[tuple[str, str]]:
     Raises:
         DataError: The file is missing, its header is malformed or lacks a needed column, or nothing follows it.
     """
-    if not path.is_file():
-        raise DataError(f"dataset file {path} is missing: put the interactions of {path.stem!r} there")
-    try:
-        with path.open(encoding=layout.encoding) as lines:
-            columns = _header(path, lines.readline().rstrip("\r\n"), layout)
-            if not lines.readline():
-                raise DataError(f"{path} is empty: it has a header and no interaction")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not {error.encoding} text; set the key encoding") from None
+    check_is_file(path)
+    if not layout.separator:
+        raise DataError(f"field_separator = {layout.separator!r} is not allowed: give what stands between columns")
+    with _opened(path, layout.encoding) as lines:
+        try:
+            header, follows = lines.readline(), lines.readline()
+        except UnicodeError:
+            raise DataError(f"{path}: not {layout.encoding} text; set the key encoding") from None
+    if not header:
+        raise DataError(f"{path} is empty: its first line must name the columns")
+    columns = _header(path, header.rstrip("\r\n"), layout)
+    if not follows:
+        raise DataError(f"{path} is empty: it has a header and no {_content(path)}")
     return columns
 
 
-def check_inter_file(path: Path, layout: Layout, wanted: set[str] | None = None) -> None:
-    """Check the header and every line of an atomic interaction file.
+def checked_lines(
+    path: Path, layout: Layout, columns: list[tuple[str, str]], wanted: Collection[str]
+) -> Iterator[list[str]]:
+    """Yield the values of every line below the header, checked.
 
     Args:
         path: The file.
         layout: What it must look like.
-        wanted: Names of the columns whose values are used; all of them when None.
+        columns: Name and type of every column, as :func:`check_header` gives them.
+        wanted: Names of the columns whose values are used.
 
     Raises:
-        DataError: The file is missing or empty, lacks a needed column, or has a malformed line.
+        DataError: A line is malformed.
     """
-    columns = check_header(path, layout)
     number = 1
-    with path.open(encoding=layout.encoding) as lines:
+    with _opened(path, layout.encoding) as lines:
         try:
             lines.readline()
             for line in lines:
                 number += 1
-                _check_line(line.rstrip("\r\n").split(layout.separator), columns, layout.needed, wanted)
-        except UnicodeDecodeError as error:
-            raise DataError(f"{path}, after line {number}: not {error.encoding} text; set the key encoding") from None
+                values = line.rstrip("\r\n").split(layout.separator)
+                _check_line(values, columns, layout, wanted)
+                yield values
+        except UnicodeError:
+            raise DataError(f"{path}, after line {number}: not {layout.encoding} text; set the key encoding") from None
         except ValueError as error:
             raise DataError(f"{path}, line {number}: {error}") from None
+
+
+@contextlib.contextmanager
+def readable(path: Path, encoding: str) -> Iterator[None]:
+    """Say in one sentence why a file cannot be read, or that nobody knows its encoding."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
+    except LookupError:
+        raise DataError(f"encoding = {encoding!r} is not known: give one such as utf-8 or latin-1") from None
+
+
+@contextlib.contextmanager
+def _opened(path: Path, encoding: str) -> Iterator[TextIO]:
+    with readable(path, encoding):
+        with path.open("rb") as file:
+            has_mark = file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
+        if has_mark and codecs.lookup(encoding).name == "utf-8":
+            encoding = "utf-8-sig"
+        lines = path.open(encoding=encoding)
+    with lines:
+        yield lines
+
+
+def _content(path: Path) -> str:
+    return {".item": "item", ".user": "user"}.get(path.suffix, "interaction")
 
 
 def _header(path: Path, header: str, layout: Layout) -> list[tuple[str, str]]:
@@ -100,14 +168,17 @@ def _header(path: Path, header: str, layout: Layout) -> list[tuple[str, str]]:
         if not colon or kind not in _FIELD_TYPES:
             raise DataError(
                 f"{path}, line 1: column {column!r} is not name:type, with type {', '.join(_FIELD_TYPES)}, "
-                f"columns separated by {layout.separator!r}"
+                f"columns separated by {layout.separator!r} (field_separator)"
             )
         columns.append((name, kind))
+    twice = [name for name, count in Counter(name for name, _ in columns).items() if count > 1]
+    if twice:
+        raise DataError(f"{path}, line 1: column {twice[0]} is named twice: rename or remove one")
     missing = [name for name in layout.needed if name not in dict(columns)]
     if missing:
         raise DataError(
             f"{path}, line 1: column {' and '.join(missing)} is missing; found {', '.join(dict(columns))} "
-            f"({layout.named_by} name the needed ones)"
+            f"({layout.named_by} {'name the needed ones' if len(layout.needed) > 1 else 'names the needed one'})"
         )
     for name, kind in columns:
         if kind != layout.needed.get(name, kind):
@@ -115,20 +186,24 @@ def _header(path: Path, header: str, layout: Layout) -> list[tuple[str, str]]:
     return columns
 
 
-def _check_line(
-    values: list[str], columns: list[tuple[str, str]], needed: Collection[str], wanted: set[str] | None
-) -> None:
+def _check_line(values: list[str], columns: list[tuple[str, str]], layout: Layout, wanted: Collection[str]) -> None:
     if len(values) != len(columns):
         raise ValueError(
             f"expected {len(columns)} columns ({', '.join(name for name, _ in columns)}), found {values!r}"
         )
     for (name, kind), value in zip(columns, values):
-        if name in needed and not value:
+        if name in layout.needed and not value:
             raise ValueError(f"{name} is empty")
-        if kind == "float" and value and (wanted is None or name in wanted):
-            try:
-                finite = math.isfinite(float(value))
-            except ValueError:
-                finite = False
-            if not finite:
-                raise ValueError(f"{name} = {value!r} is not a number")
+        if "\0" in value:
+            raise ValueError(f"{name} = {value!r} has a NUL character")
+        if name in wanted and kind.startswith("float"):
+            for number in value.split(layout.seq_separator) if kind == "float_seq" else [value]:
+                if number and not _is_number(number):
+                    raise ValueError(f"{name} = {value!r} is not a number" + (" each" if kind == "float_seq" else ""))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text)) and "_" not in text  # Python alone reads 1_000
+    except ValueError:
+        return False

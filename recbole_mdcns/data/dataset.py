@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from http.client import HTTPException
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from recbole.config import Config
-from recbole.data.dataset import SequentialDataset
 from recbole.utils.enum_type import FeatureSource, FeatureType
 
 from recbole_mdcns import compat
 from recbole_mdcns.data import split
-from recbole_mdcns.data.atomic import read_inter
-from recbole_mdcns.data.check import Layout, check_header, check_inter_file, inter_file
+from recbole_mdcns.data.check import inter_file
+from recbole_mdcns.data.filters import rows_to_keep
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START, HistoryIndex
-from recbole_mdcns.data.kcore import filter_by_counts
+from recbole_mdcns.data.kcore import Allowed, filter_by_counts
+from recbole_mdcns.data.names import Numbering
+from recbole_mdcns.data.parts import check_rows
 from recbole_mdcns.data.problems import find_problems
+from recbole_mdcns.data.tables import AtomicDataset
 from recbole_mdcns.data.windows import PrefixRows
 from recbole_mdcns.errors import DataError
 
+#: What may leave lines out.
+_FILTERS = (
+    "val_interval", "rm_dup_inter", "filter_inter_by_user_or_item", "user_inter_num_interval",
+    "item_inter_num_interval",
+)  # fmt: skip
+_KEEP_ALL = (None, False, "[0,inf)")
 
-class HistoryDataset(SequentialDataset):
+
+class HistoryDataset(AtomicDataset):
     """One row per prefix as RecBole makes them, kept as ranges of one flat array per column.
 
     ``inter_feat`` holds what a row has of its own: user, target, length, and where its history lies; the windows of the
@@ -35,7 +42,12 @@ class HistoryDataset(SequentialDataset):
     With ``pad_side: left`` windows are padded on the left, and ``item_length`` is their width, so that models read the
     last position.
 
+    Args:
+        config: The run.
+        numbering: Numbers that names must have, instead of those of their first appearance.
+
     Attributes:
+        counted (set[str]): Columns whose number of names somebody has asked for; a model has tables for these.
         history (HistoryIndex): All histories, not cut by any window; set once the rows exist.
         user_split (dict[str, list[str]]): Users by part under the ``paper`` protocol, empty otherwise.
     """
@@ -44,73 +56,75 @@ class HistoryDataset(SequentialDataset):
     inter_feat: Any
     user_feat: Any
     item_feat: Any
+    _rest_fields: np.ndarray
 
-    def __init__(self, config: Config):
+    def __init__(self, config: Config, numbering: Numbering | None = None):
         self.user_split: dict[str, list[str]] = {}
+        self.counted: set[str] = set()
+        self._numbering = numbering
         super().__init__(config)
 
     # -- loading ------------------------------------------------------------------------------------------------------
 
-    def _load_data(self, token: str, dataset_path: str) -> None:
-        if not Path(dataset_path).exists():
-            self._download()
-        super()._load_data(token, dataset_path)
+    def _remove_duplication(self) -> None:
+        """Keep a user's first or last line of an item by time, ties by the file; RecBole's sort breaks ties anyhow."""
+        keep = self.config["rm_dup_inter"]
+        if keep is not None:
+            by_time = self.inter_feat.iloc[np.argsort(self.inter_feat[self.time_field].to_numpy(), kind="stable")]
+            left_out = by_time.index[by_time.duplicated([self.uid_field, self.iid_field], keep=keep)]
+            self.inter_feat = self.inter_feat.drop(left_out)
 
-    def _load_inter_feat(self, token: str, dataset_path: str) -> None:
-        """Read with ``read_inter``; RecBole's own reader is left what it alone can: sequence columns."""
-        path, layout = inter_file(self.config), Layout.of(self.config)
-        load, unload = self._get_load_and_unload_col(FeatureSource.INTERACTION)
-        columns = check_header(path, layout)
-        kinds = {name: kind for name, kind in columns if (load is None or name in load) and name not in (unload or ())}
-        if any(kind.endswith("seq") for kind in kinds.values()):
-            check_inter_file(path, layout, set(kinds))
-            return super()._load_inter_feat(token, dataset_path)
-        for name, kind in kinds.items():
-            self.set_field_property(name, FeatureType(kind), FeatureSource.INTERACTION, 1)
-            if kind == "float":
-                self.field2bucketnum[name] = 2
-        self.inter_feat = read_inter(path, layout, columns, set(kinds))
-        return None
-
-    def _download(self) -> None:
-        target = inter_file(self.config)
-        if self.config["raw_data"]:
-            raise DataError(f"dataset {self.dataset_name!r} is not in {self.dataset_path}: {self.config['raw_data']}")
-        try:
-            super()._download()
-        except (OSError, HTTPException, RuntimeError, ValueError) as error:
-            # RecBole ends a download with a barrier, which fails outside distributed training: the files are there.
-            if not target.is_file():
-                folder = Path(self.dataset_path)
-                if folder.is_dir() and not any(folder.iterdir()):
-                    folder.rmdir()
+    def _filter_by_field_value(self) -> None:
+        """Apply ``val_interval``, and drop columns that were loaded for it alone."""
+        for field, allowed in (self.config["val_interval"] or {}).items():
+            if field not in self.field2type:
                 raise DataError(
-                    f"dataset {self.dataset_name!r} is not in {self.dataset_path} and could not be downloaded "
-                    f"({getattr(error, 'reason', None) or error}): put its interactions into {target}, "
-                    "or set data_path to the folder that holds it"
-                ) from None
+                    f"val_interval.{field} = {allowed!r} is not allowed: {inter_file(self.config)} has no column "
+                    f"{field}, and no other loaded file has it; load_col names the columns of other files"
+                )
+            for feat in self.field2feats(field):
+                stays = rows_to_keep(field, feat[field], self.field2type[field].value, allowed)
+                if not stays.any():
+                    raise DataError(f"val_interval.{field} = {allowed!r} leaves no row of {self.dataset_name!r}")
+                feat.drop(feat.index[~stays], inplace=True)
+        asked, unasked = self._get_load_and_unload_col(FeatureSource.INTERACTION)
+        for field in [f for f in self.inter_feat if (asked is not None and f not in asked) or f in (unasked or ())]:
+            self._del_col(self.inter_feat, field)
+            self._rest_fields = self._rest_fields[self._rest_fields != field]
 
     def _filter_by_inter_num(self) -> None:
         """Apply RecBole's intervals by counting integers; its own way counts strings in Python."""
-        if self.user_feat is not None or self.item_feat is not None:
-            super()._filter_by_inter_num()
-        else:
-            columns, allowed = [], []
-            for field, key in (
-                (self.uid_field, "user_inter_num_interval"),
-                (self.iid_field, "item_inter_num_interval"),
-            ):
-                intervals = self._parse_intervals_str(self.config[key])
-                columns.append(pd.factorize(self.inter_feat[field])[0])
-                allowed.append(lambda counts, i=intervals: self._within_intervals(counts, i) if i else counts >= 0)
-            kept = filter_by_counts(*columns, *allowed)
-            if not kept.all():
-                self.inter_feat = self.inter_feat[kept]
-        if self.inter_feat.empty:
-            intervals = {key: self.config[key] for key in ("user_inter_num_interval", "item_inter_num_interval")}
-            raise DataError(f"{inter_file(self.config)}: the filters leave no interaction ({intervals})")
+        keys = ("user_inter_num_interval", "item_inter_num_interval")
+        fields = (self.uid_field, self.iid_field)
+        columns = [pd.factorize(self.inter_feat[field])[0] for field in fields]
+        kept = filter_by_counts(*columns, *map(self._allowed_counts, keys))
+        if not kept.all():
+            self.inter_feat = self.inter_feat[kept]
+        self._check_left("inter_feat")
+        for feat, field, key in zip((self.user_feat, self.item_feat), fields, keys):
+            if feat is not None:  # rows about users and items that are gone
+                counts = feat[field].map(self.inter_feat[field].astype(object).value_counts()).fillna(0)
+                feat.drop(feat.index[~self._allowed_counts(key)(counts.to_numpy())], inplace=True)
         strict = self.config["strict_data"]
         self.report(find_problems(self.inter_feat, self.uid_field, self.iid_field, self.time_field, unsorted=strict))
+
+    def _allowed_counts(self, key: str) -> Allowed:
+        intervals = self._parse_intervals_str(self.config[key])
+        return lambda counts: counts >= 0 if intervals is None else self._within_intervals(counts, intervals)
+
+    def _reset_index(self) -> None:
+        for name in self.feat_name_list:
+            self._check_left(name)
+        super()._reset_index()
+
+    def _check_left(self, name: str) -> None:
+        """Refuse filters that leave nothing of a table."""
+        if getattr(self, name).empty:
+            suffix = name[: -len("_feat")]
+            filters = ", ".join(f"{k} = {self.config[k]!r}" for k in _FILTERS if self.config[k] not in _KEEP_ALL)
+            path = inter_file(self.config).with_suffix(f".{suffix}")
+            what = {"inter": "interaction"}.get(suffix, suffix)
+            raise DataError(f"{path}: the filters leave no {what} ({filters})")
 
     def report(self, problems: list[str]) -> None:
         """Log problems of the data, or refuse them with ``strict_data``.
@@ -131,6 +145,18 @@ class HistoryDataset(SequentialDataset):
     def _dataframe_to_interaction(self, data):
         with compat.quiet_readonly_arrays():
             return super()._dataframe_to_interaction(data)
+
+    def num(self, field: str) -> int:
+        """Return how many names a column has, the padding counted."""
+        self.counted.add(field)
+        return super().num(field)
+
+    def _remap(self, remap_list: list) -> None:
+        columns, put_back = compat.flat_columns(remap_list)
+        super()._remap(self._numbering.put_first(columns) if self._numbering else columns)
+        if self._numbering and columns:
+            self._numbering.check(columns, self.field2id_token[columns[0][1]])
+        put_back()
 
     # -- rows ---------------------------------------------------------------------------------------------------------
 
@@ -172,13 +198,20 @@ class HistoryDataset(SequentialDataset):
     # -- splits -------------------------------------------------------------------------------------------------------
 
     def build(self) -> list[HistoryDataset]:
-        """Split into train, valid and test as ``protocol`` says; rows to evaluate come in the order of length."""
+        """Split into train, valid and test as ``protocol`` says; rows to evaluate come in the order of length.
+
+        Raises:
+            DataError: A part has no rows.
+        """
+        if self.config["eval_args"]["order"] != "TO":
+            raise DataError(f"eval_args.order = {self.config['eval_args']['order']!r} is not allowed: it is 'TO' here")
         if self.config["protocol"] == "leave_one_out":
             parts = super().build()
         else:
             self._change_feat_format()
             self._drop_unused_col()
             parts = [self._part(rows) for rows in self._split_by_users()]
+        check_rows(self, parts)
         for part in parts[1:]:  # so that batches of short histories are narrow
             rows = part.inter_feat
             part.inter_feat = rows.part(rows[self.item_list_length_field].argsort(stable=True))

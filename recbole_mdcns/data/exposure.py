@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ def read_exposures(dataset: HistoryDataset) -> tuple[Tensor, Tensor, Tensor]:
     """
     config = dataset.config
     path = Path(config["exposure_file"] or Path(dataset.dataset_path) / f"{dataset.dataset_name}.exposed")
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise DataError(
             f"neg_sampler = 'ens' needs the items that users were shown, and {path} does not exist: put user, item and "
             "time columns there as in the .inter file, or set exposure_file (KuaiRand's raw logs have exposures; the "

@@ -41,10 +41,11 @@ class HistoryIndex:
         self.keys = torch.from_numpy(keys[first])  # sorted
         self.first = torch.from_numpy(first)
         self.distinct = torch.from_numpy(seen_first.cumsum())
+        self.new_items = self.items[torch.from_numpy(np.sort(first))]  # each user's items by first occurrence
 
     def to(self, device: torch.device) -> HistoryIndex:
         """Move the arrays to a device, in place."""
-        for name in ("items", "keys", "first", "distinct"):
+        for name in ("items", "keys", "first", "distinct", "new_items"):
             setattr(self, name, getattr(self, name).to(device))
         return self
 
@@ -68,9 +69,9 @@ class HistoryIndex:
         return self.distinct[end] - self.distinct[start]
 
     def pairs(self, start: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
-        """Return every (row, item) pair of the rows' histories, each of shape [sum of lengths]."""
-        rows, places = ranges(start, end - start)
-        return rows, self.items[places]
+        """Return every row and different item of its history once, both of shape [sum of distinct_num]."""
+        rows, places = ranges(self.distinct[start], self.distinct_num(start, end))
+        return rows, self.new_items[places]
 
 
 def ranges(start: Tensor, length: Tensor, total: int | None = None) -> tuple[Tensor, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import os
 import zlib
 from array import array
 from collections.abc import Iterator, Sequence
@@ -98,7 +99,9 @@ def read_interactions(
         DataError: A file is missing, cannot be read or has another format, or the first bad line.
     """
     for path in paths:
-        if not path.is_file():
+        if os.path.isdir(path):
+            raise DataError(f"raw file {path} is a folder: give its files")
+        if not os.path.isfile(path):
             raise DataError(f"raw file {path} is missing")
     users: dict[str, int] = {}
     items: dict[str, int] = {}
@@ -150,6 +153,8 @@ def _numbered_lines(path: Path, bar: tqdm) -> Iterator[tuple[int, bytes]]:
     try:
         with path.open("rb") as stored, gzip.open(stored) if packed else nullcontext(stored) as file:
             for number, line in enumerate(file, 1):
+                if number == 1 and b"\r" in line and not line.endswith(b"\n"):
+                    raise DataError(f"{path}: lines end in a carriage return alone; let them end in a line feed")
                 if number % _LINES_PER_UPDATE == 0:
                     bar.update(before + stored.tell() - bar.n)
                 yield number, line.removeprefix(codecs.BOM_UTF8) if number == 1 else line

@@ -6,41 +6,45 @@ from logging import getLogger
 
 import torch
 from recbole.config import Config
-from recbole.data import data_preparation
+from recbole.data import get_dataloader
 from recbole.data.dataloader import AbstractDataLoader
 
 from recbole_mdcns.data.dataset import HistoryDataset
-from recbole_mdcns.data.history import HISTORY_START
+from recbole_mdcns.data.history import HISTORY_END, HISTORY_START
+from recbole_mdcns.data.names import Numbering
+from recbole_mdcns.data.place import described_source
 from recbole_mdcns.data.split import PARTS
-from recbole_mdcns.errors import DataError
-
-#: What RecBole raises on data and keys that it cannot use.
-_REFUSALS = (ValueError, KeyError, TypeError, AttributeError, IndexError, NotImplementedError)
 
 
-def load_splits(config: Config) -> tuple[HistoryDataset, dict[str, AbstractDataLoader]]:
+def load_splits(
+    config: Config, numbering: Numbering | None = None
+) -> tuple[HistoryDataset, dict[str, AbstractDataLoader]]:
     """Check, load, filter and split the dataset of a configuration.
+
+    Args:
+        config: The run.
+        numbering: Numbers that names must have.
 
     Returns:
         The whole dataset, and RecBole's loaders by name: ``train``, ``valid``, ``test``.
 
     Raises:
         DataError: It is missing, malformed, or too little is left of it after the filters.
+        CheckpointError: It has other names than those that are numbered.
     """
-    dataset = load_dataset(config)
+    dataset = load_dataset(config, numbering)
     return dataset, split_dataset(config, dataset)
 
 
-def load_dataset(config: Config) -> HistoryDataset:
-    """Check, load and filter the dataset of a configuration.
+def load_dataset(config: Config, numbering: Numbering | None = None) -> HistoryDataset:
+    """Check, load and filter the dataset of a configuration; see :func:`load_splits`.
 
     Raises:
         DataError: It is missing or malformed.
+        CheckpointError: It has other names than those that are numbered.
     """
-    try:
-        dataset = HistoryDataset(config)
-    except _REFUSALS as error:
-        raise DataError(f"dataset {config['dataset']!r} cannot be loaded: {error}") from error
+    getLogger().info(described_source(config))
+    dataset = HistoryDataset(config, numbering)
     getLogger().info(dataset)
     return dataset
 
@@ -59,18 +63,18 @@ def split_dataset(config: Config, dataset: HistoryDataset) -> dict[str, Abstract
         DataError: A part has no rows.
     """
     dataset.config = config
-    try:
-        splits = dict(zip(PARTS, data_preparation(config, dataset)))
-    except _REFUSALS as error:
-        raise DataError(f"dataset {config['dataset']!r} cannot be split: {error}") from error
+    splits = dict(zip(PARTS, _loaders(config, dataset)))
     parts = {name: loader._dataset for name, loader in splits.items()}
-    rows = {name: len(part) for name, part in parts.items()}
-    if not all(rows.values()):
-        leave_one_out = "leave_one_out takes one for each from users with four interactions"
-        hint = leave_one_out if config["protocol"] == "leave_one_out" else "see split_ratio or split_file"
-        raise DataError(f"dataset {config['dataset']!r} splits into rows {rows}: each part needs one ({hint})")
-    dataset.report(_unexpected(dataset) + _only_evaluated(**parts))
+    dataset.report(_unexpected(dataset) + _only_evaluated(**parts) + _repeated(parts["valid"], parts["test"]))
     return splits
+
+
+def _loaders(config: Config, dataset: HistoryDataset) -> list[AbstractDataLoader]:
+    """Return RecBole's loaders of the parts; its ``data_preparation`` would run a pickle of the checkpoint folder."""
+    return [
+        get_dataloader(config, name)(config, part, None, shuffle=config["shuffle"] and name == "train")
+        for name, part in zip(PARTS, dataset.build())
+    ]
 
 
 def _unexpected(dataset: HistoryDataset) -> list[str]:
@@ -91,3 +95,19 @@ def _only_evaluated(train: HistoryDataset, valid: HistoryDataset, test: HistoryD
         return []
     name = str(train.id2token(train.iid_field, int(unseen[0])))
     return [f"{train.iid_field} {name!r} is evaluated and never trained on ({len(unseen)} such items)"]
+
+
+def _repeated(valid: HistoryDataset, test: HistoryDataset) -> list[str]:
+    """Count the targets that their row's own history holds; without ``mask_history`` they are as any other."""
+    counts = {}
+    for name, part in (("valid", valid), ("test", test)):
+        rows = part.inter_feat
+        targets = rows[part.iid_field][:, None]
+        counts[name] = int(part.history.contains(rows[HISTORY_START], rows[HISTORY_END], targets).sum())
+    if not valid.config["mask_history"] or not any(counts.values()):
+        return []
+    found = " and ".join(f"{counts[name]} of {len(part)} {name}" for name, part in (("valid", valid), ("test", test)))
+    return [
+        f"{found} targets are in their own history: mask_history = True ranks them without the rest of their history; "
+        "mask_history = False ranks all items"
+    ]

@@ -21,11 +21,12 @@ from recbole_mdcns.data.interactions import BadLines, Interactions, read_interac
 from recbole_mdcns.data.kcore import k_core
 from recbole_mdcns.data.raw import EXPOSURE, FORMATS, Selection, find_format
 from recbole_mdcns.data.statistics import read_users_and_items, statistics, statistics_table
-from recbole_mdcns.errors import DataError, UserError
-from recbole_mdcns.files import replacing
+from recbole_mdcns.errors import INTERRUPTED, USER_ERROR, DataError, UserError  # noqa: F401
+from recbole_mdcns.files import remove_abandoned, replacing
+from recbole_mdcns.path_names import checked_name
+from recbole_mdcns.program import run_program
 
 PROGRAM = "recbole_mdcns.data.prepare"
-USER_ERROR, INTERRUPTED = 2, 130
 _HEADER = b"user_id:token\titem_id:token\ttimestamp:float\n"
 _ROWS_AT_ONCE = 100_000
 #: Fields of Selection, and the options that set them.
@@ -33,20 +34,18 @@ _FLAGS = {"signal": "--signal", "first_day": "--from", "last_day": "--to", "min_
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0, 2 for a mistake of the user, 130 when interrupted."""
+    """Run the command line and return its exit code; see ``errors.py``."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    try:
-        if arguments[:1] == ["stats"]:
-            show_statistics(_stats_parser().parse_args(arguments[1:]))
-        else:
-            prepare(_prepare_parser().parse_args(arguments))
-    except UserError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
-        return USER_ERROR
-    except KeyboardInterrupt:
-        print(f"{PROGRAM}: interrupted; no file was changed", file=sys.stderr)
-        return INTERRUPTED
-    return 0
+    return run_program(
+        PROGRAM, lambda: _command(arguments), "interrupted; no file was changed", is_process=argv is None
+    )
+
+
+def _command(arguments: list[str]) -> None:
+    if arguments[:1] == ["stats"]:
+        show_statistics(_stats_parser().parse_args(arguments[1:]))
+    else:
+        prepare(_prepare_parser().parse_args(arguments))
 
 
 def prepare(options: argparse.Namespace) -> None:
@@ -87,10 +86,11 @@ def prepare(options: argparse.Namespace) -> None:
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as file:
-            write_inter(file, data)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror}") from None
+    remove_abandoned(path.parent, path.name)
+    with replacing(path) as file:
+        write_inter(file, data)
     print(f"{path}: {', '.join(steps)}\n")
     print(statistics_table({options.name: statistics(data.users, data.items)}))
     where = f"--dataset={shlex.quote(options.name)} --data_path={shlex.quote(str(options.out))}"
@@ -145,9 +145,7 @@ def _selection(options: argparse.Namespace, allowed: Sequence[str]) -> Selection
 
 
 def _inter_file(folder: Path, name: str) -> Path:
-    if Path(name).name != name or name == "..":
-        raise UserError(f"dataset name {name!r} must be a plain name, without folders")
-    return folder / name / f"{name}.inter"
+    return folder / checked_name(name, "dataset") / f"{name}.inter"
 
 
 class _Parser(argparse.ArgumentParser):

@@ -10,6 +10,7 @@ import ast
 import csv
 import datetime
 import json
+import re
 import reprlib
 import warnings
 from collections.abc import Callable, Sequence
@@ -24,11 +25,13 @@ from recbole_mdcns.errors import DataError, UserError
 Row = tuple[str, str, float, bool]
 #: Takes a line apart; ValueError if it cannot.
 Split = Callable[[str], list[str]]
+_BLANKS = re.compile(r"[ \t]+")
 #: The signal of KuaiRand that every row has: the video was shown.
 EXPOSURE = "exposure"
 #: Whole numbers up to here are exact in 64-bit floats, which is what RecBole reads times as.
 _LARGEST = 2**53
 _RATED = ("user", "item", "rating", "timestamp")
+_AMAZON_2023 = ("user_id", "parent_asin", "rating", "timestamp")
 
 
 @dataclass(frozen=True)
@@ -99,12 +102,18 @@ def find_format(dataset: str, format_name: str | None = None) -> Format:
 
 
 def _amazon(path: Path, first_line: str, chosen: Selection) -> Layout:
-    """Amazon 2014 (McAuley): ratings as csv without header, or 5-core reviews as one object a line."""
-    row = _rated(chosen)
-    if _extension(path) == ".csv":
+    """Amazon reviews (McAuley).
+
+    2014: ratings as .csv without header, or 5-core reviews as one object a line, .json; times in seconds. 2023: reviews
+    as .jsonl, or ratings as .csv with a header; items are ``parent_asin``, times in milliseconds, and stay so.
+    """
+    row, kind = _rated(chosen), _extension(path)
+    if kind == ".csv" and "parent_asin" in first_line:
+        return _headed(path, first_line, _csv, _AMAZON_2023, row)
+    if kind == ".csv":
         return _table(_csv, _RATED, _RATED, row)
-    if _extension(path) == ".json":
-        needed = ("reviewerID", "asin", "overall", "unixReviewTime")
+    if kind in (".json", ".jsonl"):
+        needed = _AMAZON_2023 if kind == ".jsonl" else ("reviewerID", "asin", "overall", "unixReviewTime")
 
         def parse(line: str) -> list[Row]:
             review = _object(line)
@@ -114,7 +123,9 @@ def _amazon(path: Path, first_line: str, chosen: Selection) -> Layout:
             return [row(*(str(review[key]) for key in needed))]
 
         return Layout(parse, f"one object a line with {', '.join(needed)}")
-    raise DataError(f"{path}: Amazon ratings end in .csv or .csv.gz, reviews in .json or .json.gz (or give --format)")
+    raise DataError(
+        f"{path}: Amazon ratings end in .csv, reviews in .json or .jsonl, all with or without .gz (or give --format)"
+    )
 
 
 def _hetrec(path: Path, first_line: str, chosen: Selection) -> Layout:
@@ -156,7 +167,7 @@ def _sequences(path: Path, first_line: str, chosen: Selection) -> Layout:
     """Plain text, a user and their items in order; the time is the position, from 1."""
 
     def parse(line: str) -> list[Row]:
-        user, *items = line.split() or [""]
+        user, *items = _BLANKS.split(line.strip(" \t"))  # not split(), to which more characters are blanks
         if not items:
             raise ValueError(f"user {reprlib.repr(user)} has no item")
         return [_row(user, item, str(position)) for position, item in enumerate(items, 1)]

@@ -71,14 +71,14 @@ def read_split(path: str | Path, known: set[str]) -> dict[str, list[str]]:
     """
     seen: dict[str, int] = {}
     parts: dict[str, list[str]] = {part: [] for part in PARTS}
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    try:  # not splitlines, to which more characters of a name are ends of lines
+        lines = Path(path).read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"split_file {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    if not lines or lines[0] != _HEADER:
-        raise DataError(f"split_file {path}, line 1: expected the header {_HEADER!r}, found {''.join(lines[:1])!r}")
+    if lines[0] != _HEADER:
+        raise DataError(f"split_file {path}, line 1: expected the header {_HEADER!r}, found {lines[0]!r}")
     for number, line in enumerate(lines[1:], start=2):
-        user, _, part = line.partition("\t")
+        user, _, part = line.rpartition("\t")
         if part not in parts:
             raise DataError(
                 f"split_file {path}, line {number}: expected user, tab and {'|'.join(PARTS)}, found {line!r}"
@@ -95,6 +95,11 @@ def read_split(path: str | Path, known: set[str]) -> dict[str, list[str]]:
 def write_split(parts: dict[str, list[str]], path: Path) -> None:
     """Write a split so that :func:`read_split` gives the same again."""
     lines = [_HEADER, *(f"{user}\t{part}" for part, users in parts.items() for user in users)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as file:
+    with replacing(path, make_folder=True) as file:
         file.write(("\n".join(lines) + "\n").encode())
+
+
+def is_split(path: Path) -> bool:
+    """Tell whether a file holds a split over users, as :func:`write_split` writes it."""
+    with open(path, "rb") as file:
+        return file.readline().rstrip(b"\r\n") == _HEADER.encode()

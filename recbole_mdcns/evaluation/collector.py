@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
+from recbole.config import Config
 from recbole.data.interaction import Interaction
 from recbole.evaluator import Collector
 from recbole.evaluator.collector import DataStruct
 from torch import Tensor
+
+from recbole_mdcns.errors import TrainingError
 
 #: What other metrics than those of the top K ask for.
 _OTHERS = ("rec.items", "rec.meanrank", "rec.score", "data.label")
@@ -16,34 +21,90 @@ _OTHERS = ("rec.items", "rec.meanrank", "rec.score", "data.label")
 ROWS_AT_ONCE = 32
 
 
+class NonFiniteScores(TrainingError):
+    """A model gave scores that rank nothing: no numbers, or infinite ones."""
+
+
+@contextlib.contextmanager
+def dated_failure(history: Sequence[dict[str, Any]]) -> Iterator[None]:
+    """Say of scores that are not finite after which epoch that is, and since when.
+
+    Args:
+        history: The epochs trained so far, as a trainer keeps them.
+
+    Raises:
+        TrainingError: In place of ``NonFiniteScores``.
+    """
+    try:
+        yield
+    except NonFiniteScores as error:
+        validated = [entry["epoch"] for entry in history if "valid" in entry]
+        if not history:
+            when = ""
+        elif "valid" in history[-1]:  # training is over, and the best epoch is evaluated
+            when = " at the best epoch"
+        else:
+            when = f" after epoch {history[-1]['epoch']}"
+            when += f", and were after epoch {validated[-1]}" if validated else ", the first that is evaluated"
+        raise TrainingError(f"{error}{when}: lower learning_rate or set clip_grad_norm") from None
+
+
 class RankCollector(Collector):
     """Finds where the target of a row ranks by counting the scores above its own, without sorting any.
 
     Where another item has exactly the target's score, RecBole's own way says which of them comes first; so it does
     for metrics that need more than the place of one target.
+
+    A masked item has the score -inf. It is never a hit and never recommended, however large K is: where a row has fewer
+    than K items left, ``rec.items`` ends in the padding item, 0.
+
+    Args:
+        config: The run.
+        role: Whose scores these are, for messages.
     """
+
+    def __init__(self, config: Config, role: str = "self"):
+        super().__init__(config)
+        self.role = role
+        self._row_num = self._empty_num = 0
 
     def eval_batch_collect(
         self, scores_tensor: Tensor, interaction: Interaction, positive_u: Tensor, positive_i: Tensor
     ) -> None:
-        """Collect a batch: scores [B, V + 1], and the one target of each row as two index tensors [B]."""
-        rows = torch.arange(len(scores_tensor))
-        if any(map(self.register.need, _OTHERS)) or not torch.equal(positive_u.cpu(), rows):
+        """Collect a batch: scores [B, V + 1], and the one target of each row as two index tensors [B].
+
+        Raises:
+            NonFiniteScores: A score is NaN or +inf.
+        """
+        rows, target = (index.to(scores_tensor.device) for index in (positive_u, positive_i))
+        is_masked = scores_tensor[rows, target] == -torch.inf  # [B]
+        in_order = torch.equal(positive_u.cpu(), torch.arange(len(scores_tensor)))
+        if any(map(self.register.need, _OTHERS)) or not in_order:
+            self._count_rows(scores_tensor.amax(1))
             super().eval_batch_collect(scores_tensor, interaction, positive_u, positive_i)
+            self._leave_masked_out(scores_tensor, is_masked)
             return
-        target = positive_i.to(scores_tensor.device)[:, None]
-        own = scores_tensor.gather(1, target)  # [B, 1]
-        above, tied = _count(torch.gt, scores_tensor, own), _count(torch.eq, scores_tensor, own) != 1
+        highest, above, equal = _compared(scores_tensor, scores_tensor.gather(1, target[:, None]))
+        self._count_rows(highest)
         hits = torch.zeros(len(rows), max(self.topk) + 1, dtype=torch.int64, device=scores_tensor.device)
         hits.scatter_(1, above.clamp(max=max(self.topk))[:, None], 1)
+        tied = equal != 1
         if tied.any():
             order = scores_tensor[tied].topk(max(self.topk), dim=1).indices
-            hits[tied, :-1] = (order == target[tied]).long()
+            hits[tied, :-1] = (order == target[tied, None]).long()
+        hits[is_masked] = 0
         hits[:, -1] = 1  # number of targets
         self.data_struct.update_tensor("rec.topk", hits)
 
     def get_data_struct(self) -> DataStruct:
-        """Return what was collected; RecBole's own way counts on tensors, which numbers of the data are not."""
+        """Return what was collected; RecBole's own way counts on tensors, which numbers of the data are not.
+
+        Raises:
+            NonFiniteScores: Every score of every row is -inf.
+        """
+        if 0 < self._row_num == self._empty_num:
+            self._fail("-inf in all of them")
+        self._row_num = self._empty_num = 0
         numbers = {name: value for name, value in self.data_struct._data_dict.items() if not isinstance(value, Tensor)}
         for name in numbers:
             del self.data_struct[name]
@@ -53,14 +114,58 @@ class RankCollector(Collector):
             collected.set(name, value)
         return collected
 
+    def _count_rows(self, highest: Tensor) -> None:
+        self.check(highest)
+        self._row_num += len(highest)
+        self._empty_num += int((highest == -torch.inf).sum())
 
-def _count(compare: Callable[..., Tensor], scores: Tensor, own: Tensor) -> Tensor:
-    """Return how many scores [B, V + 1] compare with their row's own [B, 1], shape [B].
+    def check(self, highest: Tensor) -> None:
+        """Check rows by their highest score [B], which is NaN where one of their scores is.
+
+        Raises:
+            NonFiniteScores: One is NaN or +inf.
+        """
+        bad = ~(highest < torch.inf)
+        if bad.any():
+            self._fail(f"{'nan' if highest.isnan().any() else 'inf'} in {int(bad.sum())} of {len(bad)} rows of a batch")
+
+    def _fail(self, found: str) -> None:
+        for name in list(self.data_struct._data_dict):
+            if name.startswith("rec.") or name == "data.label":
+                del self.data_struct[name]
+        self._row_num = self._empty_num = 0
+        raise NonFiniteScores(f"the scores of the {self.role} model are not finite ({found})")
+
+    def _leave_masked_out(self, scores: Tensor, is_masked: Tensor) -> None:
+        """Correct what RecBole has just collected of a batch, which ranks masked items last instead of nowhere.
+
+        Args:
+            scores: Of the batch, shape [B, V + 1].
+            is_masked: Whether a row's target is masked, shape [B].
+        """
+        left = (scores > -torch.inf).sum(1, keepdim=True)  # [B, 1]
+        beyond = torch.arange(max(self.topk), device=scores.device) >= left  # [B, K]
+        if "rec.items" in self.data_struct:
+            self.data_struct["rec.items"][-len(scores) :][beyond] = 0
+        if "rec.topk" in self.data_struct:
+            self.data_struct["rec.topk"][-len(scores) :, :-1][beyond] = 0
+        if "rec.meanrank" in self.data_struct and len(is_masked) == len(scores):
+            # Rank of the target and number of ranked items: a masked target comes after all others.
+            last = (left[is_masked] + 1).to(self.data_struct["rec.meanrank"].dtype)
+            self.data_struct["rec.meanrank"][-len(scores) :, :2][is_masked] = last.expand(-1, 2)
+
+
+def _compared(scores: Tensor, own: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return, of scores [B, V + 1], each row's highest, and how many are above and equal to its own [B, 1]; [B] each.
 
     Counted in floating point, exact up to 2^24 items: torch would turn the truth values into a matrix of 64-bit numbers
     first, which takes three times as long, and without these blocks of rows on a CPU twenty times.
     """
     rows_at_once = ROWS_AT_ONCE if scores.device.type == "cpu" else len(scores)
     buffer = scores.new_empty(min(rows_at_once, len(scores)), scores.size(1), dtype=torch.float32)
-    blocks = zip(scores.split(rows_at_once), own.split(rows_at_once))
-    return torch.cat([compare(s, o, out=buffer[: len(s)]).sum(1) for s, o in blocks]).long()
+    found = []
+    for block, of_target in zip(scores.split(rows_at_once), own.split(rows_at_once)):
+        counts = (compare(block, of_target, out=buffer[: len(block)]).sum(1) for compare in (torch.gt, torch.eq))
+        found.append((block.amax(1), *counts))
+    highest, above, equal = map(torch.cat, zip(*found))
+    return highest, above.long(), equal.long()

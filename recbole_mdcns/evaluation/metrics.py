@@ -6,6 +6,8 @@ import numpy as np
 from recbole.config import Config
 from recbole.evaluator import Evaluator, metrics
 
+from recbole_mdcns.evaluation import item_lists
+
 
 class MRR(metrics.MRR):
     """Reciprocal rank of the first hit within K."""
@@ -57,7 +59,11 @@ class PlainEvaluator(Evaluator):
             not among the highest K of the largest cut-off. Empty where no metric looks at those.
     """
 
-    _REPLACED = {"mrr": MRR, "map": MAP, "ndcg": NDCG, "gauc": GAUC}  # noqa: RUF012
+    _REPLACED = {  # noqa: RUF012
+        "mrr": MRR, "map": MAP, "ndcg": NDCG, "gauc": GAUC, "itemcoverage": item_lists.ItemCoverage,
+        "shannonentropy": item_lists.ShannonEntropy, "giniindex": item_lists.GiniIndex,
+        "averagepopularity": item_lists.AveragePopularity, "tailpercentage": item_lists.TailPercentage,
+    }  # fmt: skip
 
     def __init__(self, config: Config):
         super().__init__(config)

@@ -25,8 +25,6 @@ _ARGUMENTS = {
     "seq_item_len": "item_length",
     "user": "user",
 }
-#: What a model raises that needs more than users and items.
-_REFUSALS = (TypeError, KeyError, ValueError, RuntimeError, NotImplementedError, AttributeError, IndexError)
 SMALLEST_PROBABILITY = 1e-12
 
 
@@ -37,17 +35,22 @@ class Encoder(ABC):
         model: The model, as RecBole builds it.
         config: The configuration that it was built from.
         role: ``self`` or ``peer``.
-        causal: The model may be asked for the states inside longer passes; set by who has measured it.
-        trimmable: Columns that are padding in every row may be left out; set by who has measured it.
+        causal: The model may be asked for the states inside longer passes; None until it is measured.
+        trimmable: Columns that are padding in every row may be left out; None until it is measured.
     """
 
-    causal = False
-    trimmable = False
+    causal: bool | None = None
+    trimmable: bool | None = None
 
     def __init__(self, model: SequentialRecommender, config: Config, role: str):
         self.model = model
         self.config = config
         self.role = role
+
+    def abilities(self) -> str:
+        """Return what has been measured, for the log."""
+        found = {"causal": self.causal, "trimmable": self.trimmable}
+        return ", ".join(f"{name} {value}" for name, value in found.items() if value is not None) or "not measured"
 
     def encode(self, batch: TargetBatch) -> Tensor:
         """Encode the histories of a batch, in the model's current mode, shape [T, .]: the cheapest way it allows."""
@@ -107,7 +110,7 @@ class InnerProductEncoder(Encoder):
     def __init__(self, model: SequentialRecommender, config: Config, role: str, item_embedding: torch.nn.Embedding):
         super().__init__(model, config, role)
         self.item_embedding = item_embedding
-        self._fields = forward_fields(model)
+        self._fields = forward_fields(model) or []
 
     def make_lazy(self) -> bool:
         """Let the item table have sparse gradients: of the items in the sequences and in the pools."""
@@ -192,24 +195,26 @@ def widened(parts: list[Sequences], width: int) -> Sequences:
     return Sequences(torch.cat(users), items, torch.cat(lengths))
 
 
-def forward_fields(model: SequentialRecommender) -> list[str]:
-    """Return which fields of sequences a model's ``forward`` asks for, in its order.
-
-    Raises:
-        KeyError: It asks for one that no sequences of users and items have.
-    """
-    return [_ARGUMENTS[name] for name in inspect.signature(model.forward).parameters]
+def forward_fields(model: SequentialRecommender) -> list[str] | None:
+    """Return which fields of sequences a model's ``forward`` asks for, in its order; None where it asks for others."""
+    names = list(inspect.signature(model.forward).parameters)
+    return [_ARGUMENTS[name] for name in names] if all(name in _ARGUMENTS for name in names) else None
 
 
 def full_ranking(model: SequentialRecommender, sequences: Sequences) -> Tensor:
     """Return a model's own scores of all items, shape [B, V + 1]."""
+    return model.full_sort_predict(ranking_rows(model, sequences)).view(len(sequences.user), -1)
+
+
+def ranking_rows(model: SequentialRecommender, sequences: Sequences) -> Interaction:
+    """Return sequences as the rows that a model's ``full_sort_predict`` reads."""
     rows = {
         model.USER_ID: sequences.user,
         model.ITEM_SEQ: sequences.item_seq,
         model.ITEM_SEQ_LEN: sequences.item_length,
         model.ITEM_ID: sequences.item_seq[:, 0],  # the CPR models compute a loss along the way, which is not used
     }
-    return model.full_sort_predict(Interaction(rows)).view(len(sequences.user), -1)
+    return Interaction(rows)
 
 
 def make_encoder(model: SequentialRecommender, config: Config, role: str = "self") -> Encoder:
@@ -224,15 +229,24 @@ def make_encoder(model: SequentialRecommender, config: Config, role: str = "self
         ConfigError: The model needs more than users and items, or does not rank all items.
     """
     sequences = random_sequences(model)
-    try:
-        with measuring(model):
-            scores = full_ranking(model, sequences)
-            table = _inner_product_table(model, sequences, scores)
-    except _REFUSALS as error:
-        raise ConfigError(
-            f"{type(model).__name__} cannot be the {role} model: it does not rank items by users and histories alone "
-            f"({error})"
-        ) from error
+    rows = ranking_rows(model, sequences)
+    with measuring(model):
+        try:
+            ranked = model.full_sort_predict(rows)
+        except Exception as error:  # whatever the model's own code raises
+            raise ConfigError(
+                f"{type(model).__name__} cannot be the {role} model: it does not rank items by users and histories "
+                f"alone ({type(error).__name__}: {error})"
+            ) from error
+        shape, expected = getattr(ranked, "shape", None), len(sequences.user) * model.n_items
+        if not isinstance(ranked, Tensor) or ranked.numel() < expected or ranked.numel() % len(sequences.user):
+            raise ConfigError(
+                f"{type(model).__name__} cannot be the {role} model: its full_sort_predict gives "
+                f"{type(ranked).__name__ if shape is None else list(shape)}, where one score of each of "
+                f"{model.n_items} items for each of {len(sequences.user)} rows is expected"
+            )
+        scores = ranked.view(len(sequences.user), -1)
+        table = _inner_product_table(model, sequences, scores)
     if table is not None:
         return InnerProductEncoder(model, config, role, table)
     probabilities = bool((scores >= 0).all()) and torch.allclose(
@@ -245,9 +259,13 @@ def _inner_product_table(
     model: SequentialRecommender, sequences: Sequences, scores: Tensor
 ) -> torch.nn.Embedding | None:
     """Return the embedding whose inner products with the model's output are its scores, if there is one."""
+    fields = forward_fields(model)
+    if fields is None:
+        return None
+    arguments = [getattr(sequences, field) for field in fields]
     try:
-        state = model.forward(*(getattr(sequences, field) for field in forward_fields(model)))
-    except _REFUSALS:
+        state = model.forward(*arguments)
+    except Exception:  # the model's own code: its forward is then another one than RecBole's, and it ranks all the same
         return None
     if not isinstance(state, Tensor):
         return None

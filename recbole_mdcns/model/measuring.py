@@ -15,6 +15,8 @@ from recbole_mdcns.data.batch import Sequences
 
 #: Two ways to the same numbers may differ by this share of the largest of them in float32.
 TOLERANCE = 1e-4
+#: Of wider windows than this there are fewer rows.
+WIDE = 100
 #: Deviation of the noise on every weight.
 NOISE = 0.1
 
@@ -93,7 +95,8 @@ def random_sequences(model: SequentialRecommender) -> Sequences:
     """Return random histories of random lengths for a model's window, on its device, the same at every call."""
     device = next(model.parameters()).device
     generator = torch.Generator().manual_seed(0)
-    width, row_num = model.max_seq_length, 4
+    width = model.max_seq_length
+    row_num = 4 if width <= WIDE else 2
     items = torch.randint(1, model.n_items, (row_num, width), generator=generator)
     length = torch.randint(1, width + 1, (row_num,), generator=generator)
     items = items * (torch.arange(width) < length[:, None])

@@ -6,12 +6,12 @@ import importlib
 import inspect
 import pkgutil
 from importlib.util import find_spec
-from pathlib import Path
 
 from recbole.model.abstract_recommender import AbstractRecommender, SequentialRecommender
 
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.keys import nearest
+from recbole_mdcns.own_classes import import_own
 
 _PACKAGES = ("recbole_mdcns.model", "recbole.model.sequential_recommender")
 DEFAULT_PEER = "Mamba4Rec"
@@ -49,7 +49,9 @@ def resolve_model(model: str | type, key: str = "model") -> type:
     elif not isinstance(model, str) or not model:
         raise ConfigError(f"{key} = {model!r} is not allowed: give a model name or package.module:Class")
     elif ":" in model:
-        found = _import_path(model, key)
+        found = import_own(model, key)
+        if not inspect.isclass(found):
+            raise ConfigError(f"{key} = {model!r} is not allowed: it is no class")
     else:
         found = _by_name(model, key)
     if not _is_sequential(found):
@@ -78,26 +80,11 @@ def _by_name(name: str, key: str) -> type:
     try:
         found = get_model(name)
     except (ValueError, AttributeError, ImportError):
+        found = None
+    if not (inspect.isclass(found) and issubclass(found, AbstractRecommender)):
         names = model_names()
         raise ConfigError(
             f"{key} = {name!r} is not a model{nearest(name, names)}. Allowed are {', '.join(names)}, "
             "or your own class as package.module:Class"
-        ) from None
-    assert issubclass(found, AbstractRecommender)
-    return found
-
-
-def _import_path(path: str, key: str) -> type:
-    module_name, _, class_name = path.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise ConfigError(f"{key} = {path!r}: module {module_name!r} cannot be imported ({error})") from None
-    found = getattr(module, class_name, None)
-    if not inspect.isclass(found):
-        classes = [name for name, value in vars(module).items() if _is_sequential(value)]
-        where = Path(module.__file__).name if module.__file__ else module_name
-        raise ConfigError(
-            f"{key} = {path!r}: {where} has no class {class_name!r}; found {', '.join(classes) or 'none'}"
         )
     return found

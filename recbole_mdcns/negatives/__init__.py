@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.negatives.adasir import AdaSIR
 from recbole_mdcns.negatives.base import Negatives, NegativeStrategy, Proposed, ScoredPool
@@ -17,6 +15,7 @@ from recbole_mdcns.negatives.none import NoNegatives
 from recbole_mdcns.negatives.pns import PNS
 from recbole_mdcns.negatives.rns import RNS
 from recbole_mdcns.negatives.srns import SRNS
+from recbole_mdcns.own_classes import import_own
 
 STRATEGIES: dict[str, type[NegativeStrategy]] = {
     "mdcns": MDCNS,
@@ -43,16 +42,12 @@ def resolve_strategy(name: str) -> type[NegativeStrategy]:
     Raises:
         ConfigError: There is none of that name.
     """
-    if name in STRATEGIES:
+    if isinstance(name, str) and name in STRATEGIES:
         return STRATEGIES[name]
-    module, colon, cls = name.partition(":")
-    if not colon:
+    if not isinstance(name, str) or ":" not in name:
         allowed = ", ".join(STRATEGIES)
         raise ConfigError(f"neg_sampler = {name!r} is not allowed: choose {allowed}, or package.module:Class")
-    try:
-        found = getattr(importlib.import_module(module), cls)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"neg_sampler = {name!r} cannot be imported: {error}") from error
+    found = import_own(name, "neg_sampler")
     if not (isinstance(found, type) and issubclass(found, NegativeStrategy)):
-        raise ConfigError(f"neg_sampler = {name!r} is not allowed: {cls} is no subclass of NegativeStrategy")
+        raise ConfigError(f"neg_sampler = {name!r} is not allowed: it is no subclass of NegativeStrategy")
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,7 +83,18 @@ class NegativeStrategy(ABC):
     knows_proposal = False
     sampler: CandidateSampler
 
+    @classmethod  # noqa: B027
+    def check(cls, keys: Mapping[str, Any]) -> None:
+        """Refuse sizes that do not go together; nothing is ever clipped.
+
+        Called with all keys of a run before anything is loaded, and by the constructor.
+
+        Raises:
+            ConfigError: Names the keys and what they allow.
+        """
+
     def __init__(self, config: Config, device: torch.device):
+        self.check(config)
         self.negative_num = config["neg_num"]
         self.weights = torch.full((1, self.negative_num), 1 / self.negative_num, device=device)
         self.candidate_num = config["neg_candidate_num"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from recbole.config import Config
 from torch import Tensor
@@ -25,16 +28,21 @@ class DNSPlus(NegativeStrategy):
 
     views = ("hard",)
     fixed_top: int | None = None
-    draws_from_top = True
+
+    @classmethod
+    def check(cls, keys: Mapping[str, Any]) -> None:
+        """Refuse to draw more than the top M without repetition."""
+        top = cls.fixed_top or keys["neg_top_num"]
+        if keys["neg_num"] > top:
+            of_top = "1" if cls.fixed_top else f"neg_top_num = {top}"
+            raise ConfigError(
+                f"neg_num = {keys['neg_num']} is not allowed: {keys['neg_sampler']} draws from the {of_top} highest "
+                "candidates, so it is at most that"
+            )
 
     def __init__(self, config: Config, device: torch.device):
         super().__init__(config, device)
         self.top_num = self.fixed_top or config["neg_top_num"]
-        if self.negative_num > self.top_num and self.draws_from_top:
-            raise ConfigError(
-                f"neg_num = {self.negative_num} is not allowed: {config['neg_sampler']} draws from the "
-                f"{self.top_num} highest candidates, so it is at most that"
-            )
 
     def choose(self, pool: ScoredPool) -> Negatives:
         """Draw from the top M."""

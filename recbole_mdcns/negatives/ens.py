@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from logging import getLogger
+from typing import Any
 
 import torch
 from recbole.config import Config
@@ -11,7 +12,7 @@ from torch import Tensor
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.exposure import read_exposures
-from recbole_mdcns.errors import DataError
+from recbole_mdcns.errors import CheckpointError, DataError
 from recbole_mdcns.negatives.base import Proposed
 from recbole_mdcns.sampler.candidates import CandidateSampler
 from recbole_mdcns.sampler.rejection import draw_allowed
@@ -48,6 +49,22 @@ class ENS(Proposed):
                 f"{len(self.items)} exposures of known users and items: do both name users, items and times alike?"
             )
         getLogger().info(f"{len(self.items)} exposures; {share:.1%} of the targets have none before them")
+
+    def state_dict(self) -> dict[str, Any]:
+        """See :meth:`NegativeStrategy.state_dict`; and what the exposures are."""
+        columns = (self.items, self.first, self.count)
+        weighted = [(column.long() * torch.arange(1, len(column) + 1, device=self.device)).sum() for column in columns]
+        return {**super().state_dict(), "exposures": torch.stack(weighted)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See :meth:`NegativeStrategy.load_state_dict`.
+
+        Raises:
+            CheckpointError: The exposures are others now.
+        """
+        if not torch.equal(state["exposures"].cpu(), self.state_dict()["exposures"].cpu()):
+            raise CheckpointError("neg_sampler = 'ens': these are other exposures than at the start; train anew")
+        super().load_state_dict({"generator": state["generator"]})
 
     def propose(self, batch: TargetBatch) -> Tensor:
         """Draw K exposures of each target's user."""

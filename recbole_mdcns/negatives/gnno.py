@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from recbole.config import Config
 from torch import Tensor
 
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
+from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.negatives.base import Negatives, ScoredPool
 from recbole_mdcns.negatives.dns_plus import DNSPlus
 from recbole_mdcns.negatives.overlap import NeighbourOverlap
@@ -34,12 +38,24 @@ class GNNO(DNSPlus):
 
     views = ("overlap",)
 
+    @classmethod
+    def check(cls, keys: Mapping[str, Any]) -> None:
+        """Refuse graph negatives that leave no room for uniform candidates."""
+        if keys["gnno_combine"] == "add":  # all of both are negatives
+            return
+        super().check(keys)
+        hard, candidates = keys["gnno_hard_num"], keys["neg_candidate_num"]
+        if hard >= candidates:
+            raise ConfigError(
+                f"gnno_hard_num = {hard} is not allowed with neg_candidate_num = {candidates}: that many of the "
+                f"candidates are graph negatives, so it is at most {candidates - 1}"
+            )
+
     def __init__(self, config: Config, device: torch.device):
-        self.hard_num, self.adds = config["gnno_hard_num"], config["gnno_combine"] == "add"
-        self.draws_from_top = not self.adds
         super().__init__(config, device)
+        self.hard_num, self.adds = config["gnno_hard_num"], config["gnno_combine"] == "add"
         self.start, self.pace, self.limit = config["gnno_start_epoch"], config["gnno_pace"], config["gnno_max"]
-        uniform = self.negative_num if self.adds else max(1, self.candidate_num - self.hard_num)
+        uniform = self.negative_num if self.adds else self.candidate_num - self.hard_num
         self.uniform_num = uniform
         self.candidate_num = uniform + self.hard_num * PROPOSALS
         uniform_key, per_hard = ("neg_num", PROPOSALS) if self.adds else ("neg_candidate_num", PROPOSALS - 1)

@@ -7,32 +7,61 @@ from torch import Tensor
 
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
-from recbole_mdcns.negatives.base import Proposed
+from recbole_mdcns.negatives.base import Proposed, ScoredPool
 from recbole_mdcns.sampler.candidates import CandidateSampler
-from recbole_mdcns.sampler.popularity import Popularity
 from recbole_mdcns.sampler.rejection import draw_allowed
 
 
 class InBatch(Proposed):
-    """K of the batch's targets, drawn with replacement: items in proportion to their popularity among the targets.
+    """K of the batch's targets of other users, drawn uniformly with replacement.
 
-    Those in a target's history, and the target itself, are drawn again.
+    Targets of the row's own user are never drawn: with ``batching: user`` a batch holds whole sequences, and they would
+    be items that the user takes later. Items in the row's history, and the target itself, are drawn again. So the draws
+    are uniform over the allowed ones among the batch's targets of other users, in every batching. Where the batch has
+    none, uniform items of the catalogue take their place, as in :func:`draw_allowed`.
+
+    Over random batches, item v is so drawn for user u in proportion to ``c(v) - c(u, v)``, how often other users have
+    it as a target: that is q, for negatives and targets alike. What the history removes scales all items of a row
+    alike, and cancels in the softmax. An item that no other user has counts as one target.
     """
 
     views = ("in batch",)
 
     def prepare(self, dataset: HistoryDataset, sampler: CandidateSampler) -> None:
-        """Count the targets, for the correction of softmax losses."""
+        """Count the targets, of all users and of each, for the correction of softmax losses."""
         super().prepare(dataset, sampler)
-        counts = torch.bincount(dataset.inter_feat[dataset.iid_field], minlength=dataset.item_num)
-        self.popularity = Popularity(counts, 1.0, self.device)
+        rows, self.item_num = dataset.inter_feat, dataset.item_num
+        user, item = rows[dataset.uid_field], rows[dataset.iid_field]
+        pairs, times = (user * self.item_num + item).unique(return_counts=True)  # sorted
+        self.pairs, self.times = pairs.to(self.device), times.to(self.device)
+        self.of_item = torch.bincount(item, minlength=self.item_num).to(self.device)
+        self.of_user = torch.bincount(user).to(self.device)
 
     def propose(self, batch: TargetBatch) -> Tensor:
-        """Draw K of the batch's targets for each target."""
+        """Draw K of the batch's targets of other users for each target."""
+        order = batch.user.argsort()
+        ordered = batch.user[order]
+        first, end = (torch.searchsorted(ordered, batch.user, right=right) for right in (False, True))
+        own_num = end - first  # [T]
 
         def draw(rows: Tensor) -> Tensor:
             shape = (len(rows), self.negative_num)
-            place = torch.randint(len(batch), shape, generator=self.generator, device=self.device)
-            return batch.target[place]
+            share = torch.rand(shape, generator=self.generator, device=self.device, dtype=torch.float64)
+            own, begin = own_num[rows, None], first[rows, None]
+            place = (share * (len(batch) - own)).long()  # among the others
+            place = torch.where(place >= begin, place + own, place)
+            alone = own == len(batch)  # its own target is drawn again, until a uniform item takes its place
+            return batch.target[torch.where(alone, rows[:, None], order[place.clamp_(max=len(batch) - 1)])]
 
         return draw_allowed(draw, batch, self.sampler)
+
+    def log_q(self, pool: ScoredPool) -> tuple[Tensor, Tensor]:
+        """Return the log probabilities of targets [T] and candidates [T, K] among the targets of other users."""
+        user = pool.batch.user[:, None]
+        items = torch.cat([pool.batch.target[:, None], pool.candidates], dim=1)  # [T, 1 + K]
+        key = user * self.item_num + items
+        place = torch.searchsorted(self.pairs, key).clamp_(max=len(self.pairs) - 1)
+        own = torch.where(self.pairs[place] == key, self.times[place], 0)
+        others = self.times.sum() - self.of_user[user]  # [T, 1]
+        log_q = ((self.of_item[items] - own).clamp(min=1) / others.clamp(min=1)).log()
+        return log_q[:, 0], log_q[:, 1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -38,16 +39,25 @@ class SRNS(NegativeStrategy):
 
     views = ("robust",)
 
+    @classmethod
+    def check(cls, keys: Mapping[str, Any]) -> None:
+        """Refuse memories and renewals that need more candidates than there are."""
+        memory, fresh, candidates = keys["srns_memory_num"], keys["srns_fresh_num"], keys["neg_candidate_num"]
+        if memory + fresh > candidates:
+            raise ConfigError(
+                f"srns_memory_num = {memory} with srns_fresh_num = {fresh} is not allowed with neg_candidate_num = "
+                f"{candidates}: both are different candidates, so their sum is at most that"
+            )
+        if keys["neg_num"] > memory:
+            raise ConfigError(
+                f"neg_num = {keys['neg_num']} is not allowed: it is at most srns_memory_num = {memory}, the memory"
+            )
+
     def __init__(self, config: Config, device: torch.device):
         super().__init__(config, device)
         self.memory_num, self.fresh_num = config["srns_memory_num"], config["srns_fresh_num"]
         self.std_weight, self.warm_up = config["srns_std_weight"], config["srns_warm_up"]
         self.temperature = config["srns_temperature"]
-        self.memory_num = min(self.memory_num, self.candidate_num)
-        if self.negative_num > self.memory_num:
-            raise ConfigError(
-                f"neg_num = {self.negative_num} is not allowed: it is at most {self.memory_num}, the memory"
-            )
 
     def prepare(self, dataset: HistoryDataset, sampler: CandidateSampler) -> None:
         """Draw every target's candidates and its first memory."""
@@ -97,7 +107,7 @@ class SRNS(NegativeStrategy):
 
     def _renew(self, rows: Tensor, scores: Tensor, memory: Tensor) -> None:
         keys = torch.rand(scores.shape, generator=self.generator, device=self.device).scatter(1, memory, -1.0)
-        others = keys.topk(min(self.fresh_num, self.candidate_num - self.memory_num), dim=1).indices
+        others = keys.topk(self.fresh_num, dim=1).indices
         both = torch.cat([memory, others], dim=1)  # [T, S1 + S2]
         noise = torch.rand(both.shape, generator=self.generator, device=self.device).clamp_(min=1e-20)
         gumbel = -(-noise.log()).log()

@@ -11,9 +11,12 @@ from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START
 from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.sampler.allowed import AllowedItems
 
 #: The chance that a row's draws do not give N candidates: its last ones are then the padding item.
 SHORT_CHANCE = 1e-15
+#: Histories of more entries than this many times the draws of a row are searched instead of sorted: measured.
+LONG = 2
 
 
 class CandidateSampler(RepeatableSampler):
@@ -22,7 +25,10 @@ class CandidateSampler(RepeatableSampler):
     All rows are drawn at once: a row gets more than N draws, and its candidates are the first N of them that are
     neither in the history, nor the target, nor an earlier draw of the row. As every allowed item is treated alike, each
     set of N allowed items, and each item in each column, is equally likely. Crowded rows, in which a draw can fail with
-    a chance above one half, are drawn by sorting random keys; where the training set has none, no step waits for a GPU.
+    a chance above one half, draw numbers of allowed items instead (:class:`AllowedItems`); where the training set has
+    none, no step waits for a GPU.
+
+    Time and memory grow with the draws, not with the lengths of the histories: long ones are searched.
 
     Args:
         dataset: A dataset that knows its histories.
@@ -36,6 +42,7 @@ class CandidateSampler(RepeatableSampler):
         self.history = dataset.history.to(device)
         self.candidate_num = candidate_num
         self.may_be_crowded = True  # until :meth:`check` has seen all rows
+        self.allowed_items: AllowedItems | None = None  # made for the first crowded row
         self.generator = torch.Generator(device).manual_seed(seed)
         self._expect(0.5)
 
@@ -64,9 +71,14 @@ class CandidateSampler(RepeatableSampler):
         fewest = int(left.argmin())
         if int(left[fewest]) < self.candidate_num:
             user = dataset.id2token(dataset.uid_field, int(dataset.inter_feat[dataset.uid_field][fewest]))
+            cure = (
+                "set it to at most that"
+                if int(left[fewest])
+                else "leave the user out, or take a loss over all items, CE"
+            )
             raise ConfigError(
                 f"{key} = {self.candidate_num} is not allowed: user {user} has {int(left[fewest])} of "
-                f"{self.item_num - 1} items left outside history and target; set it to at most that"
+                f"{self.item_num - 1} items left outside history and target; {cure}"
             )
 
     def allowed_num(self, target: Tensor, start: Tensor, end: Tensor) -> Tensor:
@@ -93,7 +105,7 @@ class CandidateSampler(RepeatableSampler):
             return self._draw(*fields)
         crowded = self._is_crowded(self.allowed_num(*fields))  # [T]
         pool = torch.empty(len(batch), self.candidate_num, dtype=torch.int64, device=batch.target.device)
-        for rows, draw in ((~crowded, self._draw), (crowded, self._sort_keys)):
+        for rows, draw in ((~crowded, self._draw), (crowded, self._draw_numbers)):
             index = rows.nonzero().squeeze(1)
             if len(index):
                 pool[index] = draw(*(field[index] for field in fields))
@@ -104,18 +116,15 @@ class CandidateSampler(RepeatableSampler):
         return 2 * (allowed_num - self.candidate_num) < self.item_num - 1
 
     def _expect(self, good_chance: float) -> None:
-        """Set how many draws hold N good ones, but for :data:`SHORT_CHANCE`, if each is good with at least a chance."""
-        self.draw_num = self.candidate_num + int(nbinom.isf(SHORT_CHANCE, max(1, self.candidate_num), good_chance))
+        """Set how many draws a row gets, if each is good with at least a chance."""
+        self.draw_num = draws_for(self.candidate_num, good_chance)
         on_cpu = self.generator.device.type == "cpu"
-        self.sorts_histories = on_cpu and self.history.mean_length <= 2 * self.draw_num  # measured: faster
+        self.sorts_histories = on_cpu and self.history.mean_length <= LONG * self.draw_num
 
     def _draw(self, target: Tensor, start: Tensor, end: Tensor) -> Tensor:
-        shape, device = (len(target), self.draw_num), self.generator.device
-        drawn = torch.randint(1, self.item_num, shape, generator=self.generator, device=device)
-        good = ~self._is_bad(drawn, target, start, end)
-        column = torch.where(good, good.cumsum(1) - 1, self.draw_num).clamp_(max=self.candidate_num)
-        pool = torch.zeros(len(target), self.candidate_num + 1, dtype=torch.int64, device=device)
-        return pool.scatter_(1, column, drawn)[:, :-1]
+        shape = (len(target), self.draw_num)
+        drawn = torch.randint(1, self.item_num, shape, generator=self.generator, device=self.generator.device)
+        return _first(drawn, self._is_bad(drawn, target, start, end), self.candidate_num)
 
     def _is_bad(self, pool: Tensor, target: Tensor, start: Tensor, end: Tensor) -> Tensor:
         """Mark draws [T, N] that are in the history, the target, or an earlier draw of their row.
@@ -124,19 +133,59 @@ class CandidateSampler(RepeatableSampler):
         """
         if not self.sorts_histories:
             return (pool == target[:, None]) | self.history.contains(start, end, pool) | _repeats(pool, self.item_num)
-        row, seen = self.history.pairs(start, end)
+        long = end - start > LONG * self.draw_num
+        row, seen = self.history.pairs(start, torch.where(long, start, end))
         before = torch.cat([row * self.item_num + seen, torch.arange(len(target)) * self.item_num + target])
-        return _repeats(pool, self.item_num, before)
+        bad = _repeats(pool, self.item_num, before)
+        if long.any():
+            bad[long] |= self.history.contains(start[long], end[long], pool[long])
+        return bad
 
-    def _sort_keys(self, target: Tensor, start: Tensor, end: Tensor, chunk: int = 1024) -> Tensor:
-        pools = []
-        for t, s, e in zip(target.split(chunk), start.split(chunk), end.split(chunk)):
-            keys = torch.rand(len(t), self.item_num, generator=self.generator, device=t.device)  # [chunk, V + 1]
-            keys[:, 0] = -1.0
-            keys[torch.arange(len(t), device=t.device), t] = -1.0
-            keys[self.history.pairs(s, e)] = -1.0
-            pools.append(keys.topk(self.candidate_num, dim=1).indices)
-        return torch.cat(pools)
+    def _draw_numbers(self, target: Tensor, start: Tensor, end: Tensor) -> Tensor:
+        if self.allowed_items is None:
+            self.allowed_items = AllowedItems(self.history)
+        allowed_num = self.allowed_num(target, start, end)
+        numbers = distinct_numbers(allowed_num, self.candidate_num, self.generator)
+        return self.allowed_items(numbers, target, start, end)
+
+
+def distinct_numbers(below: Tensor, number: int, generator: torch.Generator) -> Tensor:
+    """Draw N different integers from 0 to a bound of each row, every ordered choice equally likely.
+
+    Args:
+        below: The bounds, shape [T], each at least N.
+        number: N.
+        generator: On the device of the bounds.
+
+    Returns:
+        Shape [T, N].
+    """
+    found = torch.empty(len(below), number, dtype=torch.int64, device=below.device)
+    few = below < 2 * number
+    rows, some = few.nonzero().squeeze(1), below[few]
+    if len(rows):
+        keys = torch.rand(len(rows), int(some.max()), generator=generator, device=below.device)
+        beyond = torch.arange(keys.size(1), device=below.device) >= some[:, None]
+        found[rows] = keys.masked_fill_(beyond, -1.0).topk(number, dim=1).indices
+    rows, many = (~few).nonzero().squeeze(1), below[~few]
+    if len(rows):
+        shape = (len(rows), draws_for(number, 0.5))  # a draw is an earlier one with a chance below N / bound
+        share = torch.rand(shape, generator=generator, device=below.device, dtype=torch.float64)
+        drawn = (share * many[:, None]).long()
+        found[rows] = _first(drawn, _repeats(drawn, int(many.max())), number)
+    return found
+
+
+def draws_for(number: int, good_chance: float) -> int:
+    """Return how many draws hold N good ones, but for :data:`SHORT_CHANCE`, if each is good with at least a chance."""
+    return number + int(nbinom.isf(SHORT_CHANCE, max(1, number), good_chance))
+
+
+def _first(drawn: Tensor, bad: Tensor, number: int) -> Tensor:
+    """Return the first N draws of each row that are not bad, shape [T, N]."""
+    column = torch.where(bad, drawn.size(1), (~bad).cumsum(1) - 1).clamp_(max=number)
+    pool = torch.zeros(len(drawn), number + 1, dtype=torch.int64, device=drawn.device)
+    return pool.scatter_(1, column, drawn)[:, :-1]
 
 
 def _repeats(pool: Tensor, item_num: int, before: Tensor | None = None) -> Tensor:

@@ -9,10 +9,11 @@ from recbole.model.abstract_recommender import SequentialRecommender
 
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.evaluation.collector import RankCollector
+from recbole_mdcns.evaluation.collector import RankCollector, dated_failure
 from recbole_mdcns.model.selftest import measured_encoder
 from recbole_mdcns.scoring import teacher_scores
 from recbole_mdcns.trainer.negative_sampling import NegativeSamplingTrainer
+from recbole_mdcns.trainer.objective import check_encoder
 
 
 class MDCNSTrainer(NegativeSamplingTrainer):
@@ -50,6 +51,7 @@ class MDCNSTrainer(NegativeSamplingTrainer):
         super().__init__(config, model)
         for role, peer, peer_config in zip(config.peer_roles, peers, peer_configs or config.peer_configs()):
             self.encoders.append(measured_encoder(peer, peer_config, role))
+            check_encoder(config, self.encoders[-1])
             self.optimizers.append(
                 self._build_optimizer(
                     params=peer.parameters(),
@@ -58,7 +60,7 @@ class MDCNSTrainer(NegativeSamplingTrainer):
                     weight_decay=peer_config["weight_decay"],
                 )
             )
-        self.peer_collectors = {role: RankCollector(config) for role in (*config.peer_roles, "teacher")}
+        self.peer_collectors = {role: RankCollector(config, role) for role in (*config.peer_roles, "teacher")}
         self.peer_results: dict[str, dict[str, float]] = {}
         self._compare = False  # evaluate peers and teacher in the next pass, whatever evaluate_peers says
 
@@ -76,7 +78,9 @@ class MDCNSTrainer(NegativeSamplingTrainer):
         self.peer_results = {}
         if self._collects_peers():
             for role, collector in self.peer_collectors.items():
-                self.peer_results[role] = self.evaluator.evaluate(collector.get_data_struct())
+                with dated_failure(self.history):
+                    found = collector.get_data_struct()
+                self.peer_results[role] = self.evaluator.evaluate(found)
                 self.places[role] = self.evaluator.places
         return result
 
@@ -104,11 +108,16 @@ class MDCNSTrainer(NegativeSamplingTrainer):
         ranked = super()._full_sort_batch_eval(batched_data)
         if self._collects_peers():
             _, self_scores, positive_row, positive_item = ranked
+            self.eval_collector.check(self_scores.amax(1))  # before the teacher, which takes over what is wrong here
             found = [self_scores]
             for encoder in self.encoders[1:]:
                 rows = encoder.trimmed(batched_data[0]).to(self.device)
                 found.append(encoder.model.full_sort_predict(rows).view(self_scores.shape))
-            masked = self_scores == -torch.inf  # padding and history
+            masked = torch.zeros_like(self_scores, dtype=torch.bool)
+            masked[:, 0] = True  # the padding
+            left_out = self._left_out(batched_data[0], positive_item)
+            if left_out is not None:
+                masked[left_out] = True
             scores = {
                 encoder.role: encoder.as_scores(ranked_by).masked_fill(masked, -torch.inf)
                 for encoder, ranked_by in zip(self.encoders, found)

@@ -14,19 +14,21 @@ from torch.nn.utils import clip_grad_norm_
 from tqdm import tqdm
 
 from recbole_mdcns.checks import check_cutoffs
+from recbole_mdcns.class_keys import is_known
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.batching import TargetLoader
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START, HistoryIndex
 from recbole_mdcns.errors import ConfigError, TrainingError
-from recbole_mdcns.evaluation.collector import RankCollector
+from recbole_mdcns.evaluation.collector import RankCollector, dated_failure
 from recbole_mdcns.evaluation.metrics import PlainEvaluator
 from recbole_mdcns.losses import multi_view
 from recbole_mdcns.model.selftest import fastest_mode
 from recbole_mdcns.negatives import ScoredPool, resolve_strategy
+from recbole_mdcns.negatives.returned import check_candidates, check_negatives
 from recbole_mdcns.sampler.candidates import CandidateSampler
 from recbole_mdcns.scoring import item_order
-from recbole_mdcns.trainer.objective import NegativesLoss, make_catalogue_loss
+from recbole_mdcns.trainer.objective import NegativesLoss, check_encoder, make_catalogue_loss
 from recbole_mdcns.trainer.resumable import ResumableTrainer
 
 
@@ -50,7 +52,9 @@ class NegativeSamplingTrainer(ResumableTrainer):
     def __init__(self, config: MDCNSConfig, model: SequentialRecommender):
         check_cutoffs(config["topk"], model.n_items - 1)
         super().__init__(config, model)
+        check_encoder(config, self.encoders[0])
         self.strategy = resolve_strategy(config["neg_sampler"])(config, self.device)
+        self._checks_strategy = not is_known(type(self.strategy))  # at the first step
         self.objective = NegativesLoss(config, model.n_items - 1)
         self.catalogue_loss = make_catalogue_loss(config, self.strategy.generator)
         self.eval_collector = RankCollector(config)
@@ -64,6 +68,11 @@ class NegativeSamplingTrainer(ResumableTrainer):
         """Return the states of the candidate sampler and of the strategy."""
         assert self.sampler is not None
         return {"sampler": self.sampler.generator.get_state(), "strategy": self.strategy.state_dict()}
+
+    def fixed_extra_state(self) -> dict[str, Any]:
+        """See :meth:`ResumableTrainer.fixed_extra_state`; a strategy of the user's own may hold what it likes."""
+        state = self.extra_state()
+        return state if is_known(type(self.strategy)) else {"sampler": state["sampler"]}
 
     def load_extra_state(self, state: dict[str, Any]) -> None:
         """Take back what :meth:`extra_state` gave."""
@@ -94,7 +103,7 @@ class NegativeSamplingTrainer(ResumableTrainer):
         mode = self.config["batching"]
         if mode == "auto":
             mode = fastest_mode(self.encoders)
-        abilities = ", ".join(f"{e.role}: causal {e.causal}, trimmable {e.trimmable}" for e in self.encoders)
+        abilities = "; ".join(f"{e.role}: {e.abilities()}" for e in self.encoders)
         self.logger.info(f"batching {mode} ({abilities})")
         self.batches = TargetLoader(
             dataset,
@@ -157,11 +166,16 @@ class NegativeSamplingTrainer(ResumableTrainer):
         Returns:
             The loss to minimise, summed over the models, and its weighted parts, named ``role/part``.
         """
+        if self._checks_strategy:
+            check_candidates(self.config["neg_sampler"], candidates, len(batch), self.encoders[0].model.n_items)
         items = torch.cat([batch.target[:, None], candidates], dim=1)  # [T, 1 + N], the positive in column 0
         order = item_order(items)
         scores = [encoder.score(encoding, items, order) for encoder, encoding in zip(self.encoders, encodings)]
         pool = ScoredPool(batch, candidates, encodings, [s[:, 0] for s in scores], [s[:, 1:] for s in scores])
         chosen = self.strategy.choose(pool)
+        if self._checks_strategy:
+            check_negatives(self.config["neg_sampler"], chosen, pool)
+            self._checks_strategy = False
         parts: dict[str, Tensor] = {}
         objectives = []
         for index, encoder in enumerate(self.encoders):
@@ -244,11 +258,17 @@ class NegativeSamplingTrainer(ResumableTrainer):
             load_best_model: Take the weights of the best epoch first.
             model_file: Weights of the self model to take instead.
             show_progress: Show a progress bar.
+
+        Raises:
+            TrainingError: A model gives scores that rank nothing, such as NaN.
         """
         if load_best_model or model_file:
+            if self.dataset is None:
+                self.use_data(eval_data._dataset)
             self.load_best(model_file)
         self._eval_history = eval_data._dataset.history.to(self.device)
-        result = super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
+        with dated_failure(self.history):
+            result = super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
         self.places = {"self": self.evaluator.places}
         return result
 
@@ -257,11 +277,22 @@ class NegativeSamplingTrainer(ResumableTrainer):
         return {"self": self.evaluate(eval_data, load_best_model=False, show_progress=show_progress)}
 
     def _full_sort_batch_eval(self, batched_data):
-        """Let RecBole rank a batch; with ``mask_history`` each row's full history is out of the ranking."""
+        """Let RecBole rank a batch; what :meth:`_left_out` names is out of the ranking."""
         rows, _, positive_row, positive_item = batched_data
-        mask = None
-        if self.config["mask_history"]:
-            assert self._eval_history is not None
-            start, end = (rows[field].to(self.device) for field in (HISTORY_START, HISTORY_END))
-            mask = self._eval_history.pairs(start, end)
+        mask = self._left_out(rows, positive_item)
         return super()._full_sort_batch_eval((self.encoders[0].trimmed(rows), mask, positive_row, positive_item))
+
+    def _left_out(self, rows, targets: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Return the rows' full histories without their targets, as row numbers and items; None without a mask.
+
+        Args:
+            rows: The rows to evaluate.
+            targets: Their targets, shape [B]; a target that the history holds too is ranked all the same.
+        """
+        if not self.config["mask_history"]:
+            return None
+        assert self._eval_history is not None
+        start, end = (rows[field].to(self.device) for field in (HISTORY_START, HISTORY_END))
+        row, item = self._eval_history.pairs(start, end)
+        other = item != targets.to(self.device)[row]
+        return row[other], item[other]

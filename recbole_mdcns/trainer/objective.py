@@ -69,14 +69,25 @@ def make_catalogue_loss(config: Config, generator: torch.Generator) -> Catalogue
         return None
 
     def of_buckets(encoder: Encoder, encoding: Tensor, target: Tensor) -> Tensor:
-        if not isinstance(encoder, InnerProductEncoder):
-            name = type(encoder.model).__name__
-            raise ConfigError(f"ranking_loss = 'SCE' is not allowed for {name}: its scores are no inner products")
+        assert isinstance(encoder, InnerProductEncoder)
         number = int(2 * math.sqrt(len(target)))
         table = encoder.item_table[: encoder.model.n_items]
         return sce(encoding.float(), table, target, number, number, config["sce_bucket_items"], generator).mean()
 
     return of_buckets
+
+
+def check_encoder(config: Config, encoder: Encoder) -> None:
+    """Refuse, once a model is built, a loss that it cannot be trained with.
+
+    Raises:
+        ConfigError: Names the loss and the model.
+    """
+    if config["ranking_loss"] == "SCE" and not isinstance(encoder, InnerProductEncoder):
+        raise ConfigError(
+            f"ranking_loss = 'SCE' is not allowed with {encoder.role} model {type(encoder.model).__name__}: its scores "
+            "are no inner products"
+        )
 
 
 def _over_all_items(encoder: Encoder, encoding: Tensor, target: Tensor) -> Tensor:

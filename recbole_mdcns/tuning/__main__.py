@@ -10,7 +10,10 @@ from typing import Any
 
 from tabulate import tabulate
 
-from recbole_mdcns.errors import UserError
+from recbole_mdcns.errors import FAILURE, INTERRUPTED, USER_ERROR, UserError  # noqa: F401
+from recbole_mdcns.files import replacing
+from recbole_mdcns.outputs import check_writable
+from recbole_mdcns.program import run_program
 from recbole_mdcns.tuning.driver import run_sweeps, sweep_records
 from recbole_mdcns.tuning.grid import Cell
 from recbole_mdcns.tuning.packed import SUFFIX, pack_records
@@ -22,25 +25,21 @@ from recbole_mdcns.values import literal, parse_settings
 from recbole_mdcns.yaml_files import properties_dir
 
 PROGRAM = "recbole_mdcns.tuning"
-USER_ERROR, INTERRUPTED = 2, 130
 _LISTS = ("datasets", "models", "peers", "samplers", "losses", "protocols", "seeds", "tune_seeds")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0, 1 where trials failed, 2 for a mistake of the user."""
-    try:
-        options = _parser().parse_args(sys.argv[1:] if argv is None else argv)
-        sweep = _sweep(options)
-        store = Store(Path(options.storage) / sweep.name)
-        return {"sweep": _run, "status": _status, "best": _best, "export": _export}[options.command](
-            options, sweep, store
-        )
-    except UserError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
-        return USER_ERROR
-    except KeyboardInterrupt:
-        print(f"{PROGRAM}: interrupted; the same command goes on where this one stopped", file=sys.stderr)
-        return INTERRUPTED
+    """Run the command line and return its exit code; see ``errors.py``: 1 where trials failed."""
+    arguments = sys.argv[1:] if argv is None else argv
+    advice = "interrupted; the same command goes on where this one stopped"
+    return run_program(PROGRAM, lambda: _command(arguments), advice, is_process=argv is None)
+
+
+def _command(arguments: Sequence[str]) -> int:
+    options = _parser().parse_args(arguments)
+    sweep = _sweep(options)
+    store = Store(Path(options.storage) / sweep.name)
+    return {"sweep": _run, "status": _status, "best": _best, "export": _export}[options.command](options, sweep, store)
 
 
 def _run(options: argparse.Namespace, sweep: Sweep, store: Store) -> int:
@@ -55,7 +54,7 @@ def _run(options: argparse.Namespace, sweep: Sweep, store: Store) -> int:
     for record in failed:
         cell, reason = Cell(**record["trial"]["cell"]), record["error"].strip().splitlines()[-1]
         print(f"failed: {cell}, {record['trial']['setting']}: {reason}", file=sys.stderr)
-    return 1 if failed else 0
+    return FAILURE if failed else 0
 
 
 def _status(options: argparse.Namespace, sweep: Sweep, store: Store) -> int:
@@ -82,20 +81,18 @@ def _export(options: argparse.Namespace, sweep: Sweep, store: Store) -> int:
     """Write all records as one table, csv or parquet, or whole, packed."""
     import pandas as pd
 
+    for path in options.files:
+        if path.suffix not in (".csv", ".parquet") and not path.name.endswith(SUFFIX):
+            raise UserError(f"{path} cannot be written: its name must end in .csv, .parquet or {SUFFIX}")
+        check_writable(path, "FILE", replaces=Path.is_file)
     records = sweep_records(sweep, store)
     frame = pd.DataFrame(flat_rows(records))
     for path in options.files:
-        try:
-            if path.suffix == ".csv":
-                frame.to_csv(path, index=False)
-            elif path.suffix == ".parquet":
-                frame.to_parquet(path, index=False)
-            elif path.name.endswith(SUFFIX):
-                pack_records(records, path)
-            else:
-                raise UserError(f"{path} cannot be written: its name must end in .csv, .parquet or {SUFFIX}")
-        except OSError as error:
-            raise UserError(f"{path} cannot be written: {error.strerror or error}") from None
+        if path.name.endswith(SUFFIX):
+            pack_records(records, path)
+        else:
+            with replacing(path) as file:
+                frame.to_csv(file, index=False) if path.suffix == ".csv" else frame.to_parquet(file, index=False)
         print(f"{path}: {len(records)} records")
     return 0
 
@@ -109,8 +106,15 @@ def _sweep(options: argparse.Namespace) -> Sweep:
     if not path.is_file() and (properties_dir() / "sweep" / path.name).is_file():
         path = properties_dir() / "sweep" / path.name
     overrides = {name: getattr(options, name) for name in _LISTS}
-    lists = {name: [literal(each) for each in text.split(",")] for name, text in overrides.items() if text is not None}
+    lists = {
+        name: [_entry(name, each) for each in text.split(",")] for name, text in overrides.items() if text is not None
+    }
     return read_sweep(path, parse_settings(options.set), **lists)
+
+
+def _entry(name: str, text: str) -> Any:
+    """Read an entry of an option: a number of seeds, else a name as it is written, or ~ for the default peer."""
+    return literal(text) if name.endswith("seeds") else None if text == "~" else text.strip()
 
 
 class _Parser(argparse.ArgumentParser):

@@ -6,7 +6,18 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from recbole_mdcns.tuning.grid import Cell, Trial, cells, few_settings, first_trials, make_trial, samples_of, trials
+from recbole_mdcns.tuning.grid import (
+    Cell,
+    Trial,
+    cells,
+    check_draws,
+    few_settings,
+    first_trials,
+    make_trial,
+    samples_of,
+    trials,
+)
+from recbole_mdcns.tuning.one_data import check_one_data
 from recbole_mdcns.tuning.select import by_cell, choose, chosen_records
 from recbole_mdcns.tuning.store import FAILED, Store
 from recbole_mdcns.tuning.sweep_file import Sweep
@@ -32,6 +43,9 @@ def run_sweeps(
         UserError: Something of a sweep cannot be used; raised before any trial starts.
         KeyboardInterrupt: It was interrupted; what has been trained is on disk.
     """
+    for sweep in sweeps:
+        if sweep.is_adaptive:
+            check_draws(sweep)
     workers = Workers(sweeps[0], store, address, dashboard)
     with store.locked():
         try:
@@ -57,11 +71,17 @@ def sweep_records(sweep: Sweep, store: Store) -> list[dict[str, Any]]:
     """Return the records in a folder that the sweep, as it reads now, would make, under its names for them.
 
     Another sweep into the same folder may have made them, and may have called the same method otherwise.
+
+    Raises:
+        ConfigError: They are of data that changed in between.
     """
     if sweep.is_adaptive:
-        return [record for record in store.all_records() if _is_of(sweep, record["trial"])]
-    found = ((trial, store.record(trial.key)) for trial in trials(sweep))
-    return [{**record, "trial": describe(asdict(trial))} for trial, record in found if record is not None]
+        records = [record for record in store.all_records() if _is_of(sweep, record["trial"])]
+    else:
+        found = ((trial, store.record(trial.key)) for trial in trials(sweep))
+        records = [{**record, "trial": describe(asdict(trial))} for trial, record in found if record is not None]
+    check_one_data(records)
+    return records
 
 
 def chosen_trials(sweep: Sweep, store: Store) -> list[Trial]:

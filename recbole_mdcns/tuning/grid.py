@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from recbole_mdcns.model.registry import default_peer, resolve_model
 from recbole_mdcns.negatives import resolve_strategy
 from recbole_mdcns.peers import peer_classes
 from recbole_mdcns.trainer.checkpoint import FREE_KEYS
-from recbole_mdcns.tuning.space import draws, grid
+from recbole_mdcns.tuning.space import draws, ends, grid
 from recbole_mdcns.tuning.sweep_file import Sweep
 from recbole_mdcns.values import plain_value
 
@@ -109,6 +110,23 @@ def few_settings(sweep: Sweep, cell: Cell) -> list[dict[str, Any]]:
 def samples_of(sweep: Sweep, cell: Cell) -> int:
     """Return how many settings a search that learns tries in a cell: as many as it may, or as there are."""
     return len(few_settings(sweep, cell)) or sweep.samples
+
+
+def check_draws(sweep: Sweep) -> None:
+    """Check what a search that learns may ask for: every value of a list, and both ends of a distribution.
+
+    Raises:
+        ConfigError: A key or value of the sweep cannot be used, or the package that searches is not installed.
+    """
+    if not find_spec(sweep.search):
+        raise ConfigError(f"search = {sweep.search!r} needs a package: pip install {sweep.search}")
+    for cell in cells(sweep):
+        space = space_of(sweep, cell)
+        first = {key: ends(choices)[0] for key, choices in space.items()}
+        make_trial(sweep, cell, first, sweep.seeds[0])
+        for key, choices in space.items():
+            for value in ends(choices)[1:]:
+                make_trial(sweep, cell, {**first, key: value}, sweep.seeds[0])
 
 
 def trials(sweep: Sweep) -> Iterator[Trial]:

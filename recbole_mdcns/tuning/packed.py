@@ -9,7 +9,9 @@ from typing import Any
 
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.files import replacing
-from recbole_mdcns.tuning.store import checked_record
+from recbole_mdcns.tuning.record_shape import check_shape
+from recbole_mdcns.tuning.single_run import as_trial
+from recbole_mdcns.tuning.stored import checked_record, read_text
 
 #: What packed records end in.
 SUFFIX = ".jsonl.xz"
@@ -26,10 +28,12 @@ def pack_records(records: Iterable[dict[str, Any]], path: Path) -> None:
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:
-    """Read packed records, all packed records in a folder, or those in the folder of a sweep.
+    """Read packed records, all packed records in a folder, those in the folder of a sweep, or those of single runs.
+
+    Each is checked, and that of a single run is returned as that of a trial; see :func:`as_trial`.
 
     Raises:
-        ConfigError: There are none, one is damaged, or one is of another version of the schema.
+        ConfigError: There are none, one is damaged or incomplete, or one is of another version of the schema.
     """
     import lzma
 
@@ -38,7 +42,9 @@ def read_records(path: Path) -> list[dict[str, Any]]:
         return [record for pack in packs for record in read_records(pack)]
     if path.is_dir():
         files = sorted((path / "records" if (path / "records").is_dir() else path).glob("*.json"))
-        lines = [(str(file), file.read_text(encoding="utf-8")) for file in files]
+        lines = [(str(file), read_text(file, "record")) for file in files]
+    elif path.suffix == ".json":
+        lines = [(str(path), read_text(path, "record"))]
     else:
         try:
             with lzma.open(path, "rt", encoding="utf-8") as packed:
@@ -47,4 +53,7 @@ def read_records(path: Path) -> list[dict[str, Any]]:
             raise ConfigError(f"{path} holds no packed records: {error}") from None
     if not lines:
         raise ConfigError(f"{path} holds no records")
-    return [checked_record(text, where) for where, text in lines]
+    records = [(as_trial(checked_record(text, where), where), where) for where, text in lines]
+    for record, where in records:
+        check_shape(record, where)
+    return [record for record, _ in records]

@@ -14,8 +14,9 @@ import torch
 
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.tuning.driver import chosen_trials, sweep_records
-from recbole_mdcns.tuning.grid import Cell, cells, first_trials, make_trial, samples_of, settings_of
+from recbole_mdcns.tuning.grid import Cell, cells, check_draws, first_trials, make_trial, samples_of, settings_of
 from recbole_mdcns.tuning.store import FAILED, FINISHED, STOPPED, Store, checked_record
+from recbole_mdcns.tuning.stored import read_text
 from recbole_mdcns.tuning.sweep_file import Sweep
 
 #: A trial still to run: its cell, and the most epochs that it may train.
@@ -31,7 +32,13 @@ _STATES = (FINISHED, STOPPED, FAILED, "begun", "to do")
 
 
 def progress(sweep: Sweep, store: Store) -> tuple[list[dict[str, Any]], list[Job]]:
-    """Return a row per cell with the number of its trials in each state, and the trials still to run."""
+    """Return a row per cell with the number of its trials in each state, and the trials still to run.
+
+    Raises:
+        ConfigError: Something of the sweep cannot be used.
+    """
+    if sweep.is_adaptive:
+        check_draws(sweep)
     state = {note["key"]: "begun" for note in store.begun()}
     state.update((record["trial"]["key"], record["status"]) for record in store.all_records())
     by_cell: dict[Cell, list[tuple[str, int]]] = {cell: [] for cell in cells(sweep)}
@@ -65,8 +72,8 @@ def measured(storage: str | Path) -> list[dict[str, Any]]:
     found = []
     for path in sorted(Path(storage).glob("*/records/*.json")):
         with contextlib.suppress(ConfigError):
-            found.append(checked_record(path.read_text(encoding="utf-8"), str(path)))
-    return [record for record in found if record["status"] != FAILED]
+            found.append(checked_record(read_text(path, "record"), str(path)))
+    return [record for record in found if record.get("status", FAILED) != FAILED]
 
 
 def trial_seconds(job: Job, records: Iterable[dict[str, Any]]) -> float | None:

@@ -11,6 +11,8 @@ from recbole_mdcns.errors import ConfigError
 
 #: Distributions, what they need, and how a value is drawn.
 DISTRIBUTIONS = ("uniform", "loguniform", "randint")
+#: Bounds from here on do not count as numbers.
+_INFINITE = 1e300
 
 
 def check_space(space: dict[str, Any], where: str) -> None:
@@ -20,7 +22,7 @@ def check_space(space: dict[str, Any], where: str) -> None:
         ConfigError: Names the place, the key and what is allowed.
     """
     for key, choices in space.items():
-        is_list = isinstance(choices, list) and choices
+        is_list = isinstance(choices, list) and choices and len(set(map(repr, choices))) == len(choices)
         is_distribution = (
             isinstance(choices, dict)
             and len(choices) == 1
@@ -30,7 +32,7 @@ def check_space(space: dict[str, Any], where: str) -> None:
         )
         if not (is_list or is_distribution):
             raise ConfigError(
-                f"{where}.{key} = {choices!r} is not allowed: give a list of values, or one of "
+                f"{where}.{key} = {choices!r} is not allowed: give a list of values, each once, or one of "
                 f"{', '.join(DISTRIBUTIONS)} with low < high, such as {{uniform: [0.5, 3]}}; "
                 "loguniform from above 0, randint of whole numbers"
             )
@@ -38,7 +40,9 @@ def check_space(space: dict[str, Any], where: str) -> None:
 
 def _is_range(kind: str, bounds: list[Any]) -> bool:
     kinds = int if kind == "randint" else (int, float)
-    are_numbers = all(isinstance(bound, kinds) and not isinstance(bound, bool) for bound in bounds)
+    are_numbers = all(
+        isinstance(bound, kinds) and not isinstance(bound, bool) and abs(bound) < _INFINITE for bound in bounds
+    )
     return len(bounds) == 2 and are_numbers and bounds[0] < bounds[1] and (kind != "loguniform" or bounds[0] > 0)
 
 
@@ -52,6 +56,11 @@ def grid(space: dict[str, Any], where: str) -> list[dict[str, Any]]:
         if isinstance(choices, dict):
             raise ConfigError(f"{where}.{key} = {choices!r} is not allowed with search: grid: give a list of values")
     return [dict(zip(space, values)) for values in itertools.product(*space.values())]
+
+
+def ends(choices: Any) -> list[Any]:
+    """Return the values of a list, or both ends of a distribution."""
+    return choices if isinstance(choices, list) else next(iter(choices.values()))
 
 
 def draws(space: dict[str, Any], number: int, seed: int) -> list[dict[str, Any]]:

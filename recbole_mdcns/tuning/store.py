@@ -12,10 +12,11 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.files import replacing
-from recbole_mdcns.record import SCHEMA_VERSION, write_record
+from recbole_mdcns.files import remove_abandoned, replacing
+from recbole_mdcns.record import write_record
+from recbole_mdcns.tuning.stored import FAILED, FINISHED, STOPPED, checked_note, checked_record, read_text
 
-FINISHED, FAILED, STOPPED = "finished", "failed", "stopped"
+__all__ = ["FAILED", "FINISHED", "STOPPED", "Store", "checked_record"]
 _BEGUN = "begun.json"
 
 
@@ -53,6 +54,7 @@ class Store:
             raise ConfigError(
                 f"another sweep is running in {self.folder}: wait for it, or give another --storage"
             ) from None
+        remove_abandoned(self.records)
         try:
             yield
         finally:
@@ -66,13 +68,16 @@ class Store:
         """Return the record of a trial, if there is one.
 
         Raises:
-            ConfigError: It is damaged, or of another version of the schema.
+            ConfigError: It is damaged, of another trial, or of another version of the schema.
         """
         path = self.records / f"{key}.json"
         try:
-            return checked_record(path.read_text(encoding="utf-8"), str(path))
+            record = checked_record(read_text(path, "record"), str(path))
         except FileNotFoundError:
             return None
+        if record.get("trial", {}).get("key") != key:
+            raise ConfigError(f"record {path} is of another trial than its name says, or of a single run: remove it")
+        return record
 
     def all_records(self) -> list[dict[str, Any]]:
         """Return all records, ordered by key."""
@@ -92,42 +97,18 @@ class Store:
     def attempts(self, key: str) -> int:
         """Return how often a trial has begun since its last new start."""
         path = self.trial_folder(key) / _BEGUN
-        return _read(path)["attempts"] if path.is_file() else 0
+        return checked_note(path)["attempts"] if path.is_file() else 0
 
     def renew(self, key: str) -> None:
         """Give a trial a new start: forget that it failed, and how often it has begun."""
         (self.records / f"{key}.json").unlink(missing_ok=True)
         if self.attempts(key):
-            self._note({**_read(self.trial_folder(key) / _BEGUN), "attempts": 0})
+            self._note({**checked_note(self.trial_folder(key) / _BEGUN), "attempts": 0})
 
     def begun(self) -> list[dict[str, Any]]:
         """Return key, cell, setting and seed of every trial that has begun, with a record or without."""
-        return [_read(path) for path in sorted(self.folder.glob(f"trials/*/{_BEGUN}"))]
+        return [checked_note(path) for path in sorted(self.folder.glob(f"trials/*/{_BEGUN}"))]
 
     def _note(self, trial: dict[str, Any]) -> None:
         with replacing(self.trial_folder(trial["key"]) / _BEGUN) as file:
             file.write(json.dumps(trial).encode())
-
-
-def checked_record(text: str, where: str) -> dict[str, Any]:
-    """Return the record that a text holds.
-
-    Raises:
-        ConfigError: It is damaged, or of another version of the schema; names where it is.
-    """
-    try:
-        record = json.loads(text)
-        if not isinstance(record, dict):
-            raise ValueError(f"it holds {text[:20]!r}")
-    except ValueError as error:
-        raise ConfigError(f"record {where} is damaged ({error}): remove it, and the trial runs again") from None
-    if record.get("schema") != SCHEMA_VERSION:
-        raise ConfigError(
-            f"record {where} has schema {record.get('schema')!r}, this version writes {SCHEMA_VERSION}: use another "
-            "--storage"
-        )
-    return record
-
-
-def _read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8"))

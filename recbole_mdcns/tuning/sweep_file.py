@@ -1,4 +1,4 @@
-"""The yaml file of a sweep, and everything that can be wrong with it before any configuration is built."""
+"""The yaml file of a sweep."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.keys import nearest
-from recbole_mdcns.negatives import STRATEGIES
-from recbole_mdcns.tuning.space import check_space
+from recbole_mdcns.tuning.sweep_checks import check_entries, check_fields
 from recbole_mdcns.yaml_files import properties_dir, read_yaml
 
 
@@ -54,27 +53,6 @@ class Sweep:
         return self.tune_seeds or self.seeds
 
 
-_CHOICES = {
-    "search": ("grid", "random", "optuna", "hyperopt"),
-    "scheduler": ("fifo", "asha", "median"),
-}
-#: Whole or any number, the least, and whether it may be left out.
-_NUMBERS = {
-    "samples": (int, 1, False),
-    "retries": (int, 0, False),
-    "cpus": (float, 0, False),
-    "gpus": (float, 0, False),
-    "max_concurrent": (int, 1, True),
-    "trial_hours": (float, 0, True),
-    "sweep_hours": (float, 0, True),
-}
-_KIND = {int: "a whole number", float: "a number"}
-#: Keys that a sweep has an axis for: those of a run whatever its method, and all.
-_RUN_AXES = {"dataset": "datasets", "model": "models", "protocol": "protocols", "seed": "seeds"}
-_AXES = {**_RUN_AXES, "peer_model": "peers", "neg_sampler": "samplers", "ranking_loss": "losses"}
-_LISTS = ("datasets", "models", "samplers", "peers", "losses", "protocols", "seeds")
-
-
 def read_sweep(path: str | Path, keys: dict[str, Any] | None = None, **overrides: Any) -> Sweep:
     """Read a sweep from its yaml file.
 
@@ -98,62 +76,13 @@ def read_sweep(path: str | Path, keys: dict[str, Any] | None = None, **overrides
         Sweep(**{"datasets": [], "models": [], **content}),
         **{key: value for key, value in overrides.items() if value is not None},
     )
-    _check(sweep, path)
+    check_fields(sweep, path)
     sweep.keys = {**sweep.keys, **(keys or {})}
     sweep.methods = {**read_yaml(properties_dir() / "methods.yaml"), **sweep.methods}
-    _check_keys(sweep, path)
+    check_entries(sweep, path, {key: _names(content.get(key)) for key in ("datasets", "samplers")})
     return sweep
 
 
-def _check(sweep: Sweep, path: str | Path) -> None:
-    if not isinstance(sweep.name, str) or not sweep.name:
-        raise ConfigError(f"{path}: name = {sweep.name!r} is not allowed: give the name of a folder")
-    for key in _LISTS:
-        found = getattr(sweep, key)
-        if not isinstance(found, list) or not found:
-            raise ConfigError(f"{path}: {key} = {found!r} is not allowed: give a list of at least one")
-        if key != "seeds" and any(each is not None and not isinstance(each, str) for each in found):
-            raise ConfigError(f"{path}: {key} = {found!r} is not allowed: give names")
-    if any(isinstance(seed, bool) or not isinstance(seed, int) for seed in sweep.seeds) or _repeats(sweep.seeds):
-        raise ConfigError(f"{path}: seeds = {sweep.seeds!r} is not allowed: give whole numbers, each once")
-    tuned = sweep.tune_seeds
-    if not isinstance(tuned, list) or any(seed not in sweep.seeds for seed in tuned) or _repeats(tuned):
-        raise ConfigError(f"{path}: tune_seeds = {tuned!r} is not allowed: choose of seeds, {sweep.seeds}, each once")
-    for key, allowed in _CHOICES.items():
-        if getattr(sweep, key) not in allowed:
-            raise ConfigError(f"{path}: {key} = {getattr(sweep, key)!r} is not allowed: choose {', '.join(allowed)}")
-    for key, (kind, least, may_miss) in _NUMBERS.items():
-        found = getattr(sweep, key)
-        is_number = isinstance(found, (int, float) if kind is float else int) and not isinstance(found, bool)
-        if not (found is None and may_miss) and not (is_number and found >= least):
-            raise ConfigError(f"{path}: {key} = {found!r} is not allowed: give {_KIND[kind]} of at least {least}")
-    for key in ("keys", "dataset_keys", "methods", "space"):
-        if not isinstance(getattr(sweep, key), dict):
-            raise ConfigError(f"{path}: {key} = {getattr(sweep, key)!r} is not allowed: give names and values")
-
-
-def _repeats(values: list[Any]) -> bool:
-    return len(set(values)) < len(values)
-
-
-def _check_keys(sweep: Sweep, path: str | Path) -> None:
-    names = [*STRATEGIES, *sweep.methods]
-    for name in [*sweep.samplers, *sweep.space]:
-        if name not in (*names, "all") and ":" not in str(name):
-            hint = nearest(str(name), names)
-            raise ConfigError(f"{path}: there is no sampler or method {name}{hint}. Allowed are {', '.join(names)}")
-    places = {"keys": (sweep.keys, _AXES)}
-    for key, axes in (("space", _AXES), ("dataset_keys", _AXES), ("methods", _RUN_AXES)):
-        for name, entries in getattr(sweep, key).items():
-            if not isinstance(entries, dict):
-                raise ConfigError(f"{path}: {key}.{name} = {entries!r} is not allowed: give names and values")
-            places[f"{key}.{name}"] = (entries, axes)
-    for place, (entries, axes) in places.items():
-        for key in entries:
-            if key in axes:
-                raise ConfigError(f"{path}: {place}.{key} is not allowed: {axes[key]} of the sweep say that")
-    for name in sweep.methods:
-        if name in STRATEGIES:
-            raise ConfigError(f"{path}: methods.{name} is not allowed: there is a neg_sampler of that name")
-    for name, space in sweep.space.items():
-        check_space(space, f"{path}: space.{name}")
+def _names(found: Any) -> list[str]:
+    """Return the names that a list of the file holds, where options replaced it unseen."""
+    return [each for each in found if isinstance(each, str)] if isinstance(found, list) else []

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +15,10 @@ from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.load import load_dataset, split_dataset
 from recbole_mdcns.errors import UserError
-from recbole_mdcns.quick_start import build_trainer, start_log
+from recbole_mdcns.files import remove_abandoned
+from recbole_mdcns.quick_start import build_trainer
 from recbole_mdcns.record import SCHEMA_VERSION, build_record, reset_peak_memory, rows_of_test
+from recbole_mdcns.run_log import start_log
 from recbole_mdcns.trainer import NegativeSamplingTrainer
 from recbole_mdcns.trainer.checkpoint import RunFiles
 from recbole_mdcns.tuning.select import higher_is_better
@@ -26,6 +26,9 @@ from recbole_mdcns.tuning.store import FAILED, FINISHED, STOPPED, Store
 
 #: Called with the number of finished epochs and the validation score, the higher the better.
 Report = Callable[[int, float], None]
+
+#: Seconds to wait for a process to let go of a trial: one that was stopped, or one on a node that died.
+_PATIENCE = 120
 
 
 class OutOfTime(Exception):
@@ -69,8 +72,9 @@ def run_trial(
     try:
         if attempt > retries + 1:
             raise UserError(f"begun {attempt - 1} times, and its worker died each time")
-        with _inside(folder):
-            record = _train(trial, folder, dataset, report, hours)
+        for place in (folder, folder / "saved"):
+            remove_abandoned(place)
+        record = _train(trial, folder, dataset, report, hours)
     except Exception as error:
         if not isinstance(error, UserError) and attempt <= retries:
             raise
@@ -97,9 +101,9 @@ def end_trial(trial: dict[str, Any], store: Store, dataset: HistoryDataset | Non
     if not last.is_file():
         fail_trial(trial, store, f"stopped {reason} before its first epoch ended")
         return
-    with _inside(folder):
-        config = trial_config(trial, folder)
-        trainer, splits = prepare_trial(config, dataset)
+    config = trial_config(trial, folder)
+    trainer, splits = prepare_trial(config, dataset)
+    with trainer.files.lock.held(_PATIENCE):
         trainer.resume_checkpoint(last)
         store.write(_record(trial, config, trainer, splits, reason))
     last.unlink()
@@ -116,12 +120,12 @@ def fail_trial(trial: dict[str, Any], store: Store, error: str) -> dict[str, Any
 def add_test(trial: dict[str, Any], store: Store, dataset: HistoryDataset | None = None) -> None:
     """Add the test metrics of a trial's best epoch to its record, from the weights it left."""
     folder = store.trial_folder(trial["key"])
-    with _inside(folder):
-        trainer, splits = prepare_trial(trial_config(trial, folder), dataset)
-        trainer.load_best()
-        test = trainer.evaluate_all(splits["test"])
     record = store.record(trial["key"])
     assert record is not None
+    trainer, splits = prepare_trial(trial_config(trial, folder), dataset)
+    trainer.history = record["epochs"]  # which says the epoch that the weights must be of
+    trainer.load_best()
+    test = trainer.evaluate_all(splits["test"])
     store.write({**record, "test": test, **rows_of_test(trainer, splits["test"])})
 
 
@@ -135,10 +139,22 @@ def _train(
     config = trial_config(trial, folder)
     reset_peak_memory(config["device"])  # Ray lets a process train one trial after the other
     trainer, splits = prepare_trial(config, dataset)
-    if trainer.files.last.is_file():
-        trainer.resume_checkpoint(trainer.files.last)
-        _replay(trainer.history, config["valid_metric"], report)
-    stopped = None
+    with trainer.files.lock.held(_PATIENCE):
+        if trainer.files.last.is_file():
+            trainer.resume_checkpoint(trainer.files.last)
+            _replay(trainer.history, config["valid_metric"], report)
+        stopped = _fit(config, trainer, splits, report, hours)
+        return _record(trial, config, trainer, splits, stopped)
+
+
+def _fit(
+    config: MDCNSConfig,
+    trainer: NegativeSamplingTrainer,
+    splits: dict[str, Any],
+    report: Report | None,
+    hours: float | None,
+) -> str | None:
+    """Train; return what stopped it before its time, if anything did."""
 
     def validated(epoch: int, score: float) -> None:
         _replay(trainer.history[-1:], config["valid_metric"], report)
@@ -148,8 +164,8 @@ def _train(
     try:
         trainer.fit(splits["train"], splits["valid"], callback_fn=validated)
     except OutOfTime:
-        stopped = f"after {hours} hours of training"
-    return _record(trial, config, trainer, splits, stopped)
+        return f"after {hours} hours of training"
+    return None
 
 
 def _replay(epochs: Iterable[dict[str, Any]], metric: str, report: Report | None) -> None:
@@ -173,8 +189,10 @@ def _record(
 
 
 def trial_config(trial: dict[str, Any], folder: Path) -> MDCNSConfig:
-    """Return a trial's configuration, quiet and with its own folder for checkpoints."""
+    """Return a trial's configuration, quiet and with its own folders for checkpoints and logs."""
     own = {"checkpoint_dir": str(folder / "saved"), "show_progress": False, "state": "WARNING", "log_wandb": False}
+    for key, name in (("log_dir", "log"), ("tensorboard_dir", "log_tensorboard")):
+        own[key] = str(folder / name) if trial["values"].get(key, name) is not None else None
     return MDCNSConfig.from_plain(trial["values"], **trial["paths"], **own)
 
 
@@ -198,17 +216,6 @@ def _files(folder: Path) -> RunFiles:
 def describe(trial: dict[str, Any]) -> dict[str, Any]:
     """Return what a trial is known by."""
     return {name: trial[name] for name in ("key", "cell", "setting", "seed")}
-
-
-@contextlib.contextmanager
-def _inside(folder: Path) -> Iterator[None]:
-    """Work in a trial's own folder: RecBole writes its logs into the current one."""
-    before = os.getcwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
 
 
 def final_score(record: dict[str, Any]) -> float:

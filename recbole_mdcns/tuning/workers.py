@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from recbole.utils.argument_list import dataset_arguments
+
 from recbole_mdcns import compat
 from recbole_mdcns.config import MDCNSConfig
 from recbole_mdcns.data.load import load_dataset
-from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.errors import ConfigError, UserError
 from recbole_mdcns.tuning.grid import Cell, Trial, make_trial, space_of
 from recbole_mdcns.tuning.ray_parts import METRIC, distribution, scheduler_of, searcher
 from recbole_mdcns.tuning.store import Store
@@ -22,11 +26,7 @@ from recbole_mdcns.tuning.sweep_file import Sweep
 from recbole_mdcns.tuning.trial import final_score, run_trial
 
 #: Keys that decide what a loaded dataset holds, before it is split.
-_DATA_KEYS = (
-    "dataset", "data_path", "MAX_ITEM_LIST_LENGTH", "pad_side", "load_col", "unload_col", "user_inter_num_interval",
-    "item_inter_num_interval", "val_interval", "rm_dup_inter", "filter_inter_by_user_or_item", "strict_data",
-    "USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD", "field_separator", "expected_statistics",
-)  # fmt: skip
+_DATA_KEYS = (*dataset_arguments, "dataset", "data_path", "encoding", "pad_side", "strict_data", "expected_statistics")
 #: From what Ray hands to a worker to a trial as plain values.
 _Describe = Callable[[dict[str, Any]], dict[str, Any]]
 #: Trials that Ray gave up, as plain values, and why.
@@ -59,16 +59,21 @@ class Workers:
         """Start Ray, or join it, unless that is done.
 
         Raises:
-            ConfigError: No cluster answers, or a trial asks for more than any node has.
+            ConfigError: Ray is not installed, no cluster answers, or a trial asks for more than any node has.
         """
-        import ray
-
+        try:
+            import ray
+        except ImportError as error:
+            raise ConfigError(f"a sweep needs Ray: pip install 'ray[tune]' ({error})") from error
         if not ray.is_initialized():
             os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
             dashboard: dict[str, Any] = {} if self.address else {"include_dashboard": self.dashboard}
             try:
                 # without an address Ray would first look for a cluster, and one that crashed leaves traces
+                on_sigterm = signal.getsignal(signal.SIGTERM)
                 ray.init(address=self.address or "local", log_to_driver=False, **dashboard)
+                if callable(on_sigterm) and threading.current_thread() is threading.main_thread():
+                    signal.signal(signal.SIGTERM, on_sigterm)  # Ray's ends the process where it stands
             except ConnectionError as error:
                 raise ConfigError(f"no Ray cluster answers at --address={self.address}: {error}") from None
             self._is_mine = True
@@ -96,11 +101,20 @@ class Workers:
         return self.references[key]
 
     def each(self, job: Callable[..., Any], plan: Sequence[Trial], *arguments: Any) -> None:
-        """Call ``job(trial, store, dataset, *arguments)`` for every trial, each with the resources of a training."""
+        """Call ``job(trial, store, dataset, *arguments)`` for every trial, each with the resources of a training.
+
+        Raises:
+            UserError: What a job says.
+        """
         import ray
 
         remote = ray.remote(num_cpus=self.sweep.cpus, num_gpus=self.sweep.gpus, max_retries=2)(job)
-        ray.get([remote.remote(asdict(trial), self.store, self.dataset(trial), *arguments) for trial in plan])
+        try:
+            ray.get([remote.remote(asdict(trial), self.store, self.dataset(trial), *arguments) for trial in plan])
+        except ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, UserError):  # without Ray's traceback of the worker
+                raise error.cause from None
+            raise
 
     def tune(self, plan: Sequence[Trial], scheduler: str) -> Lost:
         """Run trials side by side, each until it has a record, is stopped by the scheduler, or is given up by Ray.

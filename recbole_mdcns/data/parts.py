@@ -1,0 +1,33 @@
+"""Parts of a split that hold nothing: refused before anything is built on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from recbole_mdcns.data.split import PARTS
+from recbole_mdcns.errors import DataError
+
+
+def check_rows(dataset: Any, parts: Sequence[Any]) -> None:
+    """Refuse a split of which a part has no rows.
+
+    Args:
+        dataset: The ``HistoryDataset`` that was split.
+        parts: Its parts.
+
+    Raises:
+        DataError: Says what was found, and what to change.
+    """
+    rows = {name: len(part) for name, part in zip(PARTS, parts)}
+    if all(rows.values()):
+        return
+    config, user_num = dataset.config, dataset.user_num - 1
+    users = {part: len(names) for part, names in dataset.user_split.items()}
+    if config["protocol"] == "leave_one_out":
+        found = f"leave_one_out takes one for valid and test of users with four interactions, of {user_num} users"
+    elif config["split_file"]:
+        found = f"split_file = {config['split_file']!r} gives users {users}, of {user_num} users"
+    else:
+        found = f"split_ratio = {config['split_ratio']!r} gives users {users}, of {user_num} users"
+    raise DataError(f"dataset {config['dataset']!r} splits into rows {rows}: each part needs one ({found})")

@@ -1,0 +1,128 @@
+"""A saved model evaluated again: other metrics, other cut-offs, another split or other data of the same items."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from recbole_mdcns.config import MDCNSConfig
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.files import replacing
+from recbole_mdcns.keys import own_keys
+from recbole_mdcns.outputs import check_writable, is_evaluation
+from recbole_mdcns.quick_start import data_and_model
+from recbole_mdcns.record import versions
+from recbole_mdcns.specs import check_value
+from recbole_mdcns.trainer import NegativeSamplingTrainer, checkpoint
+from recbole_mdcns.trainer.saved_config import saved_config
+from recbole_mdcns.values import literal, parse_key_values, unboxed
+
+PARTS = ("valid", "test")
+#: Keys that leave the model as it is.
+ALLOWED = (
+    "topk", "metrics", "mask_history", "eval_batch_size", "metric_decimal_place", "dataset", "data_path", "strict_data",
+    "expected_statistics", "protocol", "split_ratio", "split_seed", "split_file", "eval_prefixes", "gpu_id", "use_gpu",
+    "show_progress", "state", "encoding", "field_separator", "seq_separator",
+)  # fmt: skip
+_OF_USER_SPLIT = ("split_ratio", "split_seed", "split_file", "eval_prefixes")
+
+
+def evaluate_saved(
+    model_file: str | Path,
+    split: str = "test",
+    trust_code: bool = False,
+    model_class: type | None = None,
+    **keys: Any,
+) -> dict[str, float]:
+    """Evaluate a saved model by full ranking.
+
+    Args:
+        model_file: A file of the best self model, or of a peer.
+        split: ``test`` or ``valid``.
+        trust_code: See :func:`load_data_and_model`.
+        model_class: See :func:`load_data_and_model`.
+        **keys: Keys of the evaluation and of the data to set anew, such as ``topk=[50]``, ``metrics=["Recall"]``.
+
+    Returns:
+        The metrics by name, such as ``recall@50``.
+
+    Raises:
+        UserError: A key would change the model, or the file or the data cannot be used.
+    """
+    return _evaluate(model_file, split, trust_code, model_class, keys)[1]
+
+
+def evaluate_command(model_file: str, argv: list[str], trust_code: bool = False) -> None:
+    """Evaluate a saved model as the command line says, print a table, and write the file that it asks for.
+
+    Args:
+        model_file: A file of the best self model, or of a peer.
+        argv: Keys as ``--key=value``; ``--split`` and ``--result_file`` among them.
+        trust_code: See :func:`load_data_and_model`.
+
+    Raises:
+        UserError: See :func:`evaluate_saved`.
+    """
+    keys = {key: literal(value) for key, value in parse_key_values(argv).items()}
+    split, result_file = keys.pop("split", "test"), keys.pop("result_file", None)
+    if result_file:
+        result_file = check_value("result_file", "path", result_file)
+        check_writable(result_file, replaces=is_evaluation)
+    config, metrics = _evaluate(model_file, split, trust_code, None, keys)
+    print(tabulate([[split, *metrics.values()]], headers=["split", *metrics], floatfmt=".4f", tablefmt="github"))
+    if result_file:
+        result = {
+            "model_file": str(model_file),
+            "split": split,
+            "metrics": metrics,
+            "config": config.plain(),
+            "versions": versions(),
+        }
+        with replacing(Path(result_file)) as file:
+            file.write(json.dumps(result, indent=1, allow_nan=False).encode() + b"\n")
+
+
+def _evaluate(
+    model_file: str | Path, split: str, trust_code: bool, model_class: type | None, keys: dict[str, Any]
+) -> tuple[MDCNSConfig, dict[str, float]]:
+    if split not in PARTS:
+        raise ConfigError(f"split = {split!r} is not allowed: choose {' or '.join(PARTS)}")
+    for key, value in keys.items():
+        if key not in ALLOWED:
+            raise ConfigError(
+                f"{key} = {value!r} is not allowed when a saved model is evaluated, which it might change; "
+                f"allowed are {', '.join(ALLOWED)}"
+            )
+    content = checkpoint.load(model_file, "model")
+    given = {**_unused(content["config"], keys), "checkpoint_dir": str(Path(model_file).parent), **keys}
+    config = saved_config(content, model_file, trust_code, model_class, given)
+    model, _, *loaders = data_and_model(content, config, model_file)
+    trainer = NegativeSamplingTrainer(config, model)
+    trainer.eval_collector.data_collect(loaders[0])
+    loader = loaders[1 + PARTS.index(split)]
+    metrics = trainer.evaluate(loader, load_best_model=False, show_progress=config["show_progress"])
+    return config, dict(metrics)
+
+
+def _unused(saved: dict[str, Any], keys: dict[str, Any]) -> dict[str, Any]:
+    """Return values for keys of the training, whose saved values an evaluation does not need and might stumble over."""
+    values: dict[str, Any] = {
+        "peer_model": None,
+        "peer": {},
+        "neg_sampler": "rns",
+        "ranking_loss": "BCE",
+        "lazy_items": False,
+    }
+    metrics, cutoffs = (unboxed(keys.get(key, saved.get(key))) for key in ("metrics", "topk"))
+    metrics, cutoffs = ([each] if isinstance(each, (str, int)) else each for each in (metrics, cutoffs))
+    metrics, cutoffs = (list(each) if isinstance(each, tuple) else each for each in (metrics, cutoffs))
+    if isinstance(metrics, list) and metrics and isinstance(cutoffs, list) and cutoffs:
+        values["valid_metric"] = metrics[0] if str(metrics[0]).lower() == "gauc" else f"{metrics[0]}@{cutoffs[0]}"
+    if keys.get("protocol") == "leave_one_out":
+        values.update({key: own_keys()[key].default for key in _OF_USER_SPLIT})
+    elif {"split_ratio", "split_seed"} & set(keys):
+        values["split_file"] = None
+    return values

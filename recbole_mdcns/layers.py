@@ -1,0 +1,38 @@
+"""What a configuration is made from: files, keys and values, and a command line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from recbole_mdcns.errors import ConfigError
+
+
+def check_layers(
+    config_file_list: str | Path | Sequence[str | Path] | None,
+    config_dict: dict[str, Any] | None,
+    argv: Sequence[str],
+) -> tuple[list[str | Path], dict[str, Any], list[str]]:
+    """Return files, keys and arguments as lists and a dict of their own.
+
+    Args:
+        config_file_list: Yaml files, or one of them.
+        config_dict: Keys and values.
+        argv: Arguments of a command line.
+
+    Raises:
+        ConfigError: One of the three is of another kind; names it.
+    """
+    files = [config_file_list] if isinstance(config_file_list, (str, os.PathLike)) else config_file_list
+    if files is None:
+        files = []
+    if not isinstance(files, (list, tuple)) or not all(isinstance(file, (str, os.PathLike)) for file in files):
+        raise ConfigError(f"config_file_list = {config_file_list!r} is not allowed: give names of yaml files")
+    given = {} if config_dict is None else config_dict
+    if not isinstance(given, dict) or not all(isinstance(key, str) for key in given):
+        raise ConfigError(f"config_dict = {config_dict!r} is not allowed: give a dict with names of keys, and values")
+    if isinstance(argv, str) or not all(isinstance(argument, str) for argument in argv):
+        raise ConfigError(f"argv = {argv!r} is not allowed: give a list such as ['--epochs=3', '--seed=1']")
+    return list(files), dict(given), list(argv)

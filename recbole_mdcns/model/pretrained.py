@@ -1,0 +1,31 @@
+"""Files of weights that a model of RecBole opens itself, looked at before it does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from recbole_mdcns import compat
+from recbole_mdcns.errors import ConfigError
+
+#: Keys under which models of RecBole read a file with ``torch.load``, which before torch 2.6 runs what it holds.
+_KEYS = ("pre_model_path",)
+
+
+def check_pretrained(config: Any) -> None:
+    """Refuse files of weights that hold more than tensors and plain values.
+
+    Raises:
+        ConfigError: Names the key and the file.
+    """
+    for key in _KEYS:
+        path = config[key] if key in config else None  # noqa: SIM401  RecBole's Config has no get
+        if not path:
+            continue
+        try:
+            content = compat.load_plain(path)
+        except OSError as error:
+            raise ConfigError(f"{key} = {path!r} cannot be read: {error.strerror}") from None
+        except ValueError as error:
+            raise ConfigError(f"{key} = {path!r} is not opened: {error}") from None
+        if not isinstance(content, dict) or not isinstance(content.get("state_dict"), dict):
+            raise ConfigError(f"{key} = {path!r} is not allowed: expected a dict with an entry state_dict")

@@ -1,0 +1,30 @@
+"""Names that become part of a path: of datasets, sweeps, methods and records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from recbole_mdcns.errors import ConfigError
+
+#: File systems take 255 bytes, and our files add settings, time and ending to the name of a dataset.
+_MOST_BYTES = 150
+
+
+def checked_name(value: Any, where: str) -> str:
+    """Return a name that stays in the folder where it is used.
+
+    Args:
+        value: What the user, or a file, gives as the name.
+        where: What is named, for the message: a key, with its file where it has one.
+
+    Raises:
+        ConfigError: It is no text, is empty, leads to another folder, or is too long or unprintable.
+    """
+    if not isinstance(value, str):
+        raise ConfigError(f"{where} = {value!r} is not allowed: give a name; in yaml, numbers and dates need quotes")
+    is_one_part = value.strip(" .") and not set(value) & {"/", "\\"} and value.isprintable()
+    if not is_one_part or len(value.encode(errors="replace")) > _MOST_BYTES:
+        raise ConfigError(
+            f"{where} = {value[:200]!r} is not allowed: give a name of at most {_MOST_BYTES} bytes, without / and \\"
+        )
+    return value

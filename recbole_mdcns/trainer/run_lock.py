@@ -1,0 +1,61 @@
+"""A run is trained by one process at a time."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from logging import getLogger
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from recbole_mdcns.errors import DISK_ERRORS, CheckpointError, WriteError, reason_of
+
+
+class RunLock:
+    """The lock of a run's files; the system lets go of it when the process dies, however it dies.
+
+    Args:
+        best: The run's file of the best self model; the lock lies hidden beside it.
+    """
+
+    def __init__(self, best: Path):
+        self.path = best.with_name(f".{best.stem}.lock")
+        self.run = best.with_name(f"{best.stem}-last.pth")
+        self._lock = FileLock(str(self.path))
+
+    @contextlib.contextmanager
+    def held(self, wait: float = 0) -> Iterator[None]:
+        """Hold the run; the same object may hold it several times over.
+
+        Args:
+            wait: Seconds to wait for another process to let go.
+
+        Raises:
+            CheckpointError: Another process trains the run.
+            WriteError: Its folder cannot be written to.
+        """
+        is_locked = self._acquire(wait)
+        try:
+            yield
+        finally:
+            if is_locked:
+                self._lock.release()
+
+    def _acquire(self, wait: float) -> bool:
+        """Acquire the lock; return False where the file system has none."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=wait)
+            return True
+        except Timeout:
+            raise CheckpointError(
+                f"the run of {self.run} is being trained by another process: wait until it has ended, or leave resume "
+                "out to train anew"
+            ) from None
+        except (OSError, NotImplementedError) as error:
+            if isinstance(error, PermissionError) or getattr(error, "errno", None) in DISK_ERRORS:
+                raise WriteError(self.path, reason_of(error)) from None
+            # Some file systems have no locks; training there is as safe as its user is careful.
+            getLogger().warning(f"the run cannot be locked ({reason_of(error)}): let no second process resume it")
+            return False

@@ -1,0 +1,154 @@
+"""Everything that can be wrong with a sweep's file before any configuration is built."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.keys import nearest
+from recbole_mdcns.negatives import STRATEGIES
+from recbole_mdcns.path_names import checked_name
+from recbole_mdcns.tuning.space import check_space
+from recbole_mdcns.yaml_files import properties_dir
+
+if TYPE_CHECKING:
+    from recbole_mdcns.tuning.sweep_file import Sweep
+
+_CHOICES = {
+    "search": ("grid", "random", "optuna", "hyperopt"),
+    "scheduler": ("fifo", "asha", "median"),
+}
+#: Whole or any number, the least, and whether it may be left out.
+_NUMBERS = {
+    "samples": (int, 1, False),
+    "retries": (int, 0, False),
+    "cpus": (float, 0, False),
+    "gpus": (float, 0, False),
+    "max_concurrent": (int, 1, True),
+    "trial_hours": (float, 0, True),
+    "sweep_hours": (float, 0, True),
+}
+_KIND = {int: "a whole number", float: "a number"}
+#: Keys that a sweep has an axis for: those of a run whatever its method, and all.
+_RUN_AXES = {"dataset": "datasets", "model": "models", "protocol": "protocols", "seed": "seeds"}
+_AXES = {**_RUN_AXES, "peer_model": "peers", "neg_sampler": "samplers", "ranking_loss": "losses"}
+_NAMES = ("datasets", "models", "samplers", "peers", "losses", "protocols")
+#: Keys that a sweep sets in every trial, and the values that it gives them, where these may be said as well.
+_SET_BY_SWEEPS: dict[str, tuple[Any, ...]] = {
+    "resume": (False,),
+    "result_file": (None,),
+    "show_progress": (False,),
+    "state": ("WARNING",),
+    "log_wandb": (False,),
+    "log_dir": (None,),
+    "tensorboard_dir": (None,),
+    "checkpoint_dir": (),
+    "config_files": (),
+    "gpu_id": (),
+}
+#: The largest seed that numpy takes, less 1: strategies draw with the next one.
+_MOST_SEED = 2**32 - 2
+
+
+def check_fields(sweep: Sweep, path: str | Path) -> None:
+    """Refuse fields of another kind than they should have, or out of range.
+
+    Raises:
+        ConfigError: Names the file, the field, what was found and what is allowed.
+    """
+    checked_name(sweep.name, f"{path}: name")
+    for key in (*_NAMES, "seeds"):
+        found = getattr(sweep, key)
+        if not isinstance(found, list) or not found:
+            raise ConfigError(f"{path}: {key} = {found!r} is not allowed: give a list of at least one")
+    for key in _NAMES:
+        found = getattr(sweep, key)
+        if not all((isinstance(each, str) and each.strip()) or (each is None and key == "peers") for each in found):
+            raise ConfigError(f"{path}: {key} = {found!r} is not allowed: give names; in yaml, numbers need quotes")
+    for name in sweep.datasets:
+        checked_name(name, f"{path}: datasets: name")
+    if not all(_is_seed(seed) for seed in sweep.seeds) or _repeats(sweep.seeds):
+        raise ConfigError(
+            f"{path}: seeds = {sweep.seeds!r} is not allowed: give whole numbers from 0 to {_MOST_SEED}, each once"
+        )
+    tuned = sweep.tune_seeds
+    is_part = isinstance(tuned, list) and all(_is_seed(seed) and seed in sweep.seeds for seed in tuned)
+    if not is_part or _repeats(tuned):
+        raise ConfigError(f"{path}: tune_seeds = {tuned!r} is not allowed: choose of seeds, {sweep.seeds}, each once")
+    for key, allowed in _CHOICES.items():
+        if getattr(sweep, key) not in allowed:
+            raise ConfigError(f"{path}: {key} = {getattr(sweep, key)!r} is not allowed: choose {', '.join(allowed)}")
+    for key, (kind, least, may_miss) in _NUMBERS.items():
+        found = getattr(sweep, key)
+        is_number = isinstance(found, (int, float) if kind is float else int) and not isinstance(found, bool)
+        if not (found is None and may_miss) and not (is_number and least <= found < math.inf):
+            raise ConfigError(f"{path}: {key} = {found!r} is not allowed: give {_KIND[kind]} of at least {least}")
+    for key in ("keys", "dataset_keys", "methods", "space"):
+        if not isinstance(getattr(sweep, key), dict):
+            raise ConfigError(f"{path}: {key} = {getattr(sweep, key)!r} is not allowed: give names and values")
+
+
+def check_entries(sweep: Sweep, path: str | Path, listed: dict[str, Sequence[str]]) -> None:
+    """Refuse names that nothing has, and keys in places where they would be overwritten or never used.
+
+    Args:
+        sweep: The sweep, with all methods that it knows.
+        path: Its file.
+        listed: ``datasets`` and ``samplers`` of the file, of which the sweep may take a part.
+
+    Raises:
+        ConfigError: Names the file, the place, the key and what is allowed.
+    """
+    methods = [*STRATEGIES, *sweep.methods]
+    classes = [name for name in (*sweep.samplers, *listed["samplers"]) if ":" in name]
+    _check_known(
+        [name for name in sweep.samplers if ":" not in name], methods, f"{path}: samplers", "sampler or method"
+    )
+    _check_known(sweep.space, [*methods, *classes, "all"], f"{path}: space", "sampler or method")
+    shipped = [file.stem for file in sorted((properties_dir() / "dataset").glob("*.yaml"))]
+    datasets = list(dict.fromkeys([*sweep.datasets, *listed["datasets"], *shipped]))
+    _check_known(sweep.dataset_keys, datasets, f"{path}: dataset_keys", "dataset")
+    for name in sweep.methods:
+        checked_name(name, f"{path}: methods: name")
+        if name in STRATEGIES:
+            raise ConfigError(f"{path}: methods.{name} is not allowed: there is a neg_sampler of that name")
+    _check_keys(sweep.keys, f"{path}: keys", _AXES)
+    for field, axes in (("space", _AXES), ("dataset_keys", _AXES), ("methods", _RUN_AXES)):
+        for name, entries in getattr(sweep, field).items():
+            if not isinstance(entries, dict):
+                raise ConfigError(f"{path}: {field}.{name} = {entries!r} is not allowed: give names and values")
+            _check_keys(entries, f"{path}: {field}.{name}", axes)
+    for name, space in sweep.space.items():
+        check_space(space, f"{path}: space.{name}")
+    for key in sweep.space.get("all", {}):
+        if key in sweep.keys:
+            raise ConfigError(f"{path}: keys.{key} = {sweep.keys[key]!r} is never used: space.all has values of {key}")
+
+
+def _check_known(names: Sequence[str] | dict[str, Any], known: Sequence[str], where: str, kind: str) -> None:
+    for name in names:
+        if name not in known:
+            raise ConfigError(
+                f"{where}: there is no {kind} {name}{nearest(name, known)}. Allowed are {', '.join(known)}"
+            )
+
+
+def _check_keys(entries: dict[str, Any], where: str, axes: dict[str, str]) -> None:
+    for key, value in entries.items():
+        if key in axes:
+            raise ConfigError(f"{where}.{key} is not allowed: {axes[key]} of the sweep say that")
+        if key in _SET_BY_SWEEPS and value not in _SET_BY_SWEEPS[key]:
+            raise ConfigError(
+                f"{where}.{key} = {value!r} is not allowed: a sweep sets it for every trial, leave it out"
+            )
+
+
+def _is_seed(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_SEED
+
+
+def _repeats(values: list[Any]) -> bool:
+    return len(set(values)) < len(values)
