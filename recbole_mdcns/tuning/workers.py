@@ -61,6 +61,7 @@ class Workers:
         Raises:
             ConfigError: Ray is not installed, no cluster answers, or a trial asks for more than any node has.
         """
+        on_sigterm = signal.getsignal(signal.SIGTERM)  # Ray's own, set when 2.6 is imported, ends the process at once
         try:
             import ray
         except ImportError as error:
@@ -70,10 +71,9 @@ class Workers:
             dashboard: dict[str, Any] = {} if self.address else {"include_dashboard": self.dashboard}
             try:
                 # without an address Ray would first look for a cluster, and one that crashed leaves traces
-                on_sigterm = signal.getsignal(signal.SIGTERM)
                 ray.init(address=self.address or "local", log_to_driver=False, **dashboard)
                 if callable(on_sigterm) and threading.current_thread() is threading.main_thread():
-                    signal.signal(signal.SIGTERM, on_sigterm)  # Ray's ends the process where it stands
+                    signal.signal(signal.SIGTERM, on_sigterm)
             except ConnectionError as error:
                 raise ConfigError(f"no Ray cluster answers at --address={self.address}: {error}") from None
             self._is_mine = True
