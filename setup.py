@@ -30,7 +30,7 @@ setup(
     python_requires=">=3.9",
     packages=[*find_packages(include=["recbole_mdcns", "recbole_mdcns.*"]), "recbole_mdcns.properties"],
     package_dir={"recbole_mdcns.properties": "properties"},
-    package_data={"recbole_mdcns.properties": ["*.yaml", "*/*.yaml"]},
+    package_data={"recbole_mdcns.properties": ["*.yaml", "*/*.yaml", "paper/*.csv"]},
     install_requires=[
         "recbole==1.2.1",
         "torch>=2.1,<2.14",

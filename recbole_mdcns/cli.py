@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Sequence
 
 from recbole_mdcns import __version__
-from recbole_mdcns.errors import INTERRUPTED, USER_ERROR, ConfigError  # noqa: F401
+from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.program import run_program
 
 PROGRAM = "run_recbole_mdcns"
@@ -87,7 +87,7 @@ class _Parser(argparse.ArgumentParser):
 
 def help_text() -> str:
     """Return what ``--help`` prints: usage, and every key of ours with its meaning, type, default and symbol."""
-    from recbole_mdcns.keys import own_keys
+    from recbole_mdcns.config.keys import own_keys
 
     lines = [
         f"usage: {PROGRAM} --model=NAME --dataset=NAME [--config_files 'a.yaml b.yaml'] [--key=value ...]",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
+from collections.abc import Iterable
 from pathlib import Path
 
 #: Exit codes of every command: something failed that is no mistake of the user, a mistake of the user, Ctrl-C, SIGTERM,
@@ -68,3 +70,10 @@ class WriteError(UserError):
 def reason_of(error: Exception) -> str:
     """Return what the system said, without number and path."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return ``' (did you mean X?)'`` for the known name closest to ``name``, or nothing when none is close."""
+    lower = {candidate.lower(): candidate for candidate in known}
+    close = difflib.get_close_matches(name.lower(), list(lower), n=1, cutoff=cutoff)
+    return f" (did you mean {lower[close[0]]}?)" if close else ""

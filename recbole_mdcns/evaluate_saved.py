@@ -8,17 +8,18 @@ from typing import Any
 
 from tabulate import tabulate
 
-from recbole_mdcns.config import MDCNSConfig
+from recbole_mdcns.checkpoints import checkpoint
+from recbole_mdcns.checkpoints.saved_config import saved_config
+from recbole_mdcns.config.keys import own_keys
+from recbole_mdcns.config.outputs import check_writable, is_evaluation
+from recbole_mdcns.config.run_config import MDCNSConfig
+from recbole_mdcns.config.specs import check_value
+from recbole_mdcns.config.values import literal, parse_key_values, unboxed
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.files import replacing
-from recbole_mdcns.keys import own_keys
-from recbole_mdcns.outputs import check_writable, is_evaluation
 from recbole_mdcns.quick_start import data_and_model
-from recbole_mdcns.record import versions
-from recbole_mdcns.specs import check_value
-from recbole_mdcns.trainer import NegativeSamplingTrainer, checkpoint
-from recbole_mdcns.trainer.saved_config import saved_config
-from recbole_mdcns.values import literal, parse_key_values, unboxed
+from recbole_mdcns.records.environment import versions
+from recbole_mdcns.safe_write import replacing
+from recbole_mdcns.trainer import NegativeSamplingTrainer
 
 PARTS = ("valid", "test")
 #: Keys that leave the model as it is.

@@ -13,23 +13,24 @@ from recbole.utils import init_seed, set_color
 from tabulate import tabulate
 
 from recbole_mdcns import compat
-from recbole_mdcns.config import MDCNSConfig
+from recbole_mdcns.checkpoints import checkpoint
+from recbole_mdcns.checkpoints.data_identity import DataIdentity, warn_of_other_data
+from recbole_mdcns.checkpoints.saved_config import saved_config
+from recbole_mdcns.checkpoints.saved_state import load_weights
+from recbole_mdcns.config.outputs import check_outputs, check_writable
+from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.load import load_splits
 from recbole_mdcns.data.names import Numbering
 from recbole_mdcns.data.split import is_split, write_split
+from recbole_mdcns.encoder.pretrained import check_pretrained
+from recbole_mdcns.encoder.users import refuse_unknown_users
 from recbole_mdcns.errors import ConfigError, UserError, WriteError
-from recbole_mdcns.model.fused import fuse_layers
-from recbole_mdcns.model.pretrained import check_pretrained
-from recbole_mdcns.model.users import refuse_unknown_users
+from recbole_mdcns.kernels.layers import fuse_layers
 from recbole_mdcns.negatives import resolve_strategy
-from recbole_mdcns.outputs import check_outputs, check_writable
-from recbole_mdcns.record import build_record, write_record
+from recbole_mdcns.records.record import build_record, write_record
 from recbole_mdcns.run_log import start_log
-from recbole_mdcns.trainer import MDCNSTrainer, NegativeSamplingTrainer, checkpoint
-from recbole_mdcns.trainer.data_identity import DataIdentity, warn_of_other_data
-from recbole_mdcns.trainer.saved_config import saved_config
-from recbole_mdcns.trainer.saved_state import load_weights
+from recbole_mdcns.trainer import MDCNSTrainer, NegativeSamplingTrainer
 
 _SAVED = (
     "the training is finished and kept; the same command with --resume and --result_file=ELSEWHERE writes its record"

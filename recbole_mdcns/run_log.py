@@ -18,7 +18,7 @@ from colorlog import ColoredFormatter
 from recbole.utils import get_local_time
 from recbole.utils.logger import RemoveColorFilter, log_colors_config
 
-from recbole_mdcns.config import MDCNSConfig
+from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.errors import WriteError, reason_of
 
 _LEVELS = ("debug", "info", "warning", "error", "critical")

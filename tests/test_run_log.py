@@ -5,12 +5,12 @@ import logging
 from pathlib import Path
 
 import pytest
-from conftest import TINY, tiny_config
+from helpers.runs import TINY, tiny_config
 
 from recbole_mdcns import cli
+from recbole_mdcns.checkpoints.checkpoint import settings_id
 from recbole_mdcns.quick_start import load_data_and_model, run_recbole_mdcns
 from recbole_mdcns.run_log import LogFile, TensorBoard, start_log, tensorboard
-from recbole_mdcns.trainer.checkpoint import settings_id
 
 KEYS = {**TINY, "epochs": 1, "neg_sampler": "rns"}
 

@@ -12,14 +12,14 @@ from recbole.utils.enum_type import FeatureSource, FeatureType
 
 from recbole_mdcns import compat
 from recbole_mdcns.data import split
-from recbole_mdcns.data.check import inter_file
+from recbole_mdcns.data.files.problems import find_problems
+from recbole_mdcns.data.files.tables import AtomicDataset
+from recbole_mdcns.data.files.validate import inter_file
 from recbole_mdcns.data.filters import rows_to_keep
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START, HistoryIndex
 from recbole_mdcns.data.kcore import Allowed, filter_by_counts
 from recbole_mdcns.data.names import Numbering
 from recbole_mdcns.data.parts import check_rows
-from recbole_mdcns.data.problems import find_problems
-from recbole_mdcns.data.tables import AtomicDataset
 from recbole_mdcns.data.windows import PrefixRows
 from recbole_mdcns.errors import DataError
 

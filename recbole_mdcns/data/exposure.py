@@ -10,9 +10,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from recbole_mdcns.data.atomic import read_inter
-from recbole_mdcns.data.check import Layout, check_header
 from recbole_mdcns.data.dataset import HistoryDataset
+from recbole_mdcns.data.files.atomic import read_inter
+from recbole_mdcns.data.files.validate import Layout, check_header
 from recbole_mdcns.errors import DataError
 
 

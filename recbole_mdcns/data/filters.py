@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from recbole_mdcns.data.intervals import FORMS, parse_intervals
 from recbole_mdcns.errors import DataError
-from recbole_mdcns.intervals import FORMS, parse_intervals
 
 
 def rows_to_keep(field: str, column: pd.Series, kind: str, allowed: Any) -> np.ndarray:

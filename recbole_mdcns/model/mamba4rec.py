@@ -11,10 +11,10 @@ from recbole.data.dataset import Dataset
 from recbole.model.layers import FeedForward
 from torch import Tensor, nn
 
-from recbole_mdcns.model.causal_conv import causal_convolution
-from recbole_mdcns.model.compiled_scan import compiled_kernels
+from recbole_mdcns.kernels.causal_conv import causal_convolution
+from recbole_mdcns.kernels.compiled_scan import compiled_kernels
+from recbole_mdcns.kernels.selective_scan import PLAIN, Kernels, selective_scan
 from recbole_mdcns.model.item_sequence import ItemSequenceModel
-from recbole_mdcns.model.selective_scan import PLAIN, Kernels, selective_scan
 
 try:  # CUDA kernels, the extra "mamba"
     from mamba_ssm.ops.selective_scan_interface import selective_scan_fn as cuda_scan

@@ -9,9 +9,8 @@ from importlib.util import find_spec
 
 from recbole.model.abstract_recommender import AbstractRecommender, SequentialRecommender
 
-from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.keys import nearest
-from recbole_mdcns.own_classes import import_own
+from recbole_mdcns.errors import ConfigError, nearest
+from recbole_mdcns.import_path import import_own
 
 _PACKAGES = ("recbole_mdcns.model", "recbole.model.sequential_recommender")
 DEFAULT_PEER = "Mamba4Rec"

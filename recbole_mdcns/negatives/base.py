@@ -13,8 +13,8 @@ from torch import Tensor
 
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
-from recbole_mdcns.sampler.candidates import CandidateSampler
-from recbole_mdcns.sampler.popularity import Popularity
+from recbole_mdcns.negatives.draws.pool import CandidateSampler
+from recbole_mdcns.negatives.draws.popularity import Popularity
 
 
 @dataclass

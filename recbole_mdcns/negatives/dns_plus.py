@@ -9,7 +9,7 @@ import torch
 from recbole.config import Config
 from torch import Tensor
 
-from recbole_mdcns.divergence import draw_some, top_candidates
+from recbole_mdcns.equations import draw_some, top_candidates
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.negatives.base import Negatives, NegativeStrategy, ScoredPool
 

@@ -14,8 +14,8 @@ from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.exposure import read_exposures
 from recbole_mdcns.errors import CheckpointError, DataError
 from recbole_mdcns.negatives.base import Proposed
-from recbole_mdcns.sampler.candidates import CandidateSampler
-from recbole_mdcns.sampler.rejection import draw_allowed
+from recbole_mdcns.negatives.draws.pool import CandidateSampler
+from recbole_mdcns.negatives.draws.rejection import draw_allowed
 
 
 class ENS(Proposed):

@@ -14,8 +14,8 @@ from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.negatives.base import Negatives, ScoredPool
 from recbole_mdcns.negatives.dns_plus import DNSPlus
+from recbole_mdcns.negatives.draws.pool import CandidateSampler
 from recbole_mdcns.negatives.overlap import NeighbourOverlap
-from recbole_mdcns.sampler.candidates import CandidateSampler
 
 #: Proposals per negative wanted; one is accepted with probability exp(J - t), at least exp(-1).
 PROPOSALS = 8

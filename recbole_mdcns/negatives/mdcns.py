@@ -6,10 +6,8 @@ import torch
 from recbole.config import Config
 from torch import Tensor
 
-from recbole_mdcns.divergence import divergence, divergence_aware, draw_one, top_candidates
-from recbole_mdcns.losses import distillation
+from recbole_mdcns.equations import distillation, divergence, divergence_aware, draw_one, teacher_scores, top_candidates
 from recbole_mdcns.negatives.base import Negatives, NegativeStrategy, ScoredPool
-from recbole_mdcns.scoring import teacher_scores
 
 
 class MDCNS(NegativeStrategy):

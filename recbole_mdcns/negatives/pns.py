@@ -9,9 +9,9 @@ from torch import Tensor
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.negatives.base import Proposed
-from recbole_mdcns.sampler.candidates import CandidateSampler
-from recbole_mdcns.sampler.popularity import Popularity, item_counts
-from recbole_mdcns.sampler.rejection import draw_allowed
+from recbole_mdcns.negatives.draws.pool import CandidateSampler
+from recbole_mdcns.negatives.draws.popularity import Popularity, item_counts
+from recbole_mdcns.negatives.draws.rejection import draw_allowed
 
 
 class PNS(Proposed):

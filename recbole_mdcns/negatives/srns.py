@@ -14,7 +14,7 @@ from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.negatives.base import Negatives, NegativeStrategy, ScoredPool
-from recbole_mdcns.sampler.candidates import CandidateSampler
+from recbole_mdcns.negatives.draws.pool import CandidateSampler
 
 #: Visits whose probabilities are kept.
 RING = 5

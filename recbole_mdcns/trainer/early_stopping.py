@@ -9,7 +9,7 @@ from typing import Any
 
 from recbole.utils import early_stopping
 
-from recbole_mdcns.config import MDCNSConfig
+from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.errors import CheckpointError
 
 #: Epochs as a trainer's ``history`` has them.

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import torch
 from recbole.model.abstract_recommender import SequentialRecommender
 
-from recbole_mdcns.config import MDCNSConfig
+from recbole_mdcns.config.run_config import MDCNSConfig
+from recbole_mdcns.encoder.selftest import measured_encoder
+from recbole_mdcns.equations import teacher_scores
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.evaluation.collector import RankCollector, dated_failure
-from recbole_mdcns.model.selftest import measured_encoder
-from recbole_mdcns.scoring import teacher_scores
+from recbole_mdcns.losses.objective import check_encoder
 from recbole_mdcns.trainer.negative_sampling import NegativeSamplingTrainer
-from recbole_mdcns.trainer.objective import check_encoder
 
 
 class MDCNSTrainer(NegativeSamplingTrainer):

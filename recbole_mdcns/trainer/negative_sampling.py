@@ -13,22 +13,22 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from tqdm import tqdm
 
-from recbole_mdcns.checks import check_cutoffs
-from recbole_mdcns.class_keys import is_known
-from recbole_mdcns.config import MDCNSConfig
+from recbole_mdcns.config.checks import check_cutoffs
+from recbole_mdcns.config.model_keys import is_known
+from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.batching import TargetLoader
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START, HistoryIndex
+from recbole_mdcns.encoder.selftest import fastest_mode
+from recbole_mdcns.equations import multi_view
 from recbole_mdcns.errors import ConfigError, TrainingError
 from recbole_mdcns.evaluation.collector import RankCollector, dated_failure
 from recbole_mdcns.evaluation.metrics import PlainEvaluator
-from recbole_mdcns.losses import multi_view
-from recbole_mdcns.model.selftest import fastest_mode
+from recbole_mdcns.kernels.pool_scores import item_order
+from recbole_mdcns.losses.objective import NegativesLoss, check_encoder, make_catalogue_loss
 from recbole_mdcns.negatives import ScoredPool, resolve_strategy
+from recbole_mdcns.negatives.draws.pool import CandidateSampler
 from recbole_mdcns.negatives.returned import check_candidates, check_negatives
-from recbole_mdcns.sampler.candidates import CandidateSampler
-from recbole_mdcns.scoring import item_order
-from recbole_mdcns.trainer.objective import NegativesLoss, check_encoder, make_catalogue_loss
 from recbole_mdcns.trainer.resumable import ResumableTrainer
 
 

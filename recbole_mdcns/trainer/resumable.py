@@ -17,17 +17,17 @@ from recbole.utils import set_color
 from torch.optim import Optimizer
 
 from recbole_mdcns import compat, run_log
-from recbole_mdcns.config import MDCNSConfig
+from recbole_mdcns.checkpoints import checkpoint
+from recbole_mdcns.checkpoints.data_identity import DataIdentity, check_numbers, check_same_data
+from recbole_mdcns.checkpoints.saved_state import load_weights, state_fault, training_fault
+from recbole_mdcns.checkpoints.storable import check_weights, other_parameters, restored, storable
+from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.dataset import HistoryDataset
+from recbole_mdcns.encoder.encoder import Encoder
+from recbole_mdcns.encoder.selftest import measured_encoder
 from recbole_mdcns.errors import CheckpointError
-from recbole_mdcns.model.encoder import Encoder
-from recbole_mdcns.model.selftest import measured_encoder
-from recbole_mdcns.trainer import checkpoint
-from recbole_mdcns.trainer.data_identity import DataIdentity, check_numbers, check_same_data
+from recbole_mdcns.kernels.optimizer import fused, lazy
 from recbole_mdcns.trainer.early_stopping import check_can_go_on, kept_epoch
-from recbole_mdcns.trainer.optimizer import fused, lazy
-from recbole_mdcns.trainer.saved_state import load_weights, state_fault, training_fault
-from recbole_mdcns.trainer.storable import check_weights, other_parameters, restored, storable
 
 
 class ResumableTrainer(Trainer):

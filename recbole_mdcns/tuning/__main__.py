@@ -10,19 +10,19 @@ from typing import Any
 
 from tabulate import tabulate
 
-from recbole_mdcns.errors import FAILURE, INTERRUPTED, USER_ERROR, UserError  # noqa: F401
-from recbole_mdcns.files import replacing
-from recbole_mdcns.outputs import check_writable
+from recbole_mdcns.config.outputs import check_writable
+from recbole_mdcns.config.values import literal, parse_settings
+from recbole_mdcns.config.yaml_files import properties_dir
+from recbole_mdcns.errors import FAILURE, UserError
 from recbole_mdcns.program import run_program
+from recbole_mdcns.records.packed import SUFFIX, pack_records
+from recbole_mdcns.records.store import FAILED, Store
+from recbole_mdcns.safe_write import replacing
 from recbole_mdcns.tuning.driver import run_sweeps, sweep_records
 from recbole_mdcns.tuning.grid import Cell
-from recbole_mdcns.tuning.packed import SUFFIX, pack_records
 from recbole_mdcns.tuning.progress import at_once, measured, progress, total_hours
-from recbole_mdcns.tuning.select import best_table, flat_rows
-from recbole_mdcns.tuning.store import FAILED, Store
+from recbole_mdcns.tuning.selection import best_table, flat_rows
 from recbole_mdcns.tuning.sweep_file import Sweep, read_sweep
-from recbole_mdcns.values import literal, parse_settings
-from recbole_mdcns.yaml_files import properties_dir
 
 PROGRAM = "recbole_mdcns.tuning"
 _LISTS = ("datasets", "models", "peers", "samplers", "losses", "protocols", "seeds", "tune_seeds")

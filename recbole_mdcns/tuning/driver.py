@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from recbole_mdcns.records.store import FAILED, Store
 from recbole_mdcns.tuning.grid import (
     Cell,
     Trial,
@@ -18,8 +19,7 @@ from recbole_mdcns.tuning.grid import (
     trials,
 )
 from recbole_mdcns.tuning.one_data import check_one_data
-from recbole_mdcns.tuning.select import by_cell, choose, chosen_records
-from recbole_mdcns.tuning.store import FAILED, Store
+from recbole_mdcns.tuning.selection import by_cell, choose, chosen_records
 from recbole_mdcns.tuning.sweep_file import Sweep
 from recbole_mdcns.tuning.trial import add_test, describe, end_trial, fail_trial
 from recbole_mdcns.tuning.workers import Lost, Workers

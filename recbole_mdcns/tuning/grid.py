@@ -12,17 +12,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from recbole_mdcns.checks import check_symbols
-from recbole_mdcns.class_keys import unread_keys
-from recbole_mdcns.config import MDCNSConfig
+from recbole_mdcns.checkpoints.checkpoint import FREE_KEYS
+from recbole_mdcns.config.checks import check_symbols
+from recbole_mdcns.config.model_keys import unread_keys
+from recbole_mdcns.config.peers import peer_classes
+from recbole_mdcns.config.run_config import MDCNSConfig
+from recbole_mdcns.config.values import plain_value
 from recbole_mdcns.errors import ConfigError, UserError
 from recbole_mdcns.model.registry import default_peer, resolve_model
 from recbole_mdcns.negatives import resolve_strategy
-from recbole_mdcns.peers import peer_classes
-from recbole_mdcns.trainer.checkpoint import FREE_KEYS
 from recbole_mdcns.tuning.space import draws, ends, grid
 from recbole_mdcns.tuning.sweep_file import Sweep
-from recbole_mdcns.values import plain_value
 
 #: Keys that change the result of a run and are no settings of its training state.
 _PATHS = ("data_path", "split_file", "exposure_file")

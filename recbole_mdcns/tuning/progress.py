@@ -13,10 +13,10 @@ from typing import Any
 import torch
 
 from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.records.store import FAILED, FINISHED, STOPPED, Store, checked_record
+from recbole_mdcns.records.stored import read_text
 from recbole_mdcns.tuning.driver import chosen_trials, sweep_records
 from recbole_mdcns.tuning.grid import Cell, cells, check_draws, first_trials, make_trial, samples_of, settings_of
-from recbole_mdcns.tuning.store import FAILED, FINISHED, STOPPED, Store, checked_record
-from recbole_mdcns.tuning.stored import read_text
 from recbole_mdcns.tuning.sweep_file import Sweep
 
 #: A trial still to run: its cell, and the most epochs that it may train.

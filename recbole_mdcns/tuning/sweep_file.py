@@ -6,10 +6,9 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.keys import nearest
+from recbole_mdcns.config.yaml_files import properties_dir, read_yaml
+from recbole_mdcns.errors import ConfigError, nearest
 from recbole_mdcns.tuning.sweep_checks import check_entries, check_fields
-from recbole_mdcns.yaml_files import properties_dir, read_yaml
 
 
 @dataclass

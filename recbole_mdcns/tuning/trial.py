@@ -11,18 +11,19 @@ from typing import Any
 import torch
 from recbole.utils import init_seed
 
-from recbole_mdcns.config import MDCNSConfig
+from recbole_mdcns.checkpoints.checkpoint import RunFiles
+from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.load import load_dataset, split_dataset
 from recbole_mdcns.errors import UserError
-from recbole_mdcns.files import remove_abandoned
 from recbole_mdcns.quick_start import build_trainer
-from recbole_mdcns.record import SCHEMA_VERSION, build_record, reset_peak_memory, rows_of_test
+from recbole_mdcns.records.environment import reset_peak_memory
+from recbole_mdcns.records.record import SCHEMA_VERSION, build_record, rows_of_test
+from recbole_mdcns.records.store import FAILED, FINISHED, STOPPED, Store
 from recbole_mdcns.run_log import start_log
+from recbole_mdcns.safe_write import remove_abandoned
 from recbole_mdcns.trainer import NegativeSamplingTrainer
-from recbole_mdcns.trainer.checkpoint import RunFiles
-from recbole_mdcns.tuning.select import higher_is_better
-from recbole_mdcns.tuning.store import FAILED, FINISHED, STOPPED, Store
+from recbole_mdcns.tuning.selection import higher_is_better
 
 #: Called with the number of finished epochs and the validation score, the higher the better.
 Report = Callable[[int, float], None]

@@ -16,12 +16,12 @@ from typing import Any
 from recbole.utils.argument_list import dataset_arguments
 
 from recbole_mdcns import compat
-from recbole_mdcns.config import MDCNSConfig
+from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.load import load_dataset
 from recbole_mdcns.errors import ConfigError, UserError
+from recbole_mdcns.records.store import Store
 from recbole_mdcns.tuning.grid import Cell, Trial, make_trial, space_of
 from recbole_mdcns.tuning.ray_parts import METRIC, distribution, scheduler_of, searcher
-from recbole_mdcns.tuning.store import Store
 from recbole_mdcns.tuning.sweep_file import Sweep
 from recbole_mdcns.tuning.trial import final_score, run_trial
 

@@ -1,0 +1,78 @@
+"""Train every supported model through the command line, the paper's backbones in all pairs, and list what came out.
+
+    python benchmarks/every_model.py --out FOLDER --dataset=ml-100k --epochs=2
+
+Arguments that it does not know go to ``run_recbole_mdcns`` as they are. Runs whose record is in OUT are skipped; a run
+that fails is listed with its error. The list of models is that of docs/models.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tabulate import tabulate
+
+from recbole_mdcns.config.checks import LEFT_PADDED
+from recbole_mdcns.records.packed import read_records
+from recbole_mdcns.report.escape import text as escaped
+from recbole_mdcns.report.needs import need_metrics
+from recbole_mdcns.report.sources import run
+
+ROOT = Path(__file__).resolve().parents[2]
+BACKBONES = ("SASRec", "GRU4Rec", "FMLP4Rec", "LinRec", "Mamba4Rec")
+METRIC = "ndcg@10"
+
+
+def pairs() -> list[tuple[str, str]]:
+    """Return the self models and their peers: the backbones in all pairs, every other model with GRU4Rec."""
+    table = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    supported = re.findall(r"^\| (\w+) +\| supported", table, re.MULTILINE)
+    found = [(model, peer) for model in BACKBONES for peer in BACKBONES if model != peer]
+    return found + [(model, "GRU4Rec") for model in supported if model not in BACKBONES]
+
+
+def main() -> None:
+    """Run what is missing, then write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the records and of README.md")
+    options, keys = parser.parse_known_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for model, peer in pairs():
+        file = options.out / f"{model}-{peer}.json"
+        error = ""
+        if not file.exists():
+            own_keys = ["--pad_side=left"] if model in LEFT_PADDED else []
+            own = [f"--model={model}", f"--peer_model={peer}", f"--result_file={file}", *own_keys]
+            command = [sys.executable, str(ROOT / "run_recbole_mdcns.py"), *keys, *own]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            error = "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["?"])[-1]
+            print(model, peer, error or "done", flush=True)
+        if error:
+            rows.append([model, peer, escaped(error)])
+            continue
+        record = read_records(file)[0]
+        for role in ("self", "peer", "teacher"):
+            need_metrics(record, [METRIC], role, parts=("valid",))
+        scores = [f"{record['valid'][role][METRIC]:.4f}" for role in ("self", "peer", "teacher")]
+        commit = record["git"]["commit"][:10] if record["git"] else ""
+        rows.append([model, peer, *scores, escaped(commit)])
+    headers = [
+        "self",
+        "peer",
+        *(f"valid {METRIC}, {role}" for role in ("self", "peer", "teacher")),
+        "commit",
+    ]
+    text = f"# Every model, through the command line\n\n`python benchmarks/every_model.py {' '.join(keys)}`\n\n"
+    text += "That each runs, not how good it is: seed and values are the defaults, and training is short.\n\n"
+    text += tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True) + "\n"
+    (options.out / "README.md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

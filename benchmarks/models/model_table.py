@@ -1,0 +1,68 @@
+"""Write docs/models.md: which sequential models can be self or peer, measured on ml-100k.
+
+python benchmarks/model_table.py
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+
+from tabulate import tabulate
+
+from recbole_mdcns.config.checks import LEFT_PADDED
+from recbole_mdcns.config.run_config import MDCNSConfig
+from recbole_mdcns.data.load import load_splits
+from recbole_mdcns.encoder.encoder import FullRankingEncoder, make_encoder
+from recbole_mdcns.encoder.selftest import is_causal, is_trimmable
+from recbole_mdcns.errors import UserError
+from recbole_mdcns.model.registry import model_names
+from recbole_mdcns.quick_start import build_model
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "models.md"
+HEAD = """# Models
+
+Every sequential model of RecBole 1.2.1, and ours, as self or peer. Written by `benchmarks/model_table.py`, which
+builds each one on ml-100k (user, item and time columns) and measures it on random histories; nothing here is a list
+kept by hand.
+
+* **scores**: *inner product* models are scored for the candidate pool alone; the others by their own
+  `full_sort_predict`, V scores per target.
+* **causal**: the state inside a longer pass is the encoding of the prefix that ends there.
+* **trimmable**: columns that are padding in every row may be cut off.
+
+A model gives its scores, and `ranking_loss` is made of them: what its own `calculate_loss` adds, such as the
+regularisation of Caser, NextItNet and SHAN by `reg_weight`, plays no part here.
+
+"""
+
+
+def row(name: str) -> list[str]:
+    """Measure one model."""
+    try:
+        keys = {"pad_side": "left"} if name in LEFT_PADDED else {}
+        config = MDCNSConfig(name, "ml-100k", config_dict={"use_gpu": False, "MAX_ITEM_LIST_LENGTH": 20, **keys})
+        _, splits = load_splits(config)
+        encoder = make_encoder(build_model(config, splits["train"]._dataset), config)
+    except UserError as error:
+        return [name, "refused", "", "", "", re.sub(r"\S*/(?=\S)", "", str(error)).replace("|", "/")]
+    scores = "inner product"
+    if isinstance(encoder, FullRankingEncoder):
+        scores = "log of its probabilities" if encoder.probabilities else "its full ranking"
+    answers = ["yes" if test(encoder) else "no" for test in (is_causal, is_trimmable)]
+    ours = "of recbole_mdcns" if config.model_class.__module__.startswith("recbole_mdcns") else ""
+    return [name, "supported", scores, *answers, "needs pad_side=left" if keys else ours]
+
+
+def main() -> None:
+    """Write the page."""
+    logging.disable(logging.WARNING)
+    rows = [row(name) for name in model_names()]
+    table = tabulate(rows, headers=["model", "", "scores", "causal", "trimmable", "note"], tablefmt="github")
+    PAGE.write_text(HEAD + table + "\n", encoding="utf-8")
+    print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""What a row's own history does to the full ranking: left out, given the score 0, or ranked like any other item.
+
+    python benchmarks/mask_effect.py saved/SASRec-....pth --data_path DIR --out FILE.md
+
+MDCNS evaluates with the history left out; the released baselines give it the score 0, which after training with BCE is
+above most items' scores; RecBole ranks it. One saved self model, validation and test, three ways.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+import torch
+from tabulate import tabulate
+
+from recbole_mdcns.config.run_config import MDCNSConfig
+from recbole_mdcns.quick_start import load_data_and_model
+from recbole_mdcns.records.environment import git_state, versions
+from recbole_mdcns.report.escape import text as escaped
+from recbole_mdcns.report.sources import commit, run
+from recbole_mdcns.trainer import NegativeSamplingTrainer
+
+WAYS = ("left out", "score 0", "ranked")
+
+
+class ZeroHistory(NegativeSamplingTrainer):
+    """Gives the items of a row's history the score 0 instead of leaving them out."""
+
+    def _full_sort_batch_eval(self, batched_data):
+        rows, scores, positive_row, positive_item = super()._full_sort_batch_eval(batched_data)
+        out = scores == -torch.inf
+        out[:, 0] = False  # the padding stays out
+        return rows, scores.masked_fill(out, 0.0), positive_row, positive_item
+
+
+def main() -> None:
+    """Evaluate three times and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model_file", type=Path)
+    parser.add_argument("--data_path", default="dataset/")
+    parser.add_argument("--out", type=Path, help="file of the page; without, it is only printed")
+    options = parser.parse_args()
+    logging.disable(logging.WARNING)
+    loaded, model, _, train, *evaluated = load_data_and_model(options.model_file, data_path=options.data_path)
+    rows = []
+    for way in WAYS:
+        keys = {**loaded.plain(), "mask_history": way != "ranked", "neg_sampler": "rns", "ranking_loss": "BCE"}
+        kind = ZeroHistory if way == "score 0" else NegativeSamplingTrainer
+        trainer = kind(MDCNSConfig.from_plain(keys), model)
+        trainer.eval_collector.data_collect(train)
+        for part, data in zip(("valid", "test"), evaluated):
+            metrics = trainer.evaluate(data, load_best_model=False)
+            rows.append([part, way, *(metrics[name] for name in ("recall@10", "ndcg@10", "recall@20", "ndcg@20"))])
+    rows.sort(key=lambda row: row[0], reverse=True)
+    headers = ["part", "history", "recall@10", "ndcg@10", "recall@20", "ndcg@20"]
+    about = ", ".join(f"{key} {value}" for key, value in versions().items() if key in ("torch", "numpy", "recbole"))
+    names = ("neg_sampler", "ranking_loss", "peer_model", "protocol", "seed", "epochs", "stopping_step")
+    trained = ", ".join(f"{name} {loaded[name]}" for name in names if loaded[name] is not None)
+    about += f"; commit {commit({'git': git_state()})}"
+    text = "\n".join([
+        f"# The history in the ranking: {loaded['model']} on {escaped(loaded['dataset'])}", "",
+        tabulate(rows, headers=headers, tablefmt="github", floatfmt=".4f"), "",
+        f"* One model, trained with {escaped(trained)}; `benchmarks/mask_effect.py`; {about}", "",
+    ])  # fmt: skip
+    print(text)
+    if options.out:
+        options.out.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

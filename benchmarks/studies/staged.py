@@ -1,0 +1,44 @@
+"""Train in stages, and keep what validation and test say at the end of each: one record with all of them.
+
+    python benchmarks/staged.py --stages 5,10,20,40 --result_file run.json \\
+        --model=SASRec --dataset=amazon-beauty --protocol=paper --data_path=DIR
+
+A stage is one ordinary run that goes on from the one before. Its test metrics are those of the epoch that validation
+chose so far; nothing is chosen on them. All other arguments are those of ``run_recbole_mdcns``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from recbole_mdcns.cli import main as run_command
+from recbole_mdcns.records.record import write_record
+
+
+def main() -> None:
+    """Run the stages, then write the last record with a line for each stage."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--stages", required=True, help="epochs after which test is read, by commas")
+    parser.add_argument("--result_file", type=Path, required=True)
+    options, arguments = parser.parse_known_args()
+    stages = {}
+    record: dict = {}
+    try:
+        ends = sorted(map(int, options.stages.split(",")))
+    except ValueError:
+        parser.error(f"--stages {options.stages} is not allowed: give whole numbers of epochs by commas")
+    for number, epochs in enumerate(ends):
+        going_on = ["--resume"] if number else []
+        status = run_command([*arguments, f"--epochs={epochs}", f"--result_file={options.result_file}", *going_on])
+        if status:
+            sys.exit(status)
+        record = json.loads(options.result_file.read_text(encoding="utf-8"))
+        stages[epochs] = {key: record[key] for key in ("best_epoch", "valid", "test")}
+    write_record({**record, "command": ["python", *sys.argv], "stages": stages}, options.result_file)
+
+
+if __name__ == "__main__":
+    main()

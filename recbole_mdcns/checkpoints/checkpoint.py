@@ -1,0 +1,228 @@
+"""Files of tensors and plain values: the best models, and the whole state of a training run."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import os
+import random
+import uuid
+from logging import getLogger
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from recbole.utils import get_local_time
+
+from recbole_mdcns import __version__, compat
+from recbole_mdcns.checkpoints.form import FORMS, first_fault
+from recbole_mdcns.checkpoints.run_lock import RunLock
+from recbole_mdcns.config.run_config import MDCNSConfig
+from recbole_mdcns.data.names import unpack
+from recbole_mdcns.errors import CheckpointError, WriteError
+from recbole_mdcns.safe_write import replacing
+
+FORMAT = "recbole_mdcns"
+#: Of the content. 1 had no names of items, so that nothing told what its rows of weights meant.
+FORMAT_NUMBER = 2
+#: Keys that do not change the numbers of an epoch: a resumed run may set them anew.
+FREE_KEYS = frozenset({
+    "resume", "result_file", "epochs", "stopping_step", "checkpoint_dir", "data_path", "show_progress", "state",
+    "gpu_id", "use_gpu", "log_wandb", "wandb_project", "evaluate_peers", "eval_batch_size", "metric_decimal_place",
+    "config_files", "worker", "loss_decimal_place", "strict_data", "expected_statistics", "raw_data",
+    "compile_scan", "log_dir", "tensorboard_dir",
+})  # fmt: skip
+
+
+def settings(config: MDCNSConfig) -> dict[str, Any]:
+    """Return the keys that two runs must share to give the same numbers."""
+    return {key: value for key, value in config.plain().items() if key not in FREE_KEYS}
+
+
+def settings_id(config: MDCNSConfig) -> str:
+    """Return eight hexadecimal digits that stand for :func:`settings`."""
+    return hashlib.sha256(json.dumps(settings(config), sort_keys=True).encode()).hexdigest()[:8]
+
+
+class RunFiles:
+    """The files of one run in ``checkpoint_dir``; no two runs share them.
+
+    Attributes:
+        best: The best self model.
+        last: The whole training state after the last finished epoch.
+        lock: Held by the process that trains the run.
+    """
+
+    def __init__(self, best: Path):
+        self.best = best
+        self.last = best.with_name(f"{best.stem}-last.pth")
+        self.lock = RunLock(best)
+
+    def model(self, role: str) -> Path:
+        """Return the file of the best epoch's model of a role; that of ``self`` is :attr:`best`."""
+        return self.best if role == "self" else self.best.with_name(f"{self.best.stem}-{role}.pth")
+
+    @classmethod
+    def new(cls, config: MDCNSConfig) -> RunFiles:
+        """Name the files of a new run: model, dataset, settings, time, and eight random digits."""
+        names = (config["model"], config["dataset"], settings_id(config), get_local_time(), uuid.uuid4().hex[:8])
+        return cls(Path(config["checkpoint_dir"]) / ("-".join(names) + ".pth"))
+
+    @classmethod
+    def of_last(cls, last: str | Path) -> RunFiles:
+        """Return the files of the run that a ``*-last.pth`` file belongs to.
+
+        Raises:
+            CheckpointError: The name is another.
+        """
+        last = Path(last)
+        if not last.name.endswith("-last.pth"):
+            raise CheckpointError(f"resume = {str(last)!r} is not allowed: expected a file *-last.pth, or True")
+        return cls(last.with_name(last.name[: -len("-last.pth")] + ".pth"))
+
+    @classmethod
+    def to_resume(cls, config: MDCNSConfig, resume: str | Path | bool) -> RunFiles | None:
+        """Return the files of the run that goes on, by a value of the key ``resume``.
+
+        Returns:
+            None where a new run begins: without ``resume``, or with True and no such run, which the log says.
+
+        Raises:
+            CheckpointError: The file is missing, or not named as one of a training state.
+        """
+        if not resume:
+            return None
+        files = cls.newest(config) if resume is True else cls.of_last(str(resume))
+        if files is not None and not files.last.is_file():
+            raise CheckpointError(f"checkpoint {files.last} cannot be read: No such file")
+        return files
+
+    @classmethod
+    def newest(cls, config: MDCNSConfig) -> RunFiles | None:
+        """Find the newest unfinished or finished run of the same settings; None, and a line in the log, without one."""
+        pattern = f"{glob.escape('-'.join((config['model'], config['dataset'], settings_id(config))))}-*-last.pth"
+        found = sorted(Path(config["checkpoint_dir"]).glob(pattern), key=lambda path: path.stat().st_mtime)
+        if not found:
+            getLogger().warning(
+                f"resume = True: {config['checkpoint_dir']} holds no finished epoch of {config['model']} on "
+                f"{config['dataset']} with these settings ({pattern}), so a new run begins"
+            )
+            return None
+        return cls.of_last(found[-1])
+
+
+def save(content: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint so that a crash leaves either the old file or the new one.
+
+    Raises:
+        WriteError: It cannot be written.
+    """
+    try:
+        with replacing(path, make_folder=True) as file:
+            torch.save({"format": FORMAT, "format_number": FORMAT_NUMBER, "version": __version__, **content}, file)
+    except WriteError as error:
+        raise error.advising("make room there; the epochs that are finished are kept, and resume goes on") from None
+
+
+def load(path: str | Path, kind: str, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Read a checkpoint of this package.
+
+    Args:
+        path: The file.
+        kind: ``model`` or ``training``.
+        device: Where its tensors go.
+
+    Raises:
+        CheckpointError: Missing, truncated, not of this package, of the other kind, of another format, or with entries
+            that are none.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise CheckpointError(f"checkpoint {path!r} is not allowed: give the path of a file")
+    try:
+        content = compat.load_plain(Path(path).expanduser(), device)
+    except OSError as error:
+        raise CheckpointError(f"checkpoint {path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise CheckpointError(f"checkpoint {path} is damaged or not of recbole_mdcns: {error}") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise CheckpointError(f"checkpoint {path} was not written by recbole_mdcns")
+    number = content.get("format_number", 1)
+    if number != FORMAT_NUMBER:
+        reason = (
+            "it does not hold the names of its items; train again" if number == 1 else "use the version that wrote it"
+        )
+        raise CheckpointError(
+            f"checkpoint {path} has format {number!r}, written by recbole_mdcns {content.get('version')!r}, and this "
+            f"version reads format {FORMAT_NUMBER}: {reason}"
+        )
+    found = content.get("kind")
+    if found != kind:
+        raise CheckpointError(f"checkpoint {path} holds a {found} state, expected a {kind} state")
+    check_form(content, FORMS[kind], path)
+    return content
+
+
+def check_form(content: Any, form: Any, path: str | Path, where: str = "") -> None:
+    """Refuse the content of a checkpoint that has another form; see :func:`first_fault`.
+
+    Raises:
+        CheckpointError: Names the entry, what was found and what is expected.
+    """
+    fault = first_fault(content, form, where)
+    if fault:
+        raise CheckpointError(f"checkpoint {path} is damaged: {fault}")
+
+
+def names(content: dict[str, Any], path: str | Path) -> dict[str, list[str]]:
+    """Return the names of a checkpoint by column, in the order of their numbers.
+
+    Raises:
+        CheckpointError: They are damaged.
+    """
+    try:
+        return {field: unpack(packed) for field, packed in content["names"].items()}
+    except ValueError as error:
+        raise CheckpointError(f"checkpoint {path} is damaged: {error}") from None
+
+
+def check_same_settings(saved: dict[str, Any], config: MDCNSConfig, path: str | Path) -> None:
+    """Refuse to go on with other settings than those of the saved run.
+
+    Raises:
+        CheckpointError: Names every key that differs, with both values.
+    """
+    here = settings(config)
+    there = {key: value for key, value in saved.items() if key not in FREE_KEYS}
+    differ = sorted(key for key in {*here, *there} if here.get(key) != there.get(key))
+    if differ:
+        pairs = ", ".join(f"{key} is {there.get(key)!r} there and {here.get(key)!r} here" for key in differ)
+        raise CheckpointError(f"checkpoint {path} is of another run: {pairs}")
+
+
+def random_states(device: torch.device) -> dict[str, Any]:
+    """Return the states of the random generators of Python, numpy and torch as plain values and tensors.
+
+    Args:
+        device: Where the run is; of several GPUs only this one has a state that matters.
+    """
+    name, keys, position, has_gauss, gauss = cast(tuple, np.random.get_state())
+    version, internal, next_gauss = random.getstate()
+    return {
+        "python": [version, list(internal), next_gauss],
+        "numpy": [name, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, gauss],
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+    }
+
+
+def set_random_states(states: dict[str, Any], device: torch.device) -> None:
+    """Take back what :func:`random_states` gave."""
+    version, internal, next_gauss = states["python"]
+    random.setstate((version, tuple(internal), next_gauss))
+    name, keys, position, has_gauss, gauss = states["numpy"]
+    np.random.set_state((name, keys.cpu().numpy().astype(np.uint32), position, has_gauss, gauss))
+    torch.set_rng_state(states["torch"].cpu())
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(states["cuda"].cpu(), device)

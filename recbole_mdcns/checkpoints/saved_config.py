@@ -1,0 +1,53 @@
+"""The configuration in a checkpoint, which imports no code that nobody asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from recbole_mdcns.config.run_config import MDCNSConfig
+from recbole_mdcns.errors import CheckpointError, ConfigError
+
+#: Keys whose value may be an import path.
+_IMPORTING = ("model", "peer_model", "neg_sampler")
+
+
+def saved_config(
+    content: dict[str, Any],
+    path: str | Path,
+    trust_code: bool = False,
+    model_class: type | None = None,
+    overrides: dict[str, Any] | None = None,
+) -> MDCNSConfig:
+    """Build the configuration that a checkpoint of a model holds.
+
+    Args:
+        content: The checkpoint.
+        path: Its file, for the error.
+        trust_code: Import what the file names as ``module:Class``.
+        model_class: The class to take for the model.
+        overrides: Keys to set anew; import paths among them are the caller's own.
+
+    Raises:
+        CheckpointError: The file names code of the user's own, and nobody asked for it; or its keys cannot be used.
+    """
+    given = {"log_wandb": False, **(overrides or {})}  # loading is no run
+    if model_class is not None:
+        given["model"] = model_class
+    values = {**content["config"], **given}
+    foreign = {
+        key: values[key]
+        for key in _IMPORTING
+        if key not in given and isinstance(values.get(key), str) and ":" in values[key]
+    }
+    if foreign and not trust_code:
+        named = ", ".join(f"{key} = {value!r}" for key, value in foreign.items())
+        by_class = ", or give the class itself as model_class" if list(foreign) == ["model"] else ""
+        raise CheckpointError(
+            f"checkpoint {path} names code to import: {named}; to import and run it, load with trust_code=True "
+            f"(on the command line --trust_code){by_class}"
+        )
+    try:
+        return MDCNSConfig.from_plain(content["config"], **given)
+    except ConfigError as error:
+        raise CheckpointError(f"the keys of checkpoint {path} cannot be used: {error}") from error

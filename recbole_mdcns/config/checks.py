@@ -1,0 +1,245 @@
+"""Keys that cannot be used: unknown, replaced, of the wrong kind, or at odds with one another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from recbole.evaluator import metric_types
+from recbole.utils import EvaluatorType
+
+from recbole_mdcns.config.keys import own_keys
+from recbole_mdcns.config.recbole_keys import SPECS
+from recbole_mdcns.errors import ConfigError, nearest
+from recbole_mdcns.negatives import STRATEGIES, resolve_strategy
+
+#: Keys that only the split over users reads.
+_USER_SPLIT_KEYS = ("split_ratio", "split_seed", "split_file", "eval_prefixes")
+#: RecBole keys that would work against this package, and what to use instead.
+_REPLACED = {
+    "train_neg_sample_args": "neg_sampler draws the negatives",
+    "neg_sampling": "neg_sampler draws the negatives",
+    "loss_type": "the loss is ranking_loss",
+    "save_dataset": "datasets are built at every start",
+    "save_dataloaders": "datasets are built at every start",
+    "dataset_save_path": "datasets are built at every start",
+    "dataloaders_save_path": "datasets are built at every start",
+    "benchmark_filename": "sequences are built and split here, as protocol says",
+    "threshold": "every interaction counts as a positive; val_interval drops lines, such as {'rating': '[3,inf)'}",
+    "config_file": "--config_files or config_file_list names yaml files",
+    "config_files": "--config_files or config_file_list names yaml files",
+    "transform": "models are trained on histories as they are",
+    "local_rank": "one process trains on one device",
+    "nproc": "one process trains on one device",
+}
+#: Losses over all items, which take no negatives.
+CATALOGUE_LOSSES = ("CE", "SCE")
+
+#: Models that read the newest items at the right edge of the window, where padding on the right would be.
+LEFT_PADDED = ("SHAN",)
+
+
+def check_given(given: dict[str, Any], defaults: dict[str, Any], known: set[str], strict: bool) -> None:
+    """Refuse given keys that nobody reads, or that are of another kind than their default.
+
+    Args:
+        given: What the user set.
+        defaults: Every default.
+        known: Every key that somebody reads.
+        strict: Refuse each unknown key; otherwise only look-alikes of known ones, as a user's own model may read keys
+            that no yaml names.
+
+    Raises:
+        ConfigError: Names the key, its value and what is allowed.
+    """
+    for key, value in given.items():
+        if key in _REPLACED and value not in (None, False) and (key, value) != ("nproc", 1):
+            raise ConfigError(f"{key} = {value!r} is not used here: {_REPLACED[key]}")
+        if key not in known:
+            hint = _of_symbol(key) or nearest(key, known, cutoff=0.6 if strict else 0.85)
+            if hint or strict:
+                raise ConfigError(f"{key} = {value!r}: there is no key {key}{hint}; --help lists ours")
+        if key in own_keys() or key in SPECS:
+            continue  # these have types of their own
+        default = defaults.get(key)
+        if isinstance(default, (bool, int, float)) and not _same_kind(value, default):
+            raise ConfigError(f"{key} = {value!r} is not allowed: expected {type(default).__name__}")
+        if not _is_finite(value):
+            raise ConfigError(f"{key} = {value!r} is not allowed: it must be a finite number")
+
+
+def check_symbols(unread: Sequence[str]) -> None:
+    """Refuse a symbol of the paper, where it is a key of another model: the run would not read it.
+
+    Raises:
+        ConfigError: Names the key and what it is called.
+    """
+    for key in unread:
+        hint = _of_symbol(key)
+        if hint:
+            raise ConfigError(f"{key} is a key of models that this run does not have{hint}")
+
+
+def check_values(final: dict[str, Any]) -> None:
+    """Refuse metrics that full ranking does not have, cut-offs given twice, and clipping without a norm.
+
+    Raises:
+        ConfigError: Names the key and what is allowed.
+    """
+    metrics, topk, clip = final["metrics"], final["topk"], final["clip_grad_norm"]
+    names = [metrics] if isinstance(metrics, str) else metrics
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ConfigError(f"metrics = {metrics!r} is not allowed: give names of metrics, such as ['Recall', 'NDCG']")
+    known = [name for name, kind in metric_types.items() if kind == EvaluatorType.RANKING]
+    for name in names:
+        if name.lower() not in known:
+            raise ConfigError(
+                f"metrics = {metrics!r} is not allowed: full ranking has no metric {name!r}{nearest(name, known)}; "
+                f"choose from {', '.join(known)}"
+            )
+    if isinstance(topk, list) and (not topk or len(set(topk)) < len(topk)):
+        raise ConfigError(f"topk = {topk!r} is not allowed: give one cut-off or more, each once")
+    if clip is not None and "max_norm" not in clip:
+        raise ConfigError(f"clip_grad_norm = {clip!r} is not allowed: give max_norm, a number > 0")
+
+
+def check_together(final: dict[str, Any]) -> None:
+    """Refuse values that are allowed one by one and not together.
+
+    Raises:
+        ConfigError: Names both keys.
+    """
+    if final["neg_top_num"] > final["neg_candidate_num"]:
+        raise ConfigError(
+            f"neg_top_num = {final['neg_top_num']} is not allowed: it is at most "
+            f"neg_candidate_num = {final['neg_candidate_num']}"
+        )
+    strategy = resolve_strategy(final["neg_sampler"])
+    strategy.check(final)
+    loss, sampler = final["ranking_loss"], final["neg_sampler"]
+    if (loss in CATALOGUE_LOSSES) != (sampler == "none"):
+        allowed = "none" if loss in CATALOGUE_LOSSES else ", ".join(name for name in STRATEGIES if name != "none")
+        raise ConfigError(f"neg_sampler = {sampler!r} is not allowed with ranking_loss = {loss!r}: choose {allowed}")
+    if loss == "SSM" and not strategy.knows_proposal:
+        allowed = ", ".join(name for name, each in STRATEGIES.items() if each.knows_proposal)
+        raise ConfigError(
+            f"neg_sampler = {sampler!r} is not allowed with ranking_loss = {loss!r}, which takes draws from a known "
+            f"distribution: choose {allowed}"
+        )
+    if loss == "gBCE" and sampler != "rns":
+        raise ConfigError(
+            f"neg_sampler = {sampler!r} is not allowed with ranking_loss = 'gBCE', calibrated for uniform draws: "
+            "choose rns"
+        )
+    if final["batching"] in ("bucket", "user") and final["pad_side"] == "left":
+        raise ConfigError(f"batching = {final['batching']!r} is not allowed with pad_side = 'left': choose row or auto")
+    if final["lazy_items"]:
+        if loss in CATALOGUE_LOSSES:
+            raise ConfigError(f"lazy_items is not allowed with ranking_loss = {loss!r}, which scores all items")
+        needed = {"learner": "adam", "weight_decay": 0.0, "clip_grad_norm": None, "enable_scaler": False}
+        for key, value in needed.items():
+            if final[key] != value:
+                raise ConfigError(f"{key} = {final[key]!r} is not allowed with lazy_items: it must be {value!r}")
+
+
+def check_protocol(final: dict[str, Any], given: dict[str, Any], defaults: dict[str, Any]) -> None:
+    """Refuse shares that are none, other splits than the protocols', and keys of the protocol that is not used.
+
+    Raises:
+        ConfigError: Names the key and what is allowed.
+    """
+    ratio = final["split_ratio"]
+    numbers = all(isinstance(share, (int, float)) and not isinstance(share, bool) for share in ratio)
+    if not numbers or len(ratio) != 3 or min(ratio) < 0 or abs(sum(ratio) - 1) > 1e-6:
+        raise ConfigError(
+            f"split_ratio = {ratio!r} is not allowed: give the shares of train, valid and test users, three "
+            "numbers from 0 to 1 that sum to 1"
+        )
+    asked, default = final["eval_args"].get("split"), defaults["eval_args"]["split"]
+    if asked != default:
+        raise ConfigError(
+            f"eval_args.split = {asked!r} is not allowed: it is {default!r} under protocol leave_one_out, and under "
+            "paper split_ratio or split_file says who is trained on"
+        )
+    if final["split_file"]:
+        for key in ("split_ratio", "split_seed"):
+            if key in given and given[key] != defaults[key]:
+                raise ConfigError(
+                    f"{key} = {given[key]!r} is not used beside split_file = {final['split_file']!r}, which says who "
+                    f"is trained on: leave one of them out"
+                )
+    if final["protocol"] == "paper":
+        return
+    for key in _USER_SPLIT_KEYS:
+        if key in given and given[key] != defaults[key]:
+            raise ConfigError(f"{key} = {given[key]!r} is not used under protocol leave_one_out: set protocol=paper")
+
+
+def check_evaluation(final: dict[str, Any], given: dict[str, Any]) -> None:
+    """Refuse sampled evaluation, and a metric to stop by that is not computed.
+
+    Raises:
+        ConfigError: Names the key and what is allowed.
+    """
+    modes = final["eval_args"]["mode"]
+    if set(modes.values()) != {"full"}:
+        raise ConfigError(f"eval_args.mode = {modes!r} is not allowed: evaluation is by full ranking, mode full")
+    names = [name.lower() for name in final["metrics"]]
+    reported = [name if name == "gauc" else f"{name}@{k}" for name in names for k in final["topk"]]
+    if final["valid_metric"].lower() not in reported:
+        raise ConfigError(
+            f"valid_metric = {final['valid_metric']!r} is not allowed: metrics and topk give {', '.join(reported)}"
+        )
+    bigger = final["valid_metric_bigger"]
+    if given.get("valid_metric_bigger", bigger) != bigger:
+        raise ConfigError(
+            f"valid_metric_bigger = {not bigger} is not allowed: it is {bigger} for valid_metric = "
+            f"{final['valid_metric']!r}"
+        )
+
+
+def check_padding(pad_side: str, model_classes: Sequence[type]) -> None:
+    """Refuse padding on the right for models that would read it.
+
+    Raises:
+        ConfigError: Names the key and the model.
+    """
+    for cls in model_classes:
+        if any(base.__name__ in LEFT_PADDED for base in cls.__mro__) and pad_side != "left":
+            raise ConfigError(
+                f"pad_side = {pad_side!r} is not allowed with {cls.__name__}, which reads the newest items at the "
+                "right edge of the window: set pad_side=left"
+            )
+
+
+def check_cutoffs(topk: list[int], item_num: int) -> None:
+    """Refuse cut-offs beyond the catalogue, once it is known.
+
+    Raises:
+        ConfigError: Names the key, the cut-off and the number of items.
+    """
+    if max(topk, default=0) > item_num:
+        raise ConfigError(f"topk = {topk!r} is not allowed: there are {item_num} items, and a cut-off is at most that")
+
+
+def _of_symbol(symbol: str) -> str:
+    """Return ``' (the paper's tau is distill_temperature)'`` for a symbol of the paper, or nothing."""
+    names = [key.name for key in own_keys().values() if key.symbol == symbol]
+    return f" (the paper's {symbol} is {names[0]})" if names else ""
+
+
+def _is_finite(value: Any) -> bool:
+    """Tell whether all numbers in a value, also in its lists and dicts, are finite."""
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _same_kind(value: Any, default: bool | int | float) -> bool:
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(value, bool) and isinstance(default, bool)
+    # Some yaml of RecBole writes a rate as 0 or 1.
+    return isinstance(value, int) or (isinstance(value, float) and (isinstance(default, float) or default in (0, 1)))

@@ -1,0 +1,66 @@
+"""Who the peers are, and which keys each of them takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from recbole_mdcns.config.model_keys import is_known, model_keys
+from recbole_mdcns.errors import ConfigError, nearest
+from recbole_mdcns.model.registry import resolve_model
+
+PEER_PREFIX = "peer."
+#: Keys of the training that may differ between self and peer, beside the keys of the peer's own model.
+PEER_TRAINING_KEYS = ("learner", "learning_rate", "weight_decay")
+
+
+def peer_classes(peer_model: str | type | None) -> list[type]:
+    """Return the classes that ``peer_model`` names, one or several by commas; none for None.
+
+    Raises:
+        ConfigError: A name is no model.
+    """
+    names = peer_model.split(",") if isinstance(peer_model, str) else [] if peer_model is None else [peer_model]
+    return [resolve_model(name.strip() if isinstance(name, str) else name, "peer_model") for name in names]
+
+
+def check_overrides(overrides: Iterable[str], peers: Sequence[type], common: set[str]) -> None:
+    """Refuse keys that cannot be set apart for the peers.
+
+    Args:
+        overrides: The keys given with the prefix, without it.
+        peers: The peers' classes.
+        common: Keys that all models of the run share.
+
+    Raises:
+        ConfigError: Names the key and those that are allowed.
+    """
+    own = model_keys(*peers)
+    shared = common - own - set(PEER_TRAINING_KEYS)
+    allowed = sorted({*own, *PEER_TRAINING_KEYS})
+    for key in overrides:
+        if key in shared or (key not in allowed and all(map(is_known, peers))):
+            names = ", ".join(cls.__name__ for cls in peers)
+            raise ConfigError(
+                f"peer.{key} cannot be set apart for peer {names}{nearest(key, allowed)}. "
+                f"Allowed are {', '.join(allowed)}"
+            )
+
+
+def values_of_peer(
+    peer: type, given: dict[str, Any], model: type, overrides: dict[str, Any], peers: Sequence[type]
+) -> dict[str, Any]:
+    """Return what the user gave for one of the peers.
+
+    Args:
+        peer: Its class.
+        given: Keys and values without prefix: for all models, but for those that only the self model knows.
+        model: The self model's class.
+        overrides: Keys and values with the prefix: for the peers, but for those that only another of them knows.
+        peers: The classes of all peers.
+    """
+    known = model_keys(peer)
+    not_shared = {"model", "dataset", "peer_model"} | (model_keys(model) - known)
+    of_others = model_keys(*peers) - known
+    shared = {key: value for key, value in given.items() if key not in not_shared}
+    return {**shared, **{key: value for key, value in overrides.items() if key not in of_others}}

@@ -1,0 +1,80 @@
+"""Which columns of an atomic file are read: what ``load_col`` and ``unload_col`` ask for, against what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from recbole.config import Config
+
+from recbole_mdcns.data.files.validate import Layout
+from recbole_mdcns.errors import DataError
+
+
+def check_sources(config: Config) -> None:
+    """Refuse files that ``load_col`` or ``unload_col`` name and nothing reads, and columns that are no list.
+
+    Raises:
+        DataError: Names the key, what was found and what is allowed.
+    """
+    suffixes = config["additional_feat_suffix"] or []
+    if not isinstance(suffixes, list) or {"inter", "user", "item"} & set(suffixes):
+        raise DataError(f"additional_feat_suffix = {suffixes!r} is not allowed: give a list of what other files end in")
+    sources = ["inter", "user", "item", *suffixes]
+    for key in ("load_col", "unload_col"):
+        for source, names in (config[key] or {}).items():
+            if source not in sources:
+                raise DataError(f"{key} names {source!r}: it takes {', '.join(sources)}")
+            if not isinstance(names, (list, tuple, set)) and (key, names) != ("load_col", "*"):
+                raise DataError(f"{key}.{source} = {names!r} is not allowed: give a list of columns")
+
+
+def check_named(config: Config, path: Path, columns: list[tuple[str, str]], source: str) -> None:
+    """Refuse names in ``load_col`` and ``unload_col`` that a file does not have.
+
+    Args:
+        config: The run.
+        path: The file.
+        columns: Name and type of each of its columns.
+        source: What the file's name ends in.
+
+    Raises:
+        DataError: Names the key, the columns and those that there are.
+    """
+    found = [name for name, _ in columns]
+    for key in ("load_col", "unload_col"):
+        names = (config[key] or {}).get(source) or []
+        unknown = [name for name in names if names != "*" and name not in found]
+        if unknown:
+            raise DataError(
+                f"{key}.{source} names {' and '.join(map(repr, unknown))}, which {path} does not have; "
+                f"found {', '.join(found)}"
+            )
+
+
+def chosen_columns(
+    path: Path,
+    columns: list[tuple[str, str]],
+    layout: Layout,
+    load: Collection[str] | None,
+    unload: Collection[str] | None,
+) -> dict[str, str]:
+    """Return names and types of the columns to read, in the order of the file.
+
+    Args:
+        path: The file.
+        columns: Name and type of each of its columns.
+        layout: What it must look like.
+        load: Names to read; all of them when None.
+        unload: Names to leave out.
+
+    Raises:
+        DataError: A column is left out that is needed.
+    """
+    chosen = {name: kind for name, kind in columns if (load is None or name in load) and name not in (unload or ())}
+    lacking = [name for name in layout.needed if name not in chosen]
+    if lacking:
+        key = "unload_col" if load is None else "load_col"
+        source = path.suffix[1:]
+        raise DataError(f"{key}.{source} leaves out {' and '.join(lacking)}, needed from {path} ({layout.named_by})")
+    return chosen

@@ -1,0 +1,130 @@
+"""What a model can do, measured on itself: is it causal, and may padding be cut off?
+
+No list of names: both answers come from running the model on random histories, in evaluation mode and with noise on its
+weights. What a model does to its state in training mode alone, after it has gathered it, is not seen by them: dropout
+there would be lost in passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+from logging import getLogger
+from time import perf_counter
+
+import torch
+from recbole.config import Config
+from recbole.model.abstract_recommender import SequentialRecommender
+
+from recbole_mdcns.config.keys import own_keys, recbole_keys
+from recbole_mdcns.encoder.encoder import Encoder, make_encoder
+from recbole_mdcns.encoder.measuring import PlacesInside, alike, measuring, random_sequences
+
+#: Up to this many widths all are measured; of more, the edges, a quarter, the middle and some random ones.
+FEW, RANDOM = 8, 2
+#: Lengths of prefixes that are encoded together.
+AT_ONCE = 4
+#: What this process has measured, by class and settings.
+_measured: dict[Hashable, dict[str, bool]] = {}
+
+
+def measured_encoder(model: SequentialRecommender, config: Config, role: str = "self") -> Encoder:
+    """Return the encoder of a model, knowing what the model can do, as far as the run asks.
+
+    With ``pad_side: left`` nothing is asked, and whether it is causal only where batches may be by user. A process
+    measures each class once for the same settings: what counts are layers and sizes, whatever the weights.
+
+    Args:
+        model: The model, as RecBole builds it.
+        config: The configuration that it was built from.
+        role: ``self`` or ``peer``.
+
+    Raises:
+        ConfigError: As ``make_encoder``.
+    """
+    started = perf_counter()
+    encoder = make_encoder(model, config, role)
+    if config["pad_side"] == "right":
+        known = _measured.setdefault(_settings(model, config), {})
+        if "trimmable" not in known:
+            known["trimmable"] = is_trimmable(encoder)
+        encoder.trimmable = known["trimmable"]
+        if config["batching"] in ("auto", "user"):
+            if "causal" not in known:  # passes are as wide as their longest, so a causal model must be trimmable
+                known["causal"] = known["trimmable"] and is_causal(encoder)
+            encoder.causal = known["causal"]
+    seconds = perf_counter() - started
+    if seconds > 1:
+        getLogger().info(f"{type(model).__name__} was measured in {seconds:.1f} s")
+    return encoder
+
+
+def _settings(model: SequentialRecommender, config: Config) -> Hashable:
+    """Return what the answers for a model depend on: all keys but those of training, data and evaluation."""
+    others = own_keys().keys() | recbole_keys()
+    keys = {key: value for key, value in config.final_config_dict.items() if key not in others}
+    device = next(model.parameters()).device
+    return type(model), model.n_items, model.max_seq_length, str(device), str(model), repr(sorted(keys.items()))
+
+
+def some_widths(longest: int) -> list[int]:
+    """Return the widths from 1 to a longest one that a model is measured at: all of a few, else some of each region."""
+    if longest <= FEW:
+        return list(range(1, longest + 1))
+    share = [longest // 4, longest // 2]
+    random = torch.randint(3, longest, (RANDOM,), generator=torch.Generator().manual_seed(longest)).tolist()
+    return sorted({1, 2, *share, *random, longest - 1, longest})
+
+
+def fastest_mode(encoders: Sequence[Encoder]) -> str:
+    """Return the fastest batching that measured models allow together.
+
+    One causal model is enough for ``user``: the others then encode each target's own history, as they would in
+    ``row``.
+    """
+    if any(encoder.causal for encoder in encoders):
+        return "user"
+    return "bucket" if any(encoder.trimmable for encoder in encoders) else "row"
+
+
+def is_trimmable(encoder: Encoder) -> bool:
+    """Tell whether columns that are padding in every row may be cut off without changing an encoding."""
+    some = random_sequences(encoder.model)
+    width = some.item_seq.size(1)
+    if width < 2:
+        return False
+    items, column = some.item_seq.clamp(min=1), torch.arange(width, device=some.item_seq.device)
+    with measuring(encoder.model):
+        for short_width in some_widths(width - 1):
+            length = some.item_length.clamp(max=short_width)
+            padded = replace(some, item_seq=items * (column < length[:, None]), item_length=length)
+            cut = replace(padded, item_seq=padded.item_seq[:, :short_width])
+            try:
+                with PlacesInside():
+                    short = encoder.encode_sequences(cut)
+            except Exception:  # the model's own code: it counts on the whole window, whatever it says
+                return False
+            if not alike(short, encoder.encode_sequences(padded)):
+                return False
+    return True
+
+
+def is_causal(encoder: Encoder) -> bool:
+    """Tell whether the state inside a longer pass is the encoding of the prefix that ends there."""
+    some = random_sequences(encoder.model)
+    row_num, width = some.item_seq.shape
+    items, column = some.item_seq.clamp(min=1), torch.arange(width, device=some.item_seq.device)
+    full = replace(some, item_seq=items, item_length=torch.full_like(some.item_length, width))
+    with measuring(encoder.model):
+        states = encoder.position_states(full)
+        if states is None:
+            return False
+        for lengths in torch.tensor(some_widths(width), device=items.device).split(AT_ONCE):
+            length = lengths.repeat_interleave(row_num)  # each prefix of every row
+            row = torch.arange(row_num, device=items.device).repeat(len(lengths))
+            prefixes = replace(
+                full, user=full.user[row], item_seq=items[row] * (column < length[:, None]), item_length=length
+            )
+            if not alike(encoder.encode_sequences(prefixes), states[row, length - 1]):
+                return False
+    return True

@@ -1,0 +1,87 @@
+"""Is a difference more than chance? Two-sided paired tests over seeds and over users, Holm's correction, bootstrap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from recbole_mdcns.evaluation.paired_rows import user_of_row
+
+#: Differences with a smaller p count as more than chance.
+LEVEL = 0.05
+
+
+def values_of_users(places: str, users: dict[str, str] | str | None, metric: str) -> np.ndarray:
+    """Return a metric of every test user from the places of their targets; the mean over users is that over rows.
+
+    Args:
+        places: As in a record: 1 is the first place, 0 none of the ranked ones, by commas.
+        users: Whose rows they are, as in a record; None where each user has one. Of a user with several the sum counts,
+            by the mean number of rows of a user.
+        metric: ``ndcg@K`` or ``recall@K`` (one target per row, so that recall is a hit).
+
+    Raises:
+        ValueError: Another metric.
+    """
+    name, _, cut = metric.partition("@")
+    place = np.array(places.split(","), dtype=np.int64)
+    is_hit = (place > 0) & (place <= int(cut))
+    if name in ("recall", "hit"):
+        values = is_hit.astype(float)
+    elif name == "ndcg":
+        values = np.where(is_hit, 1 / np.log2(np.maximum(place, 1) + 1), 0.0)
+    else:
+        raise ValueError(f"{metric} per user is not known: ndcg, recall or hit")
+    of_row = user_of_row(users)
+    if of_row is None:
+        return values
+    _, index = np.unique(of_row, return_inverse=True)
+    sums = np.bincount(index, values)
+    return sums * len(sums) / len(values)
+
+
+def paired_t(ours: ArrayLike, other: ArrayLike) -> float | None:
+    """Return the two-sided p of the paired t-test; None for fewer than two pairs, 1 where all pairs are equal.
+
+    Raises:
+        ValueError: The lengths differ.
+    """
+    difference = np.subtract(ours, other)
+    if len(difference) < 2:
+        return None
+    if np.ptp(difference) == 0:
+        return 1.0 if difference[0] == 0 else 0.0
+    return float(stats.ttest_rel(ours, other).pvalue)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return Holm's corrected p-values, in the given order: the probability of one false finding stays below the level.
+
+    The k-th smallest of m is multiplied by m - k + 1, and none is smaller than one before it (Holm 1979).
+    """
+    order = np.argsort(p_values, kind="stable")
+    corrected = np.empty(len(p_values))
+    highest = 0.0
+    for rank, index in enumerate(order):
+        highest = max(highest, min(1.0, p_values[index] * (len(p_values) - rank)))
+        corrected[index] = highest
+    return corrected.tolist()
+
+
+def bootstrap(difference: np.ndarray, draws: int = 2000, seed: int = 0) -> tuple[float, float]:
+    """Return the 95 % percentile interval of the mean of differences, rows drawn with repetition.
+
+    Args:
+        difference: Of two methods, per row.
+        draws: Samples drawn.
+        seed: Of the draws.
+    """
+    source = np.random.default_rng(seed)
+    # The mean of n draws from n values needs only how often each value is drawn; equal values count together.
+    values, counts = np.unique(np.round(difference, 12), return_counts=True)
+    drawn = source.multinomial(len(difference), counts / len(difference), size=draws)
+    low, high = np.quantile(drawn @ values / len(difference), [0.025, 0.975])
+    return float(low), float(high)

@@ -1,0 +1,1 @@
+"""What is only there to be fast; each has its plain form in a test."""

@@ -1,0 +1,1 @@
+"""Ranking losses: of a positive and its negatives, or over the catalogue."""

@@ -1,0 +1,1 @@
+"""Where candidates come from: uniform pools, popularity, rejection."""

@@ -1,0 +1,206 @@
+"""The candidate pool: uniform, without repetition, free of history and target. Eq. (2)."""
+
+from __future__ import annotations
+
+import torch
+from recbole.sampler import RepeatableSampler
+from scipy.stats import nbinom
+from torch import Tensor
+
+from recbole_mdcns.data.batch import TargetBatch
+from recbole_mdcns.data.dataset import HistoryDataset
+from recbole_mdcns.data.history import HISTORY_END, HISTORY_START
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.negatives.draws.allowed import AllowedItems
+
+#: The chance that a row's draws do not give N candidates: its last ones are then the padding item.
+SHORT_CHANCE = 1e-15
+#: Histories of more entries than this many times the draws of a row are searched instead of sorted: measured.
+LONG = 2
+
+
+class CandidateSampler(RepeatableSampler):
+    """Draws N different candidates per target from the items that are neither the target nor in its full history.
+
+    All rows are drawn at once: a row gets more than N draws, and its candidates are the first N of them that are
+    neither in the history, nor the target, nor an earlier draw of the row. As every allowed item is treated alike, each
+    set of N allowed items, and each item in each column, is equally likely. Crowded rows, in which a draw can fail with
+    a chance above one half, draw numbers of allowed items instead (:class:`AllowedItems`); where the training set has
+    none, no step waits for a GPU.
+
+    Time and memory grow with the draws, not with the lengths of the histories: long ones are searched.
+
+    Args:
+        dataset: A dataset that knows its histories.
+        candidate_num: N.
+        seed: Seed of the sampler's own random generator.
+        device: Where batches live and candidates are drawn.
+    """
+
+    def __init__(self, dataset: HistoryDataset, candidate_num: int, seed: int, device: torch.device):
+        super().__init__("train", dataset)
+        self.history = dataset.history.to(device)
+        self.candidate_num = candidate_num
+        self.may_be_crowded = True  # until :meth:`check` has seen all rows
+        self.allowed_items: AllowedItems | None = None  # made for the first crowded row
+        self.generator = torch.Generator(device).manual_seed(seed)
+        self._expect(0.5)
+
+    def check(self, dataset: HistoryDataset, key: str = "neg_candidate_num") -> None:
+        """Check before training that every row of ``dataset`` has N candidates left.
+
+        Args:
+            dataset: The training part.
+            key: The key that N comes from.
+
+        Raises:
+            ConfigError: Some row has fewer; names the user and what is left.
+        """
+        rows, device = dataset.inter_feat, self.history.items.device
+        start, end = rows[HISTORY_START].to(device), rows[HISTORY_END].to(device)
+        left = self.item_num - 1 - self.history.distinct_num(start, end)
+        fewest = int(left.min()) - 1  # the target may be one item more
+        self.may_be_crowded = bool(self._is_crowded(fewest))
+        if not self.may_be_crowded:
+            self._expect((fewest - self.candidate_num + 1) / (self.item_num - 1))
+        close = (left <= self.candidate_num).nonzero().squeeze(1)
+        if not len(close):
+            return
+        target = rows[dataset.iid_field].to(device)
+        left[close] = self.allowed_num(target[close], start[close], end[close])
+        fewest = int(left.argmin())
+        if int(left[fewest]) < self.candidate_num:
+            user = dataset.id2token(dataset.uid_field, int(dataset.inter_feat[dataset.uid_field][fewest]))
+            cure = (
+                "set it to at most that"
+                if int(left[fewest])
+                else "leave the user out, or take a loss over all items, CE"
+            )
+            raise ConfigError(
+                f"{key} = {self.candidate_num} is not allowed: user {user} has {int(left[fewest])} of "
+                f"{self.item_num - 1} items left outside history and target; {cure}"
+            )
+
+    def allowed_num(self, target: Tensor, start: Tensor, end: Tensor) -> Tensor:
+        """Return how many items the pools of targets [T] with histories [start, end) can be drawn from, shape [T]."""
+        target_is_new = ~self.history.contains(start, end, target[:, None]).squeeze(1)
+        return self.item_num - 1 - self.history.distinct_num(start, end) - target_is_new.long()
+
+    def forbidden(self, items: Tensor, batch: TargetBatch) -> Tensor:
+        """Tell which items [T, K] are the target or in the full history, shape [T, K]."""
+        seen = self.history.contains(batch.history_start, batch.history_end, items)
+        return seen | (items == batch.target[:, None])
+
+    def sample(self, batch: TargetBatch) -> Tensor:
+        """Draw the candidate pools of a batch.
+
+        Args:
+            batch: T targets on the sampler's device, each with at least N allowed items.
+
+        Returns:
+            Item ids, shape [T, N].
+        """
+        fields = (batch.target, batch.history_start, batch.history_end)
+        if not self.may_be_crowded:
+            return self._draw(*fields)
+        crowded = self._is_crowded(self.allowed_num(*fields))  # [T]
+        pool = torch.empty(len(batch), self.candidate_num, dtype=torch.int64, device=batch.target.device)
+        for rows, draw in ((~crowded, self._draw), (crowded, self._draw_numbers)):
+            index = rows.nonzero().squeeze(1)
+            if len(index):
+                pool[index] = draw(*(field[index] for field in fields))
+        return pool
+
+    def _is_crowded(self, allowed_num):
+        """Tell whether the last candidate of a row is drawn from less than half of all items."""
+        return 2 * (allowed_num - self.candidate_num) < self.item_num - 1
+
+    def _expect(self, good_chance: float) -> None:
+        """Set how many draws a row gets, if each is good with at least a chance."""
+        self.draw_num = draws_for(self.candidate_num, good_chance)
+        on_cpu = self.generator.device.type == "cpu"
+        self.sorts_histories = on_cpu and self.history.mean_length <= LONG * self.draw_num
+
+    def _draw(self, target: Tensor, start: Tensor, end: Tensor) -> Tensor:
+        shape = (len(target), self.draw_num)
+        drawn = torch.randint(1, self.item_num, shape, generator=self.generator, device=self.generator.device)
+        return _first(drawn, self._is_bad(drawn, target, start, end), self.candidate_num)
+
+    def _is_bad(self, pool: Tensor, target: Tensor, start: Tensor, end: Tensor) -> Tensor:
+        """Mark draws [T, N] that are in the history, the target, or an earlier draw of their row.
+
+        Short histories join the sort that finds repeated draws; long ones are searched.
+        """
+        if not self.sorts_histories:
+            return (pool == target[:, None]) | self.history.contains(start, end, pool) | _repeats(pool, self.item_num)
+        long = end - start > LONG * self.draw_num
+        row, seen = self.history.pairs(start, torch.where(long, start, end))
+        before = torch.cat([row * self.item_num + seen, torch.arange(len(target)) * self.item_num + target])
+        bad = _repeats(pool, self.item_num, before)
+        if long.any():
+            bad[long] |= self.history.contains(start[long], end[long], pool[long])
+        return bad
+
+    def _draw_numbers(self, target: Tensor, start: Tensor, end: Tensor) -> Tensor:
+        if self.allowed_items is None:
+            self.allowed_items = AllowedItems(self.history)
+        allowed_num = self.allowed_num(target, start, end)
+        numbers = distinct_numbers(allowed_num, self.candidate_num, self.generator)
+        return self.allowed_items(numbers, target, start, end)
+
+
+def distinct_numbers(below: Tensor, number: int, generator: torch.Generator) -> Tensor:
+    """Draw N different integers from 0 to a bound of each row, every ordered choice equally likely.
+
+    Args:
+        below: The bounds, shape [T], each at least N.
+        number: N.
+        generator: On the device of the bounds.
+
+    Returns:
+        Shape [T, N].
+    """
+    found = torch.empty(len(below), number, dtype=torch.int64, device=below.device)
+    few = below < 2 * number
+    rows, some = few.nonzero().squeeze(1), below[few]
+    if len(rows):
+        keys = torch.rand(len(rows), int(some.max()), generator=generator, device=below.device)
+        beyond = torch.arange(keys.size(1), device=below.device) >= some[:, None]
+        found[rows] = keys.masked_fill_(beyond, -1.0).topk(number, dim=1).indices
+    rows, many = (~few).nonzero().squeeze(1), below[~few]
+    if len(rows):
+        shape = (len(rows), draws_for(number, 0.5))  # a draw is an earlier one with a chance below N / bound
+        share = torch.rand(shape, generator=generator, device=below.device, dtype=torch.float64)
+        drawn = (share * many[:, None]).long()
+        found[rows] = _first(drawn, _repeats(drawn, int(many.max())), number)
+    return found
+
+
+def draws_for(number: int, good_chance: float) -> int:
+    """Return how many draws hold N good ones, but for :data:`SHORT_CHANCE`, if each is good with at least a chance."""
+    return number + int(nbinom.isf(SHORT_CHANCE, max(1, number), good_chance))
+
+
+def _first(drawn: Tensor, bad: Tensor, number: int) -> Tensor:
+    """Return the first N draws of each row that are not bad, shape [T, N]."""
+    column = torch.where(bad, drawn.size(1), (~bad).cumsum(1) - 1).clamp_(max=number)
+    pool = torch.zeros(len(drawn), number + 1, dtype=torch.int64, device=drawn.device)
+    return pool.scatter_(1, column, drawn)[:, :-1]
+
+
+def _repeats(pool: Tensor, item_num: int, before: Tensor | None = None) -> Tensor:
+    """Mark the second and later occurrences of an item in its row, shape [T, N], by one sort of all (row, item).
+
+    Args:
+        pool: Item ids, shape [T, N].
+        item_num: V + 1.
+        before: Occurrences that come before those of the pool, as ``row * item_num + item``.
+    """
+    key = (torch.arange(len(pool), device=pool.device)[:, None] * item_num + pool).view(-1)
+    if before is not None:
+        key = torch.cat([before, key])
+    order = (key.int() if len(pool) * item_num < 2**31 else key).argsort(stable=True)
+    ordered = key.index_select(0, order)
+    again = torch.zeros_like(ordered, dtype=torch.bool)
+    again[1:] = ordered[1:] == ordered[:-1]
+    return torch.zeros_like(again).scatter_(0, order, again)[-pool.numel() :].view(pool.shape)

@@ -1,0 +1,96 @@
+"""What a result was computed with: versions, commit, machine and memory."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+import recbole_mdcns
+
+_PACKAGES = ("recbole-mdcns", "recbole", "torch", "numpy", "pandas", "scipy", "ray")
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Let :func:`peak_memory` count from now on, as a process may train several runs; Linux and GPUs can."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    if device.type == "cuda" and torch.cuda.is_initialized():  # else it fails, and there is nothing to reset
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_memory(device: torch.device) -> dict[str, int]:
+    """Return the highest memory in use so far in bytes: resident memory of the process, and of the GPU.
+
+    So far: since the process began, or since :func:`reset_peak_memory`.
+    """
+    try:
+        import resource
+
+        unit = 1 if platform.system() == "Darwin" else 1024
+        resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    except ImportError:  # Windows
+        resident = getattr(psutil.Process().memory_info(), "peak_wset", 0)
+    peak = {"resident": int(resident)}
+    if device.type == "cuda":
+        peak["gpu"] = int(torch.cuda.max_memory_allocated(device))
+    return peak
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that a result depends on."""
+    found = {"python": platform.python_version(), "recbole-mdcns": recbole_mdcns.__version__}
+    for name in _PACKAGES:
+        try:
+            found.setdefault(name, metadata.version(name))
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def git_state() -> dict[str, Any] | None:
+    """Return commit and cleanness of the clone that this package runs from; None when installed elsewhere."""
+    root = Path(recbole_mdcns.__file__).resolve().parent.parent
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(root), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != root:
+            return None
+        return {"commit": git("rev-parse", "HEAD"), "clean": not git("status", "--porcelain", "--untracked-files=no")}
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """Describe the machine without naming it: system, processor, cores, threads, memory, GPU."""
+    described: dict[str, Any] = {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "torch_threads": torch.get_num_threads(),
+        "memory": psutil.virtual_memory().total,
+        "device": str(device),
+    }
+    if device.type == "cuda":
+        described["gpu"] = torch.cuda.get_device_name(device)
+    return described
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor()

@@ -1,0 +1,114 @@
+"""The folder of a sweep: one JSON record per trial, its checkpoints, and a lock."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.records.record import write_record
+from recbole_mdcns.records.stored import FAILED, FINISHED, STOPPED, checked_note, checked_record, read_text
+from recbole_mdcns.safe_write import remove_abandoned, replacing
+
+__all__ = ["FAILED", "FINISHED", "STOPPED", "Store", "checked_record"]
+_BEGUN = "begun.json"
+
+
+class Store:
+    """Records and checkpoints below one folder, reachable from every node of a cluster.
+
+    Args:
+        folder: The sweep's own folder; made when missing.
+
+    Raises:
+        ConfigError: It cannot be written to.
+    """
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder).absolute()
+        self.records = self.folder / "records"
+        try:
+            self.records.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"storage {self.folder} cannot be used: {error.strerror}") from None
+        if not os.access(self.records, os.W_OK):
+            raise ConfigError(f"storage {self.folder} cannot be used: it is not writable")
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for one driver; a crash lets go of it.
+
+        Raises:
+            ConfigError: Another sweep holds it.
+        """
+        lock = FileLock(str(self.folder / ".lock"))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise ConfigError(
+                f"another sweep is running in {self.folder}: wait for it, or give another --storage"
+            ) from None
+        remove_abandoned(self.records)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def trial_folder(self, key: str) -> Path:
+        """Return where a trial keeps its checkpoints and logs."""
+        return self.folder / "trials" / key
+
+    def record(self, key: str) -> dict[str, Any] | None:
+        """Return the record of a trial, if there is one.
+
+        Raises:
+            ConfigError: It is damaged, of another trial, or of another version of the schema.
+        """
+        path = self.records / f"{key}.json"
+        try:
+            record = checked_record(read_text(path, "record"), str(path))
+        except FileNotFoundError:
+            return None
+        if record.get("trial", {}).get("key") != key:
+            raise ConfigError(f"record {path} is of another trial than its name says, or of a single run: remove it")
+        return record
+
+    def all_records(self) -> list[dict[str, Any]]:
+        """Return all records, ordered by key."""
+        found = (self.record(path.stem) for path in sorted(self.records.glob("*.json")))
+        return [record for record in found if record is not None]
+
+    def write(self, record: dict[str, Any]) -> None:
+        """Write a record, whole or not at all."""
+        write_record(record, self.records / f"{record['trial']['key']}.json")
+
+    def begin(self, trial: dict[str, Any]) -> int:
+        """Note that a trial begins, for the first time or again, and return how often it has begun."""
+        attempts = self.attempts(trial["key"]) + 1
+        self._note({**trial, "attempts": attempts})
+        return attempts
+
+    def attempts(self, key: str) -> int:
+        """Return how often a trial has begun since its last new start."""
+        path = self.trial_folder(key) / _BEGUN
+        return checked_note(path)["attempts"] if path.is_file() else 0
+
+    def renew(self, key: str) -> None:
+        """Give a trial a new start: forget that it failed, and how often it has begun."""
+        (self.records / f"{key}.json").unlink(missing_ok=True)
+        if self.attempts(key):
+            self._note({**checked_note(self.trial_folder(key) / _BEGUN), "attempts": 0})
+
+    def begun(self) -> list[dict[str, Any]]:
+        """Return key, cell, setting and seed of every trial that has begun, with a record or without."""
+        return [checked_note(path) for path in sorted(self.folder.glob(f"trials/*/{_BEGUN}"))]
+
+    def _note(self, trial: dict[str, Any]) -> None:
+        with replacing(self.trial_folder(trial["key"]) / _BEGUN) as file:
+            file.write(json.dumps(trial).encode())

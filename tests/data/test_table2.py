@@ -1,0 +1,57 @@
+"""Statistics of atomic files, by hand and from the command line."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.runs import HEADER, cycle_lines
+
+from recbole_mdcns.data.prepare import __main__ as prepare
+from recbole_mdcns.data.prepare.table2 import statistics
+
+# Statistics
+
+
+def test_statistics_by_hand():
+    """Two users, four items, five interactions: 2.5 a user; 3 of 8 pairs are free."""
+    numbers = statistics(np.array([0, 0, 0, 7, 7]), np.array([1, 2, 3, 1, 4]))
+    assert numbers == {"users": 2, "items": 4, "interactions": 5, "length": 2.5, "sparsity": 37.5}
+
+
+def test_stats_prints_one_row_for_each_dataset(capsys):
+    Path("dataset/big").mkdir(parents=True)
+    rows = "".join(f"{number}\t{number % 2000}\tx\n" for number in range(2000))
+    Path("dataset/big/big.inter").write_text("who:token\twhat:token\tnote:token\n" + rows)
+    shutil.copytree("data/tiny", "dataset/tiny")
+    assert prepare.main(["stats", "tiny", "--data_path", "data"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "| dataset   |   users |   items |   interactions |   avg. length |   sparsity |",
+        "|-----------|---------|---------|----------------|---------------|------------|",
+        f"| tiny      |      40 |      30 |            {len(cycle_lines())} |          12.0 |     60.00% |",
+    ]
+    assert prepare.main(["stats", "big", "--user-field=who", "--item-field=what"]) == 0  # dataset/ is the default
+    assert "| big       |   2,000 |   2,000 |          2,000 |           1.0 |     99.95% |" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "dataset file data/x/x.inter is missing"),
+        (HEADER, "x.inter is empty: it has a header and no interaction"),
+        ("user_id:token\tvideo_id:token\n", "line 1: column item_id is missing; found user_id, video_id"),
+        (HEADER + "u\ti\t1\nu\ti\n", "line 3: expected 3 columns (user_id, item_id, timestamp), found ['u', 'i']"),
+        (HEADER + "u\t\t1\n", "line 2: item_id is empty"),
+        (HEADER + "u\t\udcff\t1\n", "not utf-8 text"),
+    ],
+)
+def test_stats_of_an_unusable_file(text, message, capsys):
+    if text is not None:
+        Path("data/x").mkdir()
+        Path("data/x/x.inter").write_bytes(text.encode(errors="surrogateescape"))
+    assert prepare.main(["stats", "tiny", "x", "--data_path=data"]) == prepare.USER_ERROR
+    printed = capsys.readouterr()
+    assert message in printed.err and printed.err.count("\n") == 1
+    assert printed.out == ""

@@ -1,0 +1,155 @@
+"""The self-test of models: few widths, once per class and settings, and errors with their owner."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from helpers.runs import tiny_config, tiny_run
+
+from recbole_mdcns.data.load import load_splits
+from recbole_mdcns.encoder import encoder, selftest
+from recbole_mdcns.encoder.selftest import some_widths
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.model.item_sequence import ItemSequenceModel
+from recbole_mdcns.quick_start import build_model
+
+
+class LastItem(ItemSequenceModel):
+    """The last item's embedding."""
+
+    def __init__(self, config, dataset):
+        super().__init__(config, dataset)
+        self.apply(self._init_weights)
+
+    def forward(self, item_seq, item_seq_len):
+        return self.gather_indexes(self.item_embedding(item_seq), item_seq_len - 1)
+
+
+class OfOneWidth(LastItem):
+    """Raises in a narrower window."""
+
+    def forward(self, item_seq, item_seq_len):
+        assert item_seq.size(1) == self.max_seq_length
+        return super().forward(item_seq, item_seq_len)
+
+
+class CannotBeBuilt(LastItem):
+    def __init__(self, config, dataset):
+        super().__init__(config, dataset)
+        raise RuntimeError("no such kernel")
+
+
+class CannotRank(LastItem):
+    def forward(self, item_seq, item_seq_len):
+        raise AssertionError("nobody is at home")
+
+
+class RanksOne(LastItem):
+    def full_sort_predict(self, interaction):
+        return super().full_sort_predict(interaction)[:, :1]
+
+
+@pytest.fixture(autouse=True)
+def nothing_measured(monkeypatch):
+    monkeypatch.setattr(selftest, "_measured", {})
+
+
+def counted(monkeypatch):
+    calls = SimpleNamespace(is_trimmable=0, is_causal=0)
+    for name in vars(calls).copy():
+        original = getattr(selftest, name)
+
+        def call(encoder, name=name, original=original):
+            setattr(calls, name, getattr(calls, name) + 1)
+            return original(encoder)
+
+        monkeypatch.setattr(selftest, name, call)
+    return calls
+
+
+def built(model, **keys):
+    config = tiny_config(model, neg_sampler="rns", initializer_range=0.02, **keys)
+    _, splits = load_splits(config)
+    return build_model(config, splits["train"]._dataset), config
+
+
+def test_widths_are_few_and_hold_the_edges():
+    assert some_widths(5) == [1, 2, 3, 4, 5]
+    for longest in (9, 50, 500, 5000):
+        widths = some_widths(longest)
+        assert len(widths) <= 8 and {1, 2, longest // 2, longest - 1, longest} <= set(widths)
+        assert widths == some_widths(longest)
+
+
+def test_a_class_is_measured_once_for_the_same_settings(monkeypatch):
+    calls = counted(monkeypatch)
+    for keys in ({}, {"learning_rate": 0.5, "seed": 3}, {"hidden_size": 8}, {"MAX_ITEM_LIST_LENGTH": 6}):
+        (found,) = tiny_run(neg_sampler="rns", neg_num=2, **keys).trainer.encoders
+        assert (found.causal, found.trimmable) == (True, True)
+    assert (calls.is_trimmable, calls.is_causal) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("keys", "asked"),
+    [({"batching": "row"}, (1, 0)), ({"batching": "bucket"}, (1, 0)), ({"batching": "user"}, (1, 1)),
+     ({"pad_side": "left"}, (0, 0))],
+)  # fmt: skip
+def test_only_what_the_run_asks_is_measured(keys, asked, monkeypatch):
+    calls = counted(monkeypatch)
+    tiny_run(neg_sampler="rns", **keys)
+    assert (calls.is_trimmable, calls.is_causal) == asked
+
+
+def test_long_measurements_are_told(monkeypatch, caplog):
+    times = iter([0.0, 3.25])
+    monkeypatch.setattr(selftest, "perf_counter", lambda: next(times))
+    model, config = built(LastItem)
+    with caplog.at_level("INFO"):
+        selftest.measured_encoder(model, config)
+    assert "LastItem was measured in 3.2 s" in caplog.text
+
+
+def test_a_model_that_raises_in_a_narrow_window_keeps_its_whole_one():
+    model, config = built(OfOneWidth)
+    assert (selftest.measured_encoder(model, config).trimmable) is False
+    model, config = built(LastItem)
+    assert (selftest.measured_encoder(model, config).causal) is True
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (CannotBeBuilt, "model CannotBeBuilt cannot be built.*no such kernel"),
+        (CannotRank, "CannotRank cannot be the self model.*AssertionError: nobody is at home"),
+        (RanksOne, r"RanksOne cannot be the self model: its full_sort_predict gives \[4, 1\]"),
+    ],
+)
+def test_what_a_models_own_code_raises_is_one_sentence_with_its_cause(model, message):
+    with pytest.raises(ConfigError, match=message) as refused:
+        tiny_run(model, neg_sampler="rns", initializer_range=0.02)
+    assert (refused.value.__cause__ is None) == (model is RanksOne)
+
+
+@pytest.mark.parametrize("module", [encoder, selftest])
+@pytest.mark.parametrize("error", [AttributeError, KeyError, RuntimeError])
+def test_errors_of_ours_stay_what_they_are(module, error, monkeypatch):
+    def broken(*_):
+        raise error("ours")
+
+    model, config = built(LastItem)
+    monkeypatch.setattr(module, "alike", broken)
+    with pytest.raises(error, match="ours"):
+        selftest.measured_encoder(model, config)
+
+
+def test_scores_that_are_no_inner_products_are_refused_with_sce_when_models_are_built():
+    for name in ("TransRec", "RepeatNet"):
+        with pytest.raises(ConfigError, match=f"ranking_loss = 'SCE'.*{name}"):
+            tiny_run(name, ranking_loss="SCE")
+
+
+def test_measuring_leaves_the_generators_alone():
+    model, config = built(LastItem)
+    before = torch.get_rng_state()
+    selftest.measured_encoder(model, config)
+    assert torch.equal(before, torch.get_rng_state())

@@ -1,0 +1,36 @@
+"""The statistics of the paper's tables, by hand."""
+
+import numpy as np
+import pytest
+
+from recbole_mdcns.evaluation.significance import bootstrap, holm, paired_t, values_of_users
+
+
+def test_values_of_users_by_hand():
+    assert values_of_users("1,0,3,11", None, "recall@10").tolist() == [1, 0, 1, 0]
+    assert values_of_users("1,0,3,11", None, "ndcg@10").tolist() == [1, 0, 0.5, 0]
+    assert values_of_users("1,0,3,11", "7,7,2,2", "ndcg@10").tolist() == [0.25, 0.5]  # users 2 and 7
+    uneven = values_of_users("1,0,3,11", "7,7,7,2", "ndcg@10")
+    assert uneven.tolist() == [0.0, 0.75] and uneven.mean() == 1.5 / 4  # the mean over rows
+    with pytest.raises(ValueError, match="mrr@10 per user is not known"):
+        values_of_users("1", None, "mrr@10")
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.5, 0.9]) == pytest.approx([1.0, 1.0]) and holm([]) == []
+
+
+def test_paired_t_by_hand():
+    # differences 1, 2, 3: mean 2, sd 1, t = 2 sqrt(3), two degrees of freedom
+    assert paired_t([2, 4, 6], [1, 2, 3]) == pytest.approx(0.0742, abs=1e-4)
+    assert paired_t([1.0], [0.0]) is None and paired_t([1, 2], [1, 2]) == 1.0 and paired_t([2, 3], [1, 2]) == 0.0
+
+
+def test_bootstrap_covers_the_mean_as_often_as_it_says():
+    source = np.random.default_rng(0)
+    inside = 0
+    for _ in range(200):
+        low, high = bootstrap(source.choice([-1.0, 0.0, 0.0, 1.0, 1.0], 300), draws=400)
+        inside += low <= 0.2 <= high
+    assert 178 <= inside <= 199  # 190 expected, sd 3

@@ -1,0 +1,84 @@
+"""Pools, batches and samplers made by hand, and strategies on the tiny dataset."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+from helpers.runs import HEADER, tiny_run
+
+from recbole_mdcns.data.batch import TargetBatch
+from recbole_mdcns.data.batching import TargetLoader
+from recbole_mdcns.data.history import HistoryIndex
+from recbole_mdcns.negatives import ScoredPool
+from recbole_mdcns.negatives.draws.pool import CandidateSampler
+
+#: Sizes that the tiny dataset, 30 items, has room for.
+SMALL = {
+    "adasir": {"adasir_sample_num": 8, "adasir_pool_num": 4},
+    "gnno": {"neg_candidate_num": 5, "gnno_hard_num": 1, "gnno_max": 0.8, "gnno_pace": 0.1},
+    "srns": {"srns_memory_num": 4, "srns_fresh_num": 3, "srns_warm_up": 1},
+    "mixgcf_plus": {"neg_top_num": 3},
+    "dns_plus": {"neg_top_num": 3},
+}
+
+
+def write_exposures(lines=None):
+    shown = lines or [f"u{user}\ti{(user * 7 + t * 3) % 30}\t{t}\n" for user in range(40) for t in range(12)]
+    Path("data/tiny/tiny.exposed").write_text(HEADER + "".join(shown))
+
+
+def prepared(name, **keys):
+    write_exposures()
+    run = tiny_run(neg_sampler=name, **{**SMALL.get(name, {}), **keys})
+    run.trainer.prepare(run.train)
+    return run
+
+
+def pool_of(run, batch, candidates=None):
+    """Propose for a batch and score by the run's models, without dropout."""
+    trainer = run.trainer
+    candidates = trainer.strategy.propose(batch) if candidates is None else candidates
+    encodings = [encoder.encode(batch) for encoder in trainer.encoders]
+    items = torch.cat([batch.target[:, None], candidates], 1)
+    scores = [encoder.score(h, items) for encoder, h in zip(trainer.encoders, encodings)]
+    return ScoredPool(batch, candidates, encodings, [s[:, 0] for s in scores], [s[:, 1:] for s in scores])
+
+
+def chosen_of(run, batch, candidates=None):
+    for encoder in run.trainer.encoders:
+        encoder.model.eval()
+    return run.trainer.strategy.choose(pool_of(run, batch, candidates))
+
+
+def batches_of(run, mode="row"):
+    generator = torch.Generator().manual_seed(4)
+    return list(TargetLoader(run.data, 50, mode, True, generator, torch.device("cpu")))
+
+
+CPU = torch.device("cpu")
+
+
+def scored_pool(model_num=2, target_num=6, candidate_num=10, seed=0, scale=1.0):
+    generator = torch.Generator().manual_seed(seed)
+    encodings, positive, scores = [], [], []
+    for _ in range(model_num):
+        encodings.append(torch.randn(target_num, 4, generator=generator))
+        positive.append((torch.randn(target_num, generator=generator) * scale).requires_grad_())
+        scores.append((torch.randn(target_num, candidate_num, generator=generator) * scale).requires_grad_())
+    ids = torch.stack([torch.randperm(30, generator=generator)[:candidate_num] + 1 for _ in range(target_num)])
+    zeros = torch.zeros(target_num, dtype=torch.int64)
+    return ScoredPool(TargetBatch(zeros, zeros + 40, zeros, zeros, zeros), ids, encodings, positive, scores)
+
+
+def sampler_for(sequences, item_num, candidate_num, seed=0):
+    """Return a sampler over V = item_num items and a batch with the last item of each sequence as target."""
+    items = np.concatenate(sequences)
+    lengths = [len(sequence) for sequence in sequences]
+    begins = np.cumsum([0, *lengths])
+    history = HistoryIndex(items, np.repeat(begins[:-1], lengths), item_num + 1)
+    dataset = SimpleNamespace(iid_field="item_id", user_num=len(sequences) + 1, item_num=item_num + 1, history=history)
+    target = torch.tensor([sequence[-1] for sequence in sequences])
+    start, end = torch.tensor(begins[:-1]), torch.tensor(begins[1:] - 1)
+    batch = TargetBatch(target, target, start, end, torch.arange(len(target)))
+    return CandidateSampler(dataset, candidate_num, seed, CPU), batch

@@ -1,0 +1,295 @@
+"""Laws and limits: strategies that must agree, hand-worked numbers, and the distributions of draws."""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from helpers.runs import tiny_config, tiny_run, write_inter
+from helpers.strategies import batches_of, chosen_of, prepared, scored_pool, write_exposures
+from scipy.stats import chisquare
+
+from recbole_mdcns.data.history import HistoryIndex
+from recbole_mdcns.negatives.adasir import AdaSIR
+from recbole_mdcns.negatives.base import ScoredPool
+from recbole_mdcns.negatives.dns_plus import DNS, DNSPlus
+from recbole_mdcns.negatives.draws.popularity import Popularity, item_counts
+from recbole_mdcns.negatives.gnno import GNNO
+from recbole_mdcns.negatives.mixgcf import MixGCF, MixGCFPlus
+from recbole_mdcns.negatives.overlap import NeighbourOverlap
+from recbole_mdcns.negatives.srns import SRNS
+
+CPU = torch.device("cpu")
+
+
+def make(kind, **keys):
+    return kind(tiny_config(**keys), CPU)
+
+
+def uniformly(counts, expected=None):
+    counts = np.asarray(counts, dtype=float)
+    share = np.ones(len(counts)) if expected is None else np.asarray(expected, dtype=float)
+    return chisquare(counts, counts.sum() * share / share.sum()).pvalue > 1e-3
+
+
+# -- DNS ----------------------------------------------------------------------------------------------------------
+
+
+def test_dns_is_dns_plus_with_one_and_takes_the_hardest():
+    pool = scored_pool(1)
+    hardest = pool.scores[0].max(1).values[:, None]
+    assert torch.equal(make(DNS, neg_top_num=5).choose(pool).scores[0], hardest)
+    assert torch.equal(make(DNSPlus, neg_top_num=1).choose(pool).scores[0], hardest)
+
+
+def test_dns_plus_with_all_candidates_has_the_law_of_rns():
+    pool = scored_pool(1, target_num=6000, scale=10.0)
+    chosen = make(DNSPlus, neg_top_num=10).choose(pool).scores[0]
+    rank = (pool.scores[0] > chosen).sum(1)
+    assert uniformly(torch.bincount(rank, minlength=10))
+
+
+def test_several_draws_are_different_ones_of_the_top():
+    pool = scored_pool(1, target_num=3000)
+    chosen = make(DNSPlus, neg_top_num=5, neg_num=3).choose(pool).scores[0]
+    rank = (pool.scores[0][:, None, :] > chosen[:, :, None]).sum(2)
+    assert (rank < 5).all() and (rank.sort(1).values.diff(dim=1) > 0).all()
+    assert uniformly(torch.bincount(rank.flatten(), minlength=5))
+    assert make(DNSPlus, neg_top_num=5, neg_num=5).choose(pool).scores[0].shape == (3000, 5)
+
+
+# -- MixGCF -------------------------------------------------------------------------------------------------------
+
+
+def test_mixgcf_is_the_explicit_mixture_of_embeddings_and_chooses_as_dns():
+    torch.manual_seed(0)
+    encoding, target, items = torch.randn(6, 4), torch.randn(6, 4), torch.randn(6, 10, 4)
+    positive, scores = (encoding * target).sum(1), (encoding[:, None] * items).sum(2)
+    pool = ScoredPool(None, None, [encoding], [positive], [scores])
+    strategy = make(MixGCF)
+    share = torch.rand(6, 1, generator=torch.Generator().manual_seed(strategy.generator.initial_seed()))
+    mixed = share[:, :, None] * target[:, None] + (1 - share[:, :, None]) * items
+    hardest = (encoding[:, None] * mixed).sum(2).max(1)
+    torch.testing.assert_close(strategy.choose(pool).scores[0][:, 0], hardest.values)
+    assert torch.equal(hardest.indices, scores.argmax(1))
+
+
+def test_mixing_each_candidate_changes_the_choice_and_the_positive_can_be_left_alone():
+    pool = scored_pool(1, target_num=200)
+    per_candidate = make(MixGCFPlus, mix_per="candidate", neg_top_num=1).choose(pool).scores[0]
+    assert (per_candidate < torch.maximum(pool.scores[0].max(1).values, pool.positive[0])[:, None]).all()
+    for detach in (False, True):
+        chosen = make(MixGCF, mix_detach_positive=detach).choose(pool).scores[0]
+        (gradient,) = torch.autograd.grad(chosen.sum(), pool.positive[0], allow_unused=True)
+        assert (gradient is None) == detach
+
+
+# -- PNS ----------------------------------------------------------------------------------------------------------
+
+
+def test_popularity_counts_each_training_position_once():
+    run = prepared("pns")
+    counts = torch.zeros(31)
+    for user in range(40):  # all but the last two of 12 items
+        start = int(run.data.inter_feat["history_start"].unique()[user])
+        for item in run.data.history.items[start : start + 10].tolist():
+            counts[item] += 1
+    assert torch.equal(item_counts(run.data).float(), counts)
+
+
+def test_popular_items_are_drawn_in_proportion_to_the_power_of_their_count():
+    counts = torch.tensor([0, 1, 4, 0, 16])
+    drawn = Popularity(counts, 0.5, CPU).draw((400, 50), torch.Generator().manual_seed(0))
+    found = torch.bincount(drawn.flatten(), minlength=5)
+    assert found[0] == found[3] == 0
+    assert uniformly(found[[1, 2, 4]], [1 / 7, 2 / 7, 4 / 7])
+    log_q = Popularity(counts, 0.5, CPU).log_q
+    assert log_q[[1, 2, 4]].exp().tolist() == pytest.approx([1 / 7, 2 / 7, 4 / 7])
+    uniform = Popularity(counts, 0.0, CPU).log_q[[1, 2, 4]]
+    assert uniform.tolist() == pytest.approx([-math.log(3)] * 3)
+
+
+# -- ENS ----------------------------------------------------------------------------------------------------------
+
+
+def test_exposures_come_before_the_target():
+    """User u0 is shown item i20 at time 3 and i25 at time 6; nobody else is shown anything."""
+    write_inter(
+        [f"u{u}\ti{(u % 3) + t}\t{t}\n" for u in range(6) for t in range(12)] + ["far\ti20\t0\n", "far\ti25\t1\n"]
+    )
+    write_exposures(["u0\ti25\t6\n", "u0\ti20\t3\n", "u0\tnever heard of\t1\n", "nobody\ti20\t1\n"])
+    run = tiny_run(neg_sampler="ens", neg_num=1, topk=[10])
+    run.trainer.prepare(run.train)
+    strategy, data = run.trainer.strategy, run.data
+    user, item = data.field2token_id["user_id"]["u0"], data.field2token_id["item_id"]
+    seen = {}
+    for _ in range(30):
+        for batch in batches_of(run):
+            for row, time, drawn in zip(
+                batch.user, data.inter_feat["timestamp"][batch.number], strategy.propose(batch)
+            ):
+                if row == user:
+                    seen.setdefault(int(time), set()).add(int(drawn))
+    for time, drawn in seen.items():
+        if time <= 3:
+            assert len(drawn) > 2  # uniform: nothing was shown before
+        else:
+            assert drawn == ({item["i20"]} if time <= 6 else {item["i20"], item["i25"]})
+
+
+# -- AdaSIR -------------------------------------------------------------------------------------------------------
+
+
+def flat_pool(run, batch, candidates):
+    """All scores are 0."""
+    zeros = torch.zeros(candidates.shape, requires_grad=True)
+    return ScoredPool(batch, candidates, [], [torch.zeros(len(batch))], [zeros])
+
+
+def test_adasir_with_equal_scores_draws_uniformly():
+    run = prepared("adasir")
+    strategy = run.trainer.strategy
+    batch = batches_of(run)[0].targets(torch.zeros(1, dtype=torch.int64))
+    counts = torch.zeros(31)
+    for _ in range(4000):
+        candidates = strategy.propose(batch)
+        strategy.choose(flat_pool(run, batch, candidates))
+        counts[strategy.items[batch.number].long()[0, 0]] += 1
+    allowed = counts > 0
+    free = int(run.trainer.sampler.allowed_num(batch.target, batch.history_start, batch.history_end))
+    assert int(allowed.sum()) == free
+    assert uniformly(counts[allowed][:, None].sum(1).numpy())
+
+
+def test_adasir_resamples_by_softmax_keeps_half_of_the_pool_and_weighs_its_negatives():
+    strategy = make(AdaSIR, adasir_sample_num=2, adasir_pool_num=1, neg_num=2)
+    number = 20_000
+    strategy.items = torch.full((number, 1), 7, dtype=torch.int32)
+    strategy.probability, strategy.visited = torch.full((number, 1), 0.5), torch.ones(number, dtype=torch.bool)
+    strategy.popularity = None
+    rows = torch.arange(number)
+    batch = SimpleNamespace(number=rows, __len__=lambda: number)
+    candidates = torch.tensor([[7, 1, 2]]).expand(number, -1)
+    scores = torch.tensor([[0.0, math.log(3.0), 0.0]]).expand(number, -1).clone().requires_grad_()
+    chosen = strategy.choose(ScoredPool(batch, candidates, [], [torch.zeros(number)], [scores]))
+    # half stays; of the other half three in four take the item with odds 3
+    assert uniformly(torch.bincount(strategy.items[:, 0].long(), minlength=8)[[7, 1, 2]], [1 / 2, 3 / 8, 1 / 8])
+    kept = {7: 0.5, 1: 0.75, 2: 0.25}
+    assert all(
+        strategy.probability[row, 0].item() == pytest.approx(kept[int(strategy.items[row, 0])]) for row in range(50)
+    )
+    assert chosen.factors.shape == (number, 2)
+    torch.testing.assert_close(chosen.factors.mean(1), torch.ones(number))  # normalised over the K
+    strategy.item_num = 100
+    # one of two draws above the target of score 0: rank 50, harmonic number 4.499
+    weight = strategy._rank_weight(torch.zeros(3), scores[:3].detach())
+    assert weight.flatten().tolist() == pytest.approx([sum(1 / r for r in range(1, 51))] * 3, rel=1e-5)
+
+
+# -- GNNO ---------------------------------------------------------------------------------------------------------
+
+
+def graph_of(sequences, item_num):
+    """Every position but the first is a training target."""
+    items = np.concatenate(sequences)
+    starts = np.repeat(np.cumsum([0, *map(len, sequences)])[:-1], list(map(len, sequences)))
+    ends = np.flatnonzero(np.arange(len(items)) != starts)
+    rows = {"history_start": torch.from_numpy(starts[ends]), "history_end": torch.from_numpy(ends)}
+    return SimpleNamespace(inter_feat=rows, item_num=item_num + 1, history=HistoryIndex(items, starts, item_num + 1))
+
+
+def test_overlap_by_hand():
+    """1 2 3 4 5 within 3 steps: N(1) = 2 3 4, N(5) = 2 3 4, N(2) = 1 3 4 5; 6 7: neighbours of each other."""
+    overlap = NeighbourOverlap(graph_of([[1, 2, 3, 4, 5], [6, 7]], 8), CPU)
+    items = torch.tensor([[1, 5, 2, 6, 8]])
+    # |{3, 4}| of |{1, 2, 3, 4, 5}|
+    assert overlap(torch.tensor([1]), items).tolist()[0] == pytest.approx([1.0, 1.0, 2 / 5, 0.0, 0.0])
+    assert overlap(torch.tensor([6]), items).tolist()[0] == pytest.approx([0.0, 0.0, 0.0, 1.0, 0.0])
+    assert len(overlap.keys) <= 6 * 6
+
+
+def test_graph_negatives_follow_exp_of_the_overlap_up_to_the_hardness():
+    strategy = make(GNNO, gnno_combine="add", neg_num=1, gnno_hard_num=1)
+    strategy.overlap = NeighbourOverlap(graph_of([[1, 2, 3, 4, 5], [6, 7]], 8), CPU)
+    strategy.hardness = 0.6
+    number = 20_000
+    proposals = torch.randint(2, 9, (number, strategy.candidate_num), generator=torch.Generator().manual_seed(0))
+    strategy.sampler = SimpleNamespace(sample=lambda batch: proposals)
+    drawn = strategy.propose(SimpleNamespace(target=torch.ones(number, dtype=torch.int64)))[:, 1]
+    # of target 1: J(5) = 1 is too close; J(2) = J(3) = J(4) = 2/5, the others 0
+    overlap = strategy.overlap(torch.tensor([1]), torch.arange(2, 9)[None])[0]
+    law = torch.where(overlap <= 0.6, overlap.exp(), 0.0)
+    counts = torch.bincount(drawn, minlength=9)[2:]
+    assert counts[3] <= 1  # only where all proposals were too close
+    keep = law > 0
+    assert uniformly(counts[keep], (law / law.sum())[keep])
+
+
+def test_where_all_proposals_are_too_close_those_that_overlap_least_are_taken():
+    strategy = make(GNNO, gnno_combine="add", neg_num=1, gnno_hard_num=2)
+    strategy.overlap = NeighbourOverlap(graph_of([[1, 2, 3, 4, 5]], 5), CPU)
+    strategy.hardness = 0.0
+    proposals = torch.tensor([[2, *[1, 5, 2, 1, 5, 3, 1, 5] * 2]])
+    strategy.sampler = SimpleNamespace(sample=lambda batch: proposals)
+    drawn = strategy.propose(SimpleNamespace(target=torch.ones(1, dtype=torch.int64)))
+    assert drawn.tolist() == [[2, 2, 3]]  # of target 1: J(2) = J(3) = 2/5, J(1) = J(5) = 1
+
+
+def test_gnno_among_the_candidates_takes_several_of_the_hardest():
+    pool = scored_pool(1, target_num=500)
+    three = make(GNNO, neg_num=3, neg_top_num=3, gnno_hard_num=1).choose(pool)
+    assert torch.equal(three.scores[0].sort(1, descending=True).values, pool.scores[0].topk(3, dim=1).values)
+    assert three.weights[0].tolist() == pytest.approx([1 / 3] * 3)
+
+
+def test_hardness_grows_from_its_epoch_to_its_limit():
+    strategy = make(GNNO, gnno_hard_num=9, gnno_start_epoch=2, gnno_pace=0.1, gnno_max=0.25)
+    found = []
+    for epoch in range(7):
+        strategy.start_epoch(epoch)
+        found.append(round(strategy.hardness, 6))
+    assert found == [0, 0, 0, 0.1, 0.2, 0.25, 0.25]
+
+
+# -- SRNS ---------------------------------------------------------------------------------------------------------
+
+
+def test_srns_without_deviation_or_renewal_takes_the_best_of_a_fixed_memory():
+    run = prepared("srns", srns_std_weight=0.0, srns_fresh_num=0)
+    strategy = run.trainer.strategy
+    before = strategy.memory.clone()
+    for _ in range(2):
+        for batch in batches_of(run):
+            chosen = chosen_of(run, batch)
+            memory = before[batch.number].long()
+            encoder = run.trainer.encoders[0]
+            scores = encoder.score(encoder.encode(batch), strategy.candidates[batch.number].long())
+            torch.testing.assert_close(chosen.scores[0][:, 0], scores.gather(1, memory).max(1).values)
+    assert torch.equal(strategy.memory.sort(1).values, before.sort(1).values)
+
+
+def test_srns_deviation_is_that_of_the_last_five_visits():
+    run = prepared("srns")
+    strategy = run.trainer.strategy
+    rows = torch.tensor([3, 8])
+    torch.manual_seed(0)
+    visits = torch.rand(13, 2, 10).half().float()
+    for number, probability in enumerate(visits, start=1):
+        strategy._remember(rows, probability)
+        expected = visits[max(0, number - 5) : number].std(0, unbiased=False)
+        torch.testing.assert_close(strategy.deviation(rows), expected, rtol=1e-4, atol=1e-5)
+    for _ in range(5):
+        strategy._remember(rows, torch.full((2, 10), 0.25))
+    assert strategy.deviation(rows).abs().max() == 0
+    assert strategy.deviation(torch.tensor([0])).abs().max() == 0  # never visited
+
+
+def test_srns_renews_its_memory_by_softmax():
+    """Memory of 1 among itself and one other, odds 3 to 1."""
+    strategy = make(SRNS, neg_candidate_num=2, srns_memory_num=1, srns_fresh_num=1)
+    number = 20_000
+    strategy.memory = torch.zeros((number, 1), dtype=torch.int32)
+    scores = torch.tensor([[0.0, math.log(3.0)]]).expand(number, -1)
+    strategy._renew(torch.arange(number), scores, strategy.memory.long())
+    assert uniformly(torch.bincount(strategy.memory[:, 0].long()), [1 / 4, 3 / 4])

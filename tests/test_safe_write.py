@@ -1,0 +1,63 @@
+"""Files are whole or not there, and as open to others as the process's umask says."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from helpers.runs import TINY
+
+from recbole_mdcns.errors import WriteError
+from recbole_mdcns.quick_start import run_recbole_mdcns
+from recbole_mdcns.safe_write import replacing
+
+
+def mode(path):
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
+@pytest.fixture(params=[0o077, 0o022, 0o002, 0o027])
+def umask(request):
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def write(path, text=b"new"):
+    with replacing(Path(path)) as file:
+        file.write(text)
+
+
+def test_a_new_file_has_the_mode_that_open_gives(umask):
+    Path("opened").write_bytes(b"x")
+    write("replaced")
+    assert mode("replaced") == mode("opened") == 0o666 & ~umask
+    assert os.umask(umask) == umask  # untouched
+
+
+def test_a_replaced_file_keeps_its_mode(umask):
+    Path("f").write_bytes(b"old")
+    Path("f").chmod(0o640)
+    write("f")
+    assert (Path("f").read_bytes(), mode("f")) == (b"new", 0o640)
+
+
+def test_an_error_leaves_the_old_file_and_nothing_beside_it(umask):
+    Path("folder").mkdir(mode=0o755)
+    Path("folder/f").write_bytes(b"old")
+    with pytest.raises(WriteError, match="full"), replacing(Path("folder/f")) as file:
+        file.write(b"half")
+        raise OSError("full")
+    assert [path.name for path in Path("folder").iterdir()] == ["f"]
+    assert Path("folder/f").read_bytes() == b"old"
+
+
+def test_the_files_of_a_run_follow_the_umask():
+    before = os.umask(0o077)
+    try:
+        keys = {**TINY, "epochs": 1, "neg_sampler": "rns", "protocol": "paper", "result_file": "r.json"}
+        run_recbole_mdcns("SASRec", "tiny", config_dict=keys)
+    finally:
+        os.umask(before)
+    written = [Path("r.json"), Path("r-split.tsv"), *Path("saved").iterdir()]
+    assert len(written) == 5 and {mode(path) for path in written} == {0o600}

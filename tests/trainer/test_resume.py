@@ -1,0 +1,118 @@
+"""A run that was stopped goes on to the same numbers; the best models are kept, on disk or in memory."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from helpers.runs import fit, same, states, tiny_run
+
+from recbole_mdcns.checkpoints import checkpoint
+from recbole_mdcns.errors import CheckpointError, ConfigError
+from recbole_mdcns.trainer import MDCNSTrainer
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {},
+        {"neg_sampler": "rns"},
+        {"eval_step": 2},
+        {"neg_top_num": 4, "pad_side": "left"},
+        {"batching": "user"},
+        {"batching": "bucket"},
+        {"lazy_items": True},
+        {"ranking_loss": "SCE"},
+        {"neg_sampler": "adasir", "adasir_sample_num": 8, "adasir_pool_num": 4},
+        {"neg_sampler": "srns", "srns_memory_num": 4, "srns_fresh_num": 3},
+        {"neg_sampler": "gnno", "neg_candidate_num": 5, "gnno_hard_num": 1, "gnno_pace": 0.1},
+        {"peer_model": "GRU4Rec,Mamba4Rec"},
+    ],
+)
+def test_resume_equals_an_uninterrupted_run(keys):
+    keys = {"epochs": 5, **keys}
+    whole = tiny_run(**keys)
+    result = fit(whole)
+
+    first = tiny_run(**{**keys, "epochs": 3})
+    first.trainer.eval_step = whole.trainer.eval_step
+    fit(first)
+    torch.manual_seed(999)  # another process would be in another random state
+    second = tiny_run(**keys)
+    second.trainer.resume_checkpoint(first.trainer.files.last)
+    assert fit(second) == result
+    assert same(states(second.trainer), states(whole.trainer))
+    for left, right in zip(second.trainer.optimizers, whole.trainer.optimizers):
+        torch.testing.assert_close(left.state_dict(), right.state_dict(), rtol=0, atol=0)
+    times = "train_seconds"
+    assert [{k: v for k, v in e.items() if k != times} for e in second.trainer.history] == [
+        {k: v for k, v in e.items() if k != times} for e in whole.trainer.history
+    ]
+    second.trainer.load_best(), whole.trainer.load_best()
+    assert same(states(second.trainer), states(whole.trainer))
+    assert second.trainer.evaluate_all(second.test) == whole.trainer.evaluate_all(whole.test)
+
+
+def test_resume_of_a_stopped_run_trains_no_further(monkeypatch):
+    run = tiny_run(epochs=9, stopping_step=1)
+    monkeypatch.setattr("recbole.trainer.trainer.calculate_valid_score", lambda *_: -len(run.trainer.history))
+    fit(run)
+    done = len(run.trainer.history)
+    assert done == 3  # one best, one step of patience, one to stop
+    again = tiny_run(epochs=9, stopping_step=1)
+    again.trainer.resume_checkpoint(True)
+    score = fit(again)
+    assert len(again.trainer.history) == done
+    assert score == (run.trainer.best_valid_score, run.trainer.best_valid_result)
+
+
+def test_without_saving_the_best_models_come_from_memory(tmp_path):
+    saved = tiny_run(epochs=4)
+    fit(saved)
+    memory = tiny_run(epochs=4)
+    fit(memory, saved=False)
+    saved.trainer.load_best(), memory.trainer.load_best()
+    assert same(states(saved.trainer), states(memory.trainer))
+    assert len(list((tmp_path / "saved").glob("*.pth"))) == 3  # best self, its peer, last state
+
+
+def test_without_validation_the_last_epoch_is_kept():
+    run = tiny_run(epochs=2)
+    _, result = run.trainer.fit(run.train, None, verbose=False)
+    assert result is None
+    last = states(run.trainer)
+    run.trainer.load_best()
+    assert same(last, states(run.trainer))
+
+    untrained = tiny_run(epochs=0)
+    first = states(untrained.trainer)
+    untrained.trainer.fit(untrained.train, None, verbose=False, saved=False)
+    untrained.trainer.load_best()
+    assert same(first, states(untrained.trainer))
+
+
+def test_without_validation_an_epoch_counts_as_done_once_its_models_are_saved(monkeypatch):
+    written = []
+    save = checkpoint.save
+    monkeypatch.setattr(checkpoint, "save", lambda content, path: (written.append(Path(path)), save(content, path)))
+    run = tiny_run(epochs=1)
+    run.trainer.fit(run.train, None, verbose=False)
+    files = run.trainer.files
+    assert written.index(files.best) < written.index(files.last)
+
+
+def test_a_run_does_not_go_on_with_another_device_other_data_or_other_peers():
+    run = tiny_run(epochs=1)
+    fit(run)
+    state = torch.load(run.trainer.files.last, weights_only=True)
+    assert state["device"] == "cpu"
+    torch.save({**state, "device": "cuda"}, run.trainer.files.last)
+    with pytest.raises(CheckpointError, match="is of a run on cuda, this one is on cpu"):
+        tiny_run(epochs=2).trainer.resume_checkpoint(True)
+    with pytest.raises(ConfigError, match="prepared for another training set"):
+        run.trainer.fit(tiny_run().train)
+    with pytest.raises(ConfigError, match="0 peers were given, and peer_model names 1"):
+        MDCNSTrainer(run.config, run.trainer.model)
+
+
+def test_two_runs_of_the_same_settings_share_no_file():
+    assert tiny_run().trainer.files.best != tiny_run().trainer.files.best

@@ -1,0 +1,204 @@
+"""Training: parameters move, quality rises, ablations reduce to what they must, runs repeat bit for bit."""
+
+import logging
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+from helpers.runs import fit, same, states, tiny_run
+
+from recbole_mdcns.encoder.encoder import InnerProductEncoder
+from recbole_mdcns.errors import ConfigError, TrainingError
+from recbole_mdcns.trainer import MDCNSTrainer, NegativeSamplingTrainer
+
+NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0, "dropout_prob": 0.0}
+SAMPLERS = ["mdcns", "dns_plus", "rns", "srns"]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_every_parameter_of_every_model_moves(sampler):
+    run = tiny_run(neg_sampler=sampler, epochs=1)
+    before = states(run.trainer)
+    fit(run, saved=False)
+    assert len(before) == (2 if sampler == "mdcns" else 1)
+    for old, encoder in zip(before, run.trainer.encoders):
+        for name, new in encoder.model.named_parameters():
+            assert not torch.equal(old[name], new), f"{encoder.role} {name}"
+    padding = run.trainer.model.item_embedding.weight[0]
+    assert torch.equal(padding, before[0]["item_embedding.weight"][0])
+
+
+@pytest.mark.parametrize(("model", "peer"), [("SASRec", "GRU4Rec"), ("GRU4Rec", "SASRec"), ("GRU4Rec", "GRU4Rec")])
+@pytest.mark.parametrize("loss", ["BCE", "BPR"])
+def test_mdcns_learns_a_known_next_item(model, peer, loss):
+    run = tiny_run(model, peer_model=peer, ranking_loss=loss, epochs=12)
+    score, result = fit(run, saved=False)
+    assert score == result["ndcg@10"] > 0.85  # ranking 18 unseen items at random gives about 0.25
+    entry = run.trainer.history[-1]
+    assert entry["loss"] < run.trainer.history[0]["loss"]
+    views = {f"{role}/{part}" for role in ("self", "peer") for part in ("self", "peer", "teacher", "distill")}
+    assert set(entry["parts"]) == views
+    assert entry["loss"] == pytest.approx(sum(entry["parts"].values()), rel=1e-5)
+
+
+@pytest.mark.parametrize("sampler", ["dns_plus", "rns"])
+def test_baselines_learn_too(sampler):
+    run = tiny_run(neg_sampler=sampler, epochs=12)
+    assert fit(run, saved=False)[0] > 0.8
+    assert isinstance(run.trainer, NegativeSamplingTrainer) and not isinstance(run.trainer, MDCNSTrainer)
+
+
+def test_all_extras_off_is_dns_plus_on_the_self_model_alone():
+    """Divergence, peer and teacher views, distillation 0: the self model's weights equal DNS+'s, up to rounding."""
+    keys = dict(NO_DROPOUT, epochs=2)
+    off = dict(divergence_weight=0, peer_neg_weight=0, teacher_neg_weight=0, distill_weight=0)
+    mdcns = tiny_run(**keys, **off)
+    fit(mdcns, saved=False)
+    dns = tiny_run(neg_sampler="dns_plus", **keys)
+    fit(dns, saved=False)
+    for name, weight in states(dns.trainer)[0].items():
+        assert torch.allclose(states(mdcns.trainer)[0][name], weight, atol=1e-4), name
+
+
+def test_each_extra_changes_the_run():
+    keys = dict(NO_DROPOUT, epochs=1)
+    base = tiny_run(**keys)
+    fit(base, saved=False)
+    for change in (
+        {"divergence_weight": 0}, {"distill_weight": 0}, {"teacher_mean": False}, {"distill_positive": False},
+        {"distill_temperature": 5.0}, {"distill_reduction": "sum"}, {"neg_top_num": 3}, {"ranking_loss": "BPR"},
+        {"teacher_neg_weight": 2.0}, {"pad_side": "left"}, {"peer.learning_rate": 0.1},
+    ):  # fmt: skip
+        other = tiny_run(**keys, **change)
+        fit(other, saved=False)
+        assert not same(states(base.trainer), states(other.trainer)), change
+
+
+def test_peer_that_copies_the_self_model_stays_a_copy():
+    """Without dropout both see the same batches, divergence is 0, and all three views choose alike."""
+    run = tiny_run(peer_model="SASRec", epochs=2, **NO_DROPOUT)
+    run.trainer.encoders[1].model.load_state_dict(run.trainer.model.state_dict())
+    fit(run, saved=False)
+    left, right = states(run.trainer)
+    assert all(torch.equal(left[name], right[name]) for name in left)
+    assert run.trainer.history[-1]["parts"]["self/distill"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_the_same_instance_as_self_and_peer_is_refused():
+    run = tiny_run()
+    with pytest.raises(ConfigError, match="self and peer share parameters"):
+        MDCNSTrainer(run.config, run.trainer.model, run.trainer.model)
+
+
+def test_peer_has_its_own_optimiser_settings():
+    run = tiny_run(**{"peer.learning_rate": 0.123, "peer.weight_decay": 0.5, "peer.learner": "sgd"})
+    mine, peers = run.trainer.optimizers
+    assert (type(mine).__name__, mine.param_groups[0]["lr"]) == ("Adam", 0.01)
+    assert (type(peers).__name__, peers.param_groups[0]["lr"]) == ("SGD", 0.123)
+    assert peers.param_groups[0]["weight_decay"] == 0.5
+    owned = [{id(p) for group in o.param_groups for p in group["params"]} for o in run.trainer.optimizers]
+    assert owned == [{id(p) for p in encoder.model.parameters()} for encoder in run.trainer.encoders]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_same_seed_same_numbers(sampler):
+    ends = []
+    for seed in (5, 5, 6):
+        run = tiny_run(neg_sampler=sampler, neg_top_num=3, seed=seed)
+        fit(run, saved=False)
+        ends.append(states(run.trainer))
+    assert same(ends[0], ends[1])
+    assert not same(ends[0], ends[2])
+
+
+@pytest.mark.parametrize("keys", [{}, {"neg_sampler": "adasir", "adasir_sample_num": 5, "adasir_pool_num": 2}])
+def test_a_loss_that_explodes_ends_in_one_sentence(keys):
+    run = tiny_run(learner="sgd", learning_rate=1e30, **keys)
+    with pytest.raises(TrainingError, match="the loss became .* lower learning_rate"):
+        fit(run, saved=False)
+
+
+@pytest.mark.parametrize("norm_type", [2, "inf"])
+def test_clipping_bounds_the_gradient(norm_type):
+    clip = {"max_norm": 1e-8, "norm_type": norm_type}
+    run = tiny_run(epochs=1, clip_grad_norm=clip, learner="sgd", learning_rate=1.0)
+    before = states(run.trainer)
+    fit(run, saved=False)
+    for old, new in zip(before, states(run.trainer)):
+        assert max((old[name] - new[name]).abs().max() for name in old) < 1e-5
+
+
+def test_bfloat16_autocast_trains():
+    run = tiny_run(epochs=12, enable_amp=True)
+    kinds, original = set(), run.trainer.target_loss
+
+    def note(batch, encodings, candidates):
+        kinds.update(encoding.dtype for encoding in encodings)
+        return original(batch, encodings, candidates)
+
+    run.trainer.target_loss = note
+    assert fit(run, saved=False)[0] > 0.8
+    assert torch.bfloat16 in kinds  # GRU4Rec ends in a linear map, SASRec in a norm that autocast keeps in float32
+
+
+def test_anomaly_detection_is_off_in_training_and_as_before_afterwards():
+    run = tiny_run(epochs=1)
+    modes = []
+    with torch.autograd.set_detect_anomaly(True, check_nan=False):
+        fit(run, saved=False, callback_fn=lambda *_: modes.append(torch.is_anomaly_enabled()))
+        assert torch.is_anomaly_enabled()
+    assert modes == [False]
+
+
+def test_callback_sees_every_validation():
+    run = tiny_run(epochs=3)
+    seen = []
+    fit(run, saved=False, callback_fn=lambda epoch, score: seen.append((epoch, score)))
+    assert seen == [(e["epoch"], e["valid"]["ndcg@10"]) for e in run.trainer.history]
+
+
+def test_the_epoch_log_names_the_parts(caplog):
+    run = tiny_run(epochs=1)
+    with caplog.at_level(logging.INFO):
+        run.trainer.fit(run.train, run.valid, saved=False)
+    text = caplog.text
+    assert "self/teacher: " in text and "peer/distill: " in text and "ndcg@10" in text
+
+
+def test_tensorboard_and_wandb_get_loss_parts_and_metrics(monkeypatch, tmp_path):
+    logged, summary = [], {}
+    fake = SimpleNamespace(
+        run=None,
+        init=lambda **kw: setattr(fake, "run", SimpleNamespace(summary=summary)),
+        define_metric=lambda *a, **k: None,
+        log=lambda metrics, commit=True: logged.append(metrics),
+    )
+    monkeypatch.setitem(sys.modules, "wandb", fake)
+    run = tiny_run(epochs=1, log_wandb=True)
+    fit(run, saved=False)
+    names = {name for metrics in logged for name in metrics}
+    assert {"train/train_loss", "train/self/teacher", "train/peer/distill", "valid/ndcg@10"} <= names
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    folder = next((tmp_path / "log_tensorboard").iterdir())
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    tags = set(events.Tags()["scalars"])
+    assert {"Loss/Train", "Loss/Train/self/teacher", "Vaild_score"} <= tags
+
+
+def test_one_encoding_and_one_scoring_per_model_and_step(monkeypatch):
+    calls = {"encode": 0, "score": 0}
+    run = tiny_run(epochs=1)
+    for name in calls:
+        original = getattr(InnerProductEncoder, name)
+
+        def count(self, *args, name=name, original=original):
+            calls[name] += 1
+            return original(self, *args)
+
+        monkeypatch.setattr(InnerProductEncoder, name, count)
+    fit(run, saved=False)
+    steps = len(run.train)
+    assert calls == {"encode": 2 * steps, "score": 2 * steps}

@@ -1,0 +1,260 @@
+"""What a sweep refuses, it refuses in its dry run and its status too: names, keys, seeds, records, notes."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from helpers.paths import ROOT
+from helpers.runs import TINY
+from helpers.sweeps import UNSCORED
+
+from recbole_mdcns.config.yaml_files import properties_dir
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.records.record import SCHEMA_VERSION
+from recbole_mdcns.records.store import Store
+from recbole_mdcns.tuning.__main__ import main
+from recbole_mdcns.tuning.driver import run_sweeps
+from recbole_mdcns.tuning.grid import trials
+from recbole_mdcns.tuning.sweep_file import read_sweep
+from recbole_mdcns.tuning.trial import describe
+
+SWEEP = "datasets: [tiny]\nmodels: [SASRec]\nsamplers: [rns]\nseeds: [1]\n"
+OPTUNA = SWEEP + "search: optuna\nsamples: 3\n"
+
+
+def refused(arguments, capsys):
+    """Return the one sentence of a command that is refused."""
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert len(error.strip().splitlines()) == 1 and "Traceback" not in error
+    return error
+
+
+BAD = [
+    (SWEEP.replace("[tiny]", "[a/b]"), "datasets: name = 'a/b'"),
+    (SWEEP.replace("[tiny]", "['..']"), "datasets: name = '..'"),
+    (SWEEP.replace("[tiny]", "[/elsewhere/x]"), "datasets: name = '/elsewhere/x'"),
+    (SWEEP.replace("[tiny]", "[2018]"), "datasets = [2018] is not allowed: give names; in yaml, numbers need quotes"),
+    (SWEEP.replace("[tiny]", "[~]"), "datasets = [None]"),
+    (SWEEP.replace("[tiny]", "['']"), "datasets = ['']"),
+    (SWEEP.replace("[SASRec]", "[~]"), "models = [None]"),
+    (SWEEP.replace("[SASRec]", "[nowhere:Net]"), "module 'nowhere' cannot be imported"),
+    (SWEEP.replace("[rns]", "[nowhere:Net]"), "module 'nowhere' cannot be imported"),
+    (SWEEP + "protocols: [~]\n", "protocols = [None]"),
+    (SWEEP + "protocols: [papers]\n", "protocol = 'papers'"),
+    (SWEEP + "losses: [XE]\n", "ranking_loss = 'XE'"),
+    (SWEEP + "name: ../elsewhere\n", "name = '../elsewhere'"),
+    (SWEEP + "name: /elsewhere\n", "name = '/elsewhere'"),
+    (SWEEP + "name: ..\n", "name = '..'"),
+    (SWEEP + 'name: "a\\nb"\n', "name = 'a\\nb'"),
+    (SWEEP + "name: ''\n", "name = ''"),
+    (SWEEP.replace("[1]", "[-1]"), "seeds = [-1] is not allowed: give whole numbers from 0 to 4294967294"),
+    (SWEEP.replace("[1]", "[1, 4294967296]"), "seeds = [1, 4294967296]"),
+    (SWEEP.replace("[1]", "[1.0]"), "seeds = [1.0]"),
+    (SWEEP.replace("[1]", "[True]"), "seeds = [True]"),
+    (SWEEP + "tune_seeds: [True]\n", "tune_seeds = [True]"),
+    (SWEEP + "keys: ~\n", "keys = None"),
+    (SWEEP + "keys: {seed: 1}\n", "keys.seed is not allowed: seeds of the sweep"),
+    (SWEEP + "keys: {resume: True}\n", "keys.resume = True is not allowed: a sweep sets it"),
+    (SWEEP + "keys: {result_file: r.json}\n", "keys.result_file = 'r.json'"),
+    (SWEEP + "keys: {checkpoint_dir: here}\n", "keys.checkpoint_dir = 'here'"),
+    (SWEEP + "keys: {config_files: a.yaml}\n", "keys.config_files = 'a.yaml'"),
+    (SWEEP + "keys: {show_progress: True}\n", "keys.show_progress = True"),
+    (SWEEP + "keys: {state: INFO}\n", "keys.state = 'INFO'"),
+    (SWEEP + "keys: {log_wandb: True}\n", "keys.log_wandb = True"),
+    (SWEEP + "keys: {gpu_id: 1}\n", "keys.gpu_id = 1"),
+    (SWEEP + "dataset_keys: {tiny: {resume: a-last.pth}}\n", "dataset_keys.tiny.resume = 'a-last.pth'"),
+    (SWEEP + "methods: {mine: {neg_sampler: rns, result_file: r}}\n", "methods.mine.result_file = 'r'"),
+    (SWEEP + "space: {all: {checkpoint_dir: [a, b]}}\n", "space.all.checkpoint_dir = ['a', 'b']"),
+    (SWEEP + "keys: {epochz: 1}\n", "there is no key epochz"),
+    (SWEEP + "keys: {epochs: 0.5}\n", "epochs = 0.5"),
+    (SWEEP + "dataset_keys: {tinny: {epochs: 1}}\n", "there is no dataset tinny (did you mean tiny?)"),
+    (SWEEP + "dataset_keys: {amazon-beuty: {epochs: 1}}\n", "(did you mean amazon-beauty?)"),
+    (SWEEP + "dataset_keys: {tiny: 5}\n", "dataset_keys.tiny = 5"),
+    (SWEEP + "space: {rnz: {neg_num: [1]}}\n", "there is no sampler or method rnz (did you mean rns?)"),
+    (SWEEP + "space: {mine:Net: {neg_num: [1]}}\n", "there is no sampler or method mine:Net"),
+    (SWEEP + "space: {rns: {neg_num: [1, 1]}}\n", "space.rns.neg_num = [1, 1]"),
+    (SWEEP + "space: {rns: {learning_rate: {uniform: [0, .inf]}}}\n", "space.rns.learning_rate"),
+    (SWEEP + "keys: {neg_num: 1}\nspace: {all: {neg_num: [1, 2]}}\n", "keys.neg_num = 1 is never used"),
+    (SWEEP + "methods: {a/b: {neg_sampler: rns}}\n", "methods: name = 'a/b'"),
+    (SWEEP.replace("[rns]", "[mine]") + "methods: {mine: {neg_sampler: 5}}\n", "neg_sampler = 5"),
+    (SWEEP.replace("[rns]", "[mine]") + "methods: {mine: {neg_sampler: rnss}}\n", "neg_sampler = 'rnss'"),
+    (SWEEP + "cpus: .nan\n", "cpus = nan"),
+    (OPTUNA + "space: {rns: {neg_topnum: {randint: [1, 3]}}}\n", "neg_topnum = 1: there is no key"),
+    (OPTUNA + "space: {rns: {neg_num: {randint: [0, 3]}}}\n", "neg_num = 0"),
+    (OPTUNA + "space: {rns: {neg_candidate_num: {randint: [1, 200]}, neg_top_num: [1, 5]}}\n", "neg_top_num = 5"),
+    (OPTUNA + "space: {rns: {learning_rate: [0.1, fast]}}\n", "learning_rate = 'fast'"),
+]
+
+
+@pytest.mark.parametrize(("text", "culprit"), BAD)
+def test_dry_run_and_status_refuse_what_the_sweep_refuses(text, culprit, capsys, monkeypatch):
+    monkeypatch.setattr("recbole_mdcns.tuning.grid.find_spec", lambda name: name)  # as if optuna were installed
+    Path("bad.yaml").write_text(text)
+    for command in (["sweep", "bad.yaml", "--dry-run"], ["status", "bad.yaml"], ["sweep", "bad.yaml"]):
+        assert culprit in refused(command, capsys)
+    assert "ray" not in sys.modules or not sys.modules["ray"].is_initialized()
+    assert not Path("../elsewhere").exists() and not Path("/elsewhere").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "culprit"),
+    [
+        (["status"], "required: grid"),
+        (["train", "good.yaml"], "invalid choice: 'train'"),
+        (["status", "gone.yaml"], "config file gone.yaml cannot be read"),
+        (["status", "data"], "config file data cannot be read"),
+        (["status", "good.yaml", "--seeds", "1,x"], "seeds = [1, 'x']"),
+        (["status", "good.yaml", "--seeds", ""], "seeds = ['']"),
+        (["status", "good.yaml", "--seeds=-5"], "seeds = [-5]"),
+        (["status", "good.yaml", "--datasets", "tiny,,b"], "datasets = ['tiny', '', 'b']"),
+        (["status", "good.yaml", "--datasets", "../x"], "datasets: name = '../x'"),
+        (["status", "good.yaml", "--models", "SASRek"], "did you mean SASRec"),
+        (["status", "good.yaml", "--samplers", "rnz"], "there is no sampler or method rnz"),
+        (["status", "good.yaml", "--set", "epochz=1"], "there is no key epochz"),
+        (["status", "good.yaml", "--set", "resume=True"], "keys.resume = True"),
+        (["status", "good.yaml", "--set", "epochs="], "--epochs= has no value"),
+        (["status", "good.yaml", "--set", "=1"], "'--=1' is not understood"),
+        (["status", "good.yaml", "--set", "epochs=1", "--set", "epochs=2"], "--epochs is given twice"),
+        (["status", "good.yaml", "--storage", "good.yaml"], "good.yaml"),
+        (["status", "good.yaml", "--seed", "1"], "--seed"),
+    ],
+)
+def test_a_bad_command_of_sweeps_ends_in_one_sentence(arguments, culprit, capsys):
+    Path("good.yaml").write_text(SWEEP)
+    assert culprit in refused(arguments, capsys)
+
+
+@pytest.mark.parametrize("search", ["optuna", "hyperopt"])
+def test_a_search_whose_package_is_missing_is_refused_in_the_dry_run(search, capsys, monkeypatch):
+    monkeypatch.setattr("recbole_mdcns.tuning.grid.find_spec", lambda name: None)
+    Path("bad.yaml").write_text(OPTUNA.replace("optuna", search))
+    for command in (["sweep", "bad.yaml", "--dry-run"], ["status", "bad.yaml"], ["sweep", "bad.yaml"]):
+        assert f"search = '{search}' needs a package: pip install {search}" in refused(command, capsys)
+
+
+def test_names_on_the_command_line_are_taken_as_they_are_written(capsys):
+    Path("good.yaml").write_text(SWEEP + "dataset_keys: {tiny: {epochs: 1}}\n")
+    assert main(["status", "good.yaml", "--datasets", "2018", "--samplers", "mdcns", "--peers", "~,GRU4Rec"]) == 0
+    shown = capsys.readouterr().out
+    assert "2018" in shown and "Mamba4Rec" in shown and "GRU4Rec" in shown
+
+
+COMMITTED = [*(ROOT / "benchmarks" / "sweeps").glob("*.yaml"), *(properties_dir() / "sweep").glob("*.yaml")]
+
+
+@pytest.mark.parametrize("path", sorted(COMMITTED), ids=lambda path: path.stem)
+def test_every_committed_sweep_passes_its_dry_run(path, capsys):
+    sweep = read_sweep(path)
+    part = ["--datasets", sweep.datasets[0], "--models", sweep.models[0], "--seeds", "1", "--tune_seeds", "1"]
+    few = ["--samplers", ",".join(list(dict.fromkeys(sweep.samplers))[-3:])] if len(sweep.samplers) > 3 else []
+    assert main(["sweep", str(path), "--dry-run", *part, *few]) == 0
+    assert "to run" in capsys.readouterr().out
+
+
+def test_a_sweep_without_ray_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    Path("good.yaml").write_text(SWEEP)
+    with pytest.raises(ConfigError, match="a sweep needs Ray: pip install"):
+        run_sweeps([read_sweep("good.yaml", {**TINY})], Store("store"))
+
+
+def good_record():
+    """Return the trial of a sweep of one, and the record of it."""
+    Path("good.yaml").write_text(SWEEP)
+    (trial,) = trials(read_sweep("good.yaml"))
+    described = describe(asdict(trial))
+    lines = {"epochs": [], "seconds_per_epoch": 1.0, "config": {"epochs": 300}}
+    return described, {"schema": SCHEMA_VERSION, "trial": described, "status": "finished", **lines, **UNSCORED}
+
+
+def changed(record, path, value):
+    """Return a record with another value at a place, or without the place where the value is ``...``."""
+    record = json.loads(json.dumps(record))
+    inner = record
+    for name in path[:-1]:
+        inner = inner[name]
+    if value is ...:
+        del inner[path[-1]]
+    else:
+        inner[path[-1]] = value
+    return json.dumps(record).encode()
+
+
+EPOCH = [{"epoch": "one", "valid": {"ndcg@10": 0.5}}]
+DAMAGE = {
+    "empty": (lambda record: b"", "is damaged"),
+    "truncated": (lambda record: json.dumps(record).encode()[:-20], "is damaged"),
+    "not UTF-8": (lambda record: b"\xff" + json.dumps(record).encode(), "byte 0 is not UTF-8"),
+    "UTF-16": (lambda record: json.dumps(record).encode("utf-16"), "is not UTF-8"),
+    "a list": (lambda record: b"[1, 2]", "is damaged (it holds '[1, 2]')"),
+    "a number that is none": (lambda record: changed(record, ["best_valid_score"], float("nan")), "NaN is no JSON"),
+    "very deep": (lambda record: b"[" * 100_000, "is damaged"),
+    "another schema": (lambda record: changed(record, ["schema"], 7), "has schema 7"),
+    "no trial": (lambda record: changed(record, ["trial"], ...), "trial is missing"),
+    "no status": (lambda record: changed(record, ["status"], ...), "status is missing"),
+    "another status": (lambda record: changed(record, ["status"], "done"), "status = 'done'"),
+    "trial of text": (lambda record: changed(record, ["trial"], "x"), "trial = 'x', expected dict"),
+    "no key": (lambda record: changed(record, ["trial", "key"], ...), "key is missing"),
+    "another key": (lambda record: changed(record, ["trial", "key"], "x"), "of another trial"),
+    "a key elsewhere": (lambda record: changed(record, ["trial", "key"], "../../x"), "trial.key = '../../x'"),
+    "seed of text": (lambda record: changed(record, ["trial", "seed"], "1"), "seed = '1', expected int"),
+    "setting of text": (lambda record: changed(record, ["trial", "setting"], "x"), "setting = 'x'"),
+    "cell without dataset": (lambda record: changed(record, ["trial", "cell", "dataset"], ...), "dataset is missing"),
+    "cell with more": (lambda record: changed(record, ["trial", "cell", "more"], 1), "trial.cell has 'more'"),
+    "cell of numbers": (lambda record: changed(record, ["trial", "cell", "model"], 5), "model = '5', expected str"),
+    "no epochs": (lambda record: changed(record, ["epochs"], ...), "epochs is missing"),
+    "epochs of numbers": (lambda record: changed(record, ["epochs"], [5]), "epochs[0] = 5"),
+    "an epoch of text": (lambda record: changed(record, ["epochs"], EPOCH), "epoch = 'one'"),
+    "no valid": (lambda record: changed(record, ["valid"], ...), "valid is missing"),
+    "a score without metrics": (lambda record: changed(record, ["best_valid_score"], 0.5), "self is missing"),
+    "a score of text": (lambda record: changed(record, ["best_valid_score"], "x"), "best_valid_score = 'x'"),
+    "test of other metrics": (lambda record: changed(record, ["test"], {"self": {"mrr@5": 1}}), "ndcg@10 is missing"),
+    "failed without error": (lambda record: changed(record, ["status"], "failed"), "error is missing"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_a_damaged_record_is_named(case, capsys):
+    damage, culprit = DAMAGE[case]
+    trial, record = good_record()
+    store = Store("sweeps/good")
+    path = store.records / f"{trial['key']}.json"
+    store.write(record)
+    assert main(["status", "good.yaml"]) == 0 and capsys.readouterr()
+    path.write_bytes(damage(record))
+    for command in (["status", "good.yaml"], ["best", "good.yaml"], ["export", "good.yaml", "all.csv"]):
+        error = refused(command, capsys)
+        assert str(path) in error and culprit in error
+
+
+NOTES = {
+    "empty": (lambda note: b"", "is damaged"),
+    "truncated": (lambda note: json.dumps(note).encode()[:-9], "is damaged"),
+    "not UTF-8": (lambda note: b"\xff", "is not UTF-8"),
+    "a list": (lambda note: b"[]", "is damaged"),
+    "no cell": (lambda note: changed(note, ["cell"], ...), "cell is missing"),
+    "no attempts": (lambda note: changed(note, ["attempts"], ...), "attempts is missing"),
+    "attempts of text": (lambda note: changed(note, ["attempts"], "two"), "attempts = 'two', expected int"),
+    "another key": (lambda note: changed(note, ["key"], "other"), "key = 'other' is not the name of its folder"),
+    "a key elsewhere": (lambda note: changed(note, ["key"], "../../../x"), "trial.key = '../../../x'"),
+}
+
+
+@pytest.mark.parametrize("case", NOTES)
+def test_a_damaged_note_of_a_trial_is_named(case, capsys):
+    damage, culprit = NOTES[case]
+    trial, _ = good_record()
+    store = Store("sweeps/good")
+    store.trial_folder(trial["key"]).mkdir(parents=True)
+    store.begin(trial)
+    assert main(["status", "good.yaml"]) == 0 and capsys.readouterr()
+    path = store.trial_folder(trial["key"]) / "begun.json"
+    path.write_bytes(damage({**trial, "attempts": 1}))
+    error = refused(["status", "good.yaml"], capsys)
+    assert str(path) in error and culprit in error
+    with pytest.raises(ConfigError, match="begun.json"):
+        store.renew(trial["key"])
+    assert not list(Path(".").glob("**/x")) and not Path("../x").exists()

@@ -1,0 +1,334 @@
+"""Sweeps on Ray from end to end: the same records whatever is killed in the middle, and nothing run twice."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from helpers.paths import ROOT
+from helpers.runs import TINY, cycle_lines, write_inter
+from helpers.sweeps import sweep_of, without_times
+
+from recbole_mdcns.errors import ConfigError, DataError, WriteError
+from recbole_mdcns.records.store import Store
+from recbole_mdcns.tuning.driver import run_sweeps
+from recbole_mdcns.tuning.grid import trials
+from recbole_mdcns.tuning.progress import progress
+from recbole_mdcns.tuning.sweep_file import read_sweep
+from recbole_mdcns.tuning.workers import Workers
+
+ray = pytest.importorskip("ray", reason="sweeps need ray[tune]")
+
+KEYS = {key: value for key, value in TINY.items() if key != "learning_rate"}
+GRID = """
+datasets: [tiny]
+models: [SASRec]
+peers: [GRU4Rec]
+samplers: [mdcns, rns]
+seeds: [1, 2]
+space: {mdcns: {learning_rate: [0.01, 0.003]}}
+keys: %s
+"""
+NUMBER = 6  # (2 settings of mdcns + 1 of rns) x 2 seeds
+#: A variable of the environment by which the processes of one of these sweeps are known.
+STARTED_IN = "RECBOLE_MDCNS_TEST"
+TWO = ("--samplers", "mdcns", "--seeds", "1")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def importable_by_workers():
+    """Let processes in other folders find the package, installed or not."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *([before] if before else [])])
+    yield
+    os.environ.pop("PYTHONPATH")
+    if before:
+        os.environ["PYTHONPATH"] = before
+
+
+def prepare(folder, epochs):
+    """Go to a folder with the tiny dataset and the grid."""
+    os.chdir(folder)
+    write_inter(cycle_lines())
+    Path("grid.yaml").write_text(GRID % json.dumps({**KEYS, "epochs": epochs, "stopping_step": epochs}))
+
+
+def start(folder, epochs, *arguments):
+    """Start a sweep as a process of its own."""
+    prepare(folder, epochs)
+    command = [sys.executable, "-m", "recbole_mdcns.tuning", "sweep", "grid.yaml", *arguments]
+    with open("out.log", "a") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, STARTED_IN: os.getcwd()})
+
+
+def finish(process):
+    assert process.wait(timeout=600) == 0, Path("out.log").read_text()[-3000:]
+
+
+def wait_for(condition, seconds=300):
+    for _ in range(seconds * 20):
+        if condition():
+            return
+        time.sleep(0.05)
+    log = Path("out.log")
+    pytest.fail(f"nothing happened in {seconds} s: {log.read_text()[-3000:] if log.exists() else ''}")
+
+
+def in_the_middle():
+    """Tell whether some trial has finished an epoch and not its last."""
+    return any(Path("sweeps").rglob("model-last.pth"))
+
+
+def records(folder="."):
+    return {record["trial"]["key"]: record for record in Store(Path(folder) / "sweeps" / "grid").all_records()}
+
+
+def comparable(found):
+    return {key: (without_times(record), record["test"]) for key, record in found.items()}
+
+
+def assert_part_of(whole):
+    """Check two trials against those of the whole sweep, but for which of them had its test metrics read."""
+    found, expected = records(), records(whole)
+    assert len(found) == 2
+    assert all(without_times(record) == without_times(expected[key]) for key, record in found.items())
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of a sweep that nothing interrupted."""
+    folder, before = tmp_path_factory.mktemp("whole"), os.getcwd()
+    try:
+        finish(start(folder, 30))
+    finally:
+        os.chdir(before)
+    return folder
+
+
+def test_a_sweep_leaves_a_record_per_trial_and_reads_test_of_the_chosen_alone(whole, monkeypatch):
+    found = records(whole)
+    assert len(found) == NUMBER and {record["status"] for record in found.values()} == {"finished"}
+    assert all(len(record["epochs"]) == 30 for record in found.values())
+    read = {(r["trial"]["cell"]["sampler"], str(r["trial"]["setting"])) for r in found.values() if r["test"]}
+    scores = {}
+    for record in found.values():
+        if record["trial"]["cell"]["sampler"] == "mdcns":
+            scores.setdefault(str(record["trial"]["setting"]), []).append(record["best_valid_score"])
+    best = {setting for setting in scores if sum(scores[setting]) == max(map(sum, scores.values()))}
+    ((chosen,),) = ([setting for sampler, setting in read if sampler == "mdcns"],)
+    assert chosen in best and read == {("rns", "{}"), ("mdcns", chosen)}
+    monkeypatch.chdir(whole)
+    assert {trial.key for trial in trials(read_sweep("grid.yaml"))} == set(found)  # Ray's flags are in no config
+    assert not list(Path("sweeps").rglob("*-last.pth"))
+    before = {path: path.stat().st_mtime_ns for path in Path("sweeps/grid/records").iterdir()}
+    finish(start(whole, 30))
+    assert {path: path.stat().st_mtime_ns for path in Path("sweeps/grid/records").iterdir()} == before
+
+
+def test_a_killed_driver_goes_on_where_it_stopped(whole, tmp_path):
+    process = start(tmp_path, 30)
+    wait_for(lambda: records() and in_the_middle())
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    done = {path: path.stat().st_mtime_ns for path, record in _paths() if record["test"] is None}
+    assert 0 < len(done) < NUMBER
+    wait_for(lambda: not _workers())  # they see that their driver is gone
+    finish(start(tmp_path, 30))
+    assert comparable(records()) == comparable(records(whole))
+    again = [path for path, record in _paths() if record["test"] is None and path in done]
+    assert all(path.stat().st_mtime_ns == done[path] for path in again)
+
+
+def test_a_driver_that_a_cluster_ends_says_how_to_go_on_and_ends_its_trials(whole, tmp_path):
+    """By SIGTERM; ``tests/test_signals.py`` has Ctrl-C, which takes the same way."""
+    process = start(tmp_path, 30, *TWO)
+    wait_for(in_the_middle)
+    process.terminate()
+    assert process.wait(timeout=300) == 143, Path("out.log").read_text()[-3000:]
+    said = Path("out.log").read_text()
+    assert "Traceback" not in said
+    assert said.strip().splitlines()[-1].endswith("interrupted; the same command goes on where this one stopped")
+    assert len(records()) < 2
+    wait_for(lambda: not _workers())
+    finish(start(tmp_path, 30, *TWO))
+    assert_part_of(whole)
+
+
+def _paths():
+    return [(path, json.loads(path.read_text())) for path in Path("sweeps/grid/records").glob("*.json")]
+
+
+def _workers():
+    """Return the processes that train here, and no other Ray's on this machine."""
+    found = []
+    for process in psutil.process_iter(["name", "cmdline"]):
+        text = " ".join(process.info["cmdline"] or [])
+        with contextlib.suppress(psutil.Error):
+            if text.startswith("ray::") and "train" in text and process.environ().get(STARTED_IN) == os.getcwd():
+                found.append(process)
+    return found
+
+
+def test_a_killed_worker_is_replaced(whole, tmp_path):
+    process = start(tmp_path, 30, *TWO)
+    wait_for(lambda: in_the_middle() and _workers())
+    _workers()[0].kill()
+    finish(process)
+    assert_part_of(whole)
+
+
+def test_a_node_of_a_cluster_that_dies_takes_no_trial_with_it(whole, tmp_path):
+    """The driver's own node lives; in a process of its own the driver might have been put on the one that dies."""
+    from ray.cluster_utils import Cluster
+
+    prepare(tmp_path, 30)
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    nodes = [cluster.add_node(num_cpus=1) for _ in range(3)]
+    ray.init(address=cluster.address, log_to_driver=False)
+    try:
+        mine = ray.get_runtime_context().get_node_id()
+        (store_of_mine,) = (node["ObjectStoreSocketName"] for node in ray.nodes() if node["NodeID"] == mine)
+        victims = [node for node in nodes if node.plasma_store_socket_name != store_of_mine][:2]
+
+        def kill():
+            wait_for(in_the_middle)
+            for victim in victims:
+                cluster.remove_node(victim, allow_graceful=False)
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        run_sweeps([read_sweep("grid.yaml", samplers=["mdcns"], seeds=[1])], Store("sweeps/grid"))
+        killer.join()
+        wait_for(lambda: sum(node["Alive"] for node in ray.nodes()) == 2)  # Ray notices some seconds late
+        assert_part_of(whole)
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def local_ray():
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+SMALL = "datasets: [tiny]\nmodels: [SASRec]\nsamplers: [rns]\nseeds: [1]\n"
+
+
+def test_what_fails_ends_as_a_record_and_asha_stops_what_is_behind(local_ray):
+    rates = "[0.01, 0.00001, 0.00002, 0.00003, 1.0e+30]"
+    text = SMALL + f"scheduler: asha\nspace: {{rns: {{learning_rate: {rates}}}}}\n"
+    sweep, store = sweep_of(text, keys={"epochs": 12}), Store("store")
+    found = {record["trial"]["setting"]["learning_rate"]: record for record in run_sweeps([sweep], store)}
+    assert len(found) == 5
+    assert found[1e30]["status"] == "failed" and "lower learning_rate" in found[1e30]["error"]
+    stopped = [record for record in found.values() if record["status"] == "stopped"]
+    assert stopped and all(record["stopped"] == "by asha" and record["valid"]["self"] for record in stopped)
+    assert all(5 <= len(record["epochs"]) < 12 for record in stopped)
+    assert found[0.01]["status"] == "finished" and found[0.01]["test"]
+    before = {path: path.stat().st_mtime_ns for path in store.records.iterdir()}
+    again = run_sweeps([sweep], store)
+    assert len(again) == 5
+    changed = [path.stem for path in store.records.iterdir() if path.stat().st_mtime_ns != before[path]]
+    assert changed == [found[1e30]["trial"]["key"]]  # only what failed ran again
+
+
+def test_what_a_job_in_a_worker_says_is_one_sentence_here(local_ray):
+    def full(trial, store, dataset):
+        raise WriteError("record.json", "No space left on device", "make room there")
+
+    sweep = sweep_of(SMALL)
+    workers = Workers(sweep, Store("store"))
+    workers.start()
+    with pytest.raises(
+        WriteError, match=r"^record.json cannot be written \(No space left on device\): make room there$"
+    ):
+        workers.each(full, list(trials(sweep)))
+
+
+def test_what_fails_is_not_tried_again_by_the_same_command(local_ray, monkeypatch):
+    rounds, tune = [], Workers.tune
+    monkeypatch.setattr(
+        Workers, "tune", lambda self, plan, scheduler: rounds.append(plan) or tune(self, plan, scheduler)
+    )
+    text = SMALL.replace("[1]", "[1, 2]\ntune_seeds: [1]")
+    found = run_sweeps([sweep_of(text, keys={"learning_rate": 1e30})], Store("store"))
+    assert [record["status"] for record in found] == ["failed", "failed"]
+    assert [len(plan) for plan in rounds] == [2]
+
+
+def test_the_hours_of_a_sweep_end_it_and_the_next_one_goes_on(local_ray):
+    text, store = SMALL.replace("[1]", "[1, 2, 3]"), Store("store")
+    keys = {"epochs": 40, "stopping_step": 40}
+    late = run_sweeps([sweep_of(text + "sweep_hours: 0.0012\n", keys=keys)], store)
+    assert len(late) < 3 and not any(record["test"] for record in late)
+    found = run_sweeps([sweep_of(text, keys=keys)], store)
+    assert [len(record["epochs"]) for record in found] == [40] * 3 and all(record["test"] for record in found)
+
+
+@pytest.mark.parametrize("search", ["grid", "optuna"])
+def test_the_setting_that_some_seeds_chose_is_trained_with_the_others(local_ray, search):
+    space = "[0.00001, 0.01]"
+    if search == "optuna":
+        pytest.importorskip("optuna")
+        space = "{loguniform: [0.00001, 0.01]}"
+    text = SMALL.replace("[1]", "[1, 2, 3]") + f"tune_seeds: [2]\nsearch: {search}\nsamples: 2\nscheduler: median\n"
+    sweep = sweep_of(text + f"space: {{rns: {{learning_rate: {space}}}}}\n", keys={"epochs": 8, "stopping_step": 8})
+    both = run_sweeps([sweep, sweep_of(SMALL.replace("rns", "ce"), keys={"epochs": 8})], Store("store"))
+    assert not [record["error"] for record in both if record["status"] == "failed"]
+    (other,) = (record for record in both if record["trial"]["cell"]["sampler"] == "ce")
+    assert other["test"] and other["trial"]["cell"]["loss"] == "CE"
+    found = [record for record in both if record is not other]
+    tried = [record for record in found if record["trial"]["seed"] == 2]
+    best = max(tried, key=lambda record: record["best_valid_score"])["trial"]["setting"]
+    assert len(tried) == 2 and len(found) == 4
+    read = [record["trial"]["seed"] for record in found if record["test"]]
+    assert sorted(read) == [1, 2, 3]
+    assert all(record["trial"]["setting"] == best for record in found if record["test"])
+    assert not progress(sweep, Store("store"))[1]
+
+
+@pytest.mark.parametrize("search", ["optuna", "hyperopt"])
+def test_a_search_that_learns_counts_what_it_has_tried(local_ray, search):
+    pytest.importorskip(search)
+    text = SMALL + f"search: {search}\nsamples: 2\nspace: {{rns: {{learning_rate: {{loguniform: [0.001, 0.1]}}}}}}\n"
+    first = run_sweeps([sweep_of(text)], Store("store"))
+    assert len(first) == 2 and sum(record["test"] is not None for record in first) == 1
+    more = run_sweeps([sweep_of(text.replace("samples: 2", "samples: 3"))], Store("store"))
+    keys = {record["trial"]["key"] for record in first}
+    assert len(more) == 3 and keys < {record["trial"]["key"] for record in more}
+
+
+@pytest.mark.parametrize("samples", [2, 1])
+def test_a_search_tries_few_settings_once_each_and_loads_the_data_that_it_draws(local_ray, samples):
+    pytest.importorskip("optuna")
+    text = SMALL + f"search: optuna\nsamples: {samples}\nspace: {{rns: {{MAX_ITEM_LIST_LENGTH: [3, 4]}}}}\n"
+    found = run_sweeps([sweep_of(text)], Store("store"))
+    assert not [record["error"] for record in found if record["status"] == "failed"]
+    tried = {record["trial"]["setting"]["MAX_ITEM_LIST_LENGTH"] for record in found}
+    assert len(found) == len(tried) == samples and tried <= {3, 4}
+    assert not progress(sweep_of(text), Store("store"))[1]
+
+
+@pytest.mark.parametrize(
+    ("extra", "error", "message"),
+    [
+        ("cpus: 1000\n", ConfigError, "cpus = 1000 is not allowed: no node has more than 2 CPUs"),
+        ("gpus: 0.5\n", ConfigError, "gpus = 0.5 is not allowed: no node has more than 0 GPUs"),
+        ("", DataError, "dataset 'nowhere' cannot be loaded|nowhere.inter"),
+    ],
+)
+def test_what_cannot_run_is_refused_before_any_trial(local_ray, extra, error, message):
+    datasets = ["tiny", "nowhere"] if error is DataError else ["tiny"]
+    sweep, store = sweep_of(SMALL + extra, datasets=datasets), Store("store")
+    with pytest.raises(error, match=message):
+        run_sweeps([sweep], store)
+    assert not store.all_records() and not store.begun()
