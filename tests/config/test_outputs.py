@@ -9,7 +9,7 @@ from helpers.runs import TINY
 from recbole_mdcns import cli
 from recbole_mdcns.data.load import load_splits
 from recbole_mdcns.quick_start import run_recbole_mdcns
-from recbole_mdcns.safe_write import remove_abandoned, replacing
+from recbole_mdcns.support.safe_write import remove_abandoned, replacing
 from recbole_mdcns.tuning import __main__ as tuning
 
 COMMAND = ["-m", "SASRec", "-d", "tiny", *(f"--{k}={v}" for k, v in {**TINY, "epochs": 1}.items())]

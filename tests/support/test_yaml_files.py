@@ -7,8 +7,8 @@ import pytest
 
 from recbole_mdcns import cli
 from recbole_mdcns.config.run_config import MDCNSConfig
-from recbole_mdcns.config.yaml_files import properties_dir, read_yaml, recbole_properties_dir
 from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.support.yaml_files import properties_dir, read_yaml, recbole_properties_dir
 from recbole_mdcns.tuning.__main__ import main as sweeps
 
 ALIASES = "a: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
