@@ -1,4 +1,4 @@
-"""Whose error it is: a refusal of RecBole or of the user's own code is told in a sentence, a bug of ours is a traceback."""
+"""Whose error it is: what RecBole or the user's own code refuses becomes a sentence, our own bugs stay tracebacks."""
 
 from __future__ import annotations
 
