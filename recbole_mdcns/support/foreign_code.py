@@ -43,7 +43,7 @@ class ForeignCall:
             raise self._refuse(error) from error
 
 
-def is_foreign(error: Exception, *modules: str) -> bool:
+def is_foreign(error: BaseException, *modules: str) -> bool:
     """Tell whether an error came out of RecBole's code or the user's, as seen from the function that caught it.
 
     The innermost frames decide. Ours is an error that our code raises, or that a library raises when our code calls it;

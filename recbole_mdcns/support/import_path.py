@@ -8,7 +8,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.errors import ConfigError, UserError
+from recbole_mdcns.support.foreign_code import is_foreign
 
 #: Folders of installed code: an error that is raised there was caused by the last line outside of them.
 _INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
@@ -22,7 +23,8 @@ def import_own(path: str, key: str) -> Any:
         key: The key that it was given under, for the message.
 
     Raises:
-        ConfigError: The module cannot be imported, whatever it raises, or has nothing of that name.
+        ConfigError: The module cannot be imported, whatever it raises, or has nothing of that name; an error of our own
+            code passes as it is.
     """
     module_name, _, name = path.partition(":")
     if not name.isidentifier() or not all(part.isidentifier() for part in module_name.split(".")):
@@ -31,6 +33,8 @@ def import_own(path: str, key: str) -> Any:
         module = importlib.import_module(module_name)
     # The module is the user's, and it may raise anything while it runs; it may also call sys.exit.
     except (Exception, SystemExit) as error:
+        if not isinstance(error, UserError) and not is_foreign(error):
+            raise
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise ConfigError(
             f"{key} = {path!r}: module {module_name!r} cannot be imported{_line(error)}: {reason}"
