@@ -18,7 +18,7 @@ from recbole_mdcns.config.values import literal, parse_key_values, unboxed
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.quick_start import data_and_model
 from recbole_mdcns.records.environment import versions
-from recbole_mdcns.safe_write import replacing
+from recbole_mdcns.support.safe_write import replacing
 from recbole_mdcns.trainer import NegativeSamplingTrainer
 
 PARTS = ("valid", "test")

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from recbole_mdcns.safe_write import replacing
+from recbole_mdcns.support.safe_write import replacing
 
 BLOCK = 1_000_000
 

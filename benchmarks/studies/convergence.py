@@ -18,11 +18,11 @@ from typing import Any
 
 from tabulate import tabulate
 
-from recbole_mdcns.config.yaml_files import properties_dir
 from recbole_mdcns.report.escape import code, text
 from recbole_mdcns.report.figure import plain, saved_figure
 from recbole_mdcns.report.needs import need_metrics
 from recbole_mdcns.report.sources import commit, read_single, run
+from recbole_mdcns.support.yaml_files import properties_dir
 
 METRIC = "ndcg@10"
 RELEASED = properties_dir() / "paper" / "released_curves.csv"

@@ -22,7 +22,7 @@ from recbole_mdcns.checkpoints.run_lock import RunLock
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.names import unpack
 from recbole_mdcns.errors import CheckpointError, WriteError
-from recbole_mdcns.safe_write import replacing
+from recbole_mdcns.support.safe_write import replacing
 
 FORMAT = "recbole_mdcns"
 #: Of the content. 1 had no names of items, so that nothing told what its rows of weights meant.

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from recbole_mdcns.config.specs import check_value, spec_parts
-from recbole_mdcns.config.yaml_files import properties_dir, read_yaml, recbole_properties_dir
 from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.support.yaml_files import properties_dir, read_yaml, recbole_properties_dir
 
 _LINE = re.compile(r"^(?P<name>\w+):.*?#\s*\((?P<spec>[^)]*)\)\s*(\[(?P<symbol>[^\]]*)\]\s*)?(?P<meaning>.+)$")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from recbole_mdcns.config.keys import UNLISTED_OF_MODEL, keys_of_models, own_keys
-from recbole_mdcns.config.yaml_files import properties_dir, read_yaml, recbole_properties_dir
+from recbole_mdcns.support.yaml_files import properties_dir, read_yaml, recbole_properties_dir
 
 
 def is_known(cls: type) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.errors import DISK_FULL, ConfigError, WriteError, reason_of
-from recbole_mdcns.safe_write import remove_abandoned, try_replacing
+from recbole_mdcns.support.safe_write import remove_abandoned, try_replacing
 
 
 def check_outputs(config: MDCNSConfig) -> None:

@@ -24,12 +24,12 @@ from recbole_mdcns.config.model_ranges import check_model_values
 from recbole_mdcns.config.peers import PEER_PREFIX, PEER_TRAINING_KEYS, check_overrides, peer_classes, values_of_peer
 from recbole_mdcns.config.recbole_keys import check_inner, check_recbole_keys
 from recbole_mdcns.config.values import literal, parse_key_values, plain_value, unboxed
-from recbole_mdcns.config.yaml_files import YamlLoader, properties_dir, read_yaml
 from recbole_mdcns.data.place import dataset_folder
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.model.registry import default_peer, resolve_model
 from recbole_mdcns.negatives import resolve_strategy
-from recbole_mdcns.path_names import checked_name
+from recbole_mdcns.support.path_names import checked_name
+from recbole_mdcns.support.yaml_files import YamlLoader, properties_dir, read_yaml
 
 #: What RecBole derives from other keys; left out of saved configs.
 _DERIVED = (

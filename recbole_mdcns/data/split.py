@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from recbole_mdcns.errors import DataError
-from recbole_mdcns.safe_write import replacing
+from recbole_mdcns.support.safe_write import replacing
 
 PARTS = ("train", "valid", "test")
 _HEADER = "user_id:token\tpart:token"

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from recbole.model.abstract_recommender import AbstractRecommender, SequentialRecommender
 
 from recbole_mdcns.errors import ConfigError, nearest
-from recbole_mdcns.import_path import import_own
+from recbole_mdcns.support.import_path import import_own
 
 _PACKAGES = ("recbole_mdcns.model", "recbole.model.sequential_recommender")
 DEFAULT_PEER = "Mamba4Rec"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.import_path import import_own
 from recbole_mdcns.negatives.adasir import AdaSIR
 from recbole_mdcns.negatives.base import Negatives, NegativeStrategy, Proposed, ScoredPool
 from recbole_mdcns.negatives.dns_plus import DNS, DNSPlus
@@ -16,6 +15,7 @@ from recbole_mdcns.negatives.none import NoNegatives
 from recbole_mdcns.negatives.pns import PNS
 from recbole_mdcns.negatives.rns import RNS
 from recbole_mdcns.negatives.srns import SRNS
+from recbole_mdcns.support.import_path import import_own
 
 STRATEGIES: dict[str, type[NegativeStrategy]] = {
     "mdcns": MDCNS,

@@ -11,7 +11,7 @@ from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.records.record_shape import check_shape
 from recbole_mdcns.records.single_run import as_trial
 from recbole_mdcns.records.stored import checked_record, read_text
-from recbole_mdcns.safe_write import replacing
+from recbole_mdcns.support.safe_write import replacing
 
 #: What packed records end in.
 SUFFIX = ".jsonl.xz"

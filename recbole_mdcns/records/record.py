@@ -13,7 +13,7 @@ from recbole.data.dataloader import AbstractDataLoader
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.history import HISTORY_END
 from recbole_mdcns.records.environment import git_state, machine, peak_memory, versions
-from recbole_mdcns.safe_write import replacing
+from recbole_mdcns.support.safe_write import replacing
 from recbole_mdcns.trainer import NegativeSamplingTrainer
 from recbole_mdcns.trainer.early_stopping import best_epoch
 

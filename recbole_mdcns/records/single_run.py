@@ -6,9 +6,9 @@ from typing import Any
 
 from recbole_mdcns.checkpoints.checkpoint import FREE_KEYS
 from recbole_mdcns.config.keys import own_keys
-from recbole_mdcns.config.yaml_files import properties_dir, read_yaml
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.records.store import FINISHED
+from recbole_mdcns.support.yaml_files import properties_dir, read_yaml
 from recbole_mdcns.tuning.grid import Cell, content_key
 
 #: Keys that say which cell a run belongs to, and its seed; keys that decide what is reported alone.

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.records.record import write_record
 from recbole_mdcns.records.stored import FAILED, FINISHED, STOPPED, checked_note, checked_record, read_text
-from recbole_mdcns.safe_write import remove_abandoned, replacing
+from recbole_mdcns.support.safe_write import remove_abandoned, replacing
 
 __all__ = ["FAILED", "FINISHED", "STOPPED", "Store", "checked_record"]
 _BEGUN = "begun.json"

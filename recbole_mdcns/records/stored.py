@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.path_names import checked_name
 from recbole_mdcns.records.record import SCHEMA_VERSION
+from recbole_mdcns.support.path_names import checked_name
 
 FINISHED, FAILED, STOPPED = "finished", "failed", "stopped"
 _NUMBER, _TEXT = (int, float), (str, type(None))

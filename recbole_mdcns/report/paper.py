@@ -6,8 +6,8 @@ import csv
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from recbole_mdcns.config.yaml_files import properties_dir
 from recbole_mdcns.errors import UserError
+from recbole_mdcns.support.yaml_files import properties_dir
 from recbole_mdcns.tuning.grid import Cell
 
 PAPER = properties_dir() / "paper"

@@ -23,7 +23,6 @@ from typing import Any
 
 from recbole_mdcns.checkpoints.checkpoint import FREE_KEYS
 from recbole_mdcns.config.values import parse_settings
-from recbole_mdcns.config.yaml_files import properties_dir, read_yaml
 from recbole_mdcns.errors import FAILURE, UserError
 from recbole_mdcns.program import run_program
 from recbole_mdcns.records.packed import read_records
@@ -32,6 +31,7 @@ from recbole_mdcns.report import paper as layout
 from recbole_mdcns.report.figure import require_matplotlib
 from recbole_mdcns.report.report import with_packed, write_report
 from recbole_mdcns.report.sources import make_folder
+from recbole_mdcns.support.yaml_files import properties_dir, read_yaml
 from recbole_mdcns.tuning.driver import run_sweeps
 from recbole_mdcns.tuning.grid import Cell, Trial, trials
 from recbole_mdcns.tuning.sweep_file import read_sweep

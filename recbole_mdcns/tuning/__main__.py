@@ -12,12 +12,12 @@ from tabulate import tabulate
 
 from recbole_mdcns.config.outputs import check_writable
 from recbole_mdcns.config.values import literal, parse_settings
-from recbole_mdcns.config.yaml_files import properties_dir
 from recbole_mdcns.errors import FAILURE, UserError
 from recbole_mdcns.program import run_program
 from recbole_mdcns.records.packed import SUFFIX, pack_records
 from recbole_mdcns.records.store import FAILED, Store
-from recbole_mdcns.safe_write import replacing
+from recbole_mdcns.support.safe_write import replacing
+from recbole_mdcns.support.yaml_files import properties_dir
 from recbole_mdcns.tuning.driver import run_sweeps, sweep_records
 from recbole_mdcns.tuning.grid import Cell
 from recbole_mdcns.tuning.progress import at_once, measured, progress, total_hours

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recbole_mdcns.config.yaml_files import properties_dir
 from recbole_mdcns.errors import ConfigError, nearest
 from recbole_mdcns.negatives import STRATEGIES
-from recbole_mdcns.path_names import checked_name
+from recbole_mdcns.support.path_names import checked_name
+from recbole_mdcns.support.yaml_files import properties_dir
 from recbole_mdcns.tuning.space import check_space
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from recbole_mdcns.config.yaml_files import properties_dir, read_yaml
 from recbole_mdcns.errors import ConfigError, nearest
+from recbole_mdcns.support.yaml_files import properties_dir, read_yaml
 from recbole_mdcns.tuning.sweep_checks import check_entries, check_fields
 
 

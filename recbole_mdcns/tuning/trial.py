@@ -21,7 +21,7 @@ from recbole_mdcns.records.environment import reset_peak_memory
 from recbole_mdcns.records.record import SCHEMA_VERSION, build_record, rows_of_test
 from recbole_mdcns.records.store import FAILED, FINISHED, STOPPED, Store
 from recbole_mdcns.run_log import start_log
-from recbole_mdcns.safe_write import remove_abandoned
+from recbole_mdcns.support.safe_write import remove_abandoned
 from recbole_mdcns.trainer import NegativeSamplingTrainer
 from recbole_mdcns.tuning.selection import higher_is_better
 

@@ -12,7 +12,7 @@ from helpers.runs import TINY, fit, tiny_run
 from recbole_mdcns import cli
 from recbole_mdcns.checkpoints import checkpoint
 from recbole_mdcns.checkpoints.run_lock import RunLock
-from recbole_mdcns.errors import CheckpointError, WriteError
+from recbole_mdcns.errors import USER_ERROR, CheckpointError, WriteError
 from recbole_mdcns.quick_start import run_recbole_mdcns
 
 COMMAND = ["-m", "SASRec", "-d", "tiny", *(f"--{key}={value}" for key, value in TINY.items() if key != "epochs")]
@@ -32,7 +32,7 @@ def test_a_second_process_does_not_resume_a_run_that_is_being_trained(run, how, 
     before = last.read_bytes()
     resume = how if how == "True" else last
     with RunLock(run.trainer.files.best).held():
-        assert cli.main([*COMMAND, f"--resume={resume}", "--epochs=3", "--result_file=r.json"]) == cli.USER_ERROR
+        assert cli.main([*COMMAND, f"--resume={resume}", "--epochs=3", "--result_file=r.json"]) == USER_ERROR
     error = capsys.readouterr().err
     assert last.name in error and "another process" in error and "Traceback" not in error
     assert last.read_bytes() == before and not Path("r.json").exists()
@@ -114,7 +114,7 @@ def test_two_runs_of_one_second_share_no_file(monkeypatch):
     import logging
 
     monkeypatch.setattr(logging.getLogger(), "handlers", [])  # pytest's, because of which no log would be written
-    for module in ("run_log", "trainer.checkpoint"):
+    for module in ("run_log", "checkpoints.checkpoint"):
         monkeypatch.setattr(f"recbole_mdcns.{module}.get_local_time", lambda: "Jan-01-2026_00-00-00")
     for _ in range(2):
         run_recbole_mdcns("SASRec", "tiny", config_dict={**TINY, "epochs": 1, "neg_sampler": "rns"})

@@ -13,9 +13,9 @@ from recbole.model.sequential_recommender import GRU4Rec
 
 from recbole_mdcns.config.keys import key_files, own_keys
 from recbole_mdcns.config.run_config import MDCNSConfig
-from recbole_mdcns.config.yaml_files import properties_dir
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.model.registry import model_names
+from recbole_mdcns.support.yaml_files import properties_dir
 
 
 def test_later_layers_win(tmp_path):

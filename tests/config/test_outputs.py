@@ -8,8 +8,9 @@ from helpers.runs import TINY
 
 from recbole_mdcns import cli
 from recbole_mdcns.data.load import load_splits
+from recbole_mdcns.errors import USER_ERROR
 from recbole_mdcns.quick_start import run_recbole_mdcns
-from recbole_mdcns.safe_write import remove_abandoned, replacing
+from recbole_mdcns.support.safe_write import remove_abandoned, replacing
 from recbole_mdcns.tuning import __main__ as tuning
 
 COMMAND = ["-m", "SASRec", "-d", "tiny", *(f"--{k}={v}" for k, v in {**TINY, "epochs": 1}.items())]
@@ -51,7 +52,7 @@ def test_a_result_file_that_cannot_be_written_or_is_another_file_is_refused(path
         Path(name).write_text(text)
     Path("link").symlink_to("mine.yaml")
     before = {each: each.read_bytes() for each in Path().rglob("*") if each.is_file()}
-    assert cli.main([*COMMAND, "--config_files=mine.yaml", f"--result_file={path}"]) == cli.USER_ERROR
+    assert cli.main([*COMMAND, "--config_files=mine.yaml", f"--result_file={path}"]) == USER_ERROR
     error = capsys.readouterr().err
     assert f"result_file = {path!r} " in error and reason in error and "Traceback" not in error
     assert {each: each.read_bytes() for each in Path().rglob("*") if each.is_file()} == before
@@ -80,7 +81,7 @@ def test_a_split_file_beside_the_result_replaces_no_other_file(monkeypatch):
 def test_exports_are_tried_before_records_are_read(name, monkeypatch, capsys):
     Path("grid.yaml").write_text("datasets: [tiny]\nmodels: [SASRec]\nsamplers: [rns]\nkeys: {data_path: data}\n")
     monkeypatch.setattr(tuning, "sweep_records", lambda *_: pytest.fail("it got past the checks"))
-    assert tuning.main(["export", "grid.yaml", name]) == tuning.USER_ERROR
+    assert tuning.main(["export", "grid.yaml", name]) == USER_ERROR
     error = capsys.readouterr().err
     assert name in error and "cannot be written" in error and "Traceback" not in error
 

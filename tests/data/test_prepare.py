@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from recbole_mdcns.data.prepare import __main__ as prepare
 from recbole_mdcns.data.prepare import interactions
-from recbole_mdcns.errors import FAILURE, INTERRUPTED
+from recbole_mdcns.errors import FAILURE, INTERRUPTED, USER_ERROR
 
 # Order, duplicates, k-core, times
 
@@ -92,7 +92,7 @@ def test_output_is_what_plain_python_makes_of_the_rows(rows, user_min, item_min,
     shutil.rmtree("out", ignore_errors=True)
     name = raw("".join(f"{user},{item},1,{time}\n" for user, item, time in rows))
     options = (f"--min-user={user_min}", f"--min-item={item_min}", f"--duplicates={duplicates}")
-    assert run("amazon-x", name, *options) == (0 if expected else prepare.USER_ERROR)
+    assert run("amazon-x", name, *options) == (0 if expected else USER_ERROR)
     if expected:
         assert output("amazon-x") == ["\t".join(map(str, row)) for row in expected]
 
@@ -103,7 +103,7 @@ def test_output_is_what_plain_python_makes_of_the_rows(rows, user_min, item_min,
 def test_an_output_is_replaced_only_when_asked(capsys):
     assert prepared("amazon-x", raw(AMAZON), *ALL) == AMAZON_OUT
     raw("u,z,1,1\n")
-    assert run("amazon-x", "raw.csv", *ALL) == prepare.USER_ERROR
+    assert run("amazon-x", "raw.csv", *ALL) == USER_ERROR
     assert "amazon-x.inter exists: add --overwrite" in capsys.readouterr().err
     assert output("amazon-x") == AMAZON_OUT
     assert prepared("amazon-x", "raw.csv", *ALL, "--overwrite") == ["u\tz\t1"]

@@ -9,10 +9,10 @@ import yaml
 from helpers.runs import TINY, tiny_config, tiny_run, write_inter
 
 from recbole_mdcns.config.run_config import MDCNSConfig
-from recbole_mdcns.config.yaml_files import properties_dir
 from recbole_mdcns.data.load import load_splits
 from recbole_mdcns.errors import ConfigError, DataError
 from recbole_mdcns.quick_start import load_data_and_model, run_recbole_mdcns
+from recbole_mdcns.support.yaml_files import properties_dir
 
 PAPER = {"protocol": "paper", "topk": [5, 20], "epochs": 1}
 

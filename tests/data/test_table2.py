@@ -11,6 +11,7 @@ from helpers.runs import HEADER, cycle_lines
 
 from recbole_mdcns.data.prepare import __main__ as prepare
 from recbole_mdcns.data.prepare.table2 import statistics
+from recbole_mdcns.errors import USER_ERROR
 
 # Statistics
 
@@ -51,7 +52,7 @@ def test_stats_of_an_unusable_file(text, message, capsys):
     if text is not None:
         Path("data/x").mkdir()
         Path("data/x/x.inter").write_bytes(text.encode(errors="surrogateescape"))
-    assert prepare.main(["stats", "tiny", "x", "--data_path=data"]) == prepare.USER_ERROR
+    assert prepare.main(["stats", "tiny", "x", "--data_path=data"]) == USER_ERROR
     printed = capsys.readouterr()
     assert message in printed.err and printed.err.count("\n") == 1
     assert printed.out == ""

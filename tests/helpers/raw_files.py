@@ -8,6 +8,7 @@ from pathlib import Path
 from helpers.runs import HEADER
 
 from recbole_mdcns.data.prepare import __main__ as prepare
+from recbole_mdcns.errors import USER_ERROR
 
 ALL = ("--min-user=0", "--min-item=0")
 KUAIRAND = "user_id,video_id,date,hourmin,time_ms,is_click,long_view,play_time_ms,is_rand,tab\n"
@@ -47,7 +48,7 @@ def prepared(name: str, *arguments: str) -> list[str]:
 
 def mistake(capsys, name: str, *arguments: str) -> str:
     """Return the one line on stderr that a run with a mistake ends in; it leaves no folder behind."""
-    assert run(name, *arguments) == prepare.USER_ERROR
+    assert run(name, *arguments) == USER_ERROR
     error = capsys.readouterr().err
     assert error.startswith("recbole_mdcns.data.prepare: ") and error.count("\n") == 1
     assert not Path("out", name).exists()

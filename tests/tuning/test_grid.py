@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from helpers.sweeps import GRID, UNSCORED, sweep_of
 
-from recbole_mdcns.config.yaml_files import properties_dir
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.records.record import SCHEMA_VERSION
 from recbole_mdcns.records.store import Store
+from recbole_mdcns.support.yaml_files import properties_dir
 from recbole_mdcns.tuning.driver import sweep_records
 from recbole_mdcns.tuning.grid import Cell, cells, first_trials, make_trial, settings_of, trials
 from recbole_mdcns.tuning.progress import measured, progress, total_hours, trial_seconds

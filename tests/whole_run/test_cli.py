@@ -12,6 +12,7 @@ from helpers.runs import TINY, write_inter
 
 from recbole_mdcns import cli
 from recbole_mdcns.config.keys import own_keys
+from recbole_mdcns.errors import INTERRUPTED, USER_ERROR
 
 KEYS = [f"--{key}={value}" for key, value in {**TINY, "epochs": 1}.items()]
 
@@ -83,7 +84,7 @@ def test_mistakes_end_in_one_sentence_and_a_code(arguments, message, capsys, mon
     write_inter(["u\ti\t1\n", "u\tj\tx\n"], "broken")
     keys = [f"--{key}={TINY[key]}" for key in ("data_path", "show_progress", "use_gpu", "MAX_ITEM_LIST_LENGTH")]
     keys = keys if "--dataset=tiny" in arguments or "--dataset=broken" in arguments else []
-    assert cli.main([*arguments, *keys]) == cli.USER_ERROR
+    assert cli.main([*arguments, *keys]) == USER_ERROR
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
@@ -101,7 +102,7 @@ def test_interrupted_runs_say_how_to_go_on(monkeypatch, capsys):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("recbole_mdcns.quick_start.run_recbole_mdcns", interrupt)
-    assert cli.main(["-m", "SASRec", "-d", "tiny"]) == cli.INTERRUPTED
+    assert cli.main(["-m", "SASRec", "-d", "tiny"]) == INTERRUPTED
     assert "--resume" in capsys.readouterr().err
 
 

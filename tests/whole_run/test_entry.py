@@ -10,7 +10,7 @@ from recbole_mdcns import cli
 from recbole_mdcns.checkpoints.checkpoint import settings
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.encoder.users import reads_user
-from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.errors import USER_ERROR, ConfigError
 from recbole_mdcns.model.registry import resolve_model
 
 NAMED = ["--model=SASRec", "--dataset=tiny"]
@@ -18,7 +18,7 @@ NAMED = ["--model=SASRec", "--dataset=tiny"]
 
 def refused(arguments, capsys):
     """Return the one sentence of a command that is refused."""
-    assert cli.main(arguments) == cli.USER_ERROR
+    assert cli.main(arguments) == USER_ERROR
     error = capsys.readouterr().err
     assert len(error.strip().splitlines()) == 1 and "Traceback" not in error
     return error

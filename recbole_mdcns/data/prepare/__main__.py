@@ -22,9 +22,9 @@ from recbole_mdcns.data.prepare.interactions import BadLines, Interactions, read
 from recbole_mdcns.data.prepare.raw import EXPOSURE, FORMATS, Selection, find_format
 from recbole_mdcns.data.prepare.table2 import read_users_and_items, statistics, statistics_table
 from recbole_mdcns.errors import DataError, UserError
-from recbole_mdcns.path_names import checked_name
 from recbole_mdcns.program import run_program
-from recbole_mdcns.safe_write import remove_abandoned, replacing
+from recbole_mdcns.support.path_names import checked_name
+from recbole_mdcns.support.safe_write import remove_abandoned, replacing
 
 PROGRAM = "recbole_mdcns.data.prepare"
 _HEADER = b"user_id:token\titem_id:token\ttimestamp:float\n"

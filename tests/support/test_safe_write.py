@@ -9,7 +9,7 @@ from helpers.runs import TINY
 
 from recbole_mdcns.errors import WriteError
 from recbole_mdcns.quick_start import run_recbole_mdcns
-from recbole_mdcns.safe_write import replacing
+from recbole_mdcns.support.safe_write import replacing
 
 
 def mode(path):

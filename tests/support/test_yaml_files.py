@@ -7,8 +7,8 @@ import pytest
 
 from recbole_mdcns import cli
 from recbole_mdcns.config.run_config import MDCNSConfig
-from recbole_mdcns.config.yaml_files import properties_dir, read_yaml, recbole_properties_dir
-from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.errors import USER_ERROR, ConfigError
+from recbole_mdcns.support.yaml_files import properties_dir, read_yaml, recbole_properties_dir
 from recbole_mdcns.tuning.__main__ import main as sweeps
 
 ALIASES = "a: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
@@ -62,7 +62,7 @@ def test_a_bad_yaml_ends_in_one_sentence_and_runs_nothing(case, entry, capsys):
     Path("mine.py").write_text("open('made', 'w')\n")
     Path("bad.yaml").write_bytes(content)
     if entry == "run":
-        assert cli.main(["-m", "SASRec", "-d", "tiny", "--config_files", "bad.yaml"]) == cli.USER_ERROR
+        assert cli.main(["-m", "SASRec", "-d", "tiny", "--config_files", "bad.yaml"]) == USER_ERROR
     else:
         assert sweeps(["status", "bad.yaml"]) == 2
     error = capsys.readouterr().err
