@@ -4,8 +4,8 @@ r"""Your own negative sampler: it draws a candidate with probability softmax(sco
     python ../../run_recbole_mdcns.py --model=SASRec --dataset=ml-100k --neg_sampler=softened:Softened \
         --softened_temperature=1
 
-``choose`` receives a ``ScoredPool``: the targets and their histories, N candidate ids per target, and for each model its
-encodings and scores, with gradient. It returns the scores of the K negatives and the weights of their losses. The
+``choose`` receives a ``ScoredPool``: the targets and their histories, N candidate ids per target, and for each model
+its encodings and scores, with gradient. It returns the scores of the K negatives and the weights of their losses. The
 scores are taken from the pool, and the gradient flows through them. The choice itself must not carry a gradient.
 The key of this sampler is in ``Softened.yaml`` next to this file.
 """
