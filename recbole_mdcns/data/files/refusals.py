@@ -1,4 +1,4 @@
-"""RecBole's steps of loading, each with its refusals in one sentence."""
+"""RecBole's steps of loading a dataset, with one-sentence errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from recbole.data.dataset import SequentialDataset
 
 from recbole_mdcns.errors import DataError
 
-#: Steps in which nothing but RecBole's code runs, so that what they raise is about keys and data.
+#: Steps that run only RecBole's code: their errors are about keys and data.
 _STEPS = (
     "_get_field_from_config", "_get_load_and_unload_col", "_init_alias", "_filter_nan_user_or_item",
     "_remove_duplication", "_filter_by_field_value", "_filter_inter_by_user_or_item", "_filter_by_inter_num",
@@ -22,9 +22,9 @@ _REFUSALS = (ValueError, KeyError, TypeError, AttributeError, IndexError, NotImp
 
 
 class RefusingDataset(SequentialDataset):
-    """RecBole's dataset, whose steps raise DataError where RecBole refuses a key or the data.
+    """RecBole's dataset; its steps raise DataError if RecBole refuses a key or the data.
 
-    Errors of any other code, ours included, pass as they are.
+    Errors of other code, including ours, are not caught.
     """
 
 
