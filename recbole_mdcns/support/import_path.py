@@ -1,4 +1,4 @@
-"""Classes of the user's own, named by import path: ``package.module:Class``."""
+"""The user's own classes by import path: ``package.module:Class``."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any
 
 from recbole_mdcns.errors import ConfigError
 
-#: Folders of installed code: an error that is raised there was caused by the last line outside of them.
+#: Folders of installed code. The cause of an error in them is the last line outside of them.
 _INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 def import_own(path: str, key: str) -> Any:
-    """Return what an import path names.
+    """Return the object at an import path.
 
     Args:
         path: ``package.module:Class``.
-        key: The key that it was given under, for the message.
+        key: The key whose value the path is, for the message.
 
     Raises:
-        ConfigError: The module cannot be imported, whatever it raises, or has nothing of that name.
+        ConfigError: The module cannot be imported, for any reason, or has nothing of that name.
     """
     module_name, _, name = path.partition(":")
     if not name.isidentifier() or not all(part.isidentifier() for part in module_name.split(".")):
@@ -45,7 +45,7 @@ def import_own(path: str, key: str) -> Any:
 
 
 def _line(error: BaseException) -> str:
-    """Return ``' (mine.py, line 3)'``: the last line of the user's own code, or nothing where none has run."""
+    """Return ``' (mine.py, line 3)'``, the last line of the user's own code, or an empty text if none has run."""
     if isinstance(error, SyntaxError) and error.filename:
         return f" ({Path(error.filename).name}, line {error.lineno})"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__)[1:] if not frame.filename.startswith("<")]
