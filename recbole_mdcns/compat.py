@@ -32,7 +32,7 @@ import torch
 
 @cache
 def token_dtype() -> type | str:
-    """Return the dtype that keeps tokens as text in ``pandas.read_csv``: categories if these keep their text, else str."""
+    """Return the dtype that keeps tokens as text in ``pandas.read_csv``: categories or str."""
     seven = pd.read_csv(io.StringIO("token\n007\n"), dtype="category").token[0]
     return "category" if seven == "007" else str
 
