@@ -116,7 +116,8 @@ key: "say: recbole-mdcns stats c"
 recbole_mdcns is no command, run_recbole_mdcns alone is none, and `recbole-mdcns COMMAND` neither.
 """
     assert printed(text) == [
-        ("sweep", ["a.yaml"]), ("best", ["b.yaml"]), ("train", ["-m", "A", "--config_files", "a b"]), ("benchmarks/speed/speed.py", ["--x"]),
+        ("sweep", ["a.yaml"]), ("best", ["b.yaml"]), ("train", ["-m", "A", "--config_files", "a b"]),
+        ("benchmarks/speed/speed.py", ["--x"]),
         ("stats", ["c"]), ("train", ["--help"]),
     ]  # fmt: skip
     assert printed("`ray exec 'cd x && recbole-mdcns best b.yaml --set a=b'`") == [("best", ["b.yaml", "--set", "a=b"])]
