@@ -28,7 +28,7 @@ _BEGINS = re.compile(
 )
 #: Commands that have gone, and scripts that are commands now.
 _GONE = re.compile(
-    r"-m recbole_mdcns\.|recbole_mdcns_tuning|recbole_mdcns\.(evaluate_saved|program)\b"
+    r"-m recbole_mdcns\.(tuning|data)|recbole_mdcns_tuning|recbole_mdcns\.(evaluate_saved|program)\b"
     r"|benchmarks/(report|reproduce)\.py"
 )
 
