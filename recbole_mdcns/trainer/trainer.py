@@ -136,8 +136,8 @@ class NegativeSamplingTrainer(Trainer):
         Raises:
             ConfigError: See :meth:`TrainingLoop.prepare`.
         """
-        self.eval_collector.data_collect(train_data)
         self.loop.prepare(train_data._dataset, train_data.generator)
+        self.eval_collector.data_collect(train_data)
 
     def fit(
         self,

@@ -44,7 +44,7 @@ def test_a_model_with_item_features_finishes_and_is_loaded_in_any_order_of_lines
     run = with_features(model)
     fit(run)
     run.trainer.load_best()
-    expected = run.trainer.evaluate_all(run.test)["self"]
+    expected = run.trainer.evaluate_all(run.test).metrics["self"]
     path = run.trainer.files.best
     assert evaluate_saved(path) == expected
     for write, lines in ((write_inter, LINES), (lambda lines: write_items(lines, kind), items)):
