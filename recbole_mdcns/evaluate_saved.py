@@ -10,10 +10,10 @@ from tabulate import tabulate
 
 from recbole_mdcns.checkpoints import checkpoint
 from recbole_mdcns.checkpoints.saved_config import saved_config
+from recbole_mdcns.config.allowed import Allowed
 from recbole_mdcns.config.keys import own_keys
 from recbole_mdcns.config.outputs import check_writable, is_evaluation
 from recbole_mdcns.config.run_config import MDCNSConfig
-from recbole_mdcns.config.specs import check_value
 from recbole_mdcns.config.values import literal, parse_key_values, unboxed
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.quick_start import data_and_model
@@ -70,7 +70,7 @@ def evaluate_command(model_file: str, argv: list[str], trust_code: bool = False)
     keys = {key: literal(value) for key, value in parse_key_values(argv).items()}
     split, result_file = keys.pop("split", "test"), keys.pop("result_file", None)
     if result_file:
-        result_file = check_value("result_file", "path", result_file)
+        result_file = Allowed(("path",)).check("result_file", result_file)
         check_writable(result_file, replaces=is_evaluation)
     config, metrics = _evaluate(model_file, split, trust_code, None, keys)
     print(tabulate([[split, *metrics.values()]], headers=["split", *metrics], floatfmt=".4f", tablefmt="github"))

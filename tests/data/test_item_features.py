@@ -13,7 +13,7 @@ from recbole.model.sequential_recommender import SASRec
 from recbole_mdcns.checkpoints.storable import restored, storable
 from recbole_mdcns.errors import CheckpointError, ConfigError
 from recbole_mdcns.evaluate_saved import evaluate_saved
-from recbole_mdcns.negatives import STRATEGIES
+from recbole_mdcns.negatives.rns import RNS
 
 COLUMNS = {"inter": ["user_id", "item_id", "timestamp"], "item": ["item_id", "class"]}
 LINES = cycle_lines()
@@ -102,7 +102,7 @@ def test_other_parameters_come_back_as_they_were():
     fit(run)
     other = tiny_run(Counting, neg_sampler="rns", **OWN).trainer
     other.load_best(run.trainer.files.best)
-    loaded = other.encoders[0].model
+    loaded = other.scoring_models[0].model
     assert type(loaded.counts) is np.ndarray and (loaded.counts == model.counts).all()
     assert type(loaded.scale) is np.float64 and loaded.scale == 0.5
     assert torch.equal(loaded.memory, model.memory) and loaded.plain == model.plain
@@ -125,7 +125,7 @@ def test_what_cannot_be_saved_is_refused_before_the_first_epoch(value):
     fit(run, saved=False)  # which saves nothing
 
 
-class Forgetful(STRATEGIES["rns"]):
+class Forgetful(RNS):
     def state_dict(self):
         return {**super().state_dict(), "lock": threading.Lock()}
 
