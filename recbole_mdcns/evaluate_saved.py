@@ -16,6 +16,7 @@ from recbole_mdcns.config.outputs import check_writable, is_evaluation
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.config.values import literal, parse_key_values, unboxed
 from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.metrics import reported_names
 from recbole_mdcns.quick_start import data_and_model
 from recbole_mdcns.records.environment import versions
 from recbole_mdcns.support.safe_write import replacing
@@ -98,7 +99,7 @@ def _evaluate(
                 f"allowed are {', '.join(ALLOWED)}"
             )
     content = checkpoint.load(model_file, "model")
-    given = {**_unused(content["config"], keys), "checkpoint_dir": str(Path(model_file).parent), **keys}
+    given = {**_unused(content["config"], keys, trust_code), "checkpoint_dir": str(Path(model_file).parent), **keys}
     config = saved_config(content, model_file, trust_code, model_class, given)
     model, _, *loaders = data_and_model(content, config, model_file)
     trainer = NegativeSamplingTrainer(config, model)
@@ -108,7 +109,7 @@ def _evaluate(
     return config, dict(metrics)
 
 
-def _unused(saved: dict[str, Any], keys: dict[str, Any]) -> dict[str, Any]:
+def _unused(saved: dict[str, Any], keys: dict[str, Any], trust_code: bool) -> dict[str, Any]:
     """Return values for keys of the training, whose saved values an evaluation does not need and might stumble over."""
     values: dict[str, Any] = {
         "peer_model": None,
@@ -120,8 +121,9 @@ def _unused(saved: dict[str, Any], keys: dict[str, Any]) -> dict[str, Any]:
     metrics, cutoffs = (unboxed(keys.get(key, saved.get(key))) for key in ("metrics", "topk"))
     metrics, cutoffs = ([each] if isinstance(each, (str, int)) else each for each in (metrics, cutoffs))
     metrics, cutoffs = (list(each) if isinstance(each, tuple) else each for each in (metrics, cutoffs))
-    if isinstance(metrics, list) and metrics and isinstance(cutoffs, list) and cutoffs:
-        values["valid_metric"] = metrics[0] if str(metrics[0]).lower() == "gauc" else f"{metrics[0]}@{cutoffs[0]}"
+    may_import = trust_code or "metrics" in keys or not any(":" in str(name) for name in metrics or ())
+    if may_import and isinstance(metrics, list) and metrics and isinstance(cutoffs, list) and cutoffs:
+        values["valid_metric"] = reported_names(metrics[:1], cutoffs)[0]
     if keys.get("protocol") == "leave_one_out":
         values.update({key: own_keys()[key].default for key in _OF_USER_SPLIT})
     elif {"split_ratio", "split_seed"} & set(keys):

@@ -170,7 +170,7 @@ def build_model(config: MDCNSConfig, dataset: HistoryDataset) -> SequentialRecom
         ) from error
     model = model.to(config["device"])
     model.counted_columns = frozenset(dataset.counted)  # it has tables for these, so a checkpoint needs their names
-    if config["fuse_layers"] is not False:
+    if config["fuse_layers"]:
         fuse_layers(model)
     getLogger().info(model)
     return model

@@ -43,8 +43,8 @@ def measure_models(
     roles = config.peer_roles
     if len(peers) != len(roles):
         raise ConfigError(
-            f"{len(peers)} peers were given, and the run trains {len(roles)}: neg_sampler = {config['neg_sampler']!r}, "
-            f"peer_model = {config['peer_model']!r}"
+            f"{len(peers)} peers were given, and the run trains {len(roles)}, as neg_sampler, ranking_loss and "
+            "peer_model say"
         )
     configs = peer_configs or (config.peer_configs() if peers else ())
     triples = [(model, config, "self"), *zip(peers, configs, roles)]

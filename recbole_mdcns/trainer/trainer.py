@@ -286,7 +286,8 @@ class NegativeSamplingTrainer(Trainer):
 
     def _valid_epoch(self, valid_data, show_progress=False):
         """Validate the self model, and its peers where the run asks for them; RecBole's knows one model alone."""
-        scoring_models = self.scoring_models if self.config["evaluate_peers"] else self.scoring_models[:1]
+        with_peers = len(self.scoring_models) > 1 and self.config["evaluate_peers"]
+        scoring_models = self.scoring_models if with_peers else self.scoring_models[:1]
         metrics = dict(self._evaluate(valid_data, scoring_models, show_progress).metrics)
         result = metrics.pop("self")
         self.epoch_log[-1]["valid"] = result
