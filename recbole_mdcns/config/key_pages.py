@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from itertools import groupby
 from pathlib import Path
 
@@ -82,12 +82,17 @@ def recbole_yaml() -> str:
     return "\n".join(lines) + "\n"
 
 
-def help_lines() -> list[str]:
-    """Return the keys for ``--help``: name, default, symbol, what is allowed, and meaning."""
+def help_lines(of: Container[str] | None = None) -> list[str]:
+    """Return the keys for ``--help``: name, default, symbol, what is allowed, and meaning.
+
+    Args:
+        of: Names of the keys to show; all without.
+    """
     lines: list[str] = []
     for title, keys in sections():
-        lines += ["", f"{title}:"]
-        for key in keys:
+        shown = [key for key in keys if of is None or key.name in of]
+        lines += ["", f"{title}:"] if shown else []
+        for key in shown:
             symbol = f" [{key.symbol}]" if key.symbol else ""
             lines.append(f"  --{key.name}={_value(key.default)}{symbol}  ({key.allowed})")
             lines += textwrap.wrap(key.help, 100, initial_indent=" " * 6, subsequent_indent=" " * 6)
