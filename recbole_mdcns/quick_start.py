@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from logging import getLogger
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from recbole_mdcns.kernels.layers import fuse_layers
 from recbole_mdcns.records.record import build_record, write_record
 from recbole_mdcns.run_log import start_log
 from recbole_mdcns.support.foreign_code import ForeignCall
-from recbole_mdcns.trainer import MDCNSTrainer, NegativeSamplingTrainer
+from recbole_mdcns.trainer import NegativeSamplingTrainer
 
 #: Splits that a model is evaluated on.
 EVALUATED = ("valid", "test")
@@ -114,7 +114,9 @@ def _train_and_evaluate(
     trainer.load_best()
     results = {name: trainer.evaluate_all(splits[name], show_progress=progress) for name in ("valid", "test")}
     title = f"results at the best epoch, mask_history {config['mask_history']}"
-    logger.info(set_color(title, "yellow") + ":\n" + results_table(results))
+    logger.info(
+        set_color(title, "yellow") + ":\n" + results_table({name: each.metrics for name, each in results.items()})
+    )
     record = build_record(config, trainer, splits, list(command), results)
     if config["result_file"]:
         try:
@@ -128,27 +130,24 @@ def _train_and_evaluate(
         "best_valid_score": best_score,
         "valid_score_bigger": config["valid_metric_bigger"],
         "best_valid_result": best_result,
-        "test_result": results["test"]["self"],
+        "test_result": results["test"].metrics["self"],
         "record": record,
     }
 
 
 def build_trainer(config: MDCNSConfig, dataset: HistoryDataset) -> NegativeSamplingTrainer:
-    """Build the models of a run, from its seed, and the trainer that its ``neg_sampler`` needs.
+    """Build the models of a run, from its seed, and their trainer.
 
     Raises:
         ConfigError: A model cannot be the self model or the peer, or it reads users and knows none of the test users.
     """
     init_seed(config["seed"], config["reproducibility"])
     model = build_model(config, dataset)
-    if config.peer_classes:
-        peer_configs = config.peer_configs()
-        peers = [build_model(each, dataset) for each in peer_configs]
-        trainer: NegativeSamplingTrainer = MDCNSTrainer(config, model, *peers, peer_configs=peer_configs)
-    else:
-        trainer = NegativeSamplingTrainer(config, model)
+    peer_configs = config.peer_configs()
+    peers = [build_model(peer_config, dataset) for peer_config in peer_configs]
+    trainer = NegativeSamplingTrainer(config, model, *peers, peer_configs=peer_configs)
     trainer.use_data(dataset)
-    refuse_unknown_users(trainer.encoders, config["protocol"], dataset.user_num)
+    refuse_unknown_users(trainer.scoring_models, config["protocol"], dataset.user_num)
     return trainer
 
 
@@ -165,7 +164,8 @@ def build_model(config: MDCNSConfig, dataset: HistoryDataset) -> SequentialRecom
         model = build(config, dataset)
     model = model.to(config["device"])
     model.counted_columns = frozenset(dataset.counted)  # it has tables for these: a checkpoint needs their names
-    fuse_layers(model)
+    if config["fuse_layers"]:
+        fuse_layers(model)
     getLogger().info(model)
     return model
 
@@ -263,7 +263,7 @@ def evaluate_checkpoint(
         raise ConfigError(f"split = {split!r} is not allowed: choose {' or '.join(EVALUATED)}")
     check_evaluation_keys(keys)
     content = checkpoint.load(model_file, "model")
-    values = {"checkpoint_dir": str(Path(model_file).parent), **values_to_evaluate(content["config"], keys)}
+    values = {"checkpoint_dir": str(Path(model_file).parent), **values_to_evaluate(content["config"], keys, trust_code)}
     config = saved_config(content, model_file, trust_code, model_class, values)
     model, _, train, *evaluated = data_and_model(content, config, model_file)
     trainer = NegativeSamplingTrainer(config, model)
@@ -272,7 +272,7 @@ def evaluate_checkpoint(
     return config, dict(trainer.evaluate(loader, load_best_model=False, show_progress=config["show_progress"]))
 
 
-def results_table(results: dict[str, dict[str, dict[str, float]]]) -> str:
+def results_table(results: Mapping[str, Mapping[str, dict[str, float]]]) -> str:
     """Return a table of metrics with a row per split and role."""
     rows = [[split, role, *metrics.values()] for split, by_role in results.items() for role, metrics in by_role.items()]
     names = next(iter(next(iter(results.values())).values()))

@@ -23,7 +23,7 @@ from released_step import ReleasedTraining
 
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.load import load_splits
-from recbole_mdcns.evaluation.metrics import PlainEvaluator
+from recbole_mdcns.evaluation.evaluator import PlainEvaluator
 from recbole_mdcns.quick_start import build_trainer
 from recbole_mdcns.records.environment import reset_peak_memory
 
@@ -150,15 +150,15 @@ def ours(options: argparse.Namespace, peer: str, mode: str, **keys: Any) -> Way:
     trainer.prepare(splits["train"])
 
     def step(batch: Any) -> None:
-        for encoder in trainer.encoders:
+        for encoder in trainer.scoring_models:
             encoder.model.train()
         trainer.train_step(batch)
 
     def watch(parts: Parts) -> None:
         parts.watch(trainer, "training_loss", "scoring and losses")
         parts.watch(trainer, "_step", "backward")
-        parts.watch(trainer.sampler, "sample", "sampling")
-        for encoder, optimizer in zip(trainer.encoders, trainer.optimizers):
+        parts.watch(trainer.strategy.sampler, "sample", "sampling")
+        for encoder, optimizer in zip(trainer.scoring_models, trainer.optimizers):
             parts.watch(encoder, "encode", "encoding")
             parts.watch(optimizer, "step", "optimiser")
 

@@ -181,10 +181,11 @@ def check_same_settings(saved: dict[str, Any], config: MDCNSConfig, path: str | 
     Raises:
         CheckpointError: Names every key that differs, with both values.
     """
-    here, there = settings(config.plain()), settings(saved)
+    plain = config.plain()
+    here, there = settings(plain), settings(saved)
     differ = sorted(key for key in {*here, *there} if here.get(key) != there.get(key))
     if differ:
-        pairs = ", ".join(f"{key} is {there.get(key)!r} there and {here.get(key)!r} here" for key in differ)
+        pairs = ", ".join(f"{key} is {saved.get(key)!r} there and {plain.get(key)!r} here" for key in differ)
         raise CheckpointError(f"checkpoint {path} is of another run: {pairs}")
 
 

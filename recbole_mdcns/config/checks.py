@@ -6,13 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recbole.evaluator import metric_types
-from recbole.utils import EvaluatorType
-
 from recbole_mdcns.config.key import Key
 from recbole_mdcns.config.keys import own_keys
 from recbole_mdcns.config.recbole_keys import recbole_specs
 from recbole_mdcns.errors import ConfigError, nearest
+from recbole_mdcns.metrics import is_higher_better, reported_names, resolve_metric
 
 #: Keys that only the split over users reads.
 _USER_SPLIT_KEYS = ("split_ratio", "split_seed", "split_file", "eval_prefixes")
@@ -93,13 +91,8 @@ def check_values(final: dict[str, Any]) -> None:
     names = [metrics] if isinstance(metrics, str) else metrics
     if not names or not all(isinstance(name, str) for name in names):
         raise ConfigError(f"metrics = {metrics!r} is not allowed: give names of metrics, such as ['Recall', 'NDCG']")
-    known = [name for name, kind in metric_types.items() if kind == EvaluatorType.RANKING]
     for name in names:
-        if name.lower() not in known:
-            raise ConfigError(
-                f"metrics = {metrics!r} is not allowed: full ranking has no metric {name!r}{nearest(name, known)}; "
-                f"choose from {', '.join(known)}"
-            )
+        resolve_metric(name)
     if isinstance(topk, list) and (not topk or len(set(topk)) < len(topk)):
         raise ConfigError(f"topk = {topk!r} is not allowed: give one cut-off or more, each once")
     if clip is not None and "max_norm" not in clip:
@@ -158,7 +151,7 @@ def check_protocol(final: dict[str, Any], given: dict[str, Any], defaults: dict[
 
 
 def check_evaluation(final: dict[str, Any], given: dict[str, Any]) -> None:
-    """Refuse sampled evaluation, and a ``valid_metric`` that is not among the metrics.
+    """Refuse sampled evaluation, and a ``valid_metric`` that is not computed; set ``valid_metric_bigger``.
 
     Raises:
         ConfigError: Names the key and what is allowed.
@@ -166,13 +159,12 @@ def check_evaluation(final: dict[str, Any], given: dict[str, Any]) -> None:
     modes = final["eval_args"]["mode"]
     if set(modes.values()) != {"full"}:
         raise ConfigError(f"eval_args.mode = {modes!r} is not allowed: evaluation is by full ranking, mode full")
-    names = [name.lower() for name in final["metrics"]]
-    reported = [name if name == "gauc" else f"{name}@{k}" for name in names for k in final["topk"]]
+    reported = reported_names(final["metrics"], final["topk"])
     if final["valid_metric"].lower() not in reported:
         raise ConfigError(
             f"valid_metric = {final['valid_metric']!r} is not allowed: metrics and topk give {', '.join(reported)}"
         )
-    bigger = final["valid_metric_bigger"]
+    bigger = final["valid_metric_bigger"] = is_higher_better(final["valid_metric"], final["metrics"])
     if given.get("valid_metric_bigger", bigger) != bigger:
         raise ConfigError(
             f"valid_metric_bigger = {not bigger} is not allowed: it is {bigger} for valid_metric = "

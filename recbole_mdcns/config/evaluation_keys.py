@@ -7,6 +7,7 @@ from typing import Any
 from recbole_mdcns.config.keys import own_keys
 from recbole_mdcns.config.values import unboxed
 from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.metrics import reported_names
 
 #: Keys that do not change the model.
 EVALUATION_KEYS = (
@@ -31,12 +32,13 @@ def check_evaluation_keys(keys: dict[str, Any]) -> None:
             )
 
 
-def values_to_evaluate(saved: dict[str, Any], keys: dict[str, Any]) -> dict[str, Any]:
+def values_to_evaluate(saved: dict[str, Any], keys: dict[str, Any], trust_code: bool = False) -> dict[str, Any]:
     """Return the new keys and values for the configuration of a saved model that is evaluated.
 
     Args:
         saved: The saved configuration.
         keys: The user's keys, checked by :func:`check_evaluation_keys`.
+        trust_code: Import the user's own metrics that ``saved`` names.
 
     Returns:
         The user's keys, and values for keys of the training whose saved values an evaluation must not use.
@@ -49,8 +51,9 @@ def values_to_evaluate(saved: dict[str, Any], keys: dict[str, Any]) -> dict[str,
         "lazy_items": False,
     }
     metrics, cutoffs = (_as_list(keys.get(key, saved.get(key))) for key in ("metrics", "topk"))
-    if metrics and cutoffs:
-        values["valid_metric"] = metrics[0] if str(metrics[0]).lower() == "gauc" else f"{metrics[0]}@{cutoffs[0]}"
+    may_import = trust_code or "metrics" in keys or not any(":" in str(name) for name in metrics)
+    if metrics and cutoffs and may_import:
+        values["valid_metric"] = reported_names(metrics[:1], cutoffs)[0]
     if keys.get("protocol") == "leave_one_out":
         values.update({key: own_keys()[key].default for key in _OF_USER_SPLIT})
     elif {"split_ratio", "split_seed"} & set(keys):

@@ -16,6 +16,7 @@ from recbole_mdcns.support.yaml_files import properties_dir, read_yaml, recbole_
 #: Sections of overall.yaml whose keys only some runs read.
 PEERS = "Peers"
 USER_SPLIT = "Split over users"
+LOSS = "Loss"
 NEGATIVE_SAMPLING = "Negative sampling"
 NEGATIVES = "Negatives"
 

@@ -187,11 +187,14 @@ class ModelConfig(Config):
         return final
 
     def _set_default_parameters(self) -> None:
-        self._data_path = self.final_config_dict["data_path"]  # RecBole appends the dataset's name to it
+        final = self.final_config_dict
+        self._data_path = final["data_path"]  # RecBole appends the dataset's name to it
+        metrics, final["metrics"] = final["metrics"], ["Recall"]  # RecBole's own table has none of the user's
         try:
             super()._set_default_parameters()
         except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:  # RecBole's ways to refuse
             raise ConfigError(str(error)) from error
+        final["metrics"] = [metrics] if isinstance(metrics, str) else metrics
         checks.check_evaluation(self.final_config_dict, self.external_config_dict)
         self.final_config_dict["data_path"] = dataset_folder(self._data_path, self.final_config_dict)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from recbole_mdcns.config.key import Key
 from recbole_mdcns.config.keys import (
+    LOSS,
     NEGATIVE_SAMPLING,
     NEGATIVES,
     PEERS,
@@ -50,7 +51,7 @@ def optional_keys() -> frozenset[str]:
     return frozenset(own_keys().keys() - common)
 
 
-_CONDITIONAL = (PEERS, USER_SPLIT, NEGATIVE_SAMPLING, NEGATIVES)
+_CONDITIONAL = (PEERS, USER_SPLIT, LOSS, NEGATIVE_SAMPLING, NEGATIVES)
 
 
 def keys_read(parts: Parts) -> set[str]:
@@ -63,7 +64,7 @@ def keys_read(parts: Parts) -> set[str]:
     if parts.strategy is not None:
         names |= _section(NEGATIVE_SAMPLING) | _of_plugin("negatives", parts.strategy, _section(NEGATIVES))
     if parts.loss is not None:
-        names |= _of_plugin("losses", parts.loss, set())
+        names |= _section(LOSS) | _of_plugin("losses", parts.loss, set())
     return names
 
 

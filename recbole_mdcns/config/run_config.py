@@ -8,6 +8,7 @@ from typing import Any
 
 from recbole_mdcns.config import checks
 from recbole_mdcns.config.identity import parts_of
+from recbole_mdcns.config.keys import own_keys
 from recbole_mdcns.config.model_config import ModelConfig
 from recbole_mdcns.config.model_keys import model_keys
 from recbole_mdcns.config.peers import (
@@ -17,7 +18,7 @@ from recbole_mdcns.config.peers import (
     named_peers,
     values_of_peer,
 )
-from recbole_mdcns.config.reads import Parts
+from recbole_mdcns.config.reads import Parts, plugin_keys
 from recbole_mdcns.config.values import plain_value
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.support.declared import is_known
@@ -111,10 +112,12 @@ class MDCNSConfig(ModelConfig):
     def peer_configs(self) -> list[ModelConfig]:
         """Return the configuration of each peer: keys of all runs, of its model, and the ``peer.``-keys it knows."""
         configs = []
+        of_own_plugins = plugin_keys(self.parts).keys() - own_keys().keys()  # of the user's own strategy and loss
         for peer_class in self.parts.peers:
             values = values_of_peer(
                 peer_class, self.external_config_dict, self.model_class, self.peer_overrides, self.parts.peers
             )
+            values = {key: value for key, value in values.items() if key not in of_own_plugins}
             if is_known(peer_class):  # keys that no yaml names are for the user's own classes
                 known = model_keys(peer_class) | self._common_keys()
                 values = {key: value for key, value in values.items() if key in known}

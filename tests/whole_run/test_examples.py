@@ -45,3 +45,29 @@ def test_a_sampler_of_ones_own(temperature, found):
     assert record["config"]["softened_temperature"] == found
     assert list(record["epochs"][-1]["parts"]) == ["self/softened"]
     assert record["epochs"][-1]["loss"] < record["epochs"][0]["loss"]
+
+
+def run_example(folder, *keys):
+    """Run on the tiny dataset with the classes of an example, and return the record."""
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "examples" / folder)}
+    command = [sys.executable, str(ROOT / "run_recbole_mdcns.py"), "--model=SASRec", "--dataset=tiny", *KEYS, *keys]
+    done = subprocess.run([*command, "--result_file=r.json"], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(Path("r.json").read_text())
+
+
+@pytest.mark.parametrize(("margin", "expected"), [([], 1.0), (["--hinge_margin=0.25"], 0.25)])
+def test_a_loss_of_ones_own(margin, expected):
+    record = run_example("own_loss", "--ranking_loss=hinge:Hinge", *margin)
+    assert record["config"]["ranking_loss"] == "hinge:Hinge" and record["config"]["hinge_margin"] == expected
+    assert set(record["epochs"][0]["parts"]) >= {"self/self", "peer/teacher"}
+    assert record["epochs"][-1]["loss"] < record["epochs"][0]["loss"]
+
+
+def test_a_metric_of_ones_own_is_computed_and_chosen_by():
+    keys = ["--metrics=['NDCG', 'first_place:FirstPlace']", "--topk=[1, 5]", "--valid_metric=FirstPlace@5"]
+    record = run_example("own_metric", "--neg_sampler=rns", *keys)
+    for metrics in (record["test"]["self"], record["valid"]["self"], record["epochs"][0]["valid"]):
+        assert set(metrics) == {"ndcg@1", "ndcg@5", "firstplace@1", "firstplace@5"}
+        assert metrics["firstplace@1"] == metrics["firstplace@5"] == metrics["ndcg@1"]
+    assert record["best_valid_score"] == max(entry["valid"]["firstplace@5"] for entry in record["epochs"])
