@@ -1,4 +1,4 @@
-"""What ``--help`` prints for the commands that take keys, generated from the keys."""
+"""The output of ``--help`` for commands that take keys, generated from the keys."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def training_help(program: str) -> str:
 
 
 def evaluation_help(program: str) -> str:
-    """Return usage and options of an evaluation, and the keys that it may set anew."""
+    """Return usage and options of an evaluation, and the keys that it may change."""
     recboles = [name for name in EVALUATION_KEYS if name not in own_keys()]
     lines = [
         f"usage: {program} FILE [--split=valid|test] [--key=value ...]",
