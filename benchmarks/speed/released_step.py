@@ -77,8 +77,8 @@ class ReleasedTraining:
         batch_size: int,
         workers: int,
     ):
-        rows = ReleasedRows(dataset, candidate_num)
-        self.loader = DataLoader(rows, batch_size, shuffle=True, num_workers=workers)
+        self.rows = ReleasedRows(dataset, candidate_num)
+        self.loader = DataLoader(self.rows, batch_size, shuffle=True, num_workers=workers)
         self.models = models
         self.optimizers = [torch.optim.Adam(model.parameters(), lr=0.001) for model in models]
 

@@ -1,8 +1,8 @@
 """Do the batchings train equally well? Records of runs, several seeds each, as one page with a figure.
 
-    python benchmarks/staged.py --stages 5,10,20,40 --result_file FOLDER/NAME.json --model=SASRec --seed=1 \\
+    python benchmarks/studies/staged.py --stages 5,10,20,40 --result_file FOLDER/NAME.json --model=SASRec --seed=1 \\
         --peer_model=GRU4Rec --dataset=amazon-beauty --protocol=paper --data_path=DIR --batching=user
-    python benchmarks/parity.py FOLDER
+    python benchmarks/studies/parity.py FOLDER
 
 Reads every record in FOLDER, staged or not; writes its README.md and curves.png. Needs matplotlib.
 """
