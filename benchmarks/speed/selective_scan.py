@@ -106,7 +106,7 @@ def scan_form(name: str) -> Callable[..., Tensor]:
     """Return a form of the scan by its name."""
     if name == "compiled":
         return functools.partial(selective_scan, kernels=compiled_kernels())
-    return {"plain": plain_loop, "ours": selective_scan}[name]
+    return plain_loop if name == "plain" else selective_scan
 
 
 if __name__ == "__main__":

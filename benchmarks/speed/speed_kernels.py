@@ -166,7 +166,7 @@ def last_block_ms(options: argparse.Namespace, model: str) -> dict[str, Any]:
     with synthetic_users(options, size) as keys:
         config = MDCNSConfig(model, DATASET, config_dict={**keys, "protocol": "paper"})
         _, splits = load_splits(config)
-    network = build_model(config, dataset_of(splits["train"]))
+    network: Any = build_model(config, dataset_of(splits["train"]))
     items = torch.randint(1, size["V"], (size["batch"], size["L"]))
     length = torch.randint(1, size["L"] + 1, (size["batch"],))
 

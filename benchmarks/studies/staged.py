@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--stages", required=True, help="epochs after which test is read, by commas")
     parser.add_argument("--result_file", type=Path, required=True)
     options, arguments = parser.parse_known_args()
-    stages = {}
+    stages: dict[int, dict] = {}
     record: dict = {}
     try:
         ends = sorted(map(int, options.stages.split(",")))
