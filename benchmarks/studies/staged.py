@@ -14,7 +14,7 @@ import json
 import sys
 from pathlib import Path
 
-from recbole_mdcns.cli import main as run_command
+from recbole_mdcns.cli.main import train_main as run_command
 from recbole_mdcns.records.record import write_record
 
 

@@ -127,7 +127,7 @@ def command(table: str, line: Line) -> str:
     row = line.row
     named = [name for name, budget in BUDGETS.items() if budget == line.block_budget]
     return (
-        f"python benchmarks/reproduce.py {table} --datasets {row.dataset} --models {row.backbone} "
+        f"recbole-mdcns reproduce {table} --datasets {row.dataset} --models {row.backbone} "
         f'--methods "{row.method}" --seeds {",".join(map(str, line.block_seeds or (1, 2, 3)))} '
         f"--budget {(named or ['paper'])[0]} --data_path DIR"
     )

@@ -1,6 +1,6 @@
 """The paper's tables from records alone, the paper's value beside ours.
 
-    python benchmarks/report.py table3 table6 --records benchmarks/results/paper --out pages
+    recbole-mdcns report table3 table6 --records benchmarks/results/paper --out pages
 
 Writes README.md with all at a glance, TABLE.md, TABLE.tex and TABLE.png for each table (figure3.png for Figure 3), a
 page and a file of packed records for each dataset, and one index.html with figures, which works without a network.
@@ -11,7 +11,6 @@ Cells without a record are missing, with the command that fills them. Needs matp
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -29,22 +28,23 @@ from recbole_mdcns.report.render import latex, markdown
 from recbole_mdcns.report.sources import make_folder
 
 
-def main() -> int:
-    """Read the records, write the pages."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
     parser.add_argument("tables", nargs="+", choices=list(layout.TITLES))
     parser.add_argument("--records", nargs="+", type=Path, required=True, help="folders of sweeps, packed records")
     parser.add_argument("--datasets", help="by commas; all of a table without")
-    parser.add_argument("--out", type=Path, required=True)
-    options = parser.parse_args()
+    parser.add_argument("--out", type=Path, required=True, help="folder of the pages")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Read the records, write the pages.
+
+    Raises:
+        UserError: Records are missing, damaged or contradict each other.
+    """
     datasets = options.datasets.split(",") if options.datasets else None
-    try:
-        given = [record for path in options.records for record in read_records(path)]
-        write_report(options.tables, with_packed(given, options.out), options.out, datasets)
-    except UserError as error:
-        print(f"report: {error}", file=sys.stderr)
-        return 2
-    return 0
+    given = [record for path in options.records for record in read_records(path)]
+    write_report(options.tables, with_packed(given, options.out), options.out, datasets)
 
 
 def write_report(
@@ -95,7 +95,7 @@ def loss_curves(lines: Sequence[Line], path: Path) -> list[str]:
     """
     known = [line for line in lines if line.runs]
     if not known:
-        raise UserError("figure3 needs a record of mdcns: python benchmarks/reproduce.py figure3 --datasets beauty")
+        raise UserError("figure3 needs a record of mdcns: recbole-mdcns reproduce figure3 --datasets beauty")
     draw_losses(known, path)
     print(f"{path}: {len(known)} of {len(lines)} datasets have records")
     return [html_page.figure_part(html_page.losses(line)) for line in known]
@@ -111,7 +111,3 @@ def figures(lines: Sequence[Line], metric: str) -> list[str]:
         whole = [line for line in group if line.row.method == "MDCNS"]
         found += [html_page.figure_part(html_page.losses(line)) for line in whole]
     return found
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,6 @@
 """One command for a table of the paper: run what has no record, then write the page.
 
-    python benchmarks/reproduce.py table3 --datasets beauty,toys --seeds 1,2,3 --budget cpu --data_path DIR
+    recbole-mdcns reproduce table3 --datasets beauty,toys --seeds 1,2,3 --budget cpu --data_path DIR
 
 Trials are those of a sweep (docs/sweeps.md), so that it goes on where it was killed and shares cells between tables.
 Budgets are the most epochs and the patience: paper 300 / 30, cpu 80 / 80, smoke 2 / 2. --grid takes a sweep's yaml for
@@ -24,7 +24,6 @@ from typing import Any
 from recbole_mdcns.checkpoints.checkpoint import FREE_KEYS
 from recbole_mdcns.config.values import parse_settings
 from recbole_mdcns.errors import FAILURE, UserError
-from recbole_mdcns.program import run_program
 from recbole_mdcns.records.packed import read_records
 from recbole_mdcns.records.store import FAILED, Store
 from recbole_mdcns.report import paper as layout
@@ -37,17 +36,8 @@ from recbole_mdcns.tuning.grid import Cell, Trial, trials
 from recbole_mdcns.tuning.sweep_file import read_sweep
 
 
-def main() -> int:
-    """Run what is missing, write the page; 1 where trials failed, 2 for a mistake of the user."""
-    options = parser().parse_args()
-    require_matplotlib()
-    advice = "interrupted; the same command goes on where this one stopped"
-    return run_program("reproduce", lambda: FAILURE if run(options) else 0, advice)
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
     parser.add_argument("table", choices=[*layout.TITLES])
     parser.add_argument("--datasets", help="by commas, by our names or the paper's; all of the table without")
     parser.add_argument("--models", help="by commas")
@@ -64,15 +54,15 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--gpus", type=float, default=0, help="of one trial")
     parser.add_argument("--cpus", type=float, default=1, help="of one trial")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/paper"))
-    return parser
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the trials of every line that was asked for, and return how many failed.
+    """Run the trials of every line that was asked for; the exit code is 1 where some failed.
 
     Raises:
         UserError: A name is unknown, or a configuration cannot be used; before any trial starts.
     """
+    require_matplotlib()
     rows = asked_rows(options)
     epochs, patience = layout.BUDGETS[options.budget]
     keys = {"epochs": epochs, "stopping_step": patience, "data_path": options.data_path, **parse_settings(options.set)}
@@ -109,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
     records = with_packed(records_of(store), options.out)
     tables = [table for table in layout.TITLES if table == options.table or has_records(table, records)]
     write_report(tables, records, options.out)
-    return len(failed)
+    return FAILURE if failed else 0
 
 
 def records_of(store: Store) -> list[dict[str, Any]]:
@@ -197,7 +187,3 @@ def groups(rows: list[layout.Row]) -> list[tuple[str, str | None, str, list[str]
         datasets[row.dataset] = None
     products = [(*key, list(methods), list(datasets)) for key, (methods, datasets) in found.items()]
     return sorted(products, key=lambda product: product[1] is None)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
