@@ -138,7 +138,7 @@ def test_dry_run_and_status_refuse_what_the_sweep_refuses(text, culprit, capsys,
     ("arguments", "culprit"),
     [
         (["status"], "required: grid"),
-        (["fly", "good.yaml"], "invalid choice: 'fly'"),
+        (["fly", "good.yaml"], "'fly' is no command"),
         (["status", "gone.yaml"], "config file gone.yaml cannot be read"),
         (["status", "data"], "config file data cannot be read"),
         (["status", "good.yaml", "--seeds", "1,x"], "seeds = [1, 'x']"),
