@@ -27,17 +27,16 @@ SUPPORTED, REFUSED = "supported", "refused"
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "models.md"
 HEAD = """# Models
 
-Every sequential model of RecBole 1.2.1, and ours, as self or peer. Written by `benchmarks/models/model_table.py`, which
-builds each one on ml-100k (user, item and time columns) and measures it on random histories; nothing here is a list
-kept by hand.
+Every sequential model of RecBole 1.2.1, and ours, as self or peer. `benchmarks/models/model_table.py` writes this page:
+it builds each model on ml-100k (user, item and time columns) and measures it on random histories.
 
 * **scores**: *inner product* models are scored for the candidate pool alone; the others by their own
   `full_sort_predict`, V scores per target.
 * **causal**: the state inside a longer pass is the encoding of the prefix that ends there.
 * **trimmable**: columns that are padding in every row may be cut off.
 
-A model gives its scores, and `ranking_loss` is made of them: what its own `calculate_loss` adds, such as the
-regularisation of Caser, NextItNet and SHAN by `reg_weight`, plays no part here.
+Training uses the scores of a model and `ranking_loss`. Terms that its own `calculate_loss` adds are not used, for
+example the regularisation of Caser, NextItNet and SHAN by `reg_weight`.
 
 """
 

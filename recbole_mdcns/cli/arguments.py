@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from recbole_mdcns import __version__
@@ -31,13 +31,15 @@ class Parser(argparse.ArgumentParser):
         super().__init__(
             prog=program,
             description=about,
-            add_help=not own_help,
+            add_help=False,
             allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        self.add_argument("--version", action="version", version=__version__, help="print the version")
         if own_help:
             self.add_argument("--help", "-h", action="store_true")
+        else:
+            self.add_argument("--help", "-h", action=_Print, text=self.format_help, help="print this help")
+        self.add_argument("--version", action=_Print, text=lambda: f"{__version__}\n", help="print the version")
 
     def parse_with_keys(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Parse options, and gather all others as ``keys`` of the form ``--key=value``, whatever way they were written.
@@ -61,7 +63,16 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UserError(message)
 
-    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+
+class _Print(argparse.Action):
+    """Print a text, and nothing else is to be done."""
+
+    def __init__(self, option_strings, dest, text: Callable[[], str], help: str):
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)
+        self._text = text
+
+    def __call__(self, parser, namespace, values, option_string=None) -> NoReturn:
+        print(self._text(), end="")
         raise Printed
 
 

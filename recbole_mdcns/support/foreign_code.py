@@ -11,8 +11,8 @@ from recbole_mdcns.errors import UserError
 
 _OURS = __name__.partition(".")[0]
 _RECBOLE = "recbole"
-#: Folders of installed packages: what is raised there is the matter of the code that called it.
-_INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+#: Folders of installed packages. The cause of an error in them is the code that called them.
+INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 class ForeignCall:
@@ -43,7 +43,7 @@ class ForeignCall:
             raise self._refuse(error) from error
 
 
-def is_foreign(error: Exception, *modules: str) -> bool:
+def is_foreign(error: BaseException, *modules: str) -> bool:
     """Tell whether an error came out of RecBole's code or the user's, as seen from the function that caught it.
 
     The innermost frames decide. Ours is an error that our code raises, or that a library raises when our code calls it;
@@ -73,4 +73,4 @@ def _is_below(name: str, modules: tuple[str, ...]) -> bool:
 
 def _is_installed(frame: FrameType) -> bool:
     """Tell whether a frame runs an installed package, or code that is in no file, as that of a dataclass."""
-    return frame.f_code.co_filename.startswith(("<", *_INSTALLED))
+    return frame.f_code.co_filename.startswith(("<", *INSTALLED))

@@ -108,7 +108,7 @@ def prepare(
 
 
 def write_inter(file: BinaryIO, data: Interactions) -> None:
-    """Write interactions as they stand, as an atomic file; times as whole numbers where they are."""
+    """Write interactions in their order as an atomic file; whole times are written without decimals."""
     file.write(_HEADER)
     for start in range(0, len(data), _ROWS_AT_ONCE):
         rows = slice(start, start + _ROWS_AT_ONCE)
