@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from logging import getLogger
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,11 @@ from recbole_mdcns.encoder.pretrained import check_pretrained
 from recbole_mdcns.encoder.users import refuse_unknown_users
 from recbole_mdcns.errors import ConfigError, WriteError
 from recbole_mdcns.kernels.layers import fuse_layers
-from recbole_mdcns.negatives import resolve_strategy
 from recbole_mdcns.records.record import build_record, write_record
 from recbole_mdcns.run_log import start_log
 from recbole_mdcns.support.foreign_code import ForeignCall
-from recbole_mdcns.trainer import MDCNSTrainer, NegativeSamplingTrainer
+from recbole_mdcns.trainer import NegativeSamplingTrainer
+from recbole_mdcns.trainer.models import roles_of_peers
 
 #: Splits that a model is evaluated on.
 EVALUATED = ("valid", "test")
@@ -115,7 +115,9 @@ def _train_and_evaluate(
     trainer.load_best()
     results = {name: trainer.evaluate_all(splits[name], show_progress=progress) for name in ("valid", "test")}
     title = f"results at the best epoch, mask_history {config['mask_history']}"
-    logger.info(set_color(title, "yellow") + ":\n" + results_table(results))
+    logger.info(
+        set_color(title, "yellow") + ":\n" + results_table({name: each.metrics for name, each in results.items()})
+    )
     record = build_record(config, trainer, splits, list(command), results)
     if config["result_file"]:
         try:
@@ -129,27 +131,24 @@ def _train_and_evaluate(
         "best_valid_score": best_score,
         "valid_score_bigger": config["valid_metric_bigger"],
         "best_valid_result": best_result,
-        "test_result": results["test"]["self"],
+        "test_result": results["test"].metrics["self"],
         "record": record,
     }
 
 
 def build_trainer(config: MDCNSConfig, dataset: HistoryDataset) -> NegativeSamplingTrainer:
-    """Build the models of a run, from its seed, and the trainer that its ``neg_sampler`` needs.
+    """Build the models of a run, from its seed, and their trainer.
 
     Raises:
         ConfigError: A model cannot be the self model or the peer, or would know none of the users it is tested on.
     """
     init_seed(config["seed"], config["reproducibility"])
     model = build_model(config, dataset)
-    if resolve_strategy(config["neg_sampler"]).needs_peer:
-        peer_configs = config.peer_configs()
-        peers = [build_model(each, dataset) for each in peer_configs]
-        trainer: NegativeSamplingTrainer = MDCNSTrainer(config, model, *peers, peer_configs=peer_configs)
-    else:
-        trainer = NegativeSamplingTrainer(config, model)
+    peer_configs = config.peer_configs() if roles_of_peers(config) else []
+    peers = [build_model(peer_config, dataset) for peer_config in peer_configs]
+    trainer = NegativeSamplingTrainer(config, model, *peers, peer_configs=peer_configs)
     trainer.use_data(dataset)
-    refuse_unknown_users(trainer.encoders, config["protocol"], dataset.user_num)
+    refuse_unknown_users(trainer.scoring_models, config["protocol"], dataset.user_num)
     return trainer
 
 
@@ -166,7 +165,8 @@ def build_model(config: MDCNSConfig, dataset: HistoryDataset) -> SequentialRecom
         model = build(config, dataset)
     model = model.to(config["device"])
     model.counted_columns = frozenset(dataset.counted)  # it has tables for these, so a checkpoint needs their names
-    fuse_layers(model)
+    if config["fuse_layers"] is not False:
+        fuse_layers(model)
     getLogger().info(model)
     return model
 
@@ -273,7 +273,7 @@ def evaluate_checkpoint(
     return config, dict(trainer.evaluate(loader, load_best_model=False, show_progress=config["show_progress"]))
 
 
-def results_table(results: dict[str, dict[str, dict[str, float]]]) -> str:
+def results_table(results: Mapping[str, Mapping[str, dict[str, float]]]) -> str:
     """Lay out metrics by split and role, one row each."""
     rows = [[split, role, *metrics.values()] for split, by_role in results.items() for role, metrics in by_role.items()]
     names = next(iter(next(iter(results.values())).values()))

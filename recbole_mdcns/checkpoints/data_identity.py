@@ -24,17 +24,17 @@ class DataIdentity:
     """
 
     def __init__(self, dataset: Any):
-        self._dataset = dataset
+        self.dataset = dataset
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
         """See :func:`recbole_mdcns.data.fingerprint.fingerprints`."""
-        return fingerprints(self._dataset)
+        return fingerprints(self.dataset)
 
     @cached_property
     def names(self) -> dict[str, list[str]]:
         """By column, the names in the order of their numbers, from number 1 on."""
-        return names_of(self._dataset)
+        return names_of(self.dataset)
 
     @cached_property
     def _packed(self) -> dict[str, dict[str, Tensor]]:
@@ -42,8 +42,8 @@ class DataIdentity:
 
     def entries(self, *models: SequentialRecommender) -> dict[str, Any]:
         """Return the entries ``names`` and ``fingerprints`` of a checkpoint of some models."""
-        users = self._dataset.uid_field
-        with_users = any(embeds_users(model, self._dataset) for model in models)
+        users = self.dataset.uid_field
+        with_users = any(embeds_users(model, self.dataset) for model in models)
         names = {field: packed for field, packed in self._packed.items() if with_users or field != users}
         return {"names": names, "fingerprints": self.fingerprints}
 

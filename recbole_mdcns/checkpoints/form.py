@@ -119,7 +119,7 @@ FORMS: dict[str, dict[str, Any]] = {
             "metrics or None",
             lambda value: value is None or (isinstance(value, dict) and all(map(_is_number, value.values()))),
         ),
-        "history": Each(
+        "epoch_log": Each(
             list, {"epoch": COUNT, "loss": NUMBER, "parts": METRICS, "targets": COUNT, "train_seconds": NUMBER}
         ),
         "models": Each(dict, WEIGHTS),
@@ -132,7 +132,7 @@ FORMS: dict[str, dict[str, Any]] = {
             "cuda": Rule("bytes or None", lambda value: value is None or isinstance(value, Tensor)),
         },
         "loader": GENERATOR,
-        "extra": ANY_DICT,
+        "objective": ANY_DICT,
     },
 }
 

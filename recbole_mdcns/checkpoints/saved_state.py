@@ -61,9 +61,9 @@ def training_fault(
         scaler: The current state of the run's gradient scaler.
         device: The device of the run.
     """
-    epochs = [entry["epoch"] for entry in state["history"]]
+    epochs = [entry["epoch"] for entry in state["epoch_log"]]
     if epochs != list(range(state["epoch"] + 1)):
-        return f"history holds epochs {described(epochs)}, expected 0 to {state['epoch']}"
+        return f"epoch_log holds epochs {described(epochs)}, expected 0 to {state['epoch']}"
     for entry in ("models", "optimizers"):
         if set(state[entry]) != set(optimizers):
             return f"{entry} holds {', '.join(state[entry]) or 'nothing'}, expected {', '.join(optimizers)}"

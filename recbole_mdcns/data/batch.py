@@ -65,7 +65,7 @@ class TargetBatch:
         target: The items to predict, shape [T].
         history_start: Where each target's sequence begins in the history index, shape [T].
         history_end: Where its full history ends there (exclusive), shape [T].
-        number: Which row of the training set each target is, shape [T].
+        row_index: Which row of the training set each target is, shape [T].
         rows: The newest items of each history; None when every model reads ``passes``.
         passes: The same histories inside longer sequences, in parts of similar length whose targets follow each other;
             None when every model reads ``rows``.
@@ -75,7 +75,7 @@ class TargetBatch:
     target: Tensor
     history_start: Tensor
     history_end: Tensor
-    number: Tensor
+    row_index: Tensor
     rows: Rows | None = None
     passes: list[Passes] | None = None
 
@@ -85,4 +85,4 @@ class TargetBatch:
     def targets(self, index: Tensor) -> TargetBatch:
         """Return some of the targets, without the sequences that models read."""
         start, end = self.history_start[index], self.history_end[index]
-        return TargetBatch(self.user[index], self.target[index], start, end, self.number[index])
+        return TargetBatch(self.user[index], self.target[index], start, end, self.row_index[index])

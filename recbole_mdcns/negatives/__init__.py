@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.negatives.adasir import AdaSIR
-from recbole_mdcns.negatives.base import Negatives, NegativeStrategy, Proposed, ScoredPool
+from recbole_mdcns.negatives.base import DrawnNegatives, Negatives, NegativeStrategy, ScoredPool
 from recbole_mdcns.negatives.dns_plus import DNS, DNSPlus
 from recbole_mdcns.negatives.ens import ENS
 from recbole_mdcns.negatives.gnno import GNNO
@@ -33,7 +33,20 @@ STRATEGIES: dict[str, type[NegativeStrategy]] = {
     "none": NoNegatives,
 }
 
-__all__ = ["STRATEGIES", "NegativeStrategy", "Negatives", "Proposed", "ScoredPool", "resolve_strategy"]
+__all__ = [
+    "STRATEGIES",
+    "DrawnNegatives",
+    "NegativeStrategy",
+    "Negatives",
+    "ScoredPool",
+    "resolve_strategy",
+    "strategy_names",
+]
+
+
+def strategy_names() -> list[str]:
+    """Return what the strategies of ours go by."""
+    return [name for name in STRATEGIES if name != "none"]
 
 
 def resolve_strategy(name: str) -> type[NegativeStrategy]:

@@ -12,6 +12,7 @@ from recbole.data.dataloader import AbstractDataLoader
 
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.history import HISTORY_END
+from recbole_mdcns.evaluation.ranking import Evaluation
 from recbole_mdcns.records.environment import git_state, machine, peak_memory, versions
 from recbole_mdcns.support.safe_write import replacing
 from recbole_mdcns.trainer import NegativeSamplingTrainer
@@ -25,7 +26,7 @@ def build_record(
     trainer: NegativeSamplingTrainer,
     splits: dict[str, Any],
     command: list[str],
-    results: dict[str, dict[str, dict[str, float]]],
+    results: dict[str, Evaluation],
 ) -> dict[str, Any]:
     """Collect everything that someone needs to read, trust and repeat a result.
 
@@ -34,19 +35,18 @@ def build_record(
         trainer: After ``fit``.
         splits: RecBole's loaders by name: ``train``, ``valid``, ``test``.
         command: The command line.
-        results: Metrics by split (``valid``, ``test``), then role (``self``, ``peer``, ``teacher``); test, where it is
-            there, is what the trainer evaluated last.
+        results: Evaluations by split: ``valid``, and ``test`` where it is there.
 
     Returns:
         Plain values, ready for JSON. Times are in seconds, memory in bytes.
     """
-    best = best_epoch(trainer.history, config)
+    best = best_epoch(trainer.epoch_log, config)
     dataset = splits["train"]._dataset
     return {
         "schema": SCHEMA_VERSION,
         "command": command,
         "model": config["model"],
-        "peer_model": ",".join(c.__name__ for c in config.peer_classes) if trainer.strategy.needs_peer else None,
+        "peer_model": ",".join(c.__name__ for c in config.peer_classes) if len(trainer.scoring_models) > 1 else None,
         "dataset": config["dataset"],
         "config": config.plain(),
         "seed": config["seed"],
@@ -57,14 +57,14 @@ def build_record(
             "rows": {name: len(loader._dataset) for name, loader in splits.items()},
             "split_users": {part: len(users) for part, users in dataset.user_split.items()},
         },
-        "epochs": trainer.history,
+        "epochs": trainer.epoch_log,
         "best_epoch": best,
         "valid_metric": config["valid_metric"],
         "best_valid_score": float(trainer.best_valid_score) if best is not None else None,
-        "valid": results["valid"],
-        "test": results.get("test"),
-        **(rows_of_test(trainer, splits["test"]) if "test" in results else {}),
-        "seconds_per_epoch": statistics.median([e["train_seconds"] for e in trainer.history] or [0.0]),
+        "valid": results["valid"].metrics,
+        "test": results["test"].metrics if "test" in results else None,
+        **(rows_of_test(results["test"], splits["test"]) if "test" in results else {}),
+        "seconds_per_epoch": statistics.median([e["train_seconds"] for e in trainer.epoch_log] or [0.0]),
         "peak_memory": peak_memory(trainer.device),
         "versions": versions(),
         "git": git_state(),
@@ -72,11 +72,11 @@ def build_record(
     }
 
 
-def rows_of_test(trainer: NegativeSamplingTrainer, loader: AbstractDataLoader) -> dict[str, Any]:
-    """Return what tests over users need: places of the targets ranked last by role, and whose rows they are.
+def rows_of_test(test: Evaluation, loader: AbstractDataLoader) -> dict[str, Any]:
+    """Return what tests over users need: places of the targets by role, and whose rows they are.
 
     Rows are ordered by the name of the user, and of a user by time, so that records with the same users and rows can be
-    paired whatever order they were ranked in. See ``PlainEvaluator`` for places; they are numbers by commas.
+    paired whatever order they were ranked in. See ``ModelMetrics`` for places; they are numbers by commas.
     ``test_users`` has the ``names``, each once, by line feeds, and how many ``rows`` each has, by commas; that is left
     out where each has one.
     """
@@ -85,7 +85,7 @@ def rows_of_test(trainer: NegativeSamplingTrainer, loader: AbstractDataLoader) -
     users = [str(names[user]) for user in part.inter_feat[part.uid_field].tolist()]
     ends = part.inter_feat[HISTORY_END].tolist()
     order = sorted(range(len(users)), key=lambda row: (users[row], ends[row]))
-    places = {role: ",".join(str(of[row]) for row in order) for role, of in trainer.places.items() if of}
+    places = {role: ",".join(str(of[row]) for row in order) for role, of in test.places.items() if of}
     rows = Counter(users[row] for row in order)  # in that order
     found = {"names": "\n".join(rows)}
     if len(rows) < len(users):

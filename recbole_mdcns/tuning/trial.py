@@ -124,10 +124,10 @@ def add_test(trial: dict[str, Any], store: Store, dataset: HistoryDataset | None
     record = store.record(trial["key"])
     assert record is not None
     trainer, splits = prepare_trial(trial_config(trial, folder), dataset)
-    trainer.history = record["epochs"]  # which says the epoch that the weights must be of
+    trainer.epoch_log = record["epochs"]  # which says the epoch that the weights must be of
     trainer.load_best()
     test = trainer.evaluate_all(splits["test"])
-    store.write({**record, "test": test, **rows_of_test(trainer, splits["test"])})
+    store.write({**record, "test": test.metrics, **rows_of_test(test, splits["test"])})
 
 
 def _train(
@@ -143,7 +143,7 @@ def _train(
     with trainer.files.lock.held(_PATIENCE):
         if trainer.files.last.is_file():
             trainer.resume_checkpoint(trainer.files.last)
-            _replay(trainer.history, config["valid_metric"], report)
+            _replay(trainer.epoch_log, config["valid_metric"], report)
         stopped = _fit(config, trainer, splits, report, hours)
         return _record(trial, config, trainer, splits, stopped)
 
@@ -158,8 +158,8 @@ def _fit(
     """Train; return what stopped it before its time, if anything did."""
 
     def validated(epoch: int, score: float) -> None:
-        _replay(trainer.history[-1:], config["valid_metric"], report)
-        if hours is not None and sum(entry["train_seconds"] for entry in trainer.history) > 3600 * hours:
+        _replay(trainer.epoch_log[-1:], config["valid_metric"], report)
+        if hours is not None and sum(entry["train_seconds"] for entry in trainer.epoch_log) > 3600 * hours:
             raise OutOfTime
 
     try:

@@ -97,7 +97,7 @@ class Counting(SASRec):
 
 def test_other_parameters_come_back_as_they_were():
     run = tiny_run(Counting, neg_sampler="rns", epochs=1, **OWN)
-    model = run.trainer.encoders[0].model
+    model = run.trainer.scoring_models[0].model
     model.counts += 1
     fit(run)
     other = tiny_run(Counting, neg_sampler="rns", **OWN).trainer
@@ -117,10 +117,10 @@ class Locked(SASRec):
 @pytest.mark.parametrize("value", [threading.Lock(), object(), {1.5: 2}, [set()], np.array(["a"]), torch.nn.ReLU()])
 def test_what_cannot_be_saved_is_refused_before_the_first_epoch(value):
     run = tiny_run(Locked, neg_sampler="rns", epochs=1, **OWN)
-    vars(run.trainer.encoders[0].model)["found"] = value
+    vars(run.trainer.scoring_models[0].model)["found"] = value
     with pytest.raises(ConfigError, match=r"Locked.found \(of other_parameter_name\).*a checkpoint cannot hold"):
         fit(run)
-    assert run.trainer.history == []
+    assert run.trainer.epoch_log == []
     assert not list(Path("saved").glob("*.pth"))
     fit(run, saved=False)  # which saves nothing
 

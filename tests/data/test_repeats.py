@@ -38,7 +38,7 @@ def rank_by_hand(history, target, masked):
 def run():
     write_plays()
     run = tiny_run(dataset="plays", neg_candidate_num=3, topk=[1, 3, 5], valid_metric="Recall@5", peer_model="GRU4Rec")
-    for encoder in run.trainer.encoders:
+    for encoder in run.trainer.scoring_models:
         scores = scores_by_name(run)
         encoder.model.full_sort_predict = lambda rows, s=scores: s.repeat(len(rows), 1)
     return run

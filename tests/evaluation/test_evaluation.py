@@ -34,17 +34,19 @@ def test_history_and_padding_are_never_ranked():
 def test_peer_and_teacher_come_from_the_same_pass_and_are_right():
     run = tiny_run(epochs=2, evaluate_peers=True)
     fit(run, saved=False)
-    assert set(run.trainer.history[-1]["valid_peers"]) == {"peer", "teacher"}
+    assert set(run.trainer.epoch_log[-1]["valid_peers"]) == {"peer", "teacher"}
     results = run.trainer.evaluate_all(run.test)
     # the peer alone, evaluated as a self model of its own
     config = tiny_config("GRU4Rec", neg_sampler="rns")
-    alone = NegativeSamplingTrainer(config, copy.deepcopy(run.trainer.encoders[1].model))
+    alone = NegativeSamplingTrainer(config, copy.deepcopy(run.trainer.scoring_models[1].model))
     assert alone.evaluate(run.test, load_best_model=False) == results["peer"]
 
     # the teacher alone: a model whose scores are the sum of both
     class Both(type(run.trainer.model)):
         def full_sort_predict(self, interaction):
-            return super().full_sort_predict(interaction) + run.trainer.encoders[1].model.full_sort_predict(interaction)
+            return super().full_sort_predict(interaction) + run.trainer.scoring_models[1].model.full_sort_predict(
+                interaction
+            )
 
     both = copy.deepcopy(run.trainer.model)
     alone.model = both
@@ -59,7 +61,7 @@ def test_peer_and_teacher_come_from_the_same_pass_and_are_right():
 
 def test_the_teacher_of_a_peer_that_ranks_by_probabilities_is_the_one_that_was_distilled():
     run = tiny_run(peer_model="RepeatNet", evaluate_peers=True, dropout_prob=0.1)
-    peer = run.trainer.encoders[1]
+    peer = run.trainer.scoring_models[1]
     assert peer.probabilities
     run.trainer.prepare(run.train)
     collected = {}
@@ -83,7 +85,7 @@ def test_the_teacher_of_a_peer_that_ranks_by_probabilities_is_the_one_that_was_d
 def test_peers_are_left_out_of_validation_by_default():
     run = tiny_run(epochs=1)
     fit(run, saved=False)
-    assert "valid_peers" not in run.trainer.history[-1]
+    assert "valid_peers" not in run.trainer.epoch_log[-1]
 
 
 def test_evaluation_leaves_out_common_padding_without_another_result():
@@ -96,8 +98,8 @@ def test_evaluation_leaves_out_common_padding_without_another_result():
     run.trainer.model.forward = lambda items, length: widths.append(items.size(1)) or forward(items, length)
     trimmed = run.trainer.evaluate_all(run.test)
     assert widths == sorted(widths) and widths[0] < widths[-1] == 8
-    for encoder in run.trainer.encoders:
-        encoder.trimmable = False
+    for encoder in run.trainer.scoring_models:
+        encoder.is_trimmable = False
     assert run.trainer.evaluate_all(run.test) == trimmed
 
 

@@ -72,7 +72,7 @@ def fit(run, **arguments):
 
 def states(trainer) -> list[dict[str, torch.Tensor]]:
     """Return copies of all models' weights."""
-    return [{k: v.clone() for k, v in encoder.model.state_dict().items()} for encoder in trainer.encoders]
+    return [{k: v.clone() for k, v in encoder.model.state_dict().items()} for encoder in trainer.scoring_models]
 
 
 def same(left, right) -> bool:

@@ -64,7 +64,7 @@ def test_the_compiled_scan_equals_the_recurrence_and_trains():
         run = tiny_run("Mamba4Rec", neg_sampler="rns", epochs=2, compile_scan=compiled)
         assert {layer.mixer.kernels for layer in run.trainer.model.layers} == {kernels if compiled else PLAIN}
         fit(run, saved=False)
-        losses.append([epoch["loss"] for epoch in run.trainer.history])
+        losses.append([epoch["loss"] for epoch in run.trainer.epoch_log])
     assert losses[0] == pytest.approx(losses[1], rel=1e-4) and losses[0][1] < losses[0][0]
 
 

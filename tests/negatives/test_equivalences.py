@@ -127,7 +127,7 @@ def test_exposures_come_before_the_target():
     for _ in range(30):
         for batch in batches_of(run):
             for row, time, drawn in zip(
-                batch.user, data.inter_feat["timestamp"][batch.number], strategy.propose(batch)
+                batch.user, data.inter_feat["timestamp"][batch.row_index], strategy.propose(batch)
             ):
                 if row == user:
                     seen.setdefault(int(time), set()).add(int(drawn))
@@ -155,9 +155,9 @@ def test_adasir_with_equal_scores_draws_uniformly():
     for _ in range(4000):
         candidates = strategy.propose(batch)
         strategy.choose(flat_pool(run, batch, candidates))
-        counts[strategy.items[batch.number].long()[0, 0]] += 1
+        counts[strategy.items[batch.row_index].long()[0, 0]] += 1
     allowed = counts > 0
-    free = int(run.trainer.sampler.allowed_num(batch.target, batch.history_start, batch.history_end))
+    free = int(run.trainer.strategy.sampler.allowed_num(batch.target, batch.history_start, batch.history_end))
     assert int(allowed.sum()) == free
     assert uniformly(counts[allowed][:, None].sum(1).numpy())
 
@@ -262,9 +262,9 @@ def test_srns_without_deviation_or_renewal_takes_the_best_of_a_fixed_memory():
     for _ in range(2):
         for batch in batches_of(run):
             chosen = chosen_of(run, batch)
-            memory = before[batch.number].long()
-            encoder = run.trainer.encoders[0]
-            scores = encoder.score(encoder.encode(batch), strategy.candidates[batch.number].long())
+            memory = before[batch.row_index].long()
+            encoder = run.trainer.scoring_models[0]
+            scores = encoder.score(encoder.encode(batch), strategy.candidates[batch.row_index].long())
             torch.testing.assert_close(chosen.scores[0][:, 0], scores.gather(1, memory).max(1).values)
     assert torch.equal(strategy.memory.sort(1).values, before.sort(1).values)
 

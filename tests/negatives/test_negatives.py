@@ -32,7 +32,7 @@ class TestEveryStrategy:
         run = prepared(name)
         strategy, batch = run.trainer.strategy, batches_of(run)[0]
         chosen = chosen_of(run, batch)
-        models = len(run.trainer.encoders)
+        models = len(run.trainer.scoring_models)
         assert len(chosen.scores) == len(chosen.weights) == models == 1 + strategy.needs_peer
         number = chosen.scores[0].size(1)
         assert len(strategy.views) in (1, number)
@@ -88,7 +88,7 @@ class TestEveryStrategy:
         before = states(run.trainer)
         score, _ = run.trainer.fit(run.train, run.valid, verbose=False, saved=False)
         assert all(not torch.equal(old[key], new[key]) for old, new in zip(before, states(run.trainer)) for key in old)
-        first, last = run.trainer.history[0]["loss"], run.trainer.history[-1]["loss"]
+        first, last = run.trainer.epoch_log[0]["loss"], run.trainer.epoch_log[-1]["loss"]
         assert last < first and score > 0.4, (first, last, score)  # at random .2
 
 
@@ -102,7 +102,7 @@ class TestEveryStrategy:
 def test_softmax_losses_train(loss, keys, batching):
     run = tiny_run(ranking_loss=loss, batching=batching, epochs=12, learning_rate=0.02, **keys)
     score, _ = run.trainer.fit(run.train, run.valid, verbose=False, saved=False)
-    assert run.trainer.history[-1]["loss"] < run.trainer.history[0]["loss"]
+    assert run.trainer.epoch_log[-1]["loss"] < run.trainer.epoch_log[0]["loss"]
     assert score > 0.3  # at random .2
 
 

@@ -44,8 +44,8 @@ def test_resume_equals_an_uninterrupted_run(keys):
     for left, right in zip(second.trainer.optimizers, whole.trainer.optimizers):
         torch.testing.assert_close(left.state_dict(), right.state_dict(), rtol=0, atol=0)
     times = "train_seconds"
-    assert [{k: v for k, v in e.items() if k != times} for e in second.trainer.history] == [
-        {k: v for k, v in e.items() if k != times} for e in whole.trainer.history
+    assert [{k: v for k, v in e.items() if k != times} for e in second.trainer.epoch_log] == [
+        {k: v for k, v in e.items() if k != times} for e in whole.trainer.epoch_log
     ]
     second.trainer.load_best(), whole.trainer.load_best()
     assert same(states(second.trainer), states(whole.trainer))
@@ -54,14 +54,14 @@ def test_resume_equals_an_uninterrupted_run(keys):
 
 def test_resume_of_a_stopped_run_trains_no_further(monkeypatch):
     run = tiny_run(epochs=9, stopping_step=1)
-    monkeypatch.setattr("recbole.trainer.trainer.calculate_valid_score", lambda *_: -len(run.trainer.history))
+    monkeypatch.setattr("recbole.trainer.trainer.calculate_valid_score", lambda *_: -len(run.trainer.epoch_log))
     fit(run)
-    done = len(run.trainer.history)
+    done = len(run.trainer.epoch_log)
     assert done == 3  # one best, one step of patience, one to stop
     again = tiny_run(epochs=9, stopping_step=1)
     again.trainer.resume_checkpoint(True)
     score = fit(again)
-    assert len(again.trainer.history) == done
+    assert len(again.trainer.epoch_log) == done
     assert score == (run.trainer.best_valid_score, run.trainer.best_valid_result)
 
 

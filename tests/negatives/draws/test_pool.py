@@ -128,4 +128,4 @@ def test_too_large_a_pool_is_refused_before_training_and_names_user_and_limit():
     run = tiny_run(dataset="small", neg_candidate_num=7, topk=[5], valid_metric="NDCG@5")
     with pytest.raises(ConfigError, match="neg_candidate_num = 7 .* user u0 has 4 of 8 items left"):
         run.trainer.fit(run.train, run.valid)
-    assert run.trainer.history == []
+    assert run.trainer.epoch_log == []

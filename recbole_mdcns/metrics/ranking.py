@@ -1,12 +1,9 @@
-"""RecBole's evaluator, with the metrics that need numpy names removed since 1.24 written without them."""
+"""RecBole's metrics that need names which numpy has removed since 1.24, written without them."""
 
 from __future__ import annotations
 
 import numpy as np
-from recbole.config import Config
-from recbole.evaluator import Evaluator, metrics
-
-from recbole_mdcns.evaluation import item_lists
+from recbole.evaluator import metrics
 
 
 class MRR(metrics.MRR):
@@ -49,32 +46,3 @@ class GAUC(metrics.GAUC):
         pos, neg, rank_sum = pos[keep], neg[keep], pos_rank_sum.reshape(-1)[keep]
         pairs = (pos + neg + 1) * pos - pos * (pos + 1) / 2 - rank_sum
         return (pairs / neg).sum() / pos.sum()
-
-
-class PlainEvaluator(Evaluator):
-    """RecBole's evaluator; its results are Python floats.
-
-    Attributes:
-        places: Of the rows evaluated last, in their order: the place of the target, 1 is the first, or 0 where it is
-            not among the highest K of the largest cut-off. Empty where no metric looks at those.
-    """
-
-    _REPLACED = {  # noqa: RUF012
-        "mrr": MRR, "map": MAP, "ndcg": NDCG, "gauc": GAUC, "itemcoverage": item_lists.ItemCoverage,
-        "shannonentropy": item_lists.ShannonEntropy, "giniindex": item_lists.GiniIndex,
-        "averagepopularity": item_lists.AveragePopularity, "tailpercentage": item_lists.TailPercentage,
-    }  # fmt: skip
-
-    def __init__(self, config: Config):
-        super().__init__(config)
-        self.places: list[int] = []
-        for name in set(self.metric_class) & set(self._REPLACED):
-            self.metric_class[name] = self._REPLACED[name](config)
-
-    def evaluate(self, dataobject) -> dict[str, float]:
-        """Return each metric at each cut-off, such as ``ndcg@10``."""
-        self.places = []
-        if "rec.topk" in dataobject:
-            hits = dataobject.get("rec.topk")[:, :-1]  # the last column is the number of targets
-            self.places = ((hits.argmax(1) + 1) * hits.any(1)).tolist()
-        return {name: float(value) for name, value in super().evaluate(dataobject).items()}
