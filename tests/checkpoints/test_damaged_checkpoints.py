@@ -13,6 +13,8 @@ from recbole_mdcns.errors import CheckpointError
 from recbole_mdcns.quick_start import evaluate_saved
 
 DROP = object()
+#: Where an entry is, what it becomes, and what is said.
+Case = tuple[tuple, object, str]
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +64,7 @@ def refusal(kind, content):
 
 
 TEXT = torch.tensor([255, 254], dtype=torch.uint8)
-COMMON = [
+COMMON: list[Case] = [
     (("config",), 7, "config is 7"),
     (("config",), DROP, "config is missing"),
     (("format",), "other", "was not written by recbole_mdcns"),
@@ -87,7 +89,7 @@ COMMON = [
     (("fingerprints",), {}, "fingerprints.sequences is missing"),
     (("fingerprints", "split"), 5, "fingerprints.split is 5"),
 ]
-MODEL = [
+MODEL: list[Case] = [
     (("state_dict",), [], "state_dict is []"),
     (("state_dict",), DROP, "state_dict is missing"),
     (("state_dict",), {}, "Missing key(s)"),
@@ -105,7 +107,7 @@ MODEL = [
     (("config", "model"), "NoModel", "model = 'NoModel'"),
     (("config", "hidden_size"), "wide", "hidden_size = 'wide'"),
 ]
-TRAINING = [
+TRAINING: list[Case] = [
     (("device",), 1, "device is 1"),
     (("best_valid_result",), [], "best_valid_result is []"),
     (("best_valid_result",), {"x": "y"}, "best_valid_result is"),

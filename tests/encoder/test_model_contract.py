@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from recbole_mdcns.config.checks import LEFT_PADDED
 from recbole_mdcns.data.batch import Sequences
 from recbole_mdcns.data.batching import TargetLoader
-from recbole_mdcns.data.load import load_splits
+from recbole_mdcns.data.load import dataset_of, load_splits
 from recbole_mdcns.encoder.adapt import make_scoring_model
 from recbole_mdcns.encoder.measuring import PlacesInside, measuring
 from recbole_mdcns.encoder.scoring_model import FullRankingModel, InnerProductModel, full_ranking
@@ -55,7 +55,7 @@ class TestEveryModel:
     def encoder(self, name):
         config = tiny_config(name, neg_candidate_num=5, **padding(name))
         _, splits = load_splits(config)
-        self.data = data = splits["train"]._dataset
+        self.data = data = dataset_of(splits["train"])
         torch.manual_seed(0)
         generator = torch.Generator().manual_seed(0)
         batch = next(iter(TargetLoader(data, 64, "row", True, generator, torch.device("cpu"))))
@@ -91,7 +91,7 @@ class TestEveryModel:
         assert theirs <= reached
 
     def test_learns_a_known_next_item_as_self_and_as_peer_and_survives_saving(self, name):
-        keys = {**SMALL, "peer_model": name, **padding(name), **SLOW.get(name, {})}
+        keys: dict = {**SMALL, "peer_model": name, **padding(name), **SLOW.get(name, {})}
         run = tiny_run(name, **keys)
         run.trainer.fit(run.train, run.valid, verbose=False)
         run.trainer.load_best()

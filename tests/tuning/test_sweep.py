@@ -36,6 +36,7 @@ seeds: [1, 2]
 space: {mdcns: {learning_rate: [0.01, 0.003]}}
 keys: %s
 """
+EPOCHS = 15  # some seconds, so that there is a middle to be killed in
 NUMBER = 6  # (2 settings of mdcns + 1 of rns) x 2 seeds
 #: A variable of the environment by which the processes of one of these sweeps are known.
 STARTED_IN = "RECBOLE_MDCNS_TEST"
@@ -105,7 +106,7 @@ def whole(tmp_path_factory):
     """The folder of a sweep that nothing interrupted."""
     folder, before = tmp_path_factory.mktemp("whole"), os.getcwd()
     try:
-        finish(start(folder, 30))
+        finish(start(folder, EPOCHS))
     finally:
         os.chdir(before)
     return folder
@@ -114,7 +115,7 @@ def whole(tmp_path_factory):
 def test_a_sweep_leaves_a_record_per_trial_and_reads_test_of_the_chosen_alone(whole, monkeypatch):
     found = records(whole)
     assert len(found) == NUMBER and {record["status"] for record in found.values()} == {"finished"}
-    assert all(len(record["epochs"]) == 30 for record in found.values())
+    assert all(len(record["epochs"]) == EPOCHS for record in found.values())
     read = {(r["trial"]["cell"]["sampler"], str(r["trial"]["setting"])) for r in found.values() if r["test"]}
     scores = {}
     for record in found.values():
@@ -127,7 +128,7 @@ def test_a_sweep_leaves_a_record_per_trial_and_reads_test_of_the_chosen_alone(wh
     assert {trial.key for trial in trials(read_sweep("grid.yaml"))} == set(found)  # Ray's flags are in no config
     assert not list(Path("sweeps").rglob("*-last.pth"))
     before = {path: path.stat().st_mtime_ns for path in Path("sweeps/grid/records").iterdir()}
-    finish(start(whole, 30))
+    finish(start(whole, EPOCHS))
     assert {path: path.stat().st_mtime_ns for path in Path("sweeps/grid/records").iterdir()} == before
 
 
@@ -136,7 +137,7 @@ def test_a_sweep_outlives_a_worker_its_driver_and_the_end_that_a_cluster_puts_to
 
     ``tests/cli/test_signals.py`` has Ctrl-C, which takes the same way as SIGTERM.
     """
-    process = start(tmp_path, 30)
+    process = start(tmp_path, EPOCHS)
     wait_for(lambda: in_the_middle() and _workers())
     before = _workers()
     before[0].kill()
@@ -149,7 +150,7 @@ def test_a_sweep_outlives_a_worker_its_driver_and_the_end_that_a_cluster_puts_to
     done = _untested()
     assert 0 < len(done) < NUMBER
 
-    process = start(tmp_path, 30)
+    process = start(tmp_path, EPOCHS)
     wait_for(lambda: process.poll() is not None or (_workers() and in_the_middle()))
     process.terminate()
     assert process.wait(timeout=300) == 143, Path("out.log").read_text()[-3000:]
@@ -159,7 +160,7 @@ def test_a_sweep_outlives_a_worker_its_driver_and_the_end_that_a_cluster_puts_to
     assert len(records()) < NUMBER
     wait_for(lambda: not _workers())
 
-    finish(start(tmp_path, 30))
+    finish(start(tmp_path, EPOCHS))
     assert comparable(records()) == comparable(records(whole))
     after = _untested()
     assert all(after[path] == done[path] for path in done.keys() & after.keys())  # nothing done is trained again
@@ -186,7 +187,7 @@ def test_a_node_of_a_cluster_that_dies_takes_no_trial_with_it(whole, tmp_path):
     """The driver's own node lives; in a process of its own the driver might have been put on the one that dies."""
     from ray.cluster_utils import Cluster
 
-    prepare(tmp_path, 30)
+    prepare(tmp_path, EPOCHS)
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     nodes = [cluster.add_node(num_cpus=1) for _ in range(3)]
     ray.init(address=cluster.address, log_to_driver=False)
