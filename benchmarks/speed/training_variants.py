@@ -98,6 +98,8 @@ def build_ours(options: argparse.Namespace, peer: str, batching: str, **keys: An
     train = dataset_of(splits["train"])
     trainer = build_trainer(config, train)
     trainer.prepare(splits["train"])
+    strategy = trainer.strategy
+    assert strategy is not None
 
     def step(batch: Any) -> None:
         for scoring_model in trainer.scoring_models:
@@ -107,7 +109,7 @@ def build_ours(options: argparse.Namespace, peer: str, batching: str, **keys: An
     def watch(phases: PhaseSeconds) -> None:
         phases.watch(trainer.loop.objective, "step_loss", "scoring and losses")
         phases.watch(trainer.loop, "step", "backward")
-        phases.watch(trainer.strategy.sampler, "sample", "sampling")
+        phases.watch(strategy.sampler, "sample", "sampling")
         for scoring_model, optimizer in zip(trainer.scoring_models, trainer.optimizers):
             phases.watch(scoring_model, "encode", "encoding")
             phases.watch(optimizer, "step", "optimiser")

@@ -63,7 +63,7 @@ def split_dataset(config: Config, dataset: HistoryDataset) -> dict[str, Abstract
         DataError: A part has no rows.
     """
     dataset.config = config
-    splits = dict(zip(PARTS, _loaders(config, dataset)))
+    splits: dict[str, AbstractDataLoader] = dict(zip(PARTS, _loaders(config, dataset)))
     parts = {name: dataset_of(loader) for name, loader in splits.items()}
     dataset.report(_unexpected(dataset) + _only_evaluated(**parts) + _repeated(parts["valid"], parts["test"]))
     return splits

@@ -27,11 +27,11 @@ REFUSED = {
 }  # fmt: skip
 SUPPORTED = [name for name in model_names() if name not in REFUSED]
 CAUSAL = {"SASRec", "GRU4Rec", "Mamba4Rec"}
-SMALL = {"train_batch_size": 32, "neg_candidate_num": 5, "learning_rate": 0.01, "epochs": 2}
+SMALL: dict = {"train_batch_size": 32, "neg_candidate_num": 5, "learning_rate": 0.01, "epochs": 2}
 
 #: Two epochs of this data are 80 steps; these need more of them. BERT4Rec learns late, and which of two that are
 #: trained alike is the first depends on the seed, and on rounding.
-SLOW = {
+SLOW: dict[str, dict] = {
     "BERT4Rec": {
         "epochs": 60, "stopping_step": 60, "learning_rate": 0.005, "n_layers": 1, "batching": "row",
         "hidden_size": 64, "inner_size": 64, "hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0,
@@ -85,7 +85,7 @@ class TestEveryModel:
         for field in ("INVERSE_ITEM_SEQ", "MASK_ITEM_SEQ", "POS_ITEMS", "NEG_ITEMS", "MASK_INDEX"):
             setattr(model, field, config[field])  # known once the transform is built
         loss = model.calculate_loss(rows)
-        (sum(loss) if isinstance(loss, tuple) else loss).backward()
+        torch.as_tensor(sum(loss) if isinstance(loss, tuple) else loss).backward()
         # more than rounding: the bias before a softmax has none
         theirs = {key for key, p in model.named_parameters() if p.grad is not None and p.grad.abs().max() > 1e-7}
         assert theirs <= reached

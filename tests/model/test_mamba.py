@@ -1,5 +1,7 @@
 """Mamba4Rec: scan, convolution and mixer against their formulas, compiled or not."""
 
+import functools
+
 import pytest
 import torch
 import torch.nn.functional as F
