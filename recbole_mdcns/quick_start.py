@@ -21,7 +21,7 @@ from recbole_mdcns.config.evaluation_keys import check_evaluation_keys, values_t
 from recbole_mdcns.config.outputs import check_outputs, check_writable
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.dataset import HistoryDataset
-from recbole_mdcns.data.load import load_splits
+from recbole_mdcns.data.load import dataset_of, load_splits
 from recbole_mdcns.data.names import Numbering
 from recbole_mdcns.data.split import is_split, write_split
 from recbole_mdcns.encoder.pretrained import check_pretrained
@@ -84,7 +84,7 @@ def run_recbole_mdcns(
         if files is not None:
             locks.enter_context(files.lock.held())
         whole, splits = load_splits(config)
-        trainer = build_trainer(config, splits["train"]._dataset)
+        trainer = build_trainer(config, dataset_of(splits["train"]))
         if files is not None:
             trainer.use_files(files)
             trainer.resume_checkpoint(files.last)
@@ -217,7 +217,7 @@ def data_and_model(content: dict[str, Any], config: MDCNSConfig, model_file: str
     getLogger().info(config)
     numbering = Numbering(checkpoint.names(content, model_file), f"checkpoint {model_file}")
     dataset, splits = load_splits(config, numbering)
-    train_part = splits["train"]._dataset
+    train_part = dataset_of(splits["train"])
     model = build_model(config, train_part)
     load_weights(model, content, model_file)
     model.eval()
