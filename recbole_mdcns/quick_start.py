@@ -18,6 +18,7 @@ from recbole_mdcns.checkpoints.data_identity import DataIdentity, warn_of_other_
 from recbole_mdcns.checkpoints.saved_config import saved_config
 from recbole_mdcns.checkpoints.saved_state import load_weights
 from recbole_mdcns.config.evaluation_keys import check_evaluation_keys, values_to_evaluate
+from recbole_mdcns.config.model_config import ModelConfig
 from recbole_mdcns.config.outputs import check_outputs, check_writable
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.dataset import HistoryDataset
@@ -151,7 +152,7 @@ def build_trainer(config: MDCNSConfig, dataset: HistoryDataset) -> NegativeSampl
     return trainer
 
 
-def build_model(config: MDCNSConfig, dataset: HistoryDataset) -> SequentialRecommender:
+def build_model(config: ModelConfig, dataset: HistoryDataset) -> SequentialRecommender:
     """Build the model that a configuration names, on its device.
 
     Raises:
@@ -170,7 +171,7 @@ def build_model(config: MDCNSConfig, dataset: HistoryDataset) -> SequentialRecom
     return model
 
 
-def _not_built(config: MDCNSConfig, error: Exception) -> ConfigError:
+def _not_built(config: ModelConfig, error: Exception) -> ConfigError:
     if isinstance(error, KeyError):
         return ConfigError(
             f"model {config['model']} cannot be built: it needs {error}, which neither keys nor data have"
