@@ -1,4 +1,4 @@
-"""The keys that an evaluation of a saved model may set anew, because they leave the model as it is."""
+"""The keys that an evaluation of a saved model may change, because they do not change the model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from recbole_mdcns.config.values import unboxed
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.metrics import reported_names
 
-#: Keys that leave the model as it is.
+#: Keys that do not change the model.
 EVALUATION_KEYS = (
     "topk", "metrics", "mask_history", "eval_batch_size", "metric_decimal_place", "dataset", "data_path", "strict_data",
     "expected_statistics", "protocol", "split_ratio", "split_seed", "split_file", "eval_prefixes", "gpu_id", "use_gpu",
@@ -33,16 +33,15 @@ def check_evaluation_keys(keys: dict[str, Any]) -> None:
 
 
 def values_to_evaluate(saved: dict[str, Any], keys: dict[str, Any], trust_code: bool = False) -> dict[str, Any]:
-    """Return the keys and values to set anew in the configuration of a saved model that is evaluated.
+    """Return the new keys and values for the configuration of a saved model that is evaluated.
 
     Args:
-        saved: The configuration as it was saved.
-        keys: What the user sets anew, checked by :func:`check_evaluation_keys`.
-        trust_code: Import the metrics of the user's own that ``saved`` names.
+        saved: The saved configuration.
+        keys: The user's keys, checked by :func:`check_evaluation_keys`.
+        trust_code: Import the user's own metrics that ``saved`` names.
 
     Returns:
-        Those of the user, and values for keys of the training, whose saved values an evaluation does not need and might
-        stumble over.
+        The user's keys, and values for keys of the training whose saved values an evaluation must not use.
     """
     values: dict[str, Any] = {
         "peer_model": None,
@@ -63,7 +62,7 @@ def values_to_evaluate(saved: dict[str, Any], keys: dict[str, Any], trust_code: 
 
 
 def _as_list(value: Any) -> list[Any]:
-    """Return one or several metrics or cut-offs as a list; an empty one for what is neither, which is refused later."""
+    """Return one or several metrics or cut-offs as a list; other values give an empty list and are refused later."""
     value = unboxed(value)
     if isinstance(value, (str, int)):
         return [value]
