@@ -18,10 +18,11 @@ from recbole_mdcns.checkpoints.data_identity import DataIdentity, warn_of_other_
 from recbole_mdcns.checkpoints.saved_config import saved_config
 from recbole_mdcns.checkpoints.saved_state import load_weights
 from recbole_mdcns.config.evaluation_keys import check_evaluation_keys, values_to_evaluate
+from recbole_mdcns.config.model_config import ModelConfig
 from recbole_mdcns.config.outputs import check_outputs, check_writable
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.dataset import HistoryDataset
-from recbole_mdcns.data.load import load_splits
+from recbole_mdcns.data.load import dataset_of, load_splits
 from recbole_mdcns.data.names import Numbering
 from recbole_mdcns.data.split import is_split, write_split
 from recbole_mdcns.encoder.pretrained import check_pretrained
@@ -84,7 +85,7 @@ def run_recbole_mdcns(
         if files is not None:
             locks.enter_context(files.lock.held())
         whole, splits = load_splits(config)
-        trainer = build_trainer(config, splits["train"]._dataset)
+        trainer = build_trainer(config, dataset_of(splits["train"]))
         if files is not None:
             trainer.use_files(files)
             trainer.resume_checkpoint(files.last)
@@ -151,7 +152,7 @@ def build_trainer(config: MDCNSConfig, dataset: HistoryDataset) -> NegativeSampl
     return trainer
 
 
-def build_model(config: MDCNSConfig, dataset: HistoryDataset) -> SequentialRecommender:
+def build_model(config: ModelConfig, dataset: HistoryDataset) -> SequentialRecommender:
     """Build the model that a configuration names, on its device.
 
     Raises:
@@ -170,7 +171,7 @@ def build_model(config: MDCNSConfig, dataset: HistoryDataset) -> SequentialRecom
     return model
 
 
-def _not_built(config: MDCNSConfig, error: Exception) -> ConfigError:
+def _not_built(config: ModelConfig, error: Exception) -> ConfigError:
     if isinstance(error, KeyError):
         return ConfigError(
             f"model {config['model']} cannot be built: it needs {error}, which neither keys nor data have"
@@ -217,7 +218,7 @@ def data_and_model(content: dict[str, Any], config: MDCNSConfig, model_file: str
     getLogger().info(config)
     numbering = Numbering(checkpoint.names(content, model_file), f"checkpoint {model_file}")
     dataset, splits = load_splits(config, numbering)
-    train_part = splits["train"]._dataset
+    train_part = dataset_of(splits["train"])
     model = build_model(config, train_part)
     load_weights(model, content, model_file)
     model.eval()

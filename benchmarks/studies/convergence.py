@@ -2,7 +2,7 @@
 
     python run_recbole_mdcns.py -m SASRec -d lastfm --protocol=paper --epochs=20 --batching=row \\
         --data_path=DIR --result_file=benchmarks/results/convergence/lastfm-Mamba4Rec-row.json
-    python benchmarks/convergence.py --out benchmarks/results/convergence
+    python benchmarks/studies/convergence.py --out benchmarks/results/convergence
 
 Reads every record in OUT. The released curves are NDCG@10 of the self model in logs of MDCNS (SASRec, BCE, gamma 1,
 tau 1), one seed, another random split of the users; epochs count from 1. Needs matplotlib.
@@ -79,7 +79,7 @@ def page(groups: dict[tuple[str, str], dict[str, dict[str, Any]]], remark: str) 
             "",
             f"## {text(dataset)}, peer {text(peer)}",
             "",
-            tabulate(rows, headers=headers, tablefmt="github"),
+            tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True),
             "",
         ]
         for name, record in records.items():

@@ -1,8 +1,8 @@
 """Do the batchings train equally well? Records of runs, several seeds each, as one page with a figure.
 
-    python benchmarks/staged.py --stages 5,10,20,40 --result_file FOLDER/NAME.json --model=SASRec --seed=1 \\
+    python benchmarks/studies/staged.py --stages 5,10,20,40 --result_file FOLDER/NAME.json --model=SASRec --seed=1 \\
         --peer_model=GRU4Rec --dataset=amazon-beauty --protocol=paper --data_path=DIR --batching=user
-    python benchmarks/parity.py FOLDER
+    python benchmarks/studies/parity.py FOLDER
 
 Reads every record in FOLDER, staged or not; writes its README.md and curves.png. Needs matplotlib.
 """
@@ -104,7 +104,8 @@ def by_stage(by_mode: Group, *released: dict[int, float]) -> str:
     """Return a table of validation and test at the ends of the stages, and how far the released curves are."""
     stages = sorted({int(stage) for records in by_mode.values() for record in records for stage in record["stages"]})
     near = {stage: 50 if stage == 40 else stage for stage in stages}
-    rows = [["released", "", *(" / ".join(f"{c[near[s]]:.4f}" for c in released if near[s] in c) for s in stages)]]
+    logs = (" / ".join(f"{c[near[s]]:.4f}" for c in released if near[s] in c) for s in stages)
+    rows: list[list] = [["released", "", *logs]]
     for mode, records in by_mode.items():
         cells = []
         for stage in stages:

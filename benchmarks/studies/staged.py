@@ -1,6 +1,6 @@
 """Train in stages, and keep what validation and test say at the end of each: one record with all of them.
 
-    python benchmarks/staged.py --stages 5,10,20,40 --result_file run.json \\
+    python benchmarks/studies/staged.py --stages 5,10,20,40 --result_file run.json \\
         --model=SASRec --dataset=amazon-beauty --protocol=paper --data_path=DIR
 
 A stage is one ordinary run that goes on from the one before. Its test metrics are those of the epoch that validation
@@ -24,15 +24,15 @@ def main() -> None:
     parser.add_argument("--stages", required=True, help="epochs after which test is read, by commas")
     parser.add_argument("--result_file", type=Path, required=True)
     options, arguments = parser.parse_known_args()
-    stages = {}
+    stages: dict[int, dict] = {}
     record: dict = {}
     try:
         ends = sorted(map(int, options.stages.split(",")))
     except ValueError:
         parser.error(f"--stages {options.stages} is not allowed: give whole numbers of epochs by commas")
-    for number, epochs in enumerate(ends):
-        going_on = ["--resume"] if number else []
-        status = run_command([*arguments, f"--epochs={epochs}", f"--result_file={options.result_file}", *going_on])
+    for epochs in ends:
+        resume = ["--resume"] if stages else []
+        status = run_command([*arguments, f"--epochs={epochs}", f"--result_file={options.result_file}", *resume])
         if status:
             sys.exit(status)
         record = json.loads(options.result_file.read_text(encoding="utf-8"))

@@ -1,6 +1,6 @@
 """What MDCNS chooses over training: diversity, overlap of the views, divergence, items that the user takes later.
 
-    python benchmarks/why_it_works.py --out FOLDER --model=SASRec --dataset=amazon-beauty --protocol=paper --epochs=40
+    python benchmarks/studies/why_it_works.py --out FOLDER --model=SASRec --dataset=amazon-beauty --protocol=paper
 
 Every other argument goes to the run. Writes a page, a figure and the figures of every epoch. Needs matplotlib.
 """
@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from tabulate import tabulate
+from watched_mdcns import Watched
 
 from recbole_mdcns.config.run_config import MDCNSConfig
-from recbole_mdcns.data.load import load_splits
+from recbole_mdcns.data.load import dataset_of, load_splits
 from recbole_mdcns.quick_start import build_trainer
 from recbole_mdcns.records.record import build_record
 from recbole_mdcns.report.figure import require_matplotlib, saved_figure
@@ -34,14 +35,16 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     config = MDCNSConfig(argv=[*arguments, "--neg_sampler=watched_mdcns:Watched", "--show_progress=False"])
     _, splits = load_splits(config)
-    trainer = build_trainer(config, splits["train"]._dataset)
+    trainer = build_trainer(config, dataset_of(splits["train"]))
     trainer.fit(splits["train"], splits["valid"], saved=False)
-    trainer.strategy.close_epoch()
+    strategy = trainer.strategy
+    assert isinstance(strategy, Watched)
+    strategy.close_epoch()
     trainer.load_best()
     record = build_record(
         config, trainer, splits, ["python", *sys.argv], {"valid": trainer.evaluate_all(splits["valid"])}
     )
-    content = {**record, "chosen": trainer.strategy.epochs}
+    content = {**record, "chosen": strategy.epochs}
     (options.out / "record.json").write_text(json.dumps(content) + "\n", encoding="utf-8")
     (options.out / "README.md").write_text(page(content), encoding="utf-8")
     draw(content, options.out / "chosen.png")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from recbole_mdcns.errors import DataError
 from recbole_mdcns.support.safe_write import replacing
 
-PARTS = ("train", "valid", "test")
+PARTS: tuple[Literal["train", "valid", "test"], ...] = ("train", "valid", "test")
 _HEADER = "user_id:token\tpart:token"
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
-from recbole.config import Config
 from torch import Tensor
 
 from recbole_mdcns.equations import distillation, divergence, divergence_aware, draw_one, top_candidates
 from recbole_mdcns.negatives.base import Negatives, NegativeStrategy, ScoredPool
+
+if TYPE_CHECKING:
+    from recbole_mdcns.config.run_config import MDCNSConfig
 
 
 class MDCNS(NegativeStrategy):
@@ -23,7 +27,7 @@ class MDCNS(NegativeStrategy):
 
     needs_peer = True
 
-    def __init__(self, config: Config, device: torch.device):
+    def __init__(self, config: MDCNSConfig, device: torch.device):
         super().__init__(config, device)
         models = ("self", *config.peer_roles)
         self.views = (*models, "teacher")

@@ -14,7 +14,7 @@ from recbole.utils import init_seed
 from recbole_mdcns.checkpoints.checkpoint import RunFiles
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.dataset import HistoryDataset
-from recbole_mdcns.data.load import load_dataset, split_dataset
+from recbole_mdcns.data.load import dataset_of, load_dataset, split_dataset
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.quick_start import build_trainer
 from recbole_mdcns.records.environment import reset_peak_memory
@@ -204,7 +204,7 @@ def prepare_trial(
     init_seed(config["seed"], config["reproducibility"])
     start_log(config)
     splits = split_dataset(config, load_dataset(config) if dataset is None else dataset)
-    trainer = build_trainer(config, splits["train"]._dataset)
+    trainer = build_trainer(config, dataset_of(splits["train"]))
     trainer.prepare(splits["train"])
     trainer.use_files(_files(Path(config["checkpoint_dir"]).parent))
     return trainer, splits

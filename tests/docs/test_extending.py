@@ -18,7 +18,7 @@ from helpers.runs import TINY, cycle_lines
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 SECTIONS = {part.split("\n", 1)[0]: part for part in PAGE.split("\n## ")[1:]}
 #: Each section's name, and what its run reads that no other run does, by the key of the record's configuration.
-READS = {
+READS: dict[str, dict] = {
     "A sampler": {"mixed_share": 0.8},
     "A loss": {"hinge_margin": 0.5},
     "A metric": {},

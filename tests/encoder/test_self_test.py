@@ -6,7 +6,7 @@ import pytest
 import torch
 from helpers.runs import tiny_config, tiny_run
 
-from recbole_mdcns.data.load import load_splits
+from recbole_mdcns.data.load import dataset_of, load_splits
 from recbole_mdcns.encoder import encoder, selftest
 from recbole_mdcns.encoder.selftest import some_widths
 from recbole_mdcns.errors import ConfigError
@@ -70,7 +70,7 @@ def counted(monkeypatch):
 def built(model, **keys):
     config = tiny_config(model, neg_sampler="rns", initializer_range=0.02, **keys)
     _, splits = load_splits(config)
-    return build_model(config, splits["train"]._dataset), config
+    return build_model(config, dataset_of(splits["train"])), config
 
 
 def test_widths_are_few_and_hold_the_edges():

@@ -36,7 +36,8 @@ def test_values_of_users_with_names_by_hand():
 def test_the_place_of_a_user_has_its_name_whatever_the_order_of_the_rows(keys):
     """Users with histories of many lengths, whose names are not in the order of the file."""
     rng = random.Random(0)
-    events = [(*line.split()[:2], int(line.split()[2])) for line in cycle_lines(user_num=30)]
+    fields = [line.split() for line in cycle_lines(user_num=30)]
+    events = [(user, item, int(time)) for user, item, time in fields]
     length = {user: rng.randint(4, 12) for user, _, _ in events}
     begin = {user: rng.randint(0, 1000) for user in length}
     lines = [f"{user}\t{item}\t{begin[user] + time}\n" for user, item, time in events if time < length[user]]
