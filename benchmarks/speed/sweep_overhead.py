@@ -1,9 +1,9 @@
-"""What Ray costs per trial, and what running trials side by side gains.
+"""The cost of Ray per trial, and the gain from concurrent trials.
 
     python benchmarks/speed/sweep_overhead.py properties/sweep/smoke_grid.yaml --out FILE.md
 
-The same sweep three times: trial after trial in this process, by Ray one at a time, by Ray as many at once as there are
-cores, one thread each.
+The same sweep runs three times: trial after trial in this process, with Ray one at a time, and with Ray one trial per
+core; each trial has one thread.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Put records of runs beside the curves of the paper's released logs: a table and a figure.
+"""Compare records of runs with the curves of the paper's released logs: a table and a figure.
 
     python run_recbole_mdcns.py -m SASRec -d lastfm --protocol=paper --epochs=20 --batching=row \\
         --data_path=DIR --result_file=benchmarks/results/convergence/lastfm-Mamba4Rec-row.json

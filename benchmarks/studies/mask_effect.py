@@ -1,9 +1,9 @@
-"""What a row's own history does to the full ranking: left out, given the score 0, or ranked like any other item.
+"""The effect of a row's own history on the full ranking: left out, given the score 0, or ranked like any other item.
 
     python benchmarks/studies/mask_effect.py saved/SASRec-....pth --data_path DIR --out FILE.md
 
 MDCNS evaluates with the history left out; the released baselines give it the score 0, which after training with BCE is
-above most items' scores; RecBole ranks it. One saved self model, validation and test, three ways.
+above most items' scores; RecBole ranks it. The script evaluates one saved self model in these three ways.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def test_peer_and_teacher_come_from_the_same_pass_and_are_right():
     assert set(run.trainer.epoch_log[-1]["valid_peers"]) == {"peer", "teacher"}
     evaluation = run.trainer.evaluate_all(run.test)
     results = evaluation.metrics
-    # the peer alone, evaluated as a self model of its own
+    # the peer alone, evaluated as a self model
     config = tiny_config("GRU4Rec", neg_sampler="rns")
     alone = NegativeSamplingTrainer(config, copy.deepcopy(run.trainer.scoring_models[1].model))
     assert alone.evaluate(run.test, load_best_model=False) == results["peer"]

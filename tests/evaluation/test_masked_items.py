@@ -63,7 +63,7 @@ def test_masked_items_are_not_recommended():
 
 
 def test_a_run_whose_users_have_seen_all_items_but_their_target():
-    """Six users take eight items in turn, so that only the target is left to rank."""
+    """Six users take eight items in turn: only the target is left to rank."""
     write_inter([f"u{u}\ti{(u + step) % 8}\t{step}\n" for u in range(6) for step in range(8)], "six")
     run = tiny_run(dataset="six", neg_sampler="rns", neg_candidate_num=1, topk=[1, 8], valid_metric="Recall@8")
     run.trainer.prepare(run.train)
