@@ -32,7 +32,6 @@ from recbole_mdcns.records.record import build_record, write_record
 from recbole_mdcns.run_log import start_log
 from recbole_mdcns.support.foreign_code import ForeignCall
 from recbole_mdcns.trainer import NegativeSamplingTrainer
-from recbole_mdcns.trainer.models import roles_of_peers
 
 #: Splits that a model is evaluated on.
 EVALUATED = ("valid", "test")
@@ -78,7 +77,7 @@ def run_recbole_mdcns(
     for line in config.dataset_defaults():
         logger.info(line)
     for key in config.unread_keys():
-        logger.warning(f"{key} = {config[key]!r} is not read: it is a key of models that this run does not have")
+        logger.warning(f"{key} is given and not read: it belongs to a model, strategy, loss or protocol of other runs")
 
     files = checkpoint.RunFiles.to_resume(config, config["resume"])
     with contextlib.ExitStack() as locks:  # held until the record is written: nobody else replaces the best models
@@ -144,7 +143,7 @@ def build_trainer(config: MDCNSConfig, dataset: HistoryDataset) -> NegativeSampl
     """
     init_seed(config["seed"], config["reproducibility"])
     model = build_model(config, dataset)
-    peer_configs = config.peer_configs() if roles_of_peers(config) else []
+    peer_configs = config.peer_configs()
     peers = [build_model(peer_config, dataset) for peer_config in peer_configs]
     trainer = NegativeSamplingTrainer(config, model, *peers, peer_configs=peer_configs)
     trainer.use_data(dataset)
@@ -165,7 +164,7 @@ def build_model(config: MDCNSConfig, dataset: HistoryDataset) -> SequentialRecom
         model = build(config, dataset)
     model = model.to(config["device"])
     model.counted_columns = frozenset(dataset.counted)  # it has tables for these, so a checkpoint needs their names
-    if config["fuse_layers"] is not False:
+    if config["fuse_layers"]:
         fuse_layers(model)
     getLogger().info(model)
     return model

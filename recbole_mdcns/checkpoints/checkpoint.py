@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import glob
-import hashlib
-import json
 import os
 import random
 import uuid
@@ -19,31 +17,15 @@ from recbole.utils import get_local_time
 from recbole_mdcns import __version__, compat
 from recbole_mdcns.checkpoints.form import FORMS, first_fault
 from recbole_mdcns.checkpoints.run_lock import RunLock
+from recbole_mdcns.config.identity import settings, settings_id
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.names import unpack
 from recbole_mdcns.errors import CheckpointError, WriteError
 from recbole_mdcns.support.safe_write import replacing
 
 FORMAT = "recbole_mdcns"
-#: Format of the content. Format 1 had no names of items: nothing told which item a row of weights belonged to.
-FORMAT_NUMBER = 2
-#: Keys that do not change the numbers of an epoch: a resumed run may set them to other values.
-FREE_KEYS = frozenset({
-    "resume", "result_file", "epochs", "stopping_step", "checkpoint_dir", "data_path", "show_progress", "state",
-    "gpu_id", "use_gpu", "log_wandb", "wandb_project", "evaluate_peers", "eval_batch_size", "metric_decimal_place",
-    "config_files", "worker", "loss_decimal_place", "strict_data", "expected_statistics", "raw_data",
-    "compile_scan", "log_dir", "tensorboard_dir",
-})  # fmt: skip
-
-
-def settings(config: MDCNSConfig) -> dict[str, Any]:
-    """Return the keys that two runs must share to give the same numbers."""
-    return {key: value for key, value in config.plain().items() if key not in FREE_KEYS}
-
-
-def settings_id(config: MDCNSConfig) -> str:
-    """Return eight hexadecimal digits that identify :func:`settings`."""
-    return hashlib.sha256(json.dumps(settings(config), sort_keys=True).encode()).hexdigest()[:8]
+#: Of the content. 1 had no names of items; 2 held the keys of every strategy and loss.
+FORMAT_NUMBER = 3
 
 
 class RunFiles:
@@ -61,21 +43,21 @@ class RunFiles:
         self.lock = RunLock(best)
 
     def model(self, role: str) -> Path:
-        """Return the file of the best epoch's model of a role; for ``self`` it is :attr:`best`."""
+        """Return the file of the best epoch's model of a role; that of ``self`` is :attr:`best`."""
         return self.best if role == "self" else self.best.with_name(f"{self.best.stem}-{role}.pth")
 
     @classmethod
     def new(cls, config: MDCNSConfig) -> RunFiles:
         """Name the files of a new run: model, dataset, settings, time, and eight random digits."""
-        names = (config["model"], config["dataset"], settings_id(config), get_local_time(), uuid.uuid4().hex[:8])
+        names = (_known_by(config), get_local_time(), uuid.uuid4().hex[:8])
         return cls(Path(config["checkpoint_dir"]) / ("-".join(names) + ".pth"))
 
     @classmethod
     def of_last(cls, last: str | Path) -> RunFiles:
-        """Return the files of the run of a ``*-last.pth`` file.
+        """Return the files of the run that a ``*-last.pth`` file belongs to.
 
         Raises:
-            CheckpointError: The file has another name.
+            CheckpointError: The name is another.
         """
         last = Path(last)
         if not last.name.endswith("-last.pth"):
@@ -84,13 +66,13 @@ class RunFiles:
 
     @classmethod
     def to_resume(cls, config: MDCNSConfig, resume: str | Path | bool) -> RunFiles | None:
-        """Return the files of the run to resume, by the value of the key ``resume``.
+        """Return the files of the run that goes on, by a value of the key ``resume``.
 
         Returns:
-            None if a new run begins: without ``resume``, or with True if there is no such run (the log says so).
+            None where a new run begins: without ``resume``, or with True and no such run, which the log says.
 
         Raises:
-            CheckpointError: The file is missing, or has not the name of a training state.
+            CheckpointError: The file is missing, or not named as one of a training state.
         """
         if not resume:
             return None
@@ -101,8 +83,10 @@ class RunFiles:
 
     @classmethod
     def newest(cls, config: MDCNSConfig) -> RunFiles | None:
-        """Find the newest run with the same settings, finished or not; if there is none, log this and return None."""
-        pattern = f"{glob.escape('-'.join((config['model'], config['dataset'], settings_id(config))))}-*-last.pth"
+        """Find the newest unfinished or finished run of the same settings; None, and a line in the log, without one."""
+        pattern = (
+            f"{glob.escape('-'.join((config['model'], config['dataset'], settings_id(config.plain()))))}-*-last.pth"
+        )
         found = sorted(Path(config["checkpoint_dir"]).glob(pattern), key=lambda path: path.stat().st_mtime)
         if not found:
             getLogger().warning(
@@ -113,8 +97,12 @@ class RunFiles:
         return cls.of_last(found[-1])
 
 
+def _known_by(config: MDCNSConfig) -> str:
+    return "-".join((config["model"], config["dataset"], settings_id(config.plain())))
+
+
 def save(content: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint; a crash leaves either the old file or the new one.
+    """Write a checkpoint so that a crash leaves either the old file or the new one.
 
     Raises:
         WriteError: It cannot be written.
@@ -135,8 +123,8 @@ def load(path: str | Path, kind: str, device: torch.device | str = "cpu") -> dic
         device: Where its tensors go.
 
     Raises:
-        CheckpointError: The file is missing, truncated, not of this package, of the other kind or of another format, or
-            an entry is malformed.
+        CheckpointError: Missing, truncated, not of this package, of the other kind, of another format, or with entries
+            that are none.
     """
     if not isinstance(path, (str, os.PathLike)):
         raise CheckpointError(f"checkpoint {path!r} is not allowed: give the path of a file")
@@ -165,7 +153,7 @@ def load(path: str | Path, kind: str, device: torch.device | str = "cpu") -> dic
 
 
 def check_form(content: Any, form: Any, path: str | Path, where: str = "") -> None:
-    """Refuse the content of a checkpoint if it has not a given form; see :func:`first_fault`.
+    """Refuse the content of a checkpoint that has another form; see :func:`first_fault`.
 
     Raises:
         CheckpointError: Names the entry, what was found and what is expected.
@@ -188,13 +176,12 @@ def names(content: dict[str, Any], path: str | Path) -> dict[str, list[str]]:
 
 
 def check_same_settings(saved: dict[str, Any], config: MDCNSConfig, path: str | Path) -> None:
-    """Refuse to continue a saved run with other settings.
+    """Refuse to go on with other settings than those of the saved run.
 
     Raises:
         CheckpointError: Names every key that differs, with both values.
     """
-    here = settings(config)
-    there = {key: value for key, value in saved.items() if key not in FREE_KEYS}
+    here, there = settings(config.plain()), settings(saved)
     differ = sorted(key for key in {*here, *there} if here.get(key) != there.get(key))
     if differ:
         pairs = ", ".join(f"{key} is {there.get(key)!r} there and {here.get(key)!r} here" for key in differ)
@@ -205,7 +192,7 @@ def random_states(device: torch.device) -> dict[str, Any]:
     """Return the states of the random generators of Python, numpy and torch as plain values and tensors.
 
     Args:
-        device: The device of the run; the states of other GPUs do not matter.
+        device: Where the run is; of several GPUs only this one has a state that matters.
     """
     name, keys, position, has_gauss, gauss = cast(tuple, np.random.get_state())
     version, internal, next_gauss = random.getstate()
@@ -218,7 +205,7 @@ def random_states(device: torch.device) -> dict[str, Any]:
 
 
 def set_random_states(states: dict[str, Any], device: torch.device) -> None:
-    """Restore the states that :func:`random_states` returned."""
+    """Take back what :func:`random_states` gave."""
     version, internal, next_gauss = states["python"]
     random.setstate((version, tuple(internal), next_gauss))
     name, keys, position, has_gauss, gauss = states["numpy"]

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recbole.evaluator import metric_types
-from recbole.utils import EvaluatorType
-
+from recbole_mdcns.config.key import Key
 from recbole_mdcns.config.keys import own_keys
-from recbole_mdcns.config.recbole_keys import SPECS
+from recbole_mdcns.config.recbole_keys import recbole_specs
 from recbole_mdcns.errors import ConfigError, nearest
-from recbole_mdcns.negatives import STRATEGIES, resolve_strategy
+from recbole_mdcns.metrics import is_higher_better, reported_names, resolve_metric
 
 #: Keys that only the split over users reads.
 _USER_SPLIT_KEYS = ("split_ratio", "split_seed", "split_file", "eval_prefixes")
@@ -33,20 +31,20 @@ _REPLACED = {
     "local_rank": "one process trains on one device",
     "nproc": "one process trains on one device",
 }
-#: Losses over all items, which take no negatives.
-CATALOGUE_LOSSES = ("CE", "SCE")
-
 #: Models that read the newest items at the right edge of the window, where padding on the right would be.
 LEFT_PADDED = ("SHAN",)
 
 
-def check_given(given: dict[str, Any], defaults: dict[str, Any], known: set[str], strict: bool) -> None:
+def check_given(
+    given: dict[str, Any], defaults: dict[str, Any], known: set[str], typed: Mapping[str, Key], strict: bool
+) -> None:
     """Refuse given keys that nobody reads, or that are of another kind than their default.
 
     Args:
         given: What the user set.
         defaults: Every default.
         known: Every key that somebody reads.
+        typed: Those of them that are checked one by one.
         strict: Refuse each unknown key; otherwise only look-alikes of known ones, as a user's own model may read keys
             that no yaml names.
 
@@ -60,8 +58,10 @@ def check_given(given: dict[str, Any], defaults: dict[str, Any], known: set[str]
             hint = _of_symbol(key) or nearest(key, known, cutoff=0.6 if strict else 0.85)
             if hint or strict:
                 raise ConfigError(f"{key} = {value!r}: there is no key {key}{hint}; --help lists ours")
-        if key in own_keys() or key in SPECS:
-            continue  # these have types of their own
+        if key in typed:
+            typed[key].check(value)
+        if key in typed or key in recbole_specs():
+            continue
         default = defaults.get(key)
         if isinstance(default, (bool, int, float)) and not _same_kind(value, default):
             raise ConfigError(f"{key} = {value!r} is not allowed: expected {type(default).__name__}")
@@ -91,13 +91,8 @@ def check_values(final: dict[str, Any]) -> None:
     names = [metrics] if isinstance(metrics, str) else metrics
     if not names or not all(isinstance(name, str) for name in names):
         raise ConfigError(f"metrics = {metrics!r} is not allowed: give names of metrics, such as ['Recall', 'NDCG']")
-    known = [name for name, kind in metric_types.items() if kind == EvaluatorType.RANKING]
     for name in names:
-        if name.lower() not in known:
-            raise ConfigError(
-                f"metrics = {metrics!r} is not allowed: full ranking has no metric {name!r}{nearest(name, known)}; "
-                f"choose from {', '.join(known)}"
-            )
+        resolve_metric(name)
     if isinstance(topk, list) and (not topk or len(set(topk)) < len(topk)):
         raise ConfigError(f"topk = {topk!r} is not allowed: give one cut-off or more, each once")
     if clip is not None and "max_norm" not in clip:
@@ -110,33 +105,12 @@ def check_together(final: dict[str, Any]) -> None:
     Raises:
         ConfigError: Names both keys.
     """
-    if final["neg_top_num"] > final["neg_candidate_num"]:
-        raise ConfigError(
-            f"neg_top_num = {final['neg_top_num']} is not allowed: it is at most "
-            f"neg_candidate_num = {final['neg_candidate_num']}"
-        )
-    strategy = resolve_strategy(final["neg_sampler"])
-    strategy.check(final)
-    loss, sampler = final["ranking_loss"], final["neg_sampler"]
-    if (loss in CATALOGUE_LOSSES) != (sampler == "none"):
-        allowed = "none" if loss in CATALOGUE_LOSSES else ", ".join(name for name in STRATEGIES if name != "none")
-        raise ConfigError(f"neg_sampler = {sampler!r} is not allowed with ranking_loss = {loss!r}: choose {allowed}")
-    if loss == "SSM" and not strategy.knows_proposal:
-        allowed = ", ".join(name for name, each in STRATEGIES.items() if each.knows_proposal)
-        raise ConfigError(
-            f"neg_sampler = {sampler!r} is not allowed with ranking_loss = {loss!r}, which takes draws from a known "
-            f"distribution: choose {allowed}"
-        )
-    if loss == "gBCE" and sampler != "rns":
-        raise ConfigError(
-            f"neg_sampler = {sampler!r} is not allowed with ranking_loss = 'gBCE', calibrated for uniform draws: "
-            "choose rns"
-        )
+    top, candidates = final.get("neg_top_num", 1), final.get("neg_candidate_num", 1)
+    if top > candidates and {"neg_top_num", "neg_candidate_num"} <= final.keys():
+        raise ConfigError(f"neg_top_num = {top} is not allowed: it is at most neg_candidate_num = {candidates}")
     if final["batching"] in ("bucket", "user") and final["pad_side"] == "left":
         raise ConfigError(f"batching = {final['batching']!r} is not allowed with pad_side = 'left': choose row or auto")
     if final["lazy_items"]:
-        if loss in CATALOGUE_LOSSES:
-            raise ConfigError(f"lazy_items is not allowed with ranking_loss = {loss!r}, which scores all items")
         needed = {"learner": "adam", "weight_decay": 0.0, "clip_grad_norm": None, "enable_scaler": False}
         for key, value in needed.items():
             if final[key] != value:
@@ -149,7 +123,7 @@ def check_protocol(final: dict[str, Any], given: dict[str, Any], defaults: dict[
     Raises:
         ConfigError: Names the key and what is allowed.
     """
-    ratio = final["split_ratio"]
+    ratio = final.get("split_ratio", defaults["split_ratio"])
     numbers = all(isinstance(share, (int, float)) and not isinstance(share, bool) for share in ratio)
     if not numbers or len(ratio) != 3 or min(ratio) < 0 or abs(sum(ratio) - 1) > 1e-6:
         raise ConfigError(
@@ -162,7 +136,7 @@ def check_protocol(final: dict[str, Any], given: dict[str, Any], defaults: dict[
             f"eval_args.split = {asked!r} is not allowed: it is {default!r} under protocol leave_one_out, and under "
             "paper split_ratio or split_file says who is trained on"
         )
-    if final["split_file"]:
+    if final.get("split_file"):
         for key in ("split_ratio", "split_seed"):
             if key in given and given[key] != defaults[key]:
                 raise ConfigError(
@@ -177,7 +151,7 @@ def check_protocol(final: dict[str, Any], given: dict[str, Any], defaults: dict[
 
 
 def check_evaluation(final: dict[str, Any], given: dict[str, Any]) -> None:
-    """Refuse sampled evaluation, and a metric to stop by that is not computed.
+    """Refuse sampled evaluation, and a metric to stop by that is not computed; note whether more of it is better.
 
     Raises:
         ConfigError: Names the key and what is allowed.
@@ -185,13 +159,12 @@ def check_evaluation(final: dict[str, Any], given: dict[str, Any]) -> None:
     modes = final["eval_args"]["mode"]
     if set(modes.values()) != {"full"}:
         raise ConfigError(f"eval_args.mode = {modes!r} is not allowed: evaluation is by full ranking, mode full")
-    names = [name.lower() for name in final["metrics"]]
-    reported = [name if name == "gauc" else f"{name}@{k}" for name in names for k in final["topk"]]
+    reported = reported_names(final["metrics"], final["topk"])
     if final["valid_metric"].lower() not in reported:
         raise ConfigError(
             f"valid_metric = {final['valid_metric']!r} is not allowed: metrics and topk give {', '.join(reported)}"
         )
-    bigger = final["valid_metric_bigger"]
+    bigger = final["valid_metric_bigger"] = is_higher_better(final["valid_metric"], final["metrics"])
     if given.get("valid_metric_bigger", bigger) != bigger:
         raise ConfigError(
             f"valid_metric_bigger = {not bigger} is not allowed: it is {bigger} for valid_metric = "

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from recbole_mdcns.checkpoints.checkpoint import FREE_KEYS
+from recbole_mdcns.config.identity import FREE_KEYS, content_key
 from recbole_mdcns.config.keys import own_keys
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.records.store import FINISHED
 from recbole_mdcns.support.yaml_files import properties_dir, read_yaml
-from recbole_mdcns.tuning.grid import Cell, content_key
+from recbole_mdcns.tuning.grid import Cell
 
 #: Keys that say which cell a run belongs to, and its seed; keys that decide what is reported alone.
 _OF_CELL = ("protocol", "neg_sampler", "peer_model", "ranking_loss", "seed")

@@ -11,15 +11,6 @@ from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.encoder.scoring_model import ScoringModel
 from recbole_mdcns.encoder.selftest import measure_scoring_model
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.losses import resolve_loss
-from recbole_mdcns.negatives import resolve_strategy
-
-
-def roles_of_peers(config: MDCNSConfig) -> list[str]:
-    """Return the roles of the peers that a run trains; none where its loss or its strategy needs none."""
-    needs_negatives = resolve_loss(config["ranking_loss"]).needs_negatives
-    needs_peer = needs_negatives and resolve_strategy(config["neg_sampler"]).needs_peer
-    return config.peer_roles if needs_peer else []
 
 
 def measure_models(
@@ -49,11 +40,11 @@ def measure_models(
                 "of its own, such as one more of the same class"
             )
         seen |= own
-    roles = roles_of_peers(config)
+    roles = config.peer_roles
     if len(peers) != len(roles):
         raise ConfigError(
-            f"{len(peers)} peers were given, and the run trains {len(roles)}: neg_sampler = {config['neg_sampler']!r}, "
-            f"peer_model = {config['peer_model']!r}"
+            f"{len(peers)} peers were given, and the run trains {len(roles)}, as neg_sampler, ranking_loss and "
+            "peer_model say"
         )
     configs = peer_configs or (config.peer_configs() if peers else ())
     triples = [(model, config, "self"), *zip(peers, configs, roles)]

@@ -139,8 +139,8 @@ class NegativeSamplingTrainer(Trainer):
         Raises:
             ConfigError: See :meth:`TrainingLoop.prepare`.
         """
-        self.eval_collector.data_collect(train_data)
         self.loop.prepare(dataset_of(train_data), train_data.generator)
+        self.eval_collector.data_collect(train_data)
 
     def fit(
         self,
@@ -289,7 +289,8 @@ class NegativeSamplingTrainer(Trainer):
 
     def _valid_epoch(self, valid_data, show_progress=False):
         """Validate the self model, and its peers where the run asks for them; RecBole's knows one model alone."""
-        scoring_models = self.scoring_models if self.config["evaluate_peers"] else self.scoring_models[:1]
+        with_peers = len(self.scoring_models) > 1 and self.config["evaluate_peers"]
+        scoring_models = self.scoring_models if with_peers else self.scoring_models[:1]
         metrics = dict(self._evaluate(valid_data, scoring_models, show_progress).metrics)
         result = metrics.pop("self")
         self.epoch_log[-1]["valid"] = result

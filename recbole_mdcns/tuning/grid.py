@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,21 +11,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from recbole_mdcns.checkpoints.checkpoint import FREE_KEYS
 from recbole_mdcns.config.checks import check_symbols
-from recbole_mdcns.config.model_keys import unread_keys
-from recbole_mdcns.config.peers import peer_classes
+from recbole_mdcns.config.identity import content_key, parts_of
+from recbole_mdcns.config.keys import own_keys
+from recbole_mdcns.config.reads import Parts, keys_not_read
 from recbole_mdcns.config.run_config import MDCNSConfig
-from recbole_mdcns.config.values import plain_value
 from recbole_mdcns.errors import ConfigError, UserError
 from recbole_mdcns.model.registry import default_peer, resolve_model
-from recbole_mdcns.negatives import resolve_strategy
 from recbole_mdcns.tuning.space import draws, ends, grid
 from recbole_mdcns.tuning.sweep_file import Sweep
 
 #: Keys that change the result of a run and are no settings of its training state.
 _PATHS = ("data_path", "split_file", "exposure_file")
-_LENGTH = ("epochs", "stopping_step", "eval_step", "valid_metric", "metrics", "topk")
 
 
 @dataclass(frozen=True)
@@ -74,7 +70,7 @@ def cells(sweep: Sweep) -> list[Cell]:
     axes = (sweep.datasets, sweep.protocols, sweep.models, sweep.peers, sweep.samplers, sweep.losses)
     for dataset, protocol, model, peer, sampler, loss in itertools.product(*axes):
         method = sweep.methods.get(sampler, {"neg_sampler": sampler})
-        needs_peer = resolve_strategy(method.get("neg_sampler", "mdcns")).needs_peer
+        needs_peer = bool(_parts(model, protocol, {"ranking_loss": loss, **method}).peers)
         peer = (method.get("peer_model") or peer or default_peer(model.split(":")[-1])) if needs_peer else None
         found[Cell(dataset, protocol, model, peer, sampler, method.get("ranking_loss", loss))] = None
     return list(found)
@@ -87,9 +83,17 @@ def space_of(sweep: Sweep, cell: Cell) -> dict[str, Any]:
         ConfigError: A key is a symbol of the paper and no key of the cell's models.
     """
     space = {**sweep.space.get("all", {}), **sweep.space.get(cell.sampler, {})}
-    of_others = unread_keys(space, [resolve_model(cell.model), *peer_classes(cell.peer)])
+    method = sweep.methods.get(cell.sampler, {"neg_sampler": cell.sampler})
+    peer = {"peer_model": cell.peer} if cell.peer else {}
+    of_others = keys_not_read(space, _parts(cell.model, cell.protocol, {"ranking_loss": cell.loss, **method, **peer}))
     check_symbols(of_others)
     return {key: choices for key, choices in space.items() if key not in of_others}
+
+
+def _parts(model: str, protocol: str, method: dict[str, Any]) -> Parts:
+    """Return what the runs of a cell are made of."""
+    defaults = {name: own_keys()[name].default for name in ("ranking_loss", "neg_sampler", "peer_model")}
+    return parts_of(resolve_model(model), {**defaults, **method, "protocol": protocol})
 
 
 def settings_of(sweep: Sweep, cell: Cell) -> list[dict[str, Any]]:
@@ -167,13 +171,7 @@ def make_trial(sweep: Sweep, cell: Cell, setting: dict[str, Any], seed: int) -> 
         values = config.plain()
     except UserError as error:
         raise ConfigError(f"{cell}: {error}") from error
-    paths = {name: str(Path(values[name]).absolute()) for name in _PATHS if values[name]}
+    paths = {name: str(Path(values[name]).absolute()) for name in _PATHS if values.get(name)}
     keys = {"model": cell.model, "dataset": cell.dataset, **given}
     command = ["run_recbole_mdcns", *(f"--{key}={value}" for key, value in keys.items())]
     return Trial(cell, setting, seed, values, paths, command, content_key(values))
-
-
-def content_key(values: dict[str, Any]) -> str:
-    """Return sixteen hexadecimal digits that stand for what a configuration's result depends on."""
-    content = {key: value for key, value in values.items() if key not in FREE_KEYS or key in _LENGTH}
-    return hashlib.sha256(json.dumps(plain_value(content), sort_keys=True).encode()).hexdigest()[:16]

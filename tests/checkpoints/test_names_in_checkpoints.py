@@ -25,7 +25,7 @@ def trained(model="SASRec", **keys):
     run = tiny_run(model, epochs=keys.pop("epochs", 2), neg_sampler="rns", **keys)
     fit(run)
     run.trainer.load_best()
-    return run.trainer.files.best, run.trainer.evaluate_all(run.test)["self"], run
+    return run.trainer.files.best, run.trainer.evaluate_all(run.test).metrics["self"], run
 
 
 def metrics_of(model_file, **keys):

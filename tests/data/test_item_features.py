@@ -44,7 +44,7 @@ def test_a_model_with_item_features_finishes_and_is_loaded_in_any_order_of_lines
     run = with_features(model)
     fit(run)
     run.trainer.load_best()
-    expected = run.trainer.evaluate_all(run.test)["self"]
+    expected = run.trainer.evaluate_all(run.test).metrics["self"]
     path = run.trainer.files.best
     assert evaluate_saved(path) == expected
     for write, lines in ((write_inter, LINES), (lambda lines: write_items(lines, kind), items)):
@@ -102,7 +102,7 @@ def test_other_parameters_come_back_as_they_were():
     fit(run)
     other = tiny_run(Counting, neg_sampler="rns", **OWN).trainer
     other.load_best(run.trainer.files.best)
-    loaded = other.encoders[0].model
+    loaded = other.scoring_models[0].model
     assert type(loaded.counts) is np.ndarray and (loaded.counts == model.counts).all()
     assert type(loaded.scale) is np.float64 and loaded.scale == 0.5
     assert torch.equal(loaded.memory, model.memory) and loaded.plain == model.plain

@@ -22,14 +22,14 @@ def trained():
 def test_a_saved_model_gives_the_metrics_of_its_run(trained):
     files = trained.trainer.files
     for split in ("test", "valid"):
-        expected = trained.trainer.evaluate_all(getattr(trained, split))
+        expected = trained.trainer.evaluate_all(getattr(trained, split)).metrics
         assert evaluate_saved(files.best, split) == expected["self"]
         assert evaluate_saved(files.model("peer"), split) == expected["peer"]
 
 
 def test_other_cutoffs_and_metrics(trained, capsys):
     path = trained.trainer.files.best
-    expected = trained.trainer.evaluate_all(trained.test)["self"]
+    expected = trained.trainer.evaluate_all(trained.test).metrics["self"]
     found = evaluate_saved(path, topk=[5, 25], metrics=["NDCG", "Recall"])
     assert list(found) == ["ndcg@5", "ndcg@25", "recall@5", "recall@25"]
     assert (found["ndcg@5"], found["recall@5"]) == (expected["ndcg@5"], expected["recall@5"])

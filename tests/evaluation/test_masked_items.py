@@ -22,7 +22,8 @@ def evaluate(metrics, scores, target, topk, counts=None):
     collector.data_struct.set("data.count_items", counts or {})
     for part, of_part in zip(scores.split(4), target.split(4)):
         collector.eval_batch_collect(part.clone(), None, torch.arange(len(part)), of_part)
-    return evaluator.evaluate(collector.get_data_struct()), evaluator.places
+    result = evaluator.evaluate(collector.get_data_struct())
+    return result, result.places
 
 
 @pytest.mark.parametrize("beside", [[], ["ItemCoverage"], ["GAUC"]], ids=["counted", "with items", "with ranks"])
@@ -123,8 +124,7 @@ def test_the_last_evaluation_is_checked_as_well():
     with pytest.raises(TrainingError, match=r"self model .*nan in \d+ of \d+ rows.* at the best epoch"):
         run.trainer.evaluate_all(run.test)
     run.trainer.scoring_models[0].model.load_state_dict(before[0])  # what was collected of the failure is forgotten
-    run.trainer.evaluate_all(run.test)
-    assert len(run.trainer.places["self"]) == len(run.test._dataset)
+    assert len(run.trainer.evaluate_all(run.test).places["self"]) == len(run.test._dataset)
 
 
 def test_a_run_that_diverges_in_its_only_step_ends_with_one_sentence(capsys):

@@ -26,7 +26,7 @@ def example(monkeypatch):
 
     before = set(sys.modules)
     yield train
-    for name in (set(sys.modules) - before) & {"last_items", "softened"}:
+    for name in (set(sys.modules) - before) & {"last_items", "softened", "hinge", "first_place"}:
         del sys.modules[name]
 
 
@@ -49,3 +49,19 @@ def test_a_sampler_of_ones_own(arguments, temperature, example):
     assert record["config"]["neg_sampler"] == "softened:Softened" and record["peer_model"] is None
     assert record["config"]["softened_temperature"] == temperature
     assert list(record["epochs"][-1]["parts"]) == ["self/softened"]
+
+
+@pytest.mark.parametrize(("margin", "expected"), [([], 1.0), (["--hinge_margin=0.25"], 0.25)])
+def test_a_loss_of_ones_own(margin, expected, example):
+    record = example("own_loss", "--model=SASRec", "--ranking_loss=hinge:Hinge", *margin)
+    assert record["config"]["ranking_loss"] == "hinge:Hinge" and record["config"]["hinge_margin"] == expected
+    assert set(record["epochs"][0]["parts"]) >= {"self/self", "peer/teacher"}
+
+
+def test_a_metric_of_ones_own_is_computed_and_chosen_by(example):
+    keys = ["--metrics=['NDCG', 'first_place:FirstPlace']", "--topk=[1, 5]", "--valid_metric=FirstPlace@5"]
+    record = example("own_metric", "--model=SASRec", "--neg_sampler=rns", *keys)
+    for metrics in (record["test"]["self"], record["valid"]["self"], record["epochs"][0]["valid"]):
+        assert set(metrics) == {"ndcg@1", "ndcg@5", "firstplace@1", "firstplace@5"}
+        assert metrics["firstplace@1"] == metrics["firstplace@5"] == metrics["ndcg@1"]
+    assert record["best_valid_score"] == max(entry["valid"]["firstplace@5"] for entry in record["epochs"])
