@@ -28,7 +28,8 @@ from recbole_mdcns.encoder.users import refuse_unknown_users
 from recbole_mdcns.errors import ConfigError, UserError, WriteError
 from recbole_mdcns.kernels.layers import fuse_layers
 from recbole_mdcns.negatives import resolve_strategy
-from recbole_mdcns.records.record import build_record, write_record
+from recbole_mdcns.records.building import build_record
+from recbole_mdcns.records.files import write_record
 from recbole_mdcns.run_log import start_log
 from recbole_mdcns.trainer import MDCNSTrainer, NegativeSamplingTrainer
 

@@ -14,18 +14,18 @@ from recbole_mdcns.config.outputs import check_writable
 from recbole_mdcns.config.values import literal, parse_settings
 from recbole_mdcns.errors import FAILURE, UserError
 from recbole_mdcns.program import run_program
-from recbole_mdcns.records.packed import SUFFIX, pack_records
-from recbole_mdcns.records.store import FAILED, Store
+from recbole_mdcns.records.files import SUFFIX, pack_records
+from recbole_mdcns.records.record import Failure
+from recbole_mdcns.records.store import Store
 from recbole_mdcns.support.safe_write import replacing
 from recbole_mdcns.support.yaml_files import properties_dir
 from recbole_mdcns.tuning.driver import run_sweeps, sweep_records
-from recbole_mdcns.tuning.grid import Cell
 from recbole_mdcns.tuning.progress import at_once, measured, progress, total_hours
 from recbole_mdcns.tuning.selection import best_table, flat_rows
 from recbole_mdcns.tuning.sweep_file import Sweep, read_sweep
 
 PROGRAM = "recbole_mdcns.tuning"
-_LISTS = ("datasets", "models", "peers", "samplers", "losses", "protocols", "seeds", "tune_seeds")
+_LISTS = ("datasets", "models", "peers", "methods", "losses", "protocols", "seeds", "tune_seeds")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,13 +47,12 @@ def _run(options: argparse.Namespace, sweep: Sweep, store: Store) -> int:
         return _status(options, sweep, store)
     records = run_sweeps([sweep], store, options.address, options.dashboard)
     _print(best_table(records, sweep.choice_seeds))
-    failed = [record for record in records if record["status"] == FAILED]
+    failed = [record for record in records if isinstance(record, Failure)]
     left = len(progress(sweep, store)[1]) - len(failed) if sweep.sweep_hours is not None else 0
     if left:
         print(f"\nsweep_hours = {sweep.sweep_hours} are over, {left} trials are left: the same command goes on")
-    for record in failed:
-        cell, reason = Cell(**record["trial"]["cell"]), record["error"].strip().splitlines()[-1]
-        print(f"failed: {cell}, {record['trial']['setting']}: {reason}", file=sys.stderr)
+    for failure in failed:
+        print(f"failed: {failure.trial.cell}, {failure.trial.setting}: {failure.reason}", file=sys.stderr)
     return FAILURE if failed else 0
 
 

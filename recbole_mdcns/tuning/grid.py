@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,37 +11,21 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from recbole_mdcns.checkpoints.checkpoint import FREE_KEYS
 from recbole_mdcns.config.checks import check_symbols
+from recbole_mdcns.config.identity import content_key
 from recbole_mdcns.config.model_keys import unread_keys
 from recbole_mdcns.config.peers import peer_classes
 from recbole_mdcns.config.run_config import MDCNSConfig
-from recbole_mdcns.config.values import plain_value
 from recbole_mdcns.errors import ConfigError, UserError
 from recbole_mdcns.model.registry import default_peer, resolve_model
 from recbole_mdcns.negatives import resolve_strategy
+from recbole_mdcns.records.cell import Cell
+from recbole_mdcns.records.parts import TrialId
 from recbole_mdcns.tuning.space import draws, ends, grid
 from recbole_mdcns.tuning.sweep_file import Sweep
 
 #: Keys that change the result of a run and are no settings of its training state.
 _PATHS = ("data_path", "split_file", "exposure_file")
-_LENGTH = ("epochs", "stopping_step", "eval_step", "valid_metric", "metrics", "topk")
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One entry of a table: everything that is compared, but for seed and hyperparameters."""
-
-    dataset: str
-    protocol: str
-    model: str
-    peer: str | None
-    sampler: str
-    loss: str
-
-    def __str__(self) -> str:
-        peer = f"+{self.peer}" if self.peer else ""
-        return f"{self.dataset}/{self.protocol}/{self.model}{peer}/{self.sampler}/{self.loss}"
 
 
 @dataclass(frozen=True)
@@ -50,34 +33,28 @@ class Trial:
     """One training.
 
     Attributes:
-        cell: The cell that it belongs to.
-        setting: Its hyperparameters.
-        seed: Its seed.
+        id: What it is known by: its cell, its hyperparameters, its seed, and a key that its content gives.
         values: The resolved configuration, plain.
         paths: Its keys that name files or folders, absolute: a worker runs elsewhere.
         command: The command line that does the same without a sweep.
-        key: What it is known by: the same content gives the same key.
     """
 
-    cell: Cell
-    setting: dict[str, Any]
-    seed: int
+    id: TrialId
     values: dict[str, Any]
     paths: dict[str, str]
     command: list[str]
-    key: str
 
 
 def cells(sweep: Sweep) -> list[Cell]:
-    """Return the cells of a sweep; a sampler without peers occurs once, whatever the peers, and so does a set loss."""
-    found: dict[Cell, None] = {}
-    axes = (sweep.datasets, sweep.protocols, sweep.models, sweep.peers, sweep.samplers, sweep.losses)
-    for dataset, protocol, model, peer, sampler, loss in itertools.product(*axes):
-        method = sweep.methods.get(sampler, {"neg_sampler": sampler})
-        needs_peer = resolve_strategy(method.get("neg_sampler", "mdcns")).needs_peer
-        peer = (method.get("peer_model") or peer or default_peer(model.split(":")[-1])) if needs_peer else None
-        found[Cell(dataset, protocol, model, peer, sampler, method.get("ranking_loss", loss))] = None
-    return list(found)
+    """Return the cells of a sweep; a method without peers occurs once, whatever the peers, and so does a set loss."""
+    different: dict[Cell, None] = {}
+    axes = (sweep.datasets, sweep.protocols, sweep.models, sweep.peers, sweep.methods, sweep.losses)
+    for dataset, protocol, model, peer, method, loss in itertools.product(*axes):
+        keys = sweep.keys_of_method(method)
+        needs_peer = resolve_strategy(keys.get("neg_sampler", "mdcns")).needs_peer
+        peer = (keys.get("peer_model") or peer or default_peer(model.split(":")[-1])) if needs_peer else None
+        different[Cell(dataset, protocol, model, peer, method, keys.get("ranking_loss", loss))] = None
+    return list(different)
 
 
 def space_of(sweep: Sweep, cell: Cell) -> dict[str, Any]:
@@ -86,7 +63,7 @@ def space_of(sweep: Sweep, cell: Cell) -> dict[str, Any]:
     Raises:
         ConfigError: A key is a symbol of the paper and no key of the cell's models.
     """
-    space = {**sweep.space.get("all", {}), **sweep.space.get(cell.sampler, {})}
+    space = {**sweep.space.get("all", {}), **sweep.space.get(cell.method, {})}
     of_others = unread_keys(space, [resolve_model(cell.model), *peer_classes(cell.peer)])
     check_symbols(of_others)
     return {key: choices for key, choices in space.items() if key not in of_others}
@@ -96,7 +73,7 @@ def settings_of(sweep: Sweep, cell: Cell) -> list[dict[str, Any]]:
     """Return the hyperparameters that a cell is tried with: a grid, or random draws."""
     space = space_of(sweep, cell)
     if sweep.search == "grid":
-        return grid(space, f"space.{cell.sampler}")
+        return grid(space, f"space.{cell.method}")
     return draws(space, sweep.samples, seed=int(hashlib.sha256(str(cell).encode()).hexdigest()[:8], 16))
 
 
@@ -104,7 +81,7 @@ def few_settings(sweep: Sweep, cell: Cell) -> list[dict[str, Any]]:
     """Return every setting of a cell where a search that learns may try them all, so that nothing is to be learned."""
     space = space_of(sweep, cell)
     numbers = [len(choices) if isinstance(choices, list) else math.inf for choices in space.values()]
-    return grid(space, f"space.{cell.sampler}") if math.prod(numbers) <= sweep.samples else []
+    return grid(space, f"space.{cell.method}") if math.prod(numbers) <= sweep.samples else []
 
 
 def samples_of(sweep: Sweep, cell: Cell) -> int:
@@ -142,13 +119,14 @@ def trials(sweep: Sweep) -> Iterator[Trial]:
             for seed in sweep.seeds[1:]:  # building a configuration takes milliseconds, and a sweep may have thousands
                 values = {**first.values, "seed": seed}
                 command = [*first.command[:-1], f"--seed={seed}"]
-                yield replace(first, seed=seed, values=values, command=command, key=content_key(values))
+                trial_id = TrialId(content_key(values), cell, setting, seed)
+                yield replace(first, id=trial_id, values=values, command=command)
 
 
 def first_trials(sweep: Sweep) -> Iterator[Trial]:
     """Yield the trials that do not wait for a choice: those with the seeds of it, and all where there is none."""
     free = {cell for cell in cells(sweep) if len(settings_of(sweep, cell)) == 1}
-    return (trial for trial in trials(sweep) if trial.cell in free or trial.seed in sweep.choice_seeds)
+    return (trial for trial in trials(sweep) if trial.id.cell in free or trial.id.seed in sweep.choice_seeds)
 
 
 def make_trial(sweep: Sweep, cell: Cell, setting: dict[str, Any], seed: int) -> Trial:
@@ -157,7 +135,7 @@ def make_trial(sweep: Sweep, cell: Cell, setting: dict[str, Any], seed: int) -> 
     Raises:
         ConfigError: It cannot be used; names the cell.
     """
-    method = sweep.methods.get(cell.sampler, {"neg_sampler": cell.sampler})
+    method = sweep.keys_of_method(cell.method)
     of_cell = {"protocol": cell.protocol, "ranking_loss": cell.loss}
     if cell.peer:
         of_cell["peer_model"] = cell.peer
@@ -170,10 +148,4 @@ def make_trial(sweep: Sweep, cell: Cell, setting: dict[str, Any], seed: int) -> 
     paths = {name: str(Path(values[name]).absolute()) for name in _PATHS if values[name]}
     keys = {"model": cell.model, "dataset": cell.dataset, **given}
     command = ["run_recbole_mdcns", *(f"--{key}={value}" for key, value in keys.items())]
-    return Trial(cell, setting, seed, values, paths, command, content_key(values))
-
-
-def content_key(values: dict[str, Any]) -> str:
-    """Return sixteen hexadecimal digits that stand for what a configuration's result depends on."""
-    content = {key: value for key, value in values.items() if key not in FREE_KEYS or key in _LENGTH}
-    return hashlib.sha256(json.dumps(plain_value(content), sort_keys=True).encode()).hexdigest()[:16]
+    return Trial(TrialId(content_key(values), cell, setting, seed), values, paths, command)
