@@ -93,8 +93,9 @@ def name_ends(axis: Any, ends: Mapping[str, tuple[float, float]], colours: dict[
     step = (high - low) * 1.25 * size / max(height, 1.0)
     last = max(x for _, x, _ in named)
     y = -float("inf")
-    for value, _, name in named:
-        y = max(value, y + step)
+    for place, (value, _, name) in enumerate(named):
+        above = len(named) - 1 - place
+        y = min(max(value, y + step), high - above * step)
         axis.annotate(
             plain(name), (last, y), xytext=(4, 0), textcoords="offset points", va="center", fontsize=size,
             color=colours[name], annotation_clip=False,

@@ -31,9 +31,9 @@ def draw_table(page: Description, lines: Sequence[Line], path: Path) -> bool:
     if not known:
         return False
     metric = page.metrics[-1]
+    colours = colours_of(strongest(lines, metric))
     with saved_figure(path, nrows=len(known), ncols=3, figsize=(12, 3 * len(known)), squeeze=False) as axes:
         for block, (bars, by_epoch, by_time) in zip(known, axes):
-            colours = colours_of(strongest(block, metric))
             _draw_bars(bars, page, block, colours)
             for line in block:
                 for run in line.runs.values():

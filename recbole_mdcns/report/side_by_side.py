@@ -18,6 +18,7 @@ from typing import Any
 from tabulate import tabulate
 
 from recbole_mdcns.errors import UserError
+from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.records.files import pack_records
 from recbole_mdcns.records.record import Record
 from recbole_mdcns.report.cells import chosen_cells
@@ -66,18 +67,25 @@ def grouped(records: Sequence[Record]) -> dict[str, Methods]:
     Raises:
         UserError: One lacks the metric that its epoch was chosen by.
     """
-    groups: dict[str, Methods] = defaultdict(dict)
-    peers = {record.peer_model for record in records} - {None}
+    groups: dict[str, dict[Cell, list[Record]]] = defaultdict(dict)
     for record in records:
         if record.best_epoch is not None:
             need_metrics(record, [record.valid_metric.lower()], splits=("valid",))
     for of_budget, _, chosen in chosen_cells(records):
         cell = chosen[0].cell
-        name = cell.method + ("" if cell.loss == "BCE" else f", {cell.loss}")
-        name += f", {cell.peer}" if cell.peer and len(peers) > 1 else ""
         where = f"{cell.model} on {cell.dataset}, {cell.protocol}, epochs / patience"
-        groups[f"{where} {shown_budget(of_budget)}"][name] = chosen
-    return groups
+        groups[f"{where} {shown_budget(of_budget)}"][cell] = chosen
+    return {title: named(cells) for title, cells in groups.items()}
+
+
+def named(cells: dict[Cell, list[Record]]) -> Methods:
+    """Return records by the name of their method, with a loss that is not BCE, and the peer where there are two."""
+    peers = {cell.peer for cell in cells} - {None}
+    methods = {}
+    for cell, chosen in cells.items():
+        name = cell.method + ("" if cell.loss == "BCE" else f", {cell.loss}")
+        methods[name + (f", {cell.peer}" if cell.peer and len(peers) > 1 else "")] = chosen
+    return methods
 
 
 def table(methods: Methods) -> str:
