@@ -59,8 +59,8 @@ setup(
     },
     entry_points={
         "console_scripts": [
-            "run_recbole_mdcns=recbole_mdcns.cli:main",
-            "recbole_mdcns_tuning=recbole_mdcns.tuning.__main__:main",
+            "recbole-mdcns=recbole_mdcns.cli.main:main",
+            "run_recbole_mdcns=recbole_mdcns.cli.main:train_main",
         ]
     },
     classifiers=[

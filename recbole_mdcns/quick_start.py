@@ -1,4 +1,4 @@
-"""From names to results: one call that trains and evaluates, one that loads what it left."""
+"""From names to results: calls that train and evaluate, that load what a training left, and evaluate it again."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from recbole_mdcns.checkpoints import checkpoint
 from recbole_mdcns.checkpoints.data_identity import DataIdentity, warn_of_other_data
 from recbole_mdcns.checkpoints.saved_config import saved_config
 from recbole_mdcns.checkpoints.saved_state import load_weights
+from recbole_mdcns.config.evaluation_keys import check_evaluation_keys, values_to_evaluate
 from recbole_mdcns.config.outputs import check_outputs, check_writable
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.dataset import HistoryDataset
@@ -25,14 +26,17 @@ from recbole_mdcns.data.names import Numbering
 from recbole_mdcns.data.split import is_split, write_split
 from recbole_mdcns.encoder.pretrained import check_pretrained
 from recbole_mdcns.encoder.users import refuse_unknown_users
-from recbole_mdcns.errors import ConfigError, UserError, WriteError
+from recbole_mdcns.errors import ConfigError, WriteError
 from recbole_mdcns.kernels.layers import fuse_layers
 from recbole_mdcns.negatives import resolve_strategy
 from recbole_mdcns.records.building import build_record
 from recbole_mdcns.records.files import write_record
 from recbole_mdcns.run_log import start_log
+from recbole_mdcns.support.foreign_code import ForeignCall
 from recbole_mdcns.trainer import MDCNSTrainer, NegativeSamplingTrainer
 
+#: Splits that a model is evaluated on.
+EVALUATED = ("valid", "test")
 _SAVED = (
     "the training is finished and kept; the same command with --resume and --result_file=ELSEWHERE writes its record"
 )
@@ -158,24 +162,23 @@ def build_model(config: MDCNSConfig, dataset: HistoryDataset) -> SequentialRecom
     """
     check_pretrained(config)
     dataset.counted.clear()
-    try:
-        with compat.numpy_long():
-            model = config.model_class(config, dataset)
-    except UserError:
-        raise
-    except KeyError as error:
-        raise ConfigError(
-            f"model {config['model']} cannot be built: it needs {error}, which neither keys nor data have"
-        ) from error
-    except Exception as error:  # whatever the model's own constructor raises
-        raise ConfigError(
-            f"model {config['model']} cannot be built from its keys: {str(error) or type(error).__name__}"
-        ) from error
+    build = config.model_class
+    with compat.numpy_long(), ForeignCall(lambda error: _not_built(config, error)):
+        model = build(config, dataset)
     model = model.to(config["device"])
     model.counted_columns = frozenset(dataset.counted)  # it has tables for these, so a checkpoint needs their names
     fuse_layers(model)
     getLogger().info(model)
     return model
+
+
+def _not_built(config: MDCNSConfig, error: Exception) -> ConfigError:
+    if isinstance(error, KeyError):
+        return ConfigError(
+            f"model {config['model']} cannot be built: it needs {error}, which neither keys nor data have"
+        )
+    reason = str(error) or type(error).__name__
+    return ConfigError(f"model {config['model']} cannot be built from its keys: {reason}")
 
 
 def load_data_and_model(
@@ -222,6 +225,53 @@ def data_and_model(content: dict[str, Any], config: MDCNSConfig, model_file: str
     model.eval()
     warn_of_other_data(content, DataIdentity(train_part))
     return model, dataset, splits["train"], splits["valid"], splits["test"]
+
+
+def evaluate_saved(
+    model_file: str | Path,
+    split: str = "test",
+    trust_code: bool = False,
+    model_class: type | None = None,
+    **keys: Any,
+) -> dict[str, float]:
+    """Evaluate a saved model by full ranking.
+
+    Args:
+        model_file: A file of the best self model, or of a peer.
+        split: ``test`` or ``valid``.
+        trust_code: See :func:`load_data_and_model`.
+        model_class: See :func:`load_data_and_model`.
+        **keys: Keys of the evaluation and of the data to set anew, such as ``topk=[50]``, ``metrics=["Recall"]``.
+
+    Returns:
+        The metrics by name, such as ``recall@50``.
+
+    Raises:
+        UserError: A key would change the model, or the file or the data cannot be used.
+    """
+    return evaluate_checkpoint(model_file, split, trust_code, model_class, keys)[1]
+
+
+def evaluate_checkpoint(
+    model_file: str | Path,
+    split: str,
+    trust_code: bool = False,
+    model_class: type | None = None,
+    keys: dict[str, Any] | None = None,
+) -> tuple[MDCNSConfig, dict[str, float]]:
+    """Return the configuration and the metrics of an evaluation; see :func:`evaluate_saved`."""
+    keys = keys or {}
+    if split not in EVALUATED:
+        raise ConfigError(f"split = {split!r} is not allowed: choose {' or '.join(EVALUATED)}")
+    check_evaluation_keys(keys)
+    content = checkpoint.load(model_file, "model")
+    values = {"checkpoint_dir": str(Path(model_file).parent), **values_to_evaluate(content["config"], keys)}
+    config = saved_config(content, model_file, trust_code, model_class, values)
+    model, _, train, *evaluated = data_and_model(content, config, model_file)
+    trainer = NegativeSamplingTrainer(config, model)
+    trainer.eval_collector.data_collect(train)
+    loader = dict(zip(EVALUATED, evaluated))[split]
+    return config, dict(trainer.evaluate(loader, load_best_model=False, show_progress=config["show_progress"]))
 
 
 def results_table(results: dict[str, dict[str, dict[str, float]]]) -> str:

@@ -44,12 +44,12 @@ class Watched(MDCNS):
         """Turn the counts into figures of the epoch; called once more after the last one."""
         if not self._targets:
             return
-        found: dict[str, float] = {name: float(total) / self._targets for name, total in self._sums.items()}
+        figures: dict[str, float] = {name: float(total) / self._targets for name, total in self._sums.items()}
         for view, counts in zip(self.views, self._chosen):
             share = counts[counts > 0] / counts.sum()
-            found[f"{view} distinct"] = float(len(share))
-            found[f"{view} entropy"] = float(-(share * share.log()).sum())
-        self.epochs.append(found)
+            figures[f"{view} distinct"] = float(len(share))
+            figures[f"{view} entropy"] = float(-(share * share.log()).sum())
+        self.epochs.append(figures)
         self._reset()
 
     def choose(self, pool: ScoredPool) -> Negatives:

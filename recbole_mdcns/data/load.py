@@ -64,9 +64,16 @@ def split_dataset(config: Config, dataset: HistoryDataset) -> dict[str, Abstract
     """
     dataset.config = config
     splits = dict(zip(PARTS, _loaders(config, dataset)))
-    parts = {name: loader._dataset for name, loader in splits.items()}
+    parts = {name: dataset_of(loader) for name, loader in splits.items()}
     dataset.report(_unexpected(dataset) + _only_evaluated(**parts) + _repeated(parts["valid"], parts["test"]))
     return splits
+
+
+def dataset_of(loader: AbstractDataLoader) -> HistoryDataset:
+    """Return the dataset behind a loader of :func:`load_splits`, for which RecBole has no public name."""
+    dataset = loader._dataset
+    assert isinstance(dataset, HistoryDataset), type(dataset)
+    return dataset
 
 
 def _loaders(config: Config, dataset: HistoryDataset) -> list[AbstractDataLoader]:

@@ -51,9 +51,9 @@ def environment(device: torch.device) -> Environment:
     return Environment(versions(), git.get("commit"), git.get("clean"), machine(device), peak_memory(device))
 
 
-def versions() -> dict[str, str | None]:
+def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that a result depends on."""
-    by_name: dict[str, str | None] = {
+    by_name = {
         "python": platform.python_version(),
         "recbole-mdcns": recbole_mdcns.__version__,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -201,7 +202,7 @@ class Environment:
         peak_memory: The highest memory in use, in bytes: ``resident``, and ``gpu``.
     """
 
-    versions: dict[str, str | None]
+    versions: Mapping[str, str | None]
     commit: str | None
     is_clean: bool | None
     machine: dict[str, Any]
@@ -216,7 +217,7 @@ class Environment:
         """Return plain values."""
         is_clean = {} if self.is_clean is None else {"clean": self.is_clean}
         git = None if self.commit is None else {"commit": self.commit, **is_clean}
-        return {"versions": self.versions, "git": git, "machine": self.machine, "peak_memory": self.peak_memory}
+        return {"versions": dict(self.versions), "git": git, "machine": self.machine, "peak_memory": self.peak_memory}
 
     @classmethod
     def from_entry(cls, entry: Entry) -> Environment:

@@ -6,9 +6,9 @@ import pytest
 import torch
 from helpers.runs import fit, tiny_run
 
-from recbole_mdcns.cli import main
+from recbole_mdcns.cli.main import train_main
 from recbole_mdcns.errors import CheckpointError
-from recbole_mdcns.evaluate_saved import evaluate_saved
+from recbole_mdcns.quick_start import evaluate_saved
 
 DROP = object()
 
@@ -154,6 +154,6 @@ def test_a_training_state_with_a_wrong_entry_is_refused(way, value, said, files)
 
 def test_the_command_line_says_it_in_one_line(files, capsys):
     torch.save(damaged(files["model"], ("epoch",), "x"), "x.pth")
-    assert main(["--evaluate=x.pth"]) == 2
+    assert train_main(["--evaluate=x.pth"]) == 2
     error = capsys.readouterr().err
     assert error == "run_recbole_mdcns: checkpoint x.pth is damaged: epoch is 'x', expected an integer >= -1\n"

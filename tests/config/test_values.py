@@ -10,7 +10,7 @@ import pytest
 from helpers.runs import tiny_config
 from recbole.utils import argument_list
 
-from recbole_mdcns import cli
+from recbole_mdcns.cli.main import train_main
 from recbole_mdcns.config.checks import _REPLACED
 from recbole_mdcns.config.keys import own_keys, recbole_keys
 from recbole_mdcns.config.recbole_keys import SPECS
@@ -155,7 +155,7 @@ BAD = [
 
 @pytest.mark.parametrize(("argument", "allowed"), BAD, ids=[argument for argument, _ in BAD])
 def test_a_bad_value_is_one_sentence_before_anything_runs(argument, allowed, capsys):
-    assert cli.main(["--model=SASRec", "--dataset=tiny", "--data_path=data", f"--{argument}"]) == 2
+    assert train_main(["--model=SASRec", "--dataset=tiny", "--data_path=data", f"--{argument}"]) == 2
     message = capsys.readouterr().err
     assert message.count("\n") == 1 and "Traceback" not in message
     assert argument.partition("=")[0] in message and allowed in message
@@ -283,7 +283,7 @@ def test_wandb_is_asked_for_before_anything_runs(monkeypatch, capsys):
     if importlib.util.find_spec("wandb") is None:
         Path("wandb").mkdir()  # as a run of wandb leaves it in the current folder
         monkeypatch.syspath_prepend(str(Path.cwd()))
-        assert cli.main(["--model=SASRec", "--dataset=tiny", "--data_path=data", "--log_wandb"]) == 2
+        assert train_main(["--model=SASRec", "--dataset=tiny", "--data_path=data", "--log_wandb"]) == 2
         assert "log_wandb = True needs the package wandb: pip install 'recbole-mdcns[wandb]'" in capsys.readouterr().err
         assert not Path("log").exists()
 

@@ -10,11 +10,11 @@ from helpers.paths import ROOT
 from helpers.runs import TINY
 from helpers.sweeps import UNSCORED
 
+from recbole_mdcns.cli.main import main
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.records.record import SCHEMA_VERSION
 from recbole_mdcns.records.store import Store
 from recbole_mdcns.support.yaml_files import properties_dir
-from recbole_mdcns.tuning.__main__ import main
 from recbole_mdcns.tuning.driver import run_sweeps
 from recbole_mdcns.tuning.grid import trials
 from recbole_mdcns.tuning.sweep_file import read_sweep

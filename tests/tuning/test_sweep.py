@@ -63,7 +63,7 @@ def prepare(folder, epochs):
 def start(folder, epochs, *arguments):
     """Start a sweep as a process of its own."""
     prepare(folder, epochs)
-    command = [sys.executable, "-m", "recbole_mdcns.tuning", "sweep", "grid.yaml", *arguments]
+    command = [sys.executable, "-m", "recbole_mdcns", "sweep", "grid.yaml", *arguments]
     with open("out.log", "a") as log:
         return subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, STARTED_IN: os.getcwd()})
 

@@ -15,9 +15,7 @@ import yaml
 from helpers.raw_files import KUAIRAND, KUAIRAND_ROWS, raw
 from helpers.runs import HEADER, TINY, cycle_lines, tiny_run, write_inter
 
-from recbole_mdcns import cli
-from recbole_mdcns.data.prepare import __main__ as prepare
-from recbole_mdcns.tuning import __main__ as tuning
+from recbole_mdcns.cli.main import main, train_main
 from recbole_mdcns.tuning.grid import trials
 from recbole_mdcns.tuning.sweep_file import read_sweep
 
@@ -234,7 +232,7 @@ def refused(main, arguments, capsys, *culprits) -> str:
 def test_bad_keys_and_values(arguments, culprits, capsys):
     kept = {argument.partition("=")[0] for argument in arguments.split(" ")}
     given = [each for each in SASREC if each.partition("=")[0] not in kept] + arguments.split(" ")
-    refused(cli.main, given, capsys, culprits)
+    refused(train_main, given, capsys, culprits)
 
 
 # Configuration files
@@ -272,13 +270,13 @@ def test_bad_keys_and_values(arguments, culprits, capsys):
 def test_bad_configuration_files(content, culprits, capsys):
     Path("c.yaml").write_bytes(content)
     keys = [key for key in SASREC if "epochs" not in key]
-    refused(cli.main, [*keys, "--config_files", "c.yaml"], capsys, *culprits)
+    refused(train_main, [*keys, "--config_files", "c.yaml"], capsys, *culprits)
     assert not Path("made").exists()
 
 
 def test_a_configuration_file_that_is_a_folder(capsys):
     Path("c.yaml").mkdir()
-    refused(cli.main, [*SASREC, "--config_files", "c.yaml"], capsys, "c.yaml")
+    refused(train_main, [*SASREC, "--config_files", "c.yaml"], capsys, "c.yaml")
 
 
 # Data
@@ -316,7 +314,7 @@ GOOD = "".join(cycle_lines())
 )
 def test_bad_data(content, culprits, capsys):
     Path("data/tiny/tiny.inter").write_bytes(content)
-    refused(cli.main, SASREC, capsys, *culprits)
+    refused(train_main, SASREC, capsys, *culprits)
 
 
 @pytest.mark.parametrize(
@@ -335,7 +333,7 @@ def test_bad_data(content, culprits, capsys):
 def test_bad_item_files(content, culprits, capsys):
     Path("data/tiny/tiny.item").write_bytes(content)
     columns = "{'inter':['user_id','item_id','timestamp'],'item':'*'}"
-    refused(cli.main, [*SASREC, f"--load_col={columns}"], capsys, *culprits)
+    refused(train_main, [*SASREC, f"--load_col={columns}"], capsys, *culprits)
 
 
 @pytest.mark.parametrize(
@@ -353,7 +351,7 @@ def test_bad_item_files(content, culprits, capsys):
 )
 def test_bad_split_files(content, culprits, capsys):
     Path("s.tsv").write_bytes(content)
-    refused(cli.main, [*SASREC, "--protocol=paper", "--split_file=s.tsv"], capsys, *culprits)
+    refused(train_main, [*SASREC, "--protocol=paper", "--split_file=s.tsv"], capsys, *culprits)
 
 
 def folder_in_place(path):
@@ -369,7 +367,7 @@ def dangling(path):
 @pytest.mark.parametrize("spoil", [Path.unlink, folder_in_place, dangling])
 def test_a_data_file_that_cannot_be_opened(spoil, capsys):
     spoil(Path("data/tiny/tiny.inter"))
-    refused(cli.main, SASREC, capsys, "tiny")
+    refused(train_main, SASREC, capsys, "tiny")
 
 
 # Modules of the user's own
@@ -399,7 +397,7 @@ def test_bad_modules(key, content, culprit, capsys, monkeypatch):
     Path("own_module.py").write_text(content)
     try:
         model = [] if key == "model" else ["--model=SASRec"]
-        refused(cli.main, [*BASE, *model, f"--{key}=own_module:Mine"], capsys, culprit)
+        refused(train_main, [*BASE, *model, f"--{key}=own_module:Mine"], capsys, culprit)
     finally:
         sys.modules.pop("own_module", None)
 
@@ -416,7 +414,7 @@ def test_bad_modules_of_samplers(content, culprit, capsys, monkeypatch):
     monkeypatch.syspath_prepend(os.getcwd())
     Path("own_sampler.py").write_text(content)
     try:
-        refused(cli.main, [*SASREC, "--neg_sampler=own_sampler:Mine"], capsys, culprit)
+        refused(train_main, [*SASREC, "--neg_sampler=own_sampler:Mine"], capsys, culprit)
     finally:
         sys.modules.pop("own_sampler", None)
 
@@ -472,7 +470,7 @@ def test_checkpoints_with_the_right_mark_and_wrong_entries(kind, spoil, checkpoi
     spoil(content)
     torch.save(content, "x-last.pth")
     command = [*SASREC, "--neg_sampler=rns", "--resume=x-last.pth"] if kind == "resume" else ["--evaluate=x-last.pth"]
-    refused(cli.main, command, capsys, "x-last.pth")
+    refused(train_main, command, capsys, "x-last.pth")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"not a checkpoint", b"\x80\x04N."])
@@ -480,7 +478,7 @@ def test_checkpoints_with_the_right_mark_and_wrong_entries(kind, spoil, checkpoi
 def test_files_that_are_no_checkpoints(option, content, capsys):
     Path("x-last.pth").write_bytes(content)
     keys = SASREC if option == "resume" else []
-    refused(cli.main, [*keys, f"--{option}=x-last.pth"], capsys, "x-last.pth")
+    refused(train_main, [*keys, f"--{option}=x-last.pth"], capsys, "x-last.pth")
 
 
 # Sweeps
@@ -559,7 +557,7 @@ SWEEP = {"datasets": ["tiny"], "models": ["SASRec"], "samplers": ["rns"], "seeds
 def test_bad_sweeps(command, changes, culprits, capsys, monkeypatch):
     monkeypatch.setattr("recbole_mdcns.tuning.workers.Workers.start", no_ray)
     Path("mine.yaml").write_text(yaml.safe_dump({**SWEEP, **changes}))
-    refused(tuning.main, [command[0], "mine.yaml", *command[1:]], capsys, *culprits)
+    refused(main, [command[0], "mine.yaml", *command[1:]], capsys, *culprits)
     assert not Path("outside").exists() and not Path("../outside").exists()
 
 
@@ -588,7 +586,7 @@ def no_ray(self):
 )
 def test_bad_options_of_sweeps(arguments, culprit, capsys):
     Path("mine.yaml").write_text(yaml.safe_dump(SWEEP))
-    refused(tuning.main, arguments, capsys, culprit)
+    refused(main, arguments, capsys, culprit)
 
 
 @pytest.mark.parametrize(
@@ -599,10 +597,10 @@ def test_bad_options_of_sweeps(arguments, culprit, capsys):
 @pytest.mark.parametrize("command", ["status", "best"])
 def test_bad_records(command, content, capsys):
     Path("mine.yaml").write_text(yaml.safe_dump(SWEEP))
-    assert tuning.main(["status", "mine.yaml"]) == 0
+    assert main(["status", "mine.yaml"]) == 0
     key = next(iter(trial_keys()))
     Path(f"sweeps/mine/records/{key}.json").write_bytes(content)
-    refused(tuning.main, [command, "mine.yaml"], capsys, key)
+    refused(main, [command, "mine.yaml"], capsys, key)
 
 
 def trial_keys():
@@ -618,7 +616,7 @@ def test_bad_notes_of_trials(content, capsys):
     folder = Path("sweeps/mine/trials/abc")
     folder.mkdir(parents=True)
     (folder / "begun.json").write_bytes(content)
-    refused(tuning.main, ["status", "mine.yaml"], capsys, "begun.json")
+    refused(main, ["status", "mine.yaml"], capsys, "begun.json")
 
 
 # Raw files and statistics
@@ -660,7 +658,7 @@ def test_bad_notes_of_trials(content, capsys):
 def test_bad_raw_files(name, content, options, culprits, capsys):
     dataset, _, file = name.rpartition("/")
     Path(file).write_bytes(content) if content == b"plain" else raw(content, file)
-    refused(prepare.main, [dataset, "--raw", file, "--out=out", *options], capsys, *culprits)
+    refused(main, ["prepare", dataset, "--raw", file, "--out=out", *options], capsys, *culprits)
     assert not list(Path("out").rglob("*.inter")) and not Path("made").exists()
 
 
@@ -675,4 +673,4 @@ def test_bad_raw_files(name, content, options, culprits, capsys):
     ],
 )
 def test_bad_statistics(arguments, culprit, capsys):
-    refused(prepare.main, ["stats", *arguments], capsys, culprit)
+    refused(main, ["stats", *arguments], capsys, culprit)

@@ -10,7 +10,7 @@ import pytest
 from helpers.paths import ROOT
 from helpers.runs import TINY, write_inter
 
-from recbole_mdcns import cli
+from recbole_mdcns.cli.main import train_main
 from recbole_mdcns.config.keys import own_keys
 from recbole_mdcns.errors import INTERRUPTED, USER_ERROR
 
@@ -84,7 +84,7 @@ def test_mistakes_end_in_one_sentence_and_a_code(arguments, message, capsys, mon
     write_inter(["u\ti\t1\n", "u\tj\tx\n"], "broken")
     keys = [f"--{key}={TINY[key]}" for key in ("data_path", "show_progress", "use_gpu", "MAX_ITEM_LIST_LENGTH")]
     keys = keys if "--dataset=tiny" in arguments or "--dataset=broken" in arguments else []
-    assert cli.main([*arguments, *keys]) == USER_ERROR
+    assert train_main([*arguments, *keys]) == USER_ERROR
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
@@ -102,7 +102,7 @@ def test_interrupted_runs_say_how_to_go_on(monkeypatch, capsys):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("recbole_mdcns.quick_start.run_recbole_mdcns", interrupt)
-    assert cli.main(["-m", "SASRec", "-d", "tiny"]) == INTERRUPTED
+    assert train_main(["-m", "SASRec", "-d", "tiny"]) == INTERRUPTED
     assert "--resume" in capsys.readouterr().err
 
 
@@ -118,7 +118,7 @@ def test_help_lists_every_key_of_ours():
 
 def test_ray_and_recboles_quick_start_are_not_imported():
     code = (
-        "import sys; from recbole_mdcns import cli; cli.main(sys.argv[1:]); "
+        "import sys; from recbole_mdcns.cli.main import train_main; train_main(sys.argv[1:]); "
         "assert 'ray' not in sys.modules and 'recbole.quick_start' not in sys.modules"
     )
     done = command("-m", "SASRec", "-d", "tiny", *KEYS, entry=(sys.executable, "-c", code), PYTHONPATH=str(ROOT))

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from helpers.runs import TINY, tiny_config, tiny_run
 
-from recbole_mdcns import cli
 from recbole_mdcns.checkpoints.checkpoint import settings
+from recbole_mdcns.cli import train
+from recbole_mdcns.cli.arguments import Parser
+from recbole_mdcns.cli.main import train_main
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.encoder.users import reads_user
 from recbole_mdcns.errors import USER_ERROR, ConfigError
@@ -18,7 +20,7 @@ NAMED = ["--model=SASRec", "--dataset=tiny"]
 
 def refused(arguments, capsys):
     """Return the one sentence of a command that is refused."""
-    assert cli.main(arguments) == USER_ERROR
+    assert train_main(arguments) == USER_ERROR
     error = capsys.readouterr().err
     assert len(error.strip().splitlines()) == 1 and "Traceback" not in error
     return error
@@ -73,8 +75,11 @@ def test_a_bad_command_line_ends_in_one_sentence(arguments, culprit, capsys):
 
 
 def test_the_same_value_twice_is_no_mistake_and_a_dataset_may_be_called_a_number():
-    options, keys = cli._parse(["-m", "SASRec", "--model=SASRec", "--dataset", "2018", "--seed=1", "--seed", "1"])
-    assert (options.model, options.dataset, keys) == ("SASRec", "2018", ["--seed=1", "--seed=1"])
+    parser = Parser("x", "", own_help=True)
+    train.add_arguments(parser)
+    given = ["-m", "SASRec", "--model=SASRec", "--dataset", "2018", "--seed=1", "--seed", "1"]
+    options = parser.parse_with_keys(given)
+    assert (options.model, options.dataset, options.keys) == ("SASRec", "2018", ["--seed=1", "--seed=1"])
     assert MDCNSConfig("SASRec", argv=["--dataset=2018"])["dataset"] == "2018"
     assert MDCNSConfig("SASRec", config_dict={"dataset": "2018"})["dataset"] == "2018"
 
@@ -127,7 +132,7 @@ def test_the_traceback_of_an_own_module_is_there_for_who_asks(monkeypatch):
     monkeypatch.syspath_prepend(str(Path.cwd()))
     Path("raising_too.py").write_text("1 / 0\n")
     with pytest.raises(ConfigError) as found:
-        cli.main(["--model=raising_too:Net", "--dataset=tiny", "--state=DEBUG"])
+        train_main(["--model=raising_too:Net", "--dataset=tiny", "--state=DEBUG"])
     assert isinstance(found.value.__cause__, ZeroDivisionError)
 
 

@@ -11,12 +11,12 @@ import pytest
 from helpers.paths import ROOT
 from helpers.runs import TINY
 
-from recbole_mdcns import cli, program
 from recbole_mdcns.checkpoints import checkpoint
-from recbole_mdcns.data.prepare import __main__ as prepare
+from recbole_mdcns.cli import program
+from recbole_mdcns.cli.arguments import Parser
+from recbole_mdcns.cli.main import COMMANDS, TRAIN_PROGRAM, main, train_main
+from recbole_mdcns.cli.program import run_program
 from recbole_mdcns.errors import FAILURE, INTERRUPTED, PIPE_CLOSED, TERMINATED, ConfigError
-from recbole_mdcns.program import run_program
-from recbole_mdcns.tuning import __main__ as tuning
 
 CODES = [(signal.SIGINT, INTERRUPTED), (signal.SIGTERM, TERMINATED)]
 
@@ -34,18 +34,16 @@ def handlers():
 
 
 @pytest.mark.parametrize(("number", "code"), CODES)
-@pytest.mark.parametrize(
-    ("main", "works"),
-    [(cli.main, "recbole_mdcns.cli._run"), (tuning.main, "recbole_mdcns.tuning.__main__._command"),
-     (prepare.main, "recbole_mdcns.data.prepare._command")],
-)  # fmt: skip
-def test_every_command_ends_with_a_sentence_and_the_code_of_the_signal(main, works, number, code, monkeypatch, capfd):
-    monkeypatch.setattr(works, lambda _: signal.raise_signal(number))
+@pytest.mark.parametrize("name", [*COMMANDS, TRAIN_PROGRAM])
+def test_every_command_ends_with_a_sentence_and_the_code_of_the_signal(name, number, code, monkeypatch, capfd):
+    """Whatever the command is doing: it is interrupted while its options are parsed."""
+    monkeypatch.setattr(Parser, "__init__", lambda *_, **__: signal.raise_signal(number))
     before = handlers()
-    assert main(["--model=SASRec"]) == code
+    assert (train_main([]) if name == TRAIN_PROGRAM else main([name])) == code
     assert handlers() == before
+    program = name if name == TRAIN_PROGRAM else f"recbole-mdcns {name}"
     said = capfd.readouterr().err
-    assert "interrupted" in said and said.count("\n") == 1
+    assert said.startswith(f"{program}: interrupted; ") and said.count("\n") == 1
 
 
 def test_sigterm_in_the_middle_of_ray_asks_ray_to_stop_as_ctrl_c_does():

@@ -1,0 +1,61 @@
+"""What ``--help`` prints for the commands that take keys, generated from the keys."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+
+from recbole_mdcns.config.evaluation_keys import EVALUATION_KEYS
+from recbole_mdcns.config.keys import Key, own_keys
+
+
+def training_help(program: str) -> str:
+    """Return usage and options of a training, and every key of ours with its meaning, type, default and symbol."""
+    lines = [
+        f"usage: {program} --model=NAME --dataset=NAME [--config_files 'a.yaml b.yaml'] [--key=value ...]",
+        "",
+        "  -m, --model        self model: a sequential model of RecBole or package.module:Class",
+        "  -d, --dataset      dataset: <data_path>/<name>/<name>.inter; ml-100k needs no download",
+        "  --config_files     yaml files, separated by spaces",
+        "  --evaluate=FILE    evaluate a saved model again: --split=valid|test, --topk, --metrics, --data_path",
+        "  --trust_code       import classes of your own that FILE names",
+        "  --key=value        any key below, and any key of RecBole",
+        "  --state=DEBUG      verbose log, and the traceback of an error",
+        "  --peer.key=value   a key of the peer model, or its learning_rate, learner, weight_decay",
+    ]
+    return "\n".join([*lines, *_keys(own_keys().values())])
+
+
+def evaluation_help(program: str) -> str:
+    """Return usage and options of an evaluation, and the keys that it may set anew."""
+    ours = [key for name, key in own_keys().items() if name in EVALUATION_KEYS]
+    recboles = [name for name in EVALUATION_KEYS if name not in own_keys()]
+    lines = [
+        f"usage: {program} FILE [--split=valid|test] [--key=value ...]",
+        "",
+        "  FILE               a saved model: the best self model, or a peer",
+        "  --split=NAME       split to evaluate on, valid or test (test)",
+        "  --result_file=FILE write the metrics to this JSON file",
+        "  --trust_code       import classes of your own that FILE names",
+        "  --key=value        any key below, which is as in the training where it is not given",
+        "  --state=DEBUG      verbose log, and the traceback of an error",
+        "",
+        "keys of RecBole:",
+        *textwrap.wrap(", ".join(recboles), 100, initial_indent="  ", subsequent_indent="  "),
+    ]
+    return "\n".join([*lines, *_keys(ours)])
+
+
+def _keys(keys: Iterable[Key]) -> list[str]:
+    """Return the lines of keys: two or more for each, and a heading for each section."""
+    lines = []
+    section = ""
+    for key in keys:
+        if key.section != section:
+            section = key.section
+            lines += ["", f"{section}:"]
+        symbol = f" [{key.symbol}]" if key.symbol else ""
+        default = "~" if key.default is None else key.default
+        lines.append(f"  --{key.name}={default}{symbol}  ({key.spec})")
+        lines += textwrap.wrap(key.meaning, 100, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    return lines
