@@ -64,7 +64,7 @@ def run_recbole_mdcns(
 
     Returns:
         RecBole's ``best_valid_score``, ``valid_score_bigger``, ``best_valid_result`` and ``test_result`` of the self
-        model, and the whole ``record``.
+        model, and the whole ``record`` as plain values.
 
     Raises:
         UserError: Something given cannot be used; raised before any training.
@@ -131,7 +131,7 @@ def _train_and_evaluate(
         "valid_score_bigger": config["valid_metric_bigger"],
         "best_valid_result": best_result,
         "test_result": results["test"]["self"],
-        "record": record,
+        "record": record.to_json(),
     }
 
 

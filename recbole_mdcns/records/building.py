@@ -12,7 +12,8 @@ import recbole_mdcns
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.history import HISTORY_END
 from recbole_mdcns.records.environment import environment
-from recbole_mdcns.records.record import SCHEMA_VERSION, Record
+from recbole_mdcns.records.parts import TrialId
+from recbole_mdcns.records.record import FINISHED, SCHEMA_VERSION, Record
 from recbole_mdcns.trainer import NegativeSamplingTrainer
 from recbole_mdcns.trainer.early_stopping import best_epoch
 
@@ -23,7 +24,8 @@ def build_record(
     splits: dict[str, Any],
     command: list[str],
     results: dict[str, dict[str, dict[str, float]]],
-    **more: Any,
+    trial: TrialId | None = None,
+    study: dict[str, Any] | None = None,
 ) -> Record:
     """Collect everything that someone needs to read, trust and repeat a result.
 
@@ -34,8 +36,8 @@ def build_record(
         command: The command line.
         results: Metrics by split (``valid``, ``test``), then role (``self``, ``peer``, ``teacher``); test, where it is
             there, is what the trainer evaluated last.
-        **more: Fields of the record as plain values: ``trial``, ``status``, ``stopped``, ``study``, or another
-            ``config``.
+        trial: Whose trial it is; None for a single run.
+        study: What a study adds, as plain values.
     """
     best = best_epoch(trainer.history, config)
     dataset = splits["train"]._dataset
@@ -64,10 +66,12 @@ def build_record(
         "test_rows": rows,
         "seconds_per_epoch": statistics.median([entry["train_seconds"] for entry in trainer.history] or [0.0]),
         "environment": environment(trainer.device).to_json(),
-        "status": "finished",
+        "trial": None if trial is None else trial.to_json(),
+        "status": FINISHED,
         "stopped": None,
+        "study": study or {},
     }
-    return Record.from_json({**values, **more}, "of this run")
+    return Record.from_json(values, "of this run")
 
 
 def rows_of_test(trainer: NegativeSamplingTrainer, loader: AbstractDataLoader) -> dict[str, Any]:

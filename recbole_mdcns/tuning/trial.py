@@ -196,9 +196,8 @@ def _record(
 ) -> Record:
     trainer.load_best()
     results = {"valid": trainer.evaluate_all(splits["valid"])}
-    status = STOPPED if stopped else FINISHED
-    more = {"config": trial.values, "trial": trial.id.to_json(), "status": status, "stopped": stopped}
-    return build_record(config, trainer, splits, trial.command, results, **more)
+    record = build_record(config, trainer, splits, trial.command, results, trial.id)
+    return replace(record, config=trial.values, status=STOPPED if stopped else FINISHED, stopped=stopped)
 
 
 def trial_config(trial: Trial, folder: Path) -> MDCNSConfig:
