@@ -28,7 +28,6 @@ from recbole_mdcns.encoder.pretrained import check_pretrained
 from recbole_mdcns.encoder.users import refuse_unknown_users
 from recbole_mdcns.errors import ConfigError, WriteError
 from recbole_mdcns.kernels.layers import fuse_layers
-from recbole_mdcns.negatives import resolve_strategy
 from recbole_mdcns.records.building import build_record
 from recbole_mdcns.records.files import write_record
 from recbole_mdcns.run_log import start_log
@@ -79,7 +78,7 @@ def run_recbole_mdcns(
     for line in config.dataset_defaults():
         logger.info(line)
     for key in config.unread_keys():
-        logger.warning(f"{key} = {config[key]!r} is not read: it is a key of models that this run does not have")
+        logger.warning(f"{key} is given and not read: it belongs to a model, strategy, loss or protocol of other runs")
 
     files = checkpoint.RunFiles.to_resume(config, config["resume"])
     with contextlib.ExitStack() as locks:  # held until the record is written: nobody else replaces the best models
@@ -143,7 +142,7 @@ def build_trainer(config: MDCNSConfig, dataset: HistoryDataset) -> NegativeSampl
     """
     init_seed(config["seed"], config["reproducibility"])
     model = build_model(config, dataset)
-    if resolve_strategy(config["neg_sampler"]).needs_peer:
+    if config.peer_classes:
         peer_configs = config.peer_configs()
         peers = [build_model(each, dataset) for each in peer_configs]
         trainer: NegativeSamplingTrainer = MDCNSTrainer(config, model, *peers, peer_configs=peer_configs)

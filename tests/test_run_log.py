@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from helpers.runs import TINY, tiny_config
 
-from recbole_mdcns.checkpoints.checkpoint import settings_id
 from recbole_mdcns.cli.main import train_main
+from recbole_mdcns.config.identity import settings_id
 from recbole_mdcns.errors import USER_ERROR
 from recbole_mdcns.quick_start import load_data_and_model, run_recbole_mdcns
 from recbole_mdcns.run_log import LogFile, TensorBoard, start_log, tensorboard
@@ -51,7 +51,7 @@ def test_none_switches_a_folder_off(key, folder, alone):
 
 
 def test_the_keys_do_not_make_another_run():
-    ids = {settings_id(tiny_config(**keys)) for keys in ({}, {"log_dir": None, "tensorboard_dir": "elsewhere"})}
+    ids = {settings_id(tiny_config(**keys).plain()) for keys in ({}, {"log_dir": None, "tensorboard_dir": "elsewhere"})}
     assert len(ids) == 1
 
 

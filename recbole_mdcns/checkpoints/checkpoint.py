@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import glob
-import hashlib
-import json
 import os
 import random
 import uuid
@@ -19,31 +17,15 @@ from recbole.utils import get_local_time
 from recbole_mdcns import __version__, compat
 from recbole_mdcns.checkpoints.form import FORMS, first_fault
 from recbole_mdcns.checkpoints.run_lock import RunLock
+from recbole_mdcns.config.identity import settings, settings_id
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.names import unpack
 from recbole_mdcns.errors import CheckpointError, WriteError
 from recbole_mdcns.support.safe_write import replacing
 
 FORMAT = "recbole_mdcns"
-#: Of the content. 1 had no names of items, so that nothing told what its rows of weights meant.
-FORMAT_NUMBER = 2
-#: Keys that do not change the numbers of an epoch: a resumed run may set them anew.
-FREE_KEYS = frozenset({
-    "resume", "result_file", "epochs", "stopping_step", "checkpoint_dir", "data_path", "show_progress", "state",
-    "gpu_id", "use_gpu", "log_wandb", "wandb_project", "evaluate_peers", "eval_batch_size", "metric_decimal_place",
-    "config_files", "worker", "loss_decimal_place", "strict_data", "expected_statistics", "raw_data",
-    "compile_scan", "log_dir", "tensorboard_dir",
-})  # fmt: skip
-
-
-def settings(config: MDCNSConfig) -> dict[str, Any]:
-    """Return the keys that two runs must share to give the same numbers."""
-    return {key: value for key, value in config.plain().items() if key not in FREE_KEYS}
-
-
-def settings_id(config: MDCNSConfig) -> str:
-    """Return eight hexadecimal digits that stand for :func:`settings`."""
-    return hashlib.sha256(json.dumps(settings(config), sort_keys=True).encode()).hexdigest()[:8]
+#: Of the content. 1 had no names of items; 2 held the keys of every strategy and loss.
+FORMAT_NUMBER = 3
 
 
 class RunFiles:
@@ -67,7 +49,7 @@ class RunFiles:
     @classmethod
     def new(cls, config: MDCNSConfig) -> RunFiles:
         """Name the files of a new run: model, dataset, settings, time, and eight random digits."""
-        names = (config["model"], config["dataset"], settings_id(config), get_local_time(), uuid.uuid4().hex[:8])
+        names = (_known_by(config), get_local_time(), uuid.uuid4().hex[:8])
         return cls(Path(config["checkpoint_dir"]) / ("-".join(names) + ".pth"))
 
     @classmethod
@@ -102,7 +84,9 @@ class RunFiles:
     @classmethod
     def newest(cls, config: MDCNSConfig) -> RunFiles | None:
         """Find the newest unfinished or finished run of the same settings; None, and a line in the log, without one."""
-        pattern = f"{glob.escape('-'.join((config['model'], config['dataset'], settings_id(config))))}-*-last.pth"
+        pattern = (
+            f"{glob.escape('-'.join((config['model'], config['dataset'], settings_id(config.plain()))))}-*-last.pth"
+        )
         found = sorted(Path(config["checkpoint_dir"]).glob(pattern), key=lambda path: path.stat().st_mtime)
         if not found:
             getLogger().warning(
@@ -111,6 +95,10 @@ class RunFiles:
             )
             return None
         return cls.of_last(found[-1])
+
+
+def _known_by(config: MDCNSConfig) -> str:
+    return "-".join((config["model"], config["dataset"], settings_id(config.plain())))
 
 
 def save(content: dict[str, Any], path: Path) -> None:
@@ -193,8 +181,7 @@ def check_same_settings(saved: dict[str, Any], config: MDCNSConfig, path: str | 
     Raises:
         CheckpointError: Names every key that differs, with both values.
     """
-    here = settings(config)
-    there = {key: value for key, value in saved.items() if key not in FREE_KEYS}
+    here, there = settings(config.plain()), settings(saved)
     differ = sorted(key for key in {*here, *there} if here.get(key) != there.get(key))
     if differ:
         pairs = ", ".join(f"{key} is {there.get(key)!r} there and {here.get(key)!r} here" for key in differ)

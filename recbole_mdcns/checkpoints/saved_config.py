@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from recbole_mdcns.config.identity import IMPORTING
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.errors import CheckpointError, ConfigError
-
-#: Keys whose value may be an import path.
-_IMPORTING = ("model", "peer_model", "neg_sampler")
 
 
 def saved_config(
@@ -37,7 +35,7 @@ def saved_config(
     values = {**content["config"], **given}
     foreign = {
         key: values[key]
-        for key in _IMPORTING
+        for key in IMPORTING
         if key not in given and isinstance(values.get(key), str) and ":" in values[key]
     }
     if foreign and not trust_code:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recbole.evaluator import metric_types
 from recbole.utils import EvaluatorType
 
+from recbole_mdcns.config.key import Key
 from recbole_mdcns.config.keys import own_keys
-from recbole_mdcns.config.recbole_keys import SPECS
+from recbole_mdcns.config.recbole_keys import recbole_specs
 from recbole_mdcns.errors import ConfigError, nearest
-from recbole_mdcns.negatives import STRATEGIES, resolve_strategy
 
 #: Keys that only the split over users reads.
 _USER_SPLIT_KEYS = ("split_ratio", "split_seed", "split_file", "eval_prefixes")
@@ -33,20 +33,20 @@ _REPLACED = {
     "local_rank": "one process trains on one device",
     "nproc": "one process trains on one device",
 }
-#: Losses over all items, which take no negatives.
-CATALOGUE_LOSSES = ("CE", "SCE")
-
 #: Models that read the newest items at the right edge of the window, where padding on the right would be.
 LEFT_PADDED = ("SHAN",)
 
 
-def check_given(given: dict[str, Any], defaults: dict[str, Any], known: set[str], strict: bool) -> None:
+def check_given(
+    given: dict[str, Any], defaults: dict[str, Any], known: set[str], typed: Mapping[str, Key], strict: bool
+) -> None:
     """Refuse given keys that nobody reads, or that are of another kind than their default.
 
     Args:
         given: What the user set.
         defaults: Every default.
         known: Every key that somebody reads.
+        typed: Those of them that are checked one by one.
         strict: Refuse each unknown key; otherwise only look-alikes of known ones, as a user's own model may read keys
             that no yaml names.
 
@@ -60,8 +60,10 @@ def check_given(given: dict[str, Any], defaults: dict[str, Any], known: set[str]
             hint = _of_symbol(key) or nearest(key, known, cutoff=0.6 if strict else 0.85)
             if hint or strict:
                 raise ConfigError(f"{key} = {value!r}: there is no key {key}{hint}; --help lists ours")
-        if key in own_keys() or key in SPECS:
-            continue  # these have types of their own
+        if key in typed:
+            typed[key].check(value)
+        if key in typed or key in recbole_specs():
+            continue
         default = defaults.get(key)
         if isinstance(default, (bool, int, float)) and not _same_kind(value, default):
             raise ConfigError(f"{key} = {value!r} is not allowed: expected {type(default).__name__}")
@@ -110,33 +112,12 @@ def check_together(final: dict[str, Any]) -> None:
     Raises:
         ConfigError: Names both keys.
     """
-    if final["neg_top_num"] > final["neg_candidate_num"]:
-        raise ConfigError(
-            f"neg_top_num = {final['neg_top_num']} is not allowed: it is at most "
-            f"neg_candidate_num = {final['neg_candidate_num']}"
-        )
-    strategy = resolve_strategy(final["neg_sampler"])
-    strategy.check(final)
-    loss, sampler = final["ranking_loss"], final["neg_sampler"]
-    if (loss in CATALOGUE_LOSSES) != (sampler == "none"):
-        allowed = "none" if loss in CATALOGUE_LOSSES else ", ".join(name for name in STRATEGIES if name != "none")
-        raise ConfigError(f"neg_sampler = {sampler!r} is not allowed with ranking_loss = {loss!r}: choose {allowed}")
-    if loss == "SSM" and not strategy.knows_proposal:
-        allowed = ", ".join(name for name, each in STRATEGIES.items() if each.knows_proposal)
-        raise ConfigError(
-            f"neg_sampler = {sampler!r} is not allowed with ranking_loss = {loss!r}, which takes draws from a known "
-            f"distribution: choose {allowed}"
-        )
-    if loss == "gBCE" and sampler != "rns":
-        raise ConfigError(
-            f"neg_sampler = {sampler!r} is not allowed with ranking_loss = 'gBCE', calibrated for uniform draws: "
-            "choose rns"
-        )
+    top, candidates = final.get("neg_top_num", 1), final.get("neg_candidate_num", 1)
+    if top > candidates and {"neg_top_num", "neg_candidate_num"} <= final.keys():
+        raise ConfigError(f"neg_top_num = {top} is not allowed: it is at most neg_candidate_num = {candidates}")
     if final["batching"] in ("bucket", "user") and final["pad_side"] == "left":
         raise ConfigError(f"batching = {final['batching']!r} is not allowed with pad_side = 'left': choose row or auto")
     if final["lazy_items"]:
-        if loss in CATALOGUE_LOSSES:
-            raise ConfigError(f"lazy_items is not allowed with ranking_loss = {loss!r}, which scores all items")
         needed = {"learner": "adam", "weight_decay": 0.0, "clip_grad_norm": None, "enable_scaler": False}
         for key, value in needed.items():
             if final[key] != value:
@@ -149,7 +130,7 @@ def check_protocol(final: dict[str, Any], given: dict[str, Any], defaults: dict[
     Raises:
         ConfigError: Names the key and what is allowed.
     """
-    ratio = final["split_ratio"]
+    ratio = final.get("split_ratio", defaults["split_ratio"])
     numbers = all(isinstance(share, (int, float)) and not isinstance(share, bool) for share in ratio)
     if not numbers or len(ratio) != 3 or min(ratio) < 0 or abs(sum(ratio) - 1) > 1e-6:
         raise ConfigError(
@@ -162,7 +143,7 @@ def check_protocol(final: dict[str, Any], given: dict[str, Any], defaults: dict[
             f"eval_args.split = {asked!r} is not allowed: it is {default!r} under protocol leave_one_out, and under "
             "paper split_ratio or split_file says who is trained on"
         )
-    if final["split_file"]:
+    if final.get("split_file"):
         for key in ("split_ratio", "split_seed"):
             if key in given and given[key] != defaults[key]:
                 raise ConfigError(

@@ -1,24 +1,124 @@
-"""STUB of the lead's module, to be replaced by it: what a run is known by."""
+"""What a run is known by: the keys that it reads, and of these the ones that change its numbers."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
+from recbole_mdcns.config.key import Key
+from recbole_mdcns.config.keys import own_keys
+from recbole_mdcns.config.model_keys import declared_model_keys
+from recbole_mdcns.config.peers import named_peers
+from recbole_mdcns.config.reads import Parts, keys_not_read
 from recbole_mdcns.config.values import plain_value
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.model.registry import default_peer, resolve_model
+from recbole_mdcns.support.declared import resolve
 
+#: What RecBole derives from other keys, or has for its own training; no run of ours reads it from a file.
+NOT_READ = frozenset({
+    "MODEL_TYPE", "MODEL_INPUT_TYPE", "eval_type", "device", "single_spec", "local_rank", "valid_metric_bigger",
+    "train_neg_sample_args", "valid_neg_sample_args", "test_neg_sample_args", "neg_sampling", "loss_type", "transform",
+    "save_dataset", "save_dataloaders", "dataset_save_path", "dataloaders_save_path", "benchmark_filename", "threshold",
+    "config_file", "config_files", "nproc",
+})  # fmt: skip
+#: Keys that do not change the numbers of an epoch: a resumed run may set them anew.
+FREE_KEYS = frozenset({
+    "resume", "result_file", "epochs", "stopping_step", "checkpoint_dir", "data_path", "show_progress", "state",
+    "gpu_id", "use_gpu", "log_wandb", "wandb_project", "evaluate_peers", "eval_batch_size", "metric_decimal_place",
+    "config_files", "worker", "loss_decimal_place", "strict_data", "expected_statistics", "raw_data",
+    "compile_scan", "log_dir", "tensorboard_dir",
+})  # fmt: skip
+#: Keys whose value may be an import path.
+IMPORTING = ("model", "peer_model", "neg_sampler", "ranking_loss", "metrics")
+#: Free keys that change what a whole run reports.
 _LENGTH = ("epochs", "stopping_step", "eval_step", "valid_metric", "metrics", "topk")
 
 
-def reduce(values: dict[str, Any]) -> dict[str, Any]:
-    """Return the values that a run reads."""
-    return dict(values)
+def settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys that two runs must share to give the same numbers in each epoch.
+
+    A key of ours with its first default is left out: so a later version can add a key, and no run that leaves it alone
+    becomes another run.
+
+    Args:
+        values: A plain configuration; see ``ModelConfig.plain``.
+    """
+    return {key: value for key, value in _changed(values).items() if key not in FREE_KEYS}
 
 
-def content_key(values: dict[str, Any]) -> str:
-    """Return sixteen hexadecimal digits that stand for what a configuration's result depends on."""
-    from recbole_mdcns.checkpoints.checkpoint import FREE_KEYS
+def settings_id(values: Mapping[str, Any]) -> str:
+    """Return eight hexadecimal digits that stand for :func:`settings`."""
+    return _digits(settings(values), 8)
 
-    content = {key: value for key, value in values.items() if key not in FREE_KEYS or key in _LENGTH}
-    return hashlib.sha256(json.dumps(plain_value(content), sort_keys=True).encode()).hexdigest()[:16]
+
+def content_key(values: Mapping[str, Any]) -> str:
+    """Return sixteen hexadecimal digits that stand for what the result of a run depends on.
+
+    Args:
+        values: A plain configuration.
+    """
+    content = {key: value for key, value in _changed(values).items() if key not in FREE_KEYS or key in _LENGTH}
+    return _digits(content, 16)
+
+
+def reduce(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those keys of a plain configuration that its run reads.
+
+    Args:
+        values: Resolved keys, which may hold those of other strategies, losses and models.
+
+    Raises:
+        ConfigError: A name among them is none of a model, a strategy or a loss, or names code to import.
+    """
+    for key in IMPORTING:
+        if ":" in str(values.get(key)):
+            raise ConfigError(f"{key} = {values[key]!r} names code to import, which reading a file does not do")
+    parts = parts_of(resolve_model(values["model"]), values)
+    left_out = {*NOT_READ, *keys_not_read(values, parts), *(() if parts.peers else ("peer",))}
+    return {key: value for key, value in values.items() if key not in left_out}
+
+
+def parts_of(model_class: type, values: Mapping[str, Any]) -> Parts:
+    """Return the classes that resolved keys name.
+
+    Args:
+        model_class: The self model's class.
+        values: The keys.
+
+    Raises:
+        ConfigError: A name is none of a peer, a strategy or a loss.
+    """
+    loss = resolve("losses", values["ranking_loss"])
+    strategy = resolve("negatives", values["neg_sampler"]) if loss.needs_negatives else None
+    peers: list[type] = []
+    if strategy is not None and strategy.needs_peer:
+        peers = named_peers(model_class, values.get("peer_model"))
+    has_file = bool(values.get("split_file"))
+    return Parts(model_class, values["protocol"], has_file, tuple(peers), strategy, loss)
+
+
+def _changed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values less those keys of ours that have their first default."""
+    keys = {**own_keys(), **_keys_of(values["model"])}
+    changed = {key: value for key, value in values.items() if not _is_first(keys, key, value)}
+    peer, names = values.get("peer"), str(values.get("peer_model") or default_peer(values["model"])).split(",")
+    if peer and len(names) == 1:
+        of_peer = {**own_keys(), **_keys_of(names[0])}
+        changed["peer"] = {key: value for key, value in peer.items() if not _is_first(of_peer, key, value)}
+    return changed
+
+
+def _is_first(keys: Mapping[str, Key], name: str, value: Any) -> bool:
+    return name in keys and value == keys[name].first_default
+
+
+def _keys_of(model: str) -> dict[str, Key]:
+    """Return the declared keys of a model that goes by name; nothing is imported for one of the user's own."""
+    return {} if ":" in model else declared_model_keys(resolve_model(model))
+
+
+def _digits(content: Mapping[str, Any], number: int) -> str:
+    return hashlib.sha256(json.dumps(plain_value(content), sort_keys=True).encode()).hexdigest()[:number]

@@ -1,18 +1,23 @@
-"""The keys of recbole_mdcns: name, type, range, default, paper symbol and meaning, read from overall.yaml."""
+"""All keys: ours, from the yaml files of ``properties/``, and the names of RecBole's."""
 
 from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from recbole_mdcns.config.specs import check_value, spec_parts
+from recbole_mdcns.config.key import Key
 from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.support.declared import Declaration, declared
 from recbole_mdcns.support.yaml_files import properties_dir, read_yaml, recbole_properties_dir
 
-_LINE = re.compile(r"^(?P<name>\w+):.*?#\s*\((?P<spec>[^)]*)\)\s*(\[(?P<symbol>[^\]]*)\]\s*)?(?P<meaning>.+)$")
+#: Sections of overall.yaml whose keys not every run reads.
+PEERS = "Peers"
+USER_SPLIT = "Split over users"
+NEGATIVE_SAMPLING = "Negative sampling"
+NEGATIVES = "Negatives"
 
 # Keys that RecBole reads without listing them in any of its yaml files.
 _UNLISTED = {"model", "dataset", "config_files", "nproc", "encoding", "tail_ratio"}
@@ -20,53 +25,66 @@ _UNLISTED = {"model", "dataset", "config_files", "nproc", "encoding", "tail_rati
 UNLISTED_OF_MODEL = {"FEARec": {"contrast", "sim", "tau", "use_filter"}, "HRM": {"reg_weight"}}
 
 
-@dataclass(frozen=True)
-class Key:
-    """One key; ``spec`` is the bracket of its yaml line: ``int, >= 1``, ``float, 0 to 1``, ``choice, BCE|BPR``."""
+@functools.lru_cache(maxsize=1)
+def overall_keys() -> dict[str, Key]:
+    """Return the keys of overall.yaml by name.
 
-    name: str
-    default: Any
-    spec: str
-    symbol: str
-    meaning: str
-    section: str
-
-    def check(self, value: Any) -> Any:
-        """Return ``value`` in the key's type (an int where a float is asked for becomes one).
-
-        Raises:
-            ConfigError: Wrong type or out of range; names the key, the value and what is allowed.
-        """
-        kinds, _ = spec_parts(self.spec)
-        if "float" in kinds and isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
-            value = float(value)
-        return check_value(self.name, self.spec, value)
-
-
-def key_files() -> list[Path]:
-    """Return the yaml files that define keys of ours: for all runs, and for one strategy each."""
-    return [properties_dir() / "overall.yaml", *sorted((properties_dir() / "negatives").glob("*.yaml"))]
+    Raises:
+        ConfigError: An entry of the file is no key.
+    """
+    path = properties_dir() / "overall.yaml"
+    entries = ((name, fields, section) for section, keys in read_yaml(path).items() for name, fields in keys.items())
+    return _collected((Key.from_fields(name, fields, section, str(path)) for name, fields, section in entries))
 
 
 @functools.lru_cache(maxsize=1)
 def own_keys() -> dict[str, Key]:
-    """Return every key of ours by name, in the order of :func:`key_files`."""
-    keys: dict[str, Key] = {}
-    for path in key_files():
-        defaults = read_yaml(path)
-        section = ""
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-            if line.startswith("# ") and ":" not in line:
-                section = line[2:]
-            elif line.strip() and not line.startswith("#"):
-                match = _LINE.match(line)
-                if match is None:
-                    raise ConfigError(
-                        f"{path}, line {number}: expected 'key: default  # (type) meaning', found {line!r}"
-                    )
-                name, spec, meaning = match["name"], match["spec"].strip(), match["meaning"].strip()
-                keys[name] = Key(name, defaults[name], spec, match["symbol"] or "", meaning, section)
+    """Return every key of ours that belongs to no model: those of overall.yaml, of the strategies and of the losses.
+
+    Raises:
+        ConfigError: An entry of a file is no key, a key is defined twice, or a declaration reads one that there is not.
+    """
+    plugins = {kind: declared(kind).values() for kind in ("negatives", "losses")}
+    every = [declaration for declarations in plugins.values() for declaration in declarations]
+    keys = _collected((*overall_keys().values(), *(key for each in every for key in keys_of(each).values())))
+    for declaration in every:
+        for name in declaration.reads or ():
+            if name not in keys:
+                raise ConfigError(f"{declaration.path}: reads names {name}, and no file defines such a key")
     return keys
+
+
+def keys_of(declaration: Declaration) -> dict[str, Key]:
+    """Return the keys that a declaration defines."""
+    section = f"{declaration.path.parent.name}: {declaration.name}"
+    fields = declaration.keys.items()
+    return {name: Key.from_fields(name, each, section, str(declaration.path)) for name, each in fields}
+
+
+def _collected(keys: Iterable[Key]) -> dict[str, Key]:
+    by_name: dict[str, Key] = {}
+    for key in keys:
+        if key.name in by_name:
+            sections = f"{by_name[key.name].section!r} and {key.section!r}"
+            raise ConfigError(f"key {key.name} is defined twice, in {sections}: list it under reads in one of them")
+        by_name[key.name] = key
+    return by_name
+
+
+def model_file_keys(path: Path) -> dict[str, Key]:
+    """Return the keys of a model's yaml file that have fields; RecBole's files, and the user's own, may hold values."""
+    entries = read_yaml(path).items()
+    return {name: Key.from_fields(name, each, path.stem, str(path)) for name, each in entries if _has_fields(each)}
+
+
+def model_file_defaults(path: Path) -> dict[str, Any]:
+    """Return the defaults in a model's yaml file by key."""
+    keys = model_file_keys(path)
+    return {name: keys[name].default if name in keys else value for name, value in read_yaml(path).items()}
+
+
+def _has_fields(value: Any) -> bool:
+    return isinstance(value, dict) and {"default", "type"} <= value.keys()
 
 
 @functools.lru_cache(maxsize=1)
@@ -89,7 +107,8 @@ def recbole_keys() -> frozenset[str]:
 def keys_of_models() -> frozenset[str]:
     """Return every key that some model of RecBole or of ours has, and not all runs."""
     files = (path for folder in (recbole_properties_dir(), properties_dir()) for path in folder.glob("model/*.yaml"))
-    return frozenset(set().union(*map(_names, files), *UNLISTED_OF_MODEL.values()) - recbole_keys())
+    names = set().union(*map(_names, files), *UNLISTED_OF_MODEL.values())
+    return frozenset(names - recbole_keys() - own_keys().keys())
 
 
 def _names(path: Path) -> list[str]:

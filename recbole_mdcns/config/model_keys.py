@@ -1,27 +1,16 @@
-"""The yaml files that go with a model or a strategy: RecBole's, ours, and those beside the user's own classes."""
+"""The yaml files that declare the keys of a model: RecBole's, ours, and those beside the user's own classes."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from recbole_mdcns.config.keys import UNLISTED_OF_MODEL, keys_of_models, own_keys
+from recbole_mdcns.config.key import Key
+from recbole_mdcns.config.keys import UNLISTED_OF_MODEL, model_file_keys
+from recbole_mdcns.support.declared import yaml_beside
 from recbole_mdcns.support.yaml_files import properties_dir, read_yaml, recbole_properties_dir
 
-
-def is_known(cls: type) -> bool:
-    """Tell whether a class is RecBole's or ours."""
-    return cls.__module__.split(".")[0] in ("recbole", "recbole_mdcns")
-
-
-def yaml_beside(cls: type) -> list[Path]:
-    """Return ``<Class>.yaml`` beside the module of a class of the user's own, where there is one."""
-    module_file = getattr(sys.modules.get(cls.__module__), "__file__", None)
-    if not module_file or is_known(cls):
-        return []
-    path = Path(module_file).with_name(f"{cls.__name__}.yaml")
-    return [path] if path.is_file() else []
+#: Entries of RecBole's model files that serve RecBole's own training.
+_OF_RECBOLES_TRAINING = {"loss_type", "train_neg_sample_args"}
 
 
 def keyed_class(model_class: type) -> type:
@@ -44,15 +33,14 @@ def model_keys(*classes: type) -> set[str]:
     bases = [keyed_class(cls) for cls in classes]
     files = [path for cls in bases for path in _of_name(recbole_properties_dir(), cls)]
     files += [path for cls in classes for path in model_yamls(cls)]
-    listed = {key for path in files for key in read_yaml(path)} - {"loss_type", "train_neg_sample_args"}
+    listed = {key for path in files for key in read_yaml(path)} - _OF_RECBOLES_TRAINING
     return listed.union(*(UNLISTED_OF_MODEL.get(cls.__name__, ()) for cls in bases))
 
 
-def unread_keys(keys: Iterable[str], classes: Sequence[type]) -> list[str]:
-    """Return those of some keys that only other models than these have; none where one is the user's own."""
-    if not all(map(is_known, classes)):
-        return []
-    return sorted((set(keys) & keys_of_models()) - own_keys().keys() - model_keys(*classes))
+def declared_model_keys(model_class: type) -> dict[str, Key]:
+    """Return those keys of a model whose yaml file says what they may be."""
+    files = (path for path in model_yamls(model_class))
+    return {name: key for path in files for name, key in model_file_keys(path).items() if name != "loss_type"}
 
 
 def _of_name(properties: Path, model_class: type) -> list[Path]:

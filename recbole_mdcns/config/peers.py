@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from recbole_mdcns.config.model_keys import is_known, model_keys
+from recbole_mdcns.config.model_keys import model_keys
 from recbole_mdcns.errors import ConfigError, nearest
-from recbole_mdcns.model.registry import resolve_model
+from recbole_mdcns.model.registry import default_peer, resolve_model
+from recbole_mdcns.support.declared import is_known
 
 PEER_PREFIX = "peer."
 #: Keys of the training that may differ between self and peer, beside the keys of the peer's own model.
@@ -22,6 +23,15 @@ def peer_classes(peer_model: str | type | None) -> list[type]:
     """
     names = peer_model.split(",") if isinstance(peer_model, str) else [] if peer_model is None else [peer_model]
     return [resolve_model(name.strip() if isinstance(name, str) else name, "peer_model") for name in names]
+
+
+def named_peers(model_class: type, peer_model: str | type | None) -> list[type]:
+    """Return the peers of a self model: those that ``peer_model`` names, or its default peer.
+
+    Raises:
+        ConfigError: A name is no model.
+    """
+    return peer_classes(peer_model) or [resolve_model(default_peer(model_class.__name__), "peer_model")]
 
 
 def check_overrides(overrides: Iterable[str], peers: Sequence[type], common: set[str]) -> None:

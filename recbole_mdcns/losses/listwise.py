@@ -5,9 +5,16 @@ Letters: T targets, K negatives, V items, H hidden size. Everything is in log sp
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.losses.base import RankingLoss
+from recbole_mdcns.negatives import resolve_strategy, strategy_names
 
 
 def cross_entropy(scores: Tensor, target: Tensor) -> Tensor:
@@ -59,3 +66,30 @@ def gbce(positive: Tensor, negative: Tensor, item_num: int, calibration: float) 
     number = negative.size(1)
     weight = 1 - calibration + calibration * min(1.0, number / (item_num - 1))
     return (weight * F.softplus(-positive) + F.softplus(negative).sum(1)) / (number + 1)
+
+
+class SampledSoftmax(RankingLoss):
+    """Softmax over a positive and its negatives."""
+
+    @classmethod
+    def check(cls, keys: Mapping[str, Any]) -> None:
+        sampler = keys["neg_sampler"]
+        if not resolve_strategy(sampler).knows_proposal:
+            allowed = ", ".join(name for name in strategy_names() if resolve_strategy(name).knows_proposal)
+            raise ConfigError(
+                f"neg_sampler = {sampler!r} is not allowed with ranking_loss = {keys['ranking_loss']!r}, which takes "
+                f"draws from a known distribution: choose {allowed}"
+            )
+
+
+class GBCE(RankingLoss):
+    """gBCE."""
+
+    @classmethod
+    def check(cls, keys: Mapping[str, Any]) -> None:
+        sampler = keys["neg_sampler"]
+        if sampler != "rns":
+            raise ConfigError(
+                f"neg_sampler = {sampler!r} is not allowed with ranking_loss = 'gBCE', calibrated for uniform draws: "
+                "choose rns"
+            )

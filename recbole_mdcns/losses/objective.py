@@ -33,7 +33,7 @@ class NegativesLoss:
         name = config["ranking_loss"]
         self.pairwise = PAIRWISE_LOSSES.get(name)
         self.gbce = partial(gbce, item_num=item_num, calibration=config["gbce_calibration"]) if name == "gBCE" else None
-        self.corrected = config["logq_correction"]
+        self.corrected = config["logq_correction"] if name == "SSM" else False
 
     def __call__(self, positive: Tensor, chosen: Negatives, index: int) -> tuple[Tensor, Tensor]:
         """Return the mean losses of a model and their weights.

@@ -12,6 +12,8 @@ from collections.abc import Callable
 import torch.nn.functional as F
 from torch import Tensor
 
+from recbole_mdcns.losses.base import RankingLoss
+
 
 def bce(positive: Tensor, negative: Tensor) -> Tensor:
     """Binary cross-entropy of positives against negatives, Eq. (9): ``-log sig(s+) - log(1 - sig(s-))``.
@@ -33,3 +35,11 @@ def bpr(positive: Tensor, negative: Tensor) -> Tensor:
 
 #: Losses of one positive against each of its negatives.
 PAIRWISE_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"BCE": bce, "BPR": bpr}
+
+
+class BCE(RankingLoss):
+    """Binary cross-entropy."""
+
+
+class BPR(RankingLoss):
+    """Bayesian personalised ranking."""

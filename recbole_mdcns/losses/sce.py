@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from recbole_mdcns.losses.full_softmax import CrossEntropy
+
 
 def sce(
     encoding: Tensor,
@@ -53,3 +55,7 @@ def sce(
     losses = (total - own).reshape(-1)
     largest = losses.new_full((len(encoding),), -math.inf).scatter_reduce(0, state.view(-1), losses, "amax")
     return largest[largest > -math.inf]
+
+
+class ScalableCrossEntropy(CrossEntropy):
+    """SCE."""

@@ -1,39 +1,16 @@
-"""Negative-sampling strategies by the value of ``neg_sampler``."""
+"""Negative-sampling strategies; ``properties/negatives/`` declares ours by name."""
 
 from __future__ import annotations
 
-from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.negatives.adasir import AdaSIR
 from recbole_mdcns.negatives.base import Negatives, NegativeStrategy, Proposed, ScoredPool
-from recbole_mdcns.negatives.dns_plus import DNS, DNSPlus
-from recbole_mdcns.negatives.ens import ENS
-from recbole_mdcns.negatives.gnno import GNNO
-from recbole_mdcns.negatives.in_batch import InBatch
-from recbole_mdcns.negatives.mdcns import MDCNS
-from recbole_mdcns.negatives.mixgcf import MixGCF, MixGCFPlus
-from recbole_mdcns.negatives.none import NoNegatives
-from recbole_mdcns.negatives.pns import PNS
-from recbole_mdcns.negatives.rns import RNS
-from recbole_mdcns.negatives.srns import SRNS
-from recbole_mdcns.support.import_path import import_own
+from recbole_mdcns.support.declared import declared, resolve
 
-STRATEGIES: dict[str, type[NegativeStrategy]] = {
-    "mdcns": MDCNS,
-    "rns": RNS,
-    "pns": PNS,
-    "ens": ENS,
-    "in_batch": InBatch,
-    "dns": DNS,
-    "dns_plus": DNSPlus,
-    "mixgcf": MixGCF,
-    "mixgcf_plus": MixGCFPlus,
-    "adasir": AdaSIR,
-    "gnno": GNNO,
-    "srns": SRNS,
-    "none": NoNegatives,
-}
+__all__ = ["NegativeStrategy", "Negatives", "Proposed", "ScoredPool", "resolve_strategy", "strategy_names"]
 
-__all__ = ["STRATEGIES", "NegativeStrategy", "Negatives", "Proposed", "ScoredPool", "resolve_strategy"]
+
+def strategy_names() -> list[str]:
+    """Return what the strategies of ours go by."""
+    return list(declared("negatives"))
 
 
 def resolve_strategy(name: str) -> type[NegativeStrategy]:
@@ -42,12 +19,4 @@ def resolve_strategy(name: str) -> type[NegativeStrategy]:
     Raises:
         ConfigError: There is none of that name.
     """
-    if isinstance(name, str) and name in STRATEGIES:
-        return STRATEGIES[name]
-    if not isinstance(name, str) or ":" not in name:
-        allowed = ", ".join(STRATEGIES)
-        raise ConfigError(f"neg_sampler = {name!r} is not allowed: choose {allowed}, or package.module:Class")
-    found = import_own(name, "neg_sampler")
-    if not (isinstance(found, type) and issubclass(found, NegativeStrategy)):
-        raise ConfigError(f"neg_sampler = {name!r} is not allowed: it is no subclass of NegativeStrategy")
-    return found
+    return resolve("negatives", name)

@@ -95,9 +95,9 @@ class NegativeStrategy(ABC):
 
     def __init__(self, config: Config, device: torch.device):
         self.check(config)
-        self.negative_num = config["neg_num"]
+        self.negative_num = 1 if "neg_num" not in config else config["neg_num"]  # noqa: SIM401 (RecBole has no get)
         self.weights = torch.full((1, self.negative_num), 1 / self.negative_num, device=device)
-        self.candidate_num = config["neg_candidate_num"]
+        self.candidate_num = 0 if "neg_candidate_num" not in config else config["neg_candidate_num"]  # noqa: SIM401
         self.device = device
         self.epoch = 0
         self.generator = torch.Generator(device).manual_seed(config["seed"] + 1)  # the candidate sampler has seed

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from recbole_mdcns.config.identity import content_key, reduce
+from recbole_mdcns.config.identity import IMPORTING, content_key, reduce
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.records.entries import Entry
 from recbole_mdcns.records.files import SUFFIX, pack_records, texts, write_record
@@ -73,7 +73,7 @@ def migrate(values: dict[str, Any], where: str) -> AnyRecord:
         kept: dict[str, Any] = {name: values[name] for name in ("error", "attempts", "status") if name in values}
         head = {"schema": SCHEMA_VERSION, "package_version": _OLD_VERSION, "trial": trial}
         return Failure.from_json({**head, **kept}, where)
-    config = reduce(_config(entry["config"].mapping()))
+    config = _config(entry["config"].mapping())
     key = content_key(config)
     environment = {name: values.get(name) for name in ("versions", "git", "machine", "peak_memory")}
     new = {
@@ -121,8 +121,9 @@ def _trial(entry: Entry) -> dict[str, Any]:
 
 
 def _config(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the keys of a configuration without the strategy that was none."""
-    return {key: value for key, value in config.items() if (key, value) != ("neg_sampler", "none")}
+    """Return the keys that the run read; all, where it used code of the user's own, which is not imported for this."""
+    is_own = any(":" in str(config.get(key)) for key in IMPORTING)
+    return dict(config) if is_own else reduce(config)
 
 
 def _data(data: dict[str, Any]) -> dict[str, Any]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from recbole_mdcns.checkpoints.checkpoint import FREE_KEYS
-from recbole_mdcns.config.identity import content_key
+from recbole_mdcns.config.identity import FREE_KEYS, content_key
 from recbole_mdcns.config.keys import own_keys
 from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.records.entries import Entry

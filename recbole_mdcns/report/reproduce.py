@@ -21,7 +21,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from recbole_mdcns.checkpoints.checkpoint import FREE_KEYS
+from recbole_mdcns.config.identity import FREE_KEYS
 from recbole_mdcns.config.values import parse_settings
 from recbole_mdcns.errors import FAILURE, UserError
 from recbole_mdcns.records.files import read_records

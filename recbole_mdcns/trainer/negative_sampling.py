@@ -14,7 +14,6 @@ from torch.nn.utils import clip_grad_norm_
 from tqdm import tqdm
 
 from recbole_mdcns.config.checks import check_cutoffs
-from recbole_mdcns.config.model_keys import is_known
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.batching import TargetLoader
@@ -26,10 +25,18 @@ from recbole_mdcns.evaluation.collector import RankCollector, dated_failure
 from recbole_mdcns.evaluation.metrics import PlainEvaluator
 from recbole_mdcns.kernels.pool_scores import item_order
 from recbole_mdcns.losses.objective import NegativesLoss, check_encoder, make_catalogue_loss
-from recbole_mdcns.negatives import ScoredPool, resolve_strategy
+from recbole_mdcns.negatives import NegativeStrategy, ScoredPool
 from recbole_mdcns.negatives.draws.pool import CandidateSampler
 from recbole_mdcns.negatives.returned import check_candidates, check_negatives
+from recbole_mdcns.support.declared import is_known
 from recbole_mdcns.trainer.resumable import ResumableTrainer
+
+
+class _NoNegatives(NegativeStrategy):
+    views: tuple[str, ...] = ()
+
+    def choose(self, pool):
+        raise NotImplementedError
 
 
 class NegativeSamplingTrainer(ResumableTrainer):
@@ -53,7 +60,7 @@ class NegativeSamplingTrainer(ResumableTrainer):
         check_cutoffs(config["topk"], model.n_items - 1)
         super().__init__(config, model)
         check_encoder(config, self.encoders[0])
-        self.strategy = resolve_strategy(config["neg_sampler"])(config, self.device)
+        self.strategy = (config.parts.strategy or _NoNegatives)(config, self.device)
         self._checks_strategy = not is_known(type(self.strategy))  # at the first step
         self.objective = NegativesLoss(config, model.n_items - 1)
         self.catalogue_loss = make_catalogue_loss(config, self.strategy.generator)

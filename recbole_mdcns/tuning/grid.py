@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from recbole_mdcns.config.checks import check_symbols
-from recbole_mdcns.config.identity import content_key
-from recbole_mdcns.config.model_keys import unread_keys
-from recbole_mdcns.config.peers import peer_classes
+from recbole_mdcns.config.identity import content_key, parts_of
+from recbole_mdcns.config.keys import own_keys
+from recbole_mdcns.config.reads import Parts, keys_not_read
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError, UserError
 from recbole_mdcns.model.registry import default_peer, resolve_model
-from recbole_mdcns.negatives import resolve_strategy
 from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.records.parts import TrialId
 from recbole_mdcns.tuning.space import draws, ends, grid
@@ -51,7 +50,7 @@ def cells(sweep: Sweep) -> list[Cell]:
     axes = (sweep.datasets, sweep.protocols, sweep.models, sweep.peers, sweep.methods, sweep.losses)
     for dataset, protocol, model, peer, method, loss in itertools.product(*axes):
         keys = sweep.keys_of_method(method)
-        needs_peer = resolve_strategy(keys.get("neg_sampler", "mdcns")).needs_peer
+        needs_peer = bool(_parts(model, protocol, {"ranking_loss": loss, **keys}).peers)
         peer = (keys.get("peer_model") or peer or default_peer(model.split(":")[-1])) if needs_peer else None
         different[Cell(dataset, protocol, model, peer, method, keys.get("ranking_loss", loss))] = None
     return list(different)
@@ -64,9 +63,17 @@ def space_of(sweep: Sweep, cell: Cell) -> dict[str, Any]:
         ConfigError: A key is a symbol of the paper and no key of the cell's models.
     """
     space = {**sweep.space.get("all", {}), **sweep.space.get(cell.method, {})}
-    of_others = unread_keys(space, [resolve_model(cell.model), *peer_classes(cell.peer)])
+    method = sweep.keys_of_method(cell.method)
+    peer = {"peer_model": cell.peer} if cell.peer else {}
+    of_others = keys_not_read(space, _parts(cell.model, cell.protocol, {"ranking_loss": cell.loss, **method, **peer}))
     check_symbols(of_others)
     return {key: choices for key, choices in space.items() if key not in of_others}
+
+
+def _parts(model: str, protocol: str, method: dict[str, Any]) -> Parts:
+    """Return what the runs of a cell are made of."""
+    defaults = {name: own_keys()[name].default for name in ("ranking_loss", "neg_sampler", "peer_model")}
+    return parts_of(resolve_model(model), {**defaults, **method, "protocol": protocol})
 
 
 def settings_of(sweep: Sweep, cell: Cell) -> list[dict[str, Any]]:
@@ -145,7 +152,7 @@ def make_trial(sweep: Sweep, cell: Cell, setting: dict[str, Any], seed: int) -> 
         values = config.plain()
     except UserError as error:
         raise ConfigError(f"{cell}: {error}") from error
-    paths = {name: str(Path(values[name]).absolute()) for name in _PATHS if values[name]}
+    paths = {name: str(Path(values[name]).absolute()) for name in _PATHS if values.get(name)}
     keys = {"model": cell.model, "dataset": cell.dataset, **given}
     command = ["run_recbole_mdcns", *(f"--{key}={value}" for key, value in keys.items())]
     return Trial(TrialId(content_key(values), cell, setting, seed), values, paths, command)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recbole_mdcns.errors import ConfigError, nearest
-from recbole_mdcns.negatives import STRATEGIES
+from recbole_mdcns.negatives import strategy_names
 from recbole_mdcns.support.path_names import checked_name
 from recbole_mdcns.support.yaml_files import properties_dir
 from recbole_mdcns.tuning.space import check_space
@@ -101,7 +101,7 @@ def check_entries(sweep: Sweep, path: str | Path, listed: dict[str, Sequence[str
     Raises:
         ConfigError: Names the file, the place, the key and what is allowed.
     """
-    methods = [*STRATEGIES, *sweep.method_keys]
+    methods = [*strategy_names(), *sweep.method_keys]
     classes = [name for name in (*sweep.methods, *listed["methods"]) if ":" in name]
     named = [name for name in sweep.methods if ":" not in name]
     _check_known(named, methods, f"{path}: methods", "method")
@@ -111,7 +111,7 @@ def check_entries(sweep: Sweep, path: str | Path, listed: dict[str, Sequence[str
     _check_known(sweep.dataset_keys, datasets, f"{path}: dataset_keys", "dataset")
     for name in sweep.method_keys:
         checked_name(name, f"{path}: method_keys: name")
-        if name in STRATEGIES:
+        if name in strategy_names():
             raise ConfigError(f"{path}: method_keys.{name} is not allowed: there is a neg_sampler of that name")
     _check_keys(sweep.keys, f"{path}: keys", _AXES)
     for field, axes in (("space", _AXES), ("dataset_keys", _AXES), ("method_keys", _RUN_AXES)):

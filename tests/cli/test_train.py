@@ -111,7 +111,7 @@ def test_help_lists_every_key_of_ours():
     assert done.returncode == 0
     for key in own_keys().values():
         assert f"--{key.name}=" in done.stdout
-        assert f"({key.spec})" in done.stdout
+        assert f"({key.allowed})" in done.stdout
     for symbol in ("alpha", "beta", "gamma", "mu", "tau", "N", "M"):
         assert f"[{symbol}]" in done.stdout
 

@@ -12,7 +12,7 @@ from recbole.model.sequential_recommender import SASRec
 
 from recbole_mdcns.checkpoints.storable import restored, storable
 from recbole_mdcns.errors import CheckpointError, ConfigError
-from recbole_mdcns.negatives import STRATEGIES
+from recbole_mdcns.negatives.rns import RNS
 from recbole_mdcns.quick_start import evaluate_saved
 
 COLUMNS = {"inter": ["user_id", "item_id", "timestamp"], "item": ["item_id", "class"]}
@@ -125,7 +125,7 @@ def test_what_cannot_be_saved_is_refused_before_the_first_epoch(value):
     fit(run, saved=False)  # which saves nothing
 
 
-class Forgetful(STRATEGIES["rns"]):
+class Forgetful(RNS):
     def state_dict(self):
         return {**super().state_dict(), "lock": threading.Lock()}
 

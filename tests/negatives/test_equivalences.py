@@ -24,7 +24,7 @@ CPU = torch.device("cpu")
 
 
 def make(kind, **keys):
-    return kind(tiny_config(**keys), CPU)
+    return kind(tiny_config(neg_sampler=f"{kind.__module__}:{kind.__name__}", **keys), CPU)
 
 
 def uniformly(counts, expected=None):

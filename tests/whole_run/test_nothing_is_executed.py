@@ -99,9 +99,9 @@ MINE = """
 import os
 os.makedirs({trace!r}, exist_ok=True)
 from recbole.model.sequential_recommender import SASRec
-from recbole_mdcns.negatives import STRATEGIES
+from recbole_mdcns.negatives.rns import RNS
 class Mine(SASRec): pass
-class Draws(STRATEGIES["rns"]): pass
+class Draws(RNS): pass
 """
 
 

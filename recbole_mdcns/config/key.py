@@ -1,0 +1,68 @@
+"""One key of ours: default, what it may be, symbol in the paper, meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from recbole_mdcns.config.allowed import Allowed
+from recbole_mdcns.errors import ConfigError, nearest
+
+#: The fields of a key in a yaml file.
+FIELDS = ("default", "type", "min", "above", "max", "choices", "symbol", "help", "first_default")
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key.
+
+    Attributes:
+        name: Its name.
+        default: Its value where nobody gives one.
+        first_default: The default of the version that brought the key. A run with this value has the identity that it
+            had before there was the key; see ``identity``.
+        allowed: What it may be.
+        symbol: Its symbol in the paper, or nothing.
+        help: What it means.
+        section: Where it is listed: a section of overall.yaml, or the strategy, loss or model that it belongs to.
+    """
+
+    name: str
+    default: Any
+    first_default: Any
+    allowed: Allowed
+    symbol: str
+    help: str
+    section: str
+
+    @classmethod
+    def from_fields(cls, name: str, fields: Any, section: str, where: str) -> Key:
+        """Build a key from its entry in a yaml file.
+
+        Args:
+            name: Its name.
+            fields: The fields of :data:`FIELDS`; ``default``, ``type`` and ``help`` must be there.
+            section: Where it is listed.
+            where: The file, for the message.
+
+        Raises:
+            ConfigError: A field is missing, unknown or of the wrong kind, or the default is not allowed.
+        """
+        where = f"{where}, key {name}"
+        if not isinstance(fields, Mapping) or not {"default", "type", "help"} <= fields.keys():
+            raise ConfigError(f"{where}: expected the fields default, type and help, found {fields!r}")
+        for field in fields:
+            if field not in FIELDS:
+                raise ConfigError(f"{where}: there is no field {field}{nearest(str(field), FIELDS)}")
+        allowed = Allowed.from_fields(where, fields)
+        default = allowed.check(f"{where}: default", fields["default"])
+        first = allowed.check(f"{where}: first_default", fields.get("first_default", default))
+        return cls(name, default, first, allowed, str(fields.get("symbol", "")), str(fields["help"]), section)
+
+    def check(self, value: Any) -> Any:
+        """Check a value; an int becomes a float where one is asked for. See :meth:`Allowed.check`."""
+        is_int = isinstance(value, int) and not isinstance(value, bool)
+        if is_int and "float" in self.allowed.kinds and abs(value) < 2**63:
+            value = float(value)
+        return self.allowed.check(self.name, value)

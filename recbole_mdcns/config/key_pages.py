@@ -1,0 +1,113 @@
+"""Pages about our keys, made from the yaml files that define them: ``docs/keys.md`` and ``docs/keys.yaml``.
+
+    python -m recbole_mdcns.config.key_pages docs
+
+The second is a yaml file in RecBole's form, ``key: value  # (type) meaning``, to copy from or to pass as
+``--config_files``.
+"""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+import yaml
+
+from recbole_mdcns.config.key import Key
+from recbole_mdcns.config.keys import model_file_keys, own_keys
+from recbole_mdcns.support.declared import declared
+from recbole_mdcns.support.safe_write import replacing
+from recbole_mdcns.support.yaml_files import properties_dir
+
+_KIND = {"negatives": "Strategy", "losses": "Loss", "model": "Model"}
+_MADE = "made by python -m recbole_mdcns.config.key_pages from the yaml files in properties/"
+
+
+def sections() -> Iterator[tuple[str, list[Key]]]:
+    """Yield title and keys of each section: those of all runs, then of each strategy, loss and model of ours."""
+    for title, keys in groupby(own_keys().values(), key=lambda key: key.section):
+        kind, _, name = title.partition(": ")
+        yield (f"{_KIND[kind]} {name}" if name else title), list(keys)
+    for path in sorted((properties_dir() / "model").glob("*.yaml")):
+        yield f"Model {path.stem}", list(model_file_keys(path).values())
+
+
+def markdown() -> str:
+    """Return docs/keys.md."""
+    lines = [
+        f"<!-- {_MADE} -->",
+        "# Keys",
+        "Give a key as `--key=value` on the command line, in a yaml file (`--config_files`), or in `config_dict`. "
+        "RecBole's other keys work too. `--peer.KEY=value` sets a key of the peer only.",
+        "",
+        "A run reads the keys of all runs and those of its models, its strategy (`neg_sampler`) and its loss "
+        "(`ranking_loss`). It warns of a key that it does not read.",
+        "",
+        *_plugins("negatives", "Strategies", "neg_sampler"),
+        *_plugins("losses", "Losses", "ranking_loss"),
+    ]
+    for title, keys in sections():
+        lines += ["", f"## {title}", "", "| key | default | allowed | symbol | meaning |", "|---|---|---|---|---|"]
+        for key in keys:
+            allowed = str(key.allowed).replace("|", ", ")
+            cells = (f"`{key.name}`", f"`{_value(key.default)}`", allowed, key.symbol, key.help.replace("|", "\\|"))
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _plugins(kind: str, title: str, name: str) -> list[str]:
+    """Return a table of what goes by a name, and of the keys that it reads from other files."""
+    lines = ["", f"## {title}", "", f"| `{name}` | what it does | keys of other sections |", "|---|---|---|"]
+    for each in declared(kind).values():
+        lines.append(f"| `{each.name}` | {each.help} | {', '.join(f'`{key}`' for key in each.reads or ())} |")
+    return lines
+
+
+def recbole_yaml() -> str:
+    """Return docs/keys.yaml: every key of all runs with its default, as RecBole's yaml files are written.
+
+    Keys of one strategy, loss or model are comments, as a run warns of those that it does not read.
+    """
+    lines = [f"# {_MADE}"]
+    for title, keys in sections():
+        is_common = all(key.section == title for key in keys)
+        lines += ["", f"# {title}"]
+        for key in keys:
+            symbol = f" [{key.symbol}]" if key.symbol else ""
+            entry = f"{'' if is_common else '# '}{key.name}: {_value(key.default)}"
+            lines.append(f"{entry:<40}# ({key.allowed}){symbol} {key.help}")
+    return "\n".join(lines) + "\n"
+
+
+def help_lines() -> list[str]:
+    """Return the keys for ``--help``: name, default, symbol, what is allowed, and meaning."""
+    lines: list[str] = []
+    for title, keys in sections():
+        lines += ["", f"{title}:"]
+        for key in keys:
+            symbol = f" [{key.symbol}]" if key.symbol else ""
+            lines.append(f"  --{key.name}={_value(key.default)}{symbol}  ({key.allowed})")
+            lines += textwrap.wrap(key.help, 100, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    return lines
+
+
+def _value(default: object) -> str:
+    if default is None:
+        return "~"
+    if isinstance(default, (str, bool)):
+        return str(default)
+    return yaml.safe_dump(default, default_flow_style=True, width=1000).splitlines()[0]
+
+
+def pages() -> dict[str, str]:
+    """Return the text of each page by its name."""
+    return {"keys.md": markdown(), "keys.yaml": recbole_yaml()}
+
+
+if __name__ == "__main__":
+    for name, text in pages().items():
+        with replacing(Path(sys.argv[1]) / name) as file:
+            file.write(text.encode())

@@ -1,0 +1,140 @@
+"""What goes by a name: strategies, losses and metrics, each declared by one yaml file.
+
+``properties/negatives/rns.yaml`` declares the strategy ``rns``: its ``class``, its ``help``, the keys that it defines
+(``keys``) and those of other files that it reads too (``reads``). A class of the user's own goes by its import path,
+and a yaml of its name beside its module declares its keys in the same form.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from recbole_mdcns.errors import ConfigError, nearest
+from recbole_mdcns.support.import_path import import_own
+from recbole_mdcns.support.yaml_files import properties_dir, read_yaml
+
+_FIELDS = ("class", "help", "reads", "keys")
+#: The folders of declarations: the key that names one of them, and the class that each is a subclass of.
+KINDS = {
+    "negatives": ("neg_sampler", "recbole_mdcns.negatives.base:NegativeStrategy"),
+    "losses": ("ranking_loss", "recbole_mdcns.losses.base:RankingLoss"),
+    "metrics": ("metrics", "recbole.evaluator.base_metric:AbstractMetric"),
+}
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What one yaml file declares.
+
+    Attributes:
+        name: What it goes by.
+        path: The yaml file.
+        class_path: ``package.module:Class``.
+        help: One line.
+        reads: Keys that other files define and it reads; None where the file does not say.
+        keys: Its own keys: their fields by name.
+    """
+
+    name: str
+    path: Path
+    class_path: str
+    help: str = ""
+    reads: tuple[str, ...] | None = None
+    keys: Mapping[str, Any] = field(default_factory=dict)
+
+
+def declared(kind: str) -> dict[str, Declaration]:
+    """Return all declarations of a kind (a folder of ``properties/``) by name.
+
+    Raises:
+        ConfigError: A file is no declaration; names the file and the field.
+    """
+    return _declared(kind, properties_dir())
+
+
+@functools.lru_cache
+def _declared(kind: str, properties: Path) -> dict[str, Declaration]:
+    return {path.stem: read_declaration(path) for path in sorted((properties / kind).glob("*.yaml"))}
+
+
+def read_declaration(path: Path, class_path: str = "") -> Declaration:
+    """Read a yaml file of a declaration.
+
+    Args:
+        path: The file.
+        class_path: The class, where the file need not name it.
+
+    Raises:
+        ConfigError: It is no declaration; names the file and the field.
+    """
+    fields = read_yaml(path)
+    for name in fields:
+        if name not in _FIELDS:
+            raise ConfigError(f"{path}: there is no field {name}{nearest(name, _FIELDS)}; use {', '.join(_FIELDS)}")
+    class_path = fields.get("class", class_path)
+    reads, keys = fields.get("reads"), fields.get("keys") or {}
+    if not isinstance(class_path, str) or ":" not in class_path:
+        raise ConfigError(f"{path}: class = {class_path!r} is not allowed: write package.module:Class")
+    if reads is not None and not (isinstance(reads, list) and all(isinstance(name, str) for name in reads)):
+        raise ConfigError(f"{path}: reads = {reads!r} is not allowed: give a list of keys")
+    if not isinstance(keys, dict):
+        raise ConfigError(f"{path}: keys = {keys!r} is not allowed: give names of keys, and the fields of each")
+    listed = None if reads is None else tuple(reads)
+    return Declaration(path.stem, path, class_path, str(fields.get("help", "")), listed, keys)
+
+
+def resolve(kind: str, name: Any) -> Any:
+    """Return the class that goes by a name, or by an import path.
+
+    Args:
+        kind: ``negatives``, ``losses`` or ``metrics``.
+        name: A name that is declared, or ``package.module:Class``.
+
+    Raises:
+        ConfigError: There is none of that name, or it is of another kind.
+    """
+    key, base_path = KINDS[kind]
+    known = declared(kind)
+    if isinstance(name, str) and name in known:
+        return import_own(known[name].class_path, key)
+    if not isinstance(name, str) or ":" not in name:
+        hint = nearest(name, known) if isinstance(name, str) else ""
+        raise ConfigError(f"{key} = {name!r} is not allowed{hint}: choose {', '.join(known)}, or package.module:Class")
+    own, base = import_own(name, key), import_own(base_path, key)
+    if not (isinstance(own, type) and issubclass(own, base)):
+        raise ConfigError(f"{key} = {name!r} is not allowed: it is no subclass of {base.__name__}")
+    return own
+
+
+def is_known(cls: type) -> bool:
+    """Tell whether a class is RecBole's or ours."""
+    return cls.__module__.split(".")[0] in ("recbole", "recbole_mdcns")
+
+
+def yaml_beside(cls: type) -> list[Path]:
+    """Return ``<Class>.yaml`` beside the module of a class of the user's own, where there is one."""
+    module_file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    if not module_file or is_known(cls):
+        return []
+    path = Path(module_file).with_name(f"{cls.__name__}.yaml")
+    return [path] if path.is_file() else []
+
+
+def declarations_of(kind: str, cls: type) -> list[Declaration]:
+    """Return what declares the keys of a class: yaml files beside its own module and those of its bases, ours last.
+
+    A class that inherits from one of ours reads the keys of that one too.
+    """
+    by_class = {declaration.class_path: declaration for declaration in declared(kind).values()}
+    found: list[Declaration] = []
+    for base in cls.__mro__:
+        path = f"{base.__module__}:{base.__qualname__}"
+        found += [read_declaration(file, path) for file in yaml_beside(base)]
+        if path in by_class:
+            return [*found, by_class[path]]
+    return found
