@@ -18,6 +18,7 @@ from recbole_mdcns.checkpoints.data_identity import DataIdentity, warn_of_other_
 from recbole_mdcns.checkpoints.saved_config import saved_config
 from recbole_mdcns.checkpoints.saved_state import load_weights
 from recbole_mdcns.config.evaluation_keys import check_evaluation_keys, values_to_evaluate
+from recbole_mdcns.config.model_config import ModelConfig
 from recbole_mdcns.config.outputs import check_outputs, check_writable
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.dataset import HistoryDataset
@@ -28,7 +29,8 @@ from recbole_mdcns.encoder.pretrained import check_pretrained
 from recbole_mdcns.encoder.users import refuse_unknown_users
 from recbole_mdcns.errors import ConfigError, WriteError
 from recbole_mdcns.kernels.layers import fuse_layers
-from recbole_mdcns.records.record import build_record, write_record
+from recbole_mdcns.records.building import build_record
+from recbole_mdcns.records.files import write_record
 from recbole_mdcns.run_log import start_log
 from recbole_mdcns.support.foreign_code import ForeignCall
 from recbole_mdcns.trainer import NegativeSamplingTrainer
@@ -62,7 +64,7 @@ def run_recbole_mdcns(
 
     Returns:
         RecBole's ``best_valid_score``, ``valid_score_bigger``, ``best_valid_result`` and ``test_result`` of the self
-        model, and the whole ``record``.
+        model, and the whole ``record`` as plain values.
 
     Raises:
         UserError: Something given cannot be used; raised before any training.
@@ -131,7 +133,7 @@ def _train_and_evaluate(
         "valid_score_bigger": config["valid_metric_bigger"],
         "best_valid_result": best_result,
         "test_result": results["test"].metrics["self"],
-        "record": record,
+        "record": record.to_json(),
     }
 
 
@@ -151,7 +153,7 @@ def build_trainer(config: MDCNSConfig, dataset: HistoryDataset) -> NegativeSampl
     return trainer
 
 
-def build_model(config: MDCNSConfig, dataset: HistoryDataset) -> SequentialRecommender:
+def build_model(config: ModelConfig, dataset: HistoryDataset) -> SequentialRecommender:
     """Build the model that a configuration names, on its device.
 
     Raises:
@@ -170,7 +172,7 @@ def build_model(config: MDCNSConfig, dataset: HistoryDataset) -> SequentialRecom
     return model
 
 
-def _not_built(config: MDCNSConfig, error: Exception) -> ConfigError:
+def _not_built(config: ModelConfig, error: Exception) -> ConfigError:
     if isinstance(error, KeyError):
         return ConfigError(
             f"model {config['model']} cannot be built: it needs {error}, which neither keys nor data have"

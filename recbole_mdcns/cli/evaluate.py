@@ -45,8 +45,8 @@ def evaluate(model_file: str, argv: list[str], trust_code: bool = False) -> None
     """
     from tabulate import tabulate
 
+    from recbole_mdcns.config.allowed import Allowed
     from recbole_mdcns.config.outputs import check_writable, is_evaluation
-    from recbole_mdcns.config.specs import check_value
     from recbole_mdcns.config.values import literal, parse_key_values
     from recbole_mdcns.quick_start import evaluate_checkpoint
     from recbole_mdcns.records.environment import versions
@@ -55,7 +55,7 @@ def evaluate(model_file: str, argv: list[str], trust_code: bool = False) -> None
     keys = {key: literal(value) for key, value in parse_key_values(argv).items()}
     split, result_file = keys.pop("split", "test"), keys.pop("result_file", None)
     if result_file:
-        result_file = check_value("result_file", "path", result_file)
+        result_file = Allowed(("path",)).check("result_file", result_file)
         check_writable(result_file, replaces=is_evaluation)
     config, metrics = evaluate_checkpoint(model_file, split, trust_code, keys=keys)
     print(tabulate([[split, *metrics.values()]], headers=["split", *metrics], floatfmt=".4f", tablefmt="github"))

@@ -56,6 +56,6 @@ def _keys(keys: Iterable[Key]) -> list[str]:
             lines += ["", f"{section}:"]
         symbol = f" [{key.symbol}]" if key.symbol else ""
         default = "~" if key.default is None else key.default
-        lines.append(f"  --{key.name}={default}{symbol}  ({key.spec})")
-        lines += textwrap.wrap(key.meaning, 100, initial_indent=" " * 6, subsequent_indent=" " * 6)
+        lines.append(f"  --{key.name}={default}{symbol}  ({key.allowed})")
+        lines += textwrap.wrap(key.help, 100, initial_indent=" " * 6, subsequent_indent=" " * 6)
     return lines

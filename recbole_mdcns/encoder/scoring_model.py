@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
-from recbole.config import Config
 from recbole.data.interaction import Interaction
 from recbole.model.abstract_recommender import SequentialRecommender
 from torch import Tensor
 
+from recbole_mdcns.config.model_config import ModelConfig
 from recbole_mdcns.data.batch import Passes, Sequences, TargetBatch
 from recbole_mdcns.kernels.pool_scores import pool_scores
 
@@ -42,7 +42,7 @@ class ScoringModel(ABC):
     def __init__(
         self,
         model: SequentialRecommender,
-        config: Config,
+        config: ModelConfig,
         role: str = "self",
         *,
         is_causal: bool | None = None,
@@ -121,7 +121,7 @@ class InnerProductModel(ScoringModel):
     def __init__(
         self,
         model: SequentialRecommender,
-        config: Config,
+        config: ModelConfig,
         role: str,
         item_embedding: torch.nn.Embedding,
         **abilities: bool | None,
@@ -181,7 +181,7 @@ class FullRankingModel(ScoringModel):
     def __init__(
         self,
         model: SequentialRecommender,
-        config: Config,
+        config: ModelConfig,
         role: str,
         gives_probabilities: bool,
         **abilities: bool | None,
