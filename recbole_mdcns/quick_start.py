@@ -1,4 +1,4 @@
-"""From names to results: calls that train and evaluate, that load what a training left, and evaluate it again."""
+"""From names to results: train and evaluate, load a saved model with its data, and evaluate it again."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def run_recbole_mdcns(
         model, and the whole ``record`` as plain values.
 
     Raises:
-        UserError: Something given cannot be used; raised before any training.
-        WriteError: A checkpoint or the record cannot be written; what is finished is kept.
+        UserError: A name, a key, a file or the data cannot be used; raised before any training.
+        WriteError: A checkpoint or the record cannot be written; finished epochs are kept.
     """
     config = MDCNSConfig(model, dataset, config_file_list, config_dict, argv)
     check_outputs(config)
@@ -141,7 +141,7 @@ def build_trainer(config: MDCNSConfig, dataset: HistoryDataset) -> NegativeSampl
     """Build the models of a run, from its seed, and their trainer.
 
     Raises:
-        ConfigError: A model cannot be the self model or the peer, or would know none of the users it is tested on.
+        ConfigError: A model cannot be the self model or the peer, or it reads users and knows none of the test users.
     """
     init_seed(config["seed"], config["reproducibility"])
     model = build_model(config, dataset)
@@ -165,7 +165,7 @@ def build_model(config: ModelConfig, dataset: HistoryDataset) -> SequentialRecom
     with compat.numpy_long(), ForeignCall(lambda error: _not_built(config, error)):
         model = build(config, dataset)
     model = model.to(config["device"])
-    model.counted_columns = frozenset(dataset.counted)  # it has tables for these, so a checkpoint needs their names
+    model.counted_columns = frozenset(dataset.counted)  # it has tables for these: a checkpoint needs their names
     if config["fuse_layers"]:
         fuse_layers(model)
     getLogger().info(model)
@@ -186,21 +186,21 @@ def load_data_and_model(
 ) -> tuple:
     """Load a saved model with its data, as RecBole's function of this name does.
 
-    Users and items get the numbers that they had in training, whatever the order of the lines is now. RecBole's
-    ``full_sort_scores`` and ``full_sort_topk`` of what is returned rank the items of a row's history too; to leave them
-    out, set ``scores[dataset.history.pairs(rows["history_start"], rows["history_end"])]`` to ``-inf``.
+    Users and items get the numbers that they had in training, for any order of the lines of the data. RecBole's
+    ``full_sort_scores`` and ``full_sort_topk`` also rank the items of a row's history. To leave these items out, set
+    ``scores[dataset.history.pairs(rows["history_start"], rows["history_end"])]`` to ``-inf``.
 
     Args:
         model_file: A file of the best self model, or of its peer.
-        trust_code: Import the classes of the user's own that the file names, such as ``model: module:Class``.
-        model_class: The model's class, where it is the user's own; nothing is imported for it then.
-        **overrides: Keys to set anew, such as ``data_path``.
+        trust_code: Import the user's classes that the file names, such as ``model: module:Class``.
+        model_class: The class of a user's own model; then no class is imported for it.
+        **overrides: Keys with new values, such as ``data_path``.
 
     Returns:
         config, model, dataset, train_data, valid_data, test_data.
 
     Raises:
-        UserError: The file or the data cannot be used; the data lacks names that the model knows, or has new ones.
+        UserError: The file or the data cannot be used, or the data have other names than the model.
     """
     content = checkpoint.load(model_file, "model")
     config = saved_config(content, model_file, trust_code, model_class, overrides)
@@ -241,7 +241,7 @@ def evaluate_saved(
         split: ``test`` or ``valid``.
         trust_code: See :func:`load_data_and_model`.
         model_class: See :func:`load_data_and_model`.
-        **keys: Keys of the evaluation and of the data to set anew, such as ``topk=[50]``, ``metrics=["Recall"]``.
+        **keys: New values of keys of the evaluation and of the data, such as ``topk=[50]``, ``metrics=["Recall"]``.
 
     Returns:
         The metrics by name, such as ``recall@50``.
@@ -265,7 +265,7 @@ def evaluate_checkpoint(
         raise ConfigError(f"split = {split!r} is not allowed: choose {' or '.join(EVALUATED)}")
     check_evaluation_keys(keys)
     content = checkpoint.load(model_file, "model")
-    values = {"checkpoint_dir": str(Path(model_file).parent), **values_to_evaluate(content["config"], keys)}
+    values = {"checkpoint_dir": str(Path(model_file).parent), **values_to_evaluate(content["config"], keys, trust_code)}
     config = saved_config(content, model_file, trust_code, model_class, values)
     model, _, train, *evaluated = data_and_model(content, config, model_file)
     trainer = NegativeSamplingTrainer(config, model)
@@ -275,7 +275,7 @@ def evaluate_checkpoint(
 
 
 def results_table(results: Mapping[str, Mapping[str, dict[str, float]]]) -> str:
-    """Lay out metrics by split and role, one row each."""
+    """Return a table of metrics with a row per split and role."""
     rows = [[split, role, *metrics.values()] for split, by_role in results.items() for role, metrics in by_role.items()]
     names = next(iter(next(iter(results.values())).values()))
     return tabulate(rows, headers=["split", "model", *names], floatfmt=".4f", tablefmt="github")

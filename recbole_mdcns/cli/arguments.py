@@ -1,4 +1,4 @@
-"""The parser of every command: its mistakes are ours to print, and keys may follow its options."""
+"""The parser of every command: it raises its errors instead of exiting, and keys may follow the options."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from recbole_mdcns.errors import ConfigError, UserError
 
 
 class Printed(Exception):
-    """The parser has printed what was asked for, such as the version, and there is nothing else to do."""
+    """The parser has printed the help or the version, and nothing else is to be done."""
 
 
 class Parser(argparse.ArgumentParser):
     """Reads the options of a command; each has ``--version``.
 
     Args:
-        program: What is called, such as ``recbole-mdcns sweep``.
-        about: What it does.
+        program: The command as typed, such as ``recbole-mdcns sweep``.
+        about: Its description.
         own_help: The command prints its help itself.
 
     Raises:
@@ -42,7 +42,7 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--version", action=_Print, text=lambda: f"{__version__}\n", help="print the version")
 
     def parse_with_keys(self, arguments: Sequence[str]) -> argparse.Namespace:
-        """Parse options, and gather all others as ``keys`` of the form ``--key=value``, whatever way they were written.
+        """Parse options, and collect all others in ``keys``, each in the form ``--key=value``.
 
         Raises:
             ConfigError: An argument is neither an option nor a key.
@@ -65,7 +65,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class _Print(argparse.Action):
-    """Print a text, and nothing else is to be done."""
+    """Print a text and end the command."""
 
     def __init__(self, option_strings, dest, text: Callable[[], str], help: str):
         super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)
@@ -77,7 +77,7 @@ class _Print(argparse.Action):
 
 
 class Once(argparse.Action):
-    """Take an option with a value, whatever its short form, once or with the same value again."""
+    """Accept an option once, in its long or short form; a second value must equal the first."""
 
     def __call__(self, parser, namespace, values, option_string=None):
         before = getattr(namespace, self.dest)

@@ -64,7 +64,7 @@ def train(root: Path, given: dict[str, str]) -> dict:
     command = [sys.executable, str(root / "run_recbole_mdcns.py"), *(f"--{key}={value}" for key, value in keys.items())]
     env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(root)}
     done = subprocess.run(command, env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stderr[-1000:]
     return json.loads(Path("record.json").read_text())
 
 

@@ -19,9 +19,14 @@ def links(text: str) -> list[str]:
 
 
 def paths(text: str) -> list[str]:
-    """Return the code spans that are paths from the root of the repository, placeholders left out."""
+    """Return the code spans that are paths from the root of the repository.
+
+    Placeholders do not count, nor do files that the page itself gives, which it names in a comment.
+    """
     spans = re.findall(r"`([^`\n]+)`", text)
-    return [span for span in spans if span.startswith(TOP) and not re.search(r"[<>{}A-Z ]{2}|NAME", span)]
+    given = " ".join(re.findall(r"<!-- (.*?) -->", text)).split()
+    is_placeholder = re.compile(r"[<>{}A-Z ]{2}")
+    return [span for span in spans if span.startswith(TOP) and span not in given and not is_placeholder.search(span)]
 
 
 def missing(page: Path, root: Path = ROOT) -> list[str]:
@@ -37,5 +42,8 @@ def test_paths_exist(page):
 
 def test_a_path_that_leads_nowhere_is_seen(tmp_path):
     page = tmp_path / "page.md"
-    page.write_text("[here](page.md#x) [gone](gone.md) [web](https://x.org/y) `docs/no.md` `docs/*.svg` `docs/NAME.md`")
+    page.write_text(
+        "[here](page.md#x) [gone](gone.md) [web](https://x.org/y) `docs/no.md` `docs/*.svg` `docs/NAME.md`\n"
+        "<!-- copy: new.py to docs/new.py --> `docs/new.py`\n"
+    )
     assert missing(page) == ["gone.md", "docs/no.md"]
