@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +13,7 @@ from torch import Tensor
 
 from recbole_mdcns.config.model_config import ModelConfig
 from recbole_mdcns.data.batch import Passes, Sequences, TargetBatch
+from recbole_mdcns.encoder.gathered_states import gathered_states
 from recbole_mdcns.kernels.pool_scores import pool_scores
 
 #: What RecBole's models call the arguments of their ``forward``.
@@ -205,27 +204,6 @@ class FullRankingModel(ScoringModel):
     def score_all(self, encoding: Tensor) -> Tensor:
         """Return the encoding, which is all scores."""
         return encoding.float()
-
-
-@contextlib.contextmanager
-def gathered_states(model: SequentialRecommender) -> Iterator[list[Tensor]]:
-    """Within it, note from which tensors a model gathers its last states with RecBole's ``gather_indexes``.
-
-    The model's method is replaced by one that notes and then gathers; afterwards it is what it was. One thread alone
-    may use the model meanwhile.
-    """
-    gathered: list[Tensor] = []
-    gather = type(model).gather_indexes
-
-    def note(output: Tensor, gather_index: Tensor) -> Tensor:
-        gathered.append(output)
-        return gather(model, output, gather_index)
-
-    model.gather_indexes = note  # type: ignore[method-assign]
-    try:
-        yield gathered
-    finally:
-        del model.gather_indexes
 
 
 def widened(parts: list[Sequences], width: int) -> Sequences:
