@@ -84,7 +84,7 @@ def test_a_record_holds_what_its_run_reads_and_is_known_by_it(values, reads, not
     assert reads.items() <= new.config.items() and not not_read & set(new.config)
     assert new.trial.key == content_key(new.config) != values["trial"]["key"]
     assert new.cell.method == values["trial"]["cell"]["sampler"] and new.trial.setting == {"neg_top_num": 3}
-    assert "--neg_sampler=none" not in new.command
+    assert new.command[:2] == ["run", "--seed=7"] and "--neg_sampler=none" not in new.command
 
 
 def test_the_key_is_that_of_the_same_run_today():
@@ -97,6 +97,8 @@ def test_names_of_users_and_studies_stay():
     named = migrate(old(test_users={"names": "a\nb", "rows": "1,3"}), "here").test_rows
     assert (named.names, named.row_nums, named.user_numbers) == ("a\nb", "1,3", None)
     assert migrate(single(stages={"5": {"x": 1}}), "here").study == {"stages": {"5": {"x": 1}}}
+    staged = migrate(single(command=["python", "benchmarks/staged.py", "--stages", "5"]), "here")
+    assert staged.command == ["python", "benchmarks/studies/staged.py", "--stages", "5"]
     early = {name: value for name, value in single().items() if name not in ("batching", "test_places", "test_users")}
     assert migrate(early, "here").batching == early["config"]["batching"] and migrate(early, "here").test_rows is None
 
