@@ -26,6 +26,8 @@ _MOVED = (
     "status", "stopped", "config",
 )  # fmt: skip
 _STUDIES = ("stages", "chosen")
+#: Scripts that have another place now.
+_SCRIPTS = {f"benchmarks/{name}.py": f"benchmarks/studies/{name}.py" for name in ("staged", "why_it_works")}
 
 
 def migrate_folder(folder: Path) -> dict[Path, int]:
@@ -81,7 +83,7 @@ def migrate(values: dict[str, Any], where: str) -> AnyRecord:
         "schema": SCHEMA_VERSION,
         "package_version": (values.get("versions") or {}).get("recbole-mdcns") or _OLD_VERSION,
         "trial": None if trial is None else {**trial, "key": key},
-        "command": [word for word in entry["command"].listed(Entry.text) if word != "--neg_sampler=none"],
+        "command": _command(entry["command"].listed(Entry.text)),
         "config": config,
         "batching": values.get("batching") or entry["config"].mapping().get("batching") or "row",
         "data": _data(entry["data"].mapping()),
@@ -124,6 +126,11 @@ def _config(config: dict[str, Any]) -> dict[str, Any]:
     """Return the keys that the run read; all, where it used code of the user's own, which is not imported for this."""
     is_own = any(":" in str(config.get(key)) for key in IMPORTING)
     return dict(config) if is_own else reduce(config)
+
+
+def _command(words: list[str]) -> list[str]:
+    """Return a command line that does the same today."""
+    return [_SCRIPTS.get(word, word) for word in words if word != "--neg_sampler=none"]
 
 
 def _data(data: dict[str, Any]) -> dict[str, Any]:
