@@ -29,7 +29,8 @@ from recbole_mdcns.encoder.pretrained import check_pretrained
 from recbole_mdcns.encoder.users import refuse_unknown_users
 from recbole_mdcns.errors import ConfigError, WriteError
 from recbole_mdcns.kernels.layers import fuse_layers
-from recbole_mdcns.records.record import build_record, write_record
+from recbole_mdcns.records.building import build_record
+from recbole_mdcns.records.files import write_record
 from recbole_mdcns.run_log import start_log
 from recbole_mdcns.support.foreign_code import ForeignCall
 from recbole_mdcns.trainer import NegativeSamplingTrainer
@@ -63,7 +64,7 @@ def run_recbole_mdcns(
 
     Returns:
         RecBole's ``best_valid_score``, ``valid_score_bigger``, ``best_valid_result`` and ``test_result`` of the self
-        model, and the whole ``record``.
+        model, and the whole ``record`` as plain values.
 
     Raises:
         UserError: A name, a key, a file or the data cannot be used; raised before any training.
@@ -132,7 +133,7 @@ def _train_and_evaluate(
         "valid_score_bigger": config["valid_metric_bigger"],
         "best_valid_result": best_result,
         "test_result": results["test"].metrics["self"],
-        "record": record,
+        "record": record.to_json(),
     }
 
 

@@ -18,10 +18,11 @@ from tabulate import tabulate
 
 from recbole_mdcns.config.checks import LEFT_PADDED
 from recbole_mdcns.model.registry import model_names
-from recbole_mdcns.records.packed import read_records
+from recbole_mdcns.records.files import read_records
+from recbole_mdcns.records.record import Record
 from recbole_mdcns.report.escape import text as escaped
 from recbole_mdcns.report.needs import need_metrics
-from recbole_mdcns.report.sources import run
+from recbole_mdcns.report.sources import run_script
 
 ROOT = Path(__file__).resolve().parents[2]
 BACKBONES = ("SASRec", "GRU4Rec", "FMLP4Rec", "LinRec", "Mamba4Rec")
@@ -59,12 +60,12 @@ def main() -> None:
         if error:
             rows.append([model, peer, escaped(error)])
             continue
-        record = read_records(file)[0]
+        (record,) = read_records(file)
+        assert isinstance(record, Record)  # of a single run, which leaves no other
         for role in ROLES:
-            need_metrics(record, [METRIC], role, parts=("valid",))
-        scores = [f"{record['valid'][role][METRIC]:.4f}" for role in ROLES]
-        commit = record["git"]["commit"][:10] if record["git"] else ""
-        rows.append([model, peer, *scores, escaped(commit)])
+            need_metrics(record, [METRIC], role, splits=("valid",))
+        scores = [f"{record.valid[role][METRIC]:.4f}" for role in ROLES]
+        rows.append([model, peer, *scores, escaped((record.environment.commit or "")[:10])])
     headers = ["self", "peer", *(f"valid {METRIC}, {role}" for role in ROLES), "commit"]
     text = f"# Every model, through the command line\n\n`python benchmarks/models/every_model.py {' '.join(keys)}`\n\n"
     text += "That each runs, not how good it is: seed and values are the defaults, and training is short.\n\n"
@@ -74,4 +75,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    sys.exit(run_script(main))

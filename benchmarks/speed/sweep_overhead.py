@@ -13,7 +13,7 @@ import logging
 import os
 import tempfile
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from provenance import Provenance
@@ -68,11 +68,11 @@ def main() -> None:
 def in_this_process(sweep: Sweep, store: Store) -> float:
     """Run every trial here and return the seconds."""
     started = time.perf_counter()
-    plan = {trial.key: asdict(trial) for trial in trials(sweep)}
+    plan = {trial.id.key: trial for trial in trials(sweep)}
     for trial in plan.values():
         run_trial(trial, store)
     for record in chosen_records(store.all_records(), sweep.choice_seeds):
-        add_test(plan[record["trial"]["key"]], store)
+        add_test(plan[record.trial.key], store)
     return time.perf_counter() - started
 
 

@@ -19,9 +19,9 @@ from tabulate import tabulate
 
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.quick_start import load_data_and_model
-from recbole_mdcns.records.environment import git_state, versions
+from recbole_mdcns.records.environment import environment, versions
 from recbole_mdcns.report.escape import text as escaped
-from recbole_mdcns.report.sources import commit, run
+from recbole_mdcns.report.sources import run_script
 from recbole_mdcns.trainer import NegativeSamplingTrainer
 
 TREATMENTS = ("left out", "score 0", "ranked")
@@ -57,8 +57,9 @@ def main() -> None:
     headers = ["part", "history", *METRICS]
     about = ", ".join(f"{key} {value}" for key, value in versions().items() if key in ("torch", "numpy", "recbole"))
     names = ("neg_sampler", "ranking_loss", "peer_model", "protocol", "seed", "epochs", "stopping_step")
-    trained = ", ".join(f"{name} {loaded[name]}" for name in names if loaded[name] is not None)
-    about += f"; commit {commit({'git': git_state()})}"
+    read = loaded.plain()
+    trained = ", ".join(f"{name} {read[name]}" for name in names if read.get(name) is not None)
+    about += f"; commit {environment(torch.device('cpu')).shown_commit}"
     text = "\n".join([
         f"# The history in the ranking: {loaded['model']} on {escaped(loaded['dataset'])}", "",
         tabulate(rows, headers=headers, tablefmt="github", floatfmt=".4f"), "",
@@ -79,4 +80,4 @@ def evaluator(loaded: MDCNSConfig, model: SequentialRecommender, treatment: str)
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    sys.exit(run_script(main))

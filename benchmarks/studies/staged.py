@@ -10,12 +10,13 @@ validation; nothing is chosen on them. All other arguments are those of ``run_re
 from __future__ import annotations
 
 import argparse
-import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from recbole_mdcns.cli.main import train_main as run_command
-from recbole_mdcns.records.record import write_record
+from recbole_mdcns.records.files import read_records, write_record
+from recbole_mdcns.records.record import Record
 
 
 def main() -> None:
@@ -24,8 +25,8 @@ def main() -> None:
     parser.add_argument("--stages", required=True, help="epochs after which test is read, by commas")
     parser.add_argument("--result_file", type=Path, required=True)
     options, arguments = parser.parse_known_args()
-    stages: dict[int, dict] = {}
-    record: dict = {}
+    stages: dict[str, dict] = {}
+    record: Record | None = None
     try:
         ends = sorted(map(int, options.stages.split(",")))
     except ValueError:
@@ -35,9 +36,13 @@ def main() -> None:
         status = run_command([*arguments, f"--epochs={epochs}", f"--result_file={options.result_file}", *resume])
         if status:
             sys.exit(status)
-        record = json.loads(options.result_file.read_text(encoding="utf-8"))
-        stages[epochs] = {key: record[key] for key in ("best_epoch", "valid", "test")}
-    write_record({**record, "command": ["python", *sys.argv], "stages": stages}, options.result_file)
+        (left,) = read_records(options.result_file)
+        assert isinstance(left, Record)  # of a single run, which leaves no other
+        record = left
+        stages[str(epochs)] = {"best_epoch": record.best_epoch, "valid": record.valid, "test": record.test}
+    assert record is not None
+    staged = replace(record, command=["python", *sys.argv], study={"stages": stages})
+    write_record(staged, options.result_file)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,8 @@ def run(options: argparse.Namespace) -> None:
             raise UserError(f"--migrate takes a folder of records alone, and {options.grid} is given too")
         from recbole_mdcns.records.migrate import migrate_folder
 
-        migrate_folder(options.migrate)
+        for path, record_num in migrate_folder(options.migrate).items():
+            print(f"{path}: {record_num} records")
         return
     if not options.files:
         missing = "FILE" if options.grid else "grid, FILE"
@@ -44,7 +45,7 @@ def _export(options: argparse.Namespace) -> None:
     import pandas as pd
 
     from recbole_mdcns.config.outputs import check_writable
-    from recbole_mdcns.records.packed import SUFFIX, pack_records
+    from recbole_mdcns.records.files import SUFFIX, pack_records
     from recbole_mdcns.support.safe_write import replacing
     from recbole_mdcns.tuning.driver import sweep_records
     from recbole_mdcns.tuning.selection import flat_rows

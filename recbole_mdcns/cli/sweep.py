@@ -25,9 +25,8 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         UserError: The sweep or an option cannot be used; raised before any trial starts.
     """
-    from recbole_mdcns.records.store import FAILED
+    from recbole_mdcns.records.record import Failure
     from recbole_mdcns.tuning.driver import run_sweeps
-    from recbole_mdcns.tuning.grid import Cell
     from recbole_mdcns.tuning.progress import progress
     from recbole_mdcns.tuning.selection import best_table
 
@@ -37,11 +36,10 @@ def run(options: argparse.Namespace) -> int:
         return 0
     records = run_sweeps([sweep], store, options.address, options.dashboard)
     print_table(best_table(records, sweep.choice_seeds))
-    failed = [record for record in records if record["status"] == FAILED]
+    failed = [record for record in records if isinstance(record, Failure)]
     left = len(progress(sweep, store)[1]) - len(failed) if sweep.sweep_hours is not None else 0
     if left:
         print(f"\nsweep_hours = {sweep.sweep_hours} are over, {left} trials are left: the same command goes on")
-    for record in failed:
-        cell, reason = Cell(**record["trial"]["cell"]), record["error"].strip().splitlines()[-1]
-        print(f"failed: {cell}, {record['trial']['setting']}: {reason}", file=sys.stderr)
+    for failure in failed:
+        print(f"failed: {failure.trial.cell}, {failure.trial.setting}: {failure.reason}", file=sys.stderr)
     return FAILURE if failed else 0

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from recbole_mdcns.records.store import Store
     from recbole_mdcns.tuning.sweep_file import Sweep
 
-_LISTS = ("datasets", "models", "peers", "samplers", "losses", "protocols", "seeds", "tune_seeds")
+_LISTS = ("datasets", "models", "peers", "methods", "losses", "protocols", "seeds", "tune_seeds")
 
 
 def add_sweep_arguments(parser: Parser, **options: Any) -> None:

@@ -8,6 +8,7 @@ import re
 import runpy
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from helpers.paths import BENCHMARKS, ROOT
 from helpers.runs import TINY, cycle_lines, write_inter
 
 from recbole_mdcns.quick_start import run_recbole_mdcns
+from recbole_mdcns.records.files import write_record
+from recbole_mdcns.records.record import Record
 
 KEYS = [f"--{key}={value}" for key, value in TINY.items() if key != "epochs"]
 #: Sizes of a step of a moment.
@@ -143,24 +146,23 @@ def run_staged() -> None:
     keys = ["--model=SASRec", "--dataset=tiny", "--neg_sampler=rns", *KEYS]
     run_script("studies/staged.py", "--stages=1,2", "--result_file=run.json", *keys)
     record = json.loads(Path("run.json").read_text())
-    assert list(record["stages"]) == ["1", "2"] and record["stages"]["2"]["test"] == record["test"]
-    assert record["stages"]["1"]["best_epoch"] == 0
+    stages = record["study"]["stages"]
+    assert list(stages) == ["1", "2"] and stages["2"]["test"] == record["test"] and stages["1"]["best_epoch"] == 0
 
 
 def run_parity() -> None:
     """Two seeds of two batchings, whose curves are known."""
-    made = record_of_a_run("first.json", peer_model="Mamba4Rec")
-    folder = Path("records")
-    folder.mkdir()
+    made = Record.from_json(record_of_a_run("first.json", peer_model="Mamba4Rec"), "first.json")
+    Path("records").mkdir()
     for batching, start in (("row", 0.1), ("user", 0.2)):
         for seed in (1, 2):
-            epochs = [
-                {**made["epochs"][0], "epoch": epoch, "valid": {"ndcg@20": start + 0.01 * seed}} for epoch in range(5)
-            ]
-            planted = {**made, "seed": seed, "batching": batching, "epochs": epochs}
-            (folder / f"{batching}-{seed}.json").write_text(json.dumps(planted))
+            metrics = {"ndcg@10": 0.5, "ndcg@20": start + 0.01 * seed}
+            epochs = [replace(made.epochs[0], epoch=epoch, valid=metrics) for epoch in range(5)]
+            trial = replace(made.trial, key=f"{batching}-{seed}", seed=seed)
+            planted = replace(made, trial=trial, batching=batching, epochs=epochs)
+            write_record(planted, f"records/{batching}-{seed}.json")
     run_script("studies/parity.py", "records")
-    text = (folder / "README.md").read_text()
+    text = Path("records/README.md").read_text()
     rows = table("records/README.md")
     assert [(row["batching"], row["seeds"], row["epoch 5"]) for row in rows] == [
         ("row", "2", "0.1150 ± 0.0071"), ("user", "2", "0.2150 ± 0.0071"),
@@ -173,15 +175,15 @@ def run_convergence() -> None:
     record = record_of_a_run("records/mine.json", peer_model="Mamba4Rec")
     run_script("studies/convergence.py", "--out=records", "--note=a note")
     released, mine = table("records/README.md")
-    assert (released["run"], mine["run"]) == ("released", "mine")
+    assert (released["run"], mine["run"]) == ("released", "lastfm-Mamba4Rec-user")
     first = record["epochs"][0]["valid"]["ndcg@10"]
     assert mine["epoch 1"].startswith(f"{first:.4f} (+") and float(released["epoch 1"]) < first
     assert "a note" in Path("records/README.md").read_text() and Path("records/curves.png").stat().st_size
 
 
 def run_mask_effect() -> None:
-    run_recbole_mdcns("SASRec", "tiny", config_dict={**TINY, "neg_sampler": "rns", "checkpoint_dir": "saved"})
-    model_file = next(path for path in Path("saved").glob("*.pth") if "-last" not in path.name)
+    run_recbole_mdcns("SASRec", "tiny", config_dict={**TINY, "checkpoint_dir": "saved"})
+    (model_file,) = (path for path in Path("saved").glob("*.pth") if not path.stem.endswith(("-last", "-peer")))
     run_script("studies/mask_effect.py", str(model_file), "--data_path=data", "--out=page.md")
     rows = table("page.md")
     assert [row["history"] for row in rows] == ["left out", "score 0", "ranked"] * 2
@@ -193,7 +195,7 @@ def run_why_it_works() -> None:
     run_script("studies/why_it_works.py", "--out=out", "--model=SASRec", "--dataset=tiny", "--epochs=2", *KEYS)
     rows = {row[""]: float(row["epoch 2"]) for row in table("out/README.md")}
     assert 1 <= rows["self distinct"] <= 30 and rows["self divergence"] >= rows["pool divergence"]
-    assert len(json.loads(Path("out/record.json").read_text())["chosen"]) == 2
+    assert len(json.loads(Path("out/record.json").read_text())["study"]["chosen"]) == 2
 
 
 # -- models -----------------------------------------------------------------------------------------------------------

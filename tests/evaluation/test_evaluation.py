@@ -1,6 +1,7 @@
 """What is ranked, and for whom: history and padding left out, self, peers and teacher from one pass."""
 
 import copy
+import dataclasses
 import math
 from typing import Any
 
@@ -83,6 +84,18 @@ def test_the_teacher_of_a_peer_that_ranks_by_probabilities_is_the_one_that_was_d
     own = run.trainer.model.full_sort_predict(rows).view_as(ranked)
     teacher = (own + expected.view_as(ranked)) / 2
     torch.testing.assert_close(collected["teacher"][ranked], teacher[ranked])
+
+
+def test_an_evaluation_is_a_value_whatever_was_evaluated_before_or_after():
+    run = tiny_run(epochs=1)
+    fit(run, saved=False)
+    test, valid = run.trainer.evaluate_all(run.test), run.trainer.evaluate_all(run.valid)
+    kept = copy.deepcopy(test)
+    assert run.trainer.evaluate(run.valid, load_best_model=False) == valid.metrics["self"] != test.metrics["self"]
+    assert test == kept and run.trainer.evaluate_all(run.test) == test
+    assert list(test.metrics) == list(test.places) == ["self", "peer", "teacher"]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        test.metrics = {}
 
 
 def test_peers_are_left_out_of_validation_by_default():

@@ -16,8 +16,7 @@ from recbole_mdcns.checkpoints import checkpoint
 from recbole_mdcns.cli.main import main, train_main
 from recbole_mdcns.data.split import write_split
 from recbole_mdcns.errors import FAILURE, WriteError
-from recbole_mdcns.records.packed import pack_records
-from recbole_mdcns.records.record import write_record
+from recbole_mdcns.records.files import pack_records, write_record
 from recbole_mdcns.records.store import Store
 from recbole_mdcns.tuning.trial import run_trial
 
