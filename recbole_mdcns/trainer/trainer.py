@@ -272,6 +272,8 @@ class NegativeSamplingTrainer(Trainer):
         return self._evaluate(eval_data, self.scoring_models, show_progress)
 
     def _evaluate(self, eval_data, scoring_models: Sequence[ScoringModel], show_progress: bool) -> Evaluation:
+        for each in scoring_models:
+            each.model.eval()
         history = eval_data._dataset.history.to(self.device)
         teacher = self.loop.objective.teacher
         self._ranking = ranking = FullRanking(self.config, scoring_models, history, self.eval_collector, teacher)
