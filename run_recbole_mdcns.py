@@ -2,7 +2,7 @@
 
 import sys
 
-from recbole_mdcns.cli import main
+from recbole_mdcns.cli.main import train_main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(train_main())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from helpers.runs import TINY, tiny_config
 
-from recbole_mdcns import cli
+from recbole_mdcns.cli.main import train_main
 from recbole_mdcns.config.identity import settings_id
 from recbole_mdcns.errors import USER_ERROR
 from recbole_mdcns.quick_start import load_data_and_model, run_recbole_mdcns
@@ -78,7 +78,7 @@ def test_loading_a_model_and_evaluating_it_writes_nothing(alone):
 def test_a_folder_that_cannot_be_written_is_one_sentence_that_names_its_key(key, value, capsys):
     Path("afile").touch()
     keys = [f"--{name}={given}" for name, given in KEYS.items()]
-    assert cli.main(["-m", "SASRec", "-d", "tiny", *keys, f"--{key}={value}"]) == USER_ERROR
+    assert train_main(["-m", "SASRec", "-d", "tiny", *keys, f"--{key}={value}"]) == USER_ERROR
     error = capsys.readouterr().err
     assert f"{key} = " in error and value.strip("'") in error and "Traceback" not in error
     assert not list(Path("saved").glob("*"))
@@ -87,7 +87,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence_that_names_its_key(key,
 def test_a_file_named_log_is_named_with_its_key(capsys):
     Path("log").touch()
     keys = [f"--{name}={given}" for name, given in KEYS.items()]
-    assert cli.main(["-m", "SASRec", "-d", "tiny", *keys]) == USER_ERROR
+    assert train_main(["-m", "SASRec", "-d", "tiny", *keys]) == USER_ERROR
     error = capsys.readouterr().err
     assert "log_dir = 'log' cannot be written to" in error and "or None for none" in error
 
@@ -101,13 +101,14 @@ class Full:
     write = flush = close = add_scalar = fail
 
 
-def test_a_run_goes_on_without_a_log_that_can_no_longer_be_written(capsys, alone):
+def test_a_run_goes_on_without_a_log_that_can_no_longer_be_written(capsys, alone, monkeypatch):
     alone()
     start_log(tiny_config())
     root = logging.getLogger()
     (log,) = (handler for handler in root.handlers if isinstance(handler, LogFile))
+    assert log.stream is not None
     log.stream.close()
-    log.stream = Full()
+    monkeypatch.setattr(log, "stream", Full())
     root.info("one")
     root.info("two")
     said = capsys.readouterr().err

@@ -1,48 +1,53 @@
 """Train every supported model through the command line, the paper's backbones in all pairs, and list what came out.
 
-    python benchmarks/every_model.py --out FOLDER --dataset=ml-100k --epochs=2
+    python benchmarks/models/every_model.py --out FOLDER --dataset=ml-100k --epochs=2
 
 Arguments that it does not know go to ``run_recbole_mdcns`` as they are. Runs whose record is in OUT are skipped; a run
-that fails is listed with its error. The list of models is that of docs/models.md.
+that fails is listed with its error. The models are those that ``model_table.py`` finds supported.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
 import subprocess
 import sys
 from pathlib import Path
 
+from model_table import SUPPORTED, measure_model
 from tabulate import tabulate
 
 from recbole_mdcns.config.checks import LEFT_PADDED
-from recbole_mdcns.records.packed import read_records
+from recbole_mdcns.model.registry import model_names
+from recbole_mdcns.records.files import read_records
+from recbole_mdcns.records.record import Record
 from recbole_mdcns.report.escape import text as escaped
 from recbole_mdcns.report.needs import need_metrics
-from recbole_mdcns.report.sources import run
+from recbole_mdcns.report.sources import run_script
 
 ROOT = Path(__file__).resolve().parents[2]
 BACKBONES = ("SASRec", "GRU4Rec", "FMLP4Rec", "LinRec", "Mamba4Rec")
 METRIC = "ndcg@10"
+ROLES = ("self", "peer", "teacher")
 
 
-def pairs() -> list[tuple[str, str]]:
+def all_pairs() -> list[tuple[str, str]]:
     """Return the self models and their peers: the backbones in all pairs, every other model with GRU4Rec."""
-    table = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
-    supported = re.findall(r"^\| (\w+) +\| supported", table, re.MULTILINE)
-    found = [(model, peer) for model in BACKBONES for peer in BACKBONES if model != peer]
-    return found + [(model, "GRU4Rec") for model in supported if model not in BACKBONES]
+    others = [name for name in model_names() if name not in BACKBONES and measure_model(name)[1] == SUPPORTED]
+    return [(model, peer) for model in BACKBONES for peer in BACKBONES if model != peer] + [
+        (model, "GRU4Rec") for model in others
+    ]
 
 
 def main() -> None:
     """Run what is missing, then write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder of the records and of README.md")
+    parser.add_argument("--pairs", nargs="+", metavar="SELF+PEER", help="these alone, such as SASRec+GRU4Rec")
     options, keys = parser.parse_known_args()
     options.out.mkdir(parents=True, exist_ok=True)
+    pairs = [tuple(pair.split("+", 1)) for pair in options.pairs] if options.pairs else all_pairs()
     rows = []
-    for model, peer in pairs():
+    for model, peer in pairs:
         file = options.out / f"{model}-{peer}.json"
         error = ""
         if not file.exists():
@@ -55,19 +60,14 @@ def main() -> None:
         if error:
             rows.append([model, peer, escaped(error)])
             continue
-        record = read_records(file)[0]
-        for role in ("self", "peer", "teacher"):
-            need_metrics(record, [METRIC], role, parts=("valid",))
-        scores = [f"{record['valid'][role][METRIC]:.4f}" for role in ("self", "peer", "teacher")]
-        commit = record["git"]["commit"][:10] if record["git"] else ""
-        rows.append([model, peer, *scores, escaped(commit)])
-    headers = [
-        "self",
-        "peer",
-        *(f"valid {METRIC}, {role}" for role in ("self", "peer", "teacher")),
-        "commit",
-    ]
-    text = f"# Every model, through the command line\n\n`python benchmarks/every_model.py {' '.join(keys)}`\n\n"
+        (record,) = read_records(file)
+        assert isinstance(record, Record)  # of a single run, which leaves no other
+        for role in ROLES:
+            need_metrics(record, [METRIC], role, splits=("valid",))
+        scores = [f"{record.valid[role][METRIC]:.4f}" for role in ROLES]
+        rows.append([model, peer, *scores, escaped((record.environment.commit or "")[:10])])
+    headers = ["self", "peer", *(f"valid {METRIC}, {role}" for role in ROLES), "commit"]
+    text = f"# Every model, through the command line\n\n`python benchmarks/models/every_model.py {' '.join(keys)}`\n\n"
     text += "That each runs, not how good it is: seed and values are the defaults, and training is short.\n\n"
     text += tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True) + "\n"
     (options.out / "README.md").write_text(text, encoding="utf-8")
@@ -75,4 +75,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    sys.exit(run_script(main))

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from recbole.model.abstract_recommender import SequentialRecommender
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -63,7 +63,7 @@ class ReleasedTraining:
 
     Args:
         dataset: The training part.
-        models: Self and peer, models of RecBole with a ``forward(item_seq, item_seq_len)`` and an ``item_embedding``.
+        models: Self and peer, RecBole models with a ``forward(item_seq, item_seq_len)`` and an ``item_embedding``.
         candidate_num: N.
         batch_size: Rows per step.
         workers: Processes of the data loader.
@@ -72,13 +72,13 @@ class ReleasedTraining:
     def __init__(
         self,
         dataset: HistoryDataset,
-        models: list[SequentialRecommender],
+        models: list[Any],
         candidate_num: int,
         batch_size: int,
         workers: int,
     ):
-        rows = ReleasedRows(dataset, candidate_num)
-        self.loader = DataLoader(rows, batch_size, shuffle=True, num_workers=workers)
+        self.rows = ReleasedRows(dataset, candidate_num)
+        self.loader = DataLoader(self.rows, batch_size, shuffle=True, num_workers=workers)
         self.models = models
         self.optimizers = [torch.optim.Adam(model.parameters(), lr=0.001) for model in models]
 

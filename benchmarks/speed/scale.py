@@ -1,8 +1,8 @@
 """Load, split and start training on growing synthetic data: seconds and peak memory, ours against RecBole's dataset.
 
-    python benchmarks/scale.py --data DIR --out benchmarks/results/scale --ours 1000000,20000000 --recbole 1000000
+    python benchmarks/speed/scale.py --data DIR --out benchmarks/results/scale --ours 1000000,20000000 --recbole 1000000
 
-DIR takes the synthetic data (see synthetic.py); users and items grow with the interactions, up to 140,000 and one
+DIR takes the synthetic data (see ``synthetic.py``); users and items grow with the interactions, up to 140,000 and one
 million. Every case is a process of its own. RecBole's case is its SequentialDataset and its loaders under the same
 configuration, without training. Needs matplotlib.
 """
@@ -12,65 +12,35 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import logging
 import subprocess
-import sys
-from logging import disable
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import torch
-from synthetic import write
+from own_process import measure_apart
+from provenance import Provenance, write_results
+from recbole.data import data_preparation
+from recbole.data.dataset import SequentialDataset
+from synthetic import write_power_law
 from tabulate import tabulate
 
 from recbole_mdcns.config.run_config import MDCNSConfig
-from recbole_mdcns.records.environment import git_state, machine, peak_memory, versions
+from recbole_mdcns.data.dataset import HistoryDataset
+from recbole_mdcns.quick_start import build_trainer
+from recbole_mdcns.records.environment import peak_memory
 from recbole_mdcns.report.figure import require_matplotlib, saved_figure
 
+#: The sizes that users and items grow to.
 FULL = {"interactions": 20_000_000, "users": 140_000, "items": 1_000_000}
-
-
-def case(side: str, data: str, name: str, steps: int) -> dict[str, Any]:
-    """Measure one case in this process: seconds and peak memory (GiB) after every stage."""
-    from recbole.data import data_preparation
-    from recbole.data.dataset import SequentialDataset
-
-    from recbole_mdcns.data.dataset import HistoryDataset
-    from recbole_mdcns.quick_start import build_trainer
-
-    keys = {"data_path": data, "use_gpu": False, "train_batch_size": 1024, "peer_model": "GRU4Rec"}
-    config = MDCNSConfig("SASRec", name, config_dict=keys)
-    stages: dict[str, Any] = {"side": side}
-    started = perf_counter()
-
-    def done(stage: str) -> None:
-        nonlocal started
-        stages[f"{stage} s"] = perf_counter() - started
-        stages[f"{stage} GiB"] = peak_memory(torch.device("cpu"))["resident"] / 2**30
-        started = perf_counter()
-
-    stages["start GiB"] = peak_memory(torch.device("cpu"))["resident"] / 2**30
-    dataset = (HistoryDataset if side == "ours" else SequentialDataset)(config)
-    done("load")
-    train, _, _ = data_preparation(config, dataset)
-    done("split")
-    next(iter(train))
-    done("first batch")
-    if side == "ours":
-        trainer = build_trainer(config, train._dataset)
-        trainer.prepare(train)
-        done("build")
-        for batch in itertools.islice(trainer.batches, steps):
-            trainer.train_step(batch)
-        done(f"{steps} steps")
-    return {**stages, "rows": len(train._dataset)}
 
 
 def main() -> None:
     """Run every case, then write the table and the figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, help="folder for the synthetic data")
-    parser.add_argument("--out", type=Path, help="folder of the results")
+    parser.add_argument("--data", required=True, type=Path, help="folder for the synthetic data")
+    parser.add_argument("--out", required=True, type=Path, help="folder of the results")
     parser.add_argument("--ours", default="250000,1000000,4000000,20000000", help="interactions, by commas")
     parser.add_argument("--recbole", default="250000,1000000", help="interactions, by commas")
     parser.add_argument("--steps", type=int, default=5, help="training steps of 1024 rows")
@@ -79,38 +49,76 @@ def main() -> None:
     parser.add_argument("--case", nargs=2, metavar=("SIDE", "NAME"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.case:
-        disable(30)  # log lines of RecBole
-        print(json.dumps(case(options.case[0], options.data, options.case[1], options.steps)))
+        logging.disable(logging.WARNING)
+        print(json.dumps(measure(options.case[0], options.data, options.case[1], options.steps)))
         return
     require_matplotlib()
-    options.out.mkdir(parents=True, exist_ok=True)
     cases = [("ours", int(n)) for n in options.ours.split(",")]
     cases += [("recbole", int(n)) for n in options.recbole.split(",") if n]
     results = []
-    for side, number in cases:
-        share = number / FULL["interactions"]
-        sizes = {"users": max(1000, int(FULL["users"] * share)), "items": max(10_000, int(FULL["items"] * share))}
-        name = f"synthetic-{number}"
-        if not (Path(options.data) / name / f"{name}.inter").is_file():
-            write(Path(options.data), number, **sizes)
-        command = [sys.executable, __file__, "--data", options.data, "--steps", str(options.steps)]
-        try:
-            done = subprocess.run(
-                [*command, "--case", side, name], capture_output=True, text=True, timeout=options.timeout, check=False
-            )
-            ended = {} if done.returncode == 0 else {"ended": f"exit code {done.returncode}"}
-            found = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {"side": side}
-        except subprocess.TimeoutExpired:
-            found, ended = {"side": side}, {"ended": f"not done after {options.timeout} s"}
-        results.append({"interactions": number, **sizes, **found, **ended})
+    for side, interactions in cases:
+        results.append(measure_case(options, side, interactions))
         print(json.dumps(results[-1]), flush=True)
-    about = {"machine": machine(torch.device("cpu")), "versions": versions(), "git": git_state()}
-    (options.out / "scale.json").write_text(json.dumps({"results": results, **about}, indent=1) + "\n")
-    (options.out / "README.md").write_text(page(results, about, options.note))
+    provenance = Provenance.here()
+    write_results(options.out / "scale.json", {"results": results}, provenance)
+    (options.out / "README.md").write_text(page(results, provenance, options.note), encoding="utf-8")
     draw(results, options.out / "scale.png")
 
 
-def page(results: list[dict[str, Any]], about: dict[str, Any], note: str) -> str:
+def measure_case(options: argparse.Namespace, side: str, interactions: int) -> dict[str, Any]:
+    """Write the data of a case where it is missing, and measure the case in a process of its own."""
+    sizes = {"users": grown("users", 1000, interactions), "items": grown("items", 10_000, interactions)}
+    name = f"synthetic-{interactions}"
+    if not (options.data / name / f"{name}.inter").is_file():
+        write_power_law(options.data, interactions, **sizes)
+    arguments = ["--data", str(options.data), "--out", str(options.out), "--steps", str(options.steps)]
+    result: dict[str, Any] = {"side": side}
+    try:
+        result = measure_apart(__file__, [*arguments, "--case", side, name], options.timeout)
+    except subprocess.CalledProcessError as error:
+        result["ended"] = f"exit code {error.returncode}"
+    except subprocess.TimeoutExpired:
+        result["ended"] = f"not done after {options.timeout} s"
+    return {"interactions": interactions, **sizes, **result}
+
+
+def grown(name: str, least: int, interactions: int) -> int:
+    """Return the number of users or items: in proportion, at least some, and each several times."""
+    return min(max(least, FULL[name] * interactions // FULL["interactions"]), interactions // 10)
+
+
+def measure(side: str, data: Path, name: str, steps: int) -> dict[str, Any]:
+    """Measure one case in this process: seconds and peak memory (GiB) after every stage."""
+    keys = {"data_path": str(data), "use_gpu": False, "train_batch_size": 1024, "peer_model": "GRU4Rec"}
+    config = MDCNSConfig("SASRec", name, config_dict=keys)
+    stages: dict[str, Any] = {"side": side}
+    started = perf_counter()
+
+    def close(stage: str) -> None:
+        nonlocal started
+        stages[f"{stage} s"] = perf_counter() - started
+        stages[f"{stage} GiB"] = peak_memory(torch.device("cpu"))["resident"] / 2**30
+        started = perf_counter()
+
+    stages["start GiB"] = peak_memory(torch.device("cpu"))["resident"] / 2**30
+    dataset = (HistoryDataset if side == "ours" else SequentialDataset)(config)
+    close("load")
+    train, _, _ = data_preparation(config, dataset)
+    close("split")
+    next(iter(train))
+    close("first batch")
+    rows = train._dataset
+    if isinstance(rows, HistoryDataset):
+        trainer = build_trainer(config, rows)
+        trainer.prepare(train)
+        close("build")
+        for batch in itertools.islice(trainer.batches, steps):
+            trainer.train_step(batch)
+        close(f"{steps} steps")
+    return {**stages, "rows": len(rows)}
+
+
+def page(results: list[dict[str, Any]], provenance: Provenance, note: str) -> str:
     """Return the table and what a reader needs to run it again."""
     columns = list(dict.fromkeys(key for result in results for key in result))
     rows = [[f"{v:.1f}" if isinstance(v := r.get(c, ""), float) else v for c in columns] for r in results]
@@ -121,11 +129,11 @@ def page(results: list[dict[str, Any]], about: dict[str, Any], note: str) -> str
         "",
         "* Seconds of each stage, and the highest resident memory of the process up to its end.",
         "* `build`: two models (SASRec, GRU4Rec), their optimisers, the sampler and its check; steps of 1024 rows.",
-        f"* command: `python benchmarks/scale.py {' '.join(sys.argv[1:])}`",
-        f"* machine: {about['machine']['processor']}, {about['machine']['cores']} cores, "
-        f"{about['machine']['memory'] / 2**30:.0f} GiB",
-        f"* versions: {', '.join(f'{name} {version}' for name, version in about['versions'].items())}",
-        f"* commit: {about['git']['commit'] if about['git'] else 'none'}",
+        f"* command: `{provenance.command_line}`",
+        f"* machine: {provenance.machine['processor']}, {provenance.machine['cores']} cores, "
+        f"{provenance.machine['memory'] / 2**30:.0f} GiB",
+        f"* versions: {', '.join(f'{name} {version}' for name, version in provenance.versions.items())}",
+        f"* commit: {provenance.git['commit'] if provenance.git else 'none'}",
         *([f"* note: {note}"] if note else []),
         "",
         "![seconds and memory against interactions](scale.png)",

@@ -1,50 +1,52 @@
 """Time and memory of our selective scan, compiled and not, against the plain loop over positions.
 
-    python benchmarks/selective_scan.py [--rows 16,128,1024] [--length 50] [--threads 2]
+    python benchmarks/speed/selective_scan.py --rows 16,128,1024 --threads 2 --out FILE.md
 
-All run in the same process, in turns, forward and backward; the figures are medians of seven runs after one of warm-up.
-"Kept" is what autograd holds between forward and backward. Compiling takes half a minute and needs a C++ compiler.
+All run in the same process, in turns, forward and backward; the figures are medians after one run of warm-up. "Keeps"
+is what autograd holds between forward and backward. Compiling takes half a minute and needs a C++ compiler.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
-import platform
 import statistics
+from collections.abc import Callable
+from pathlib import Path
 from time import perf_counter
 
 import torch
 import torch.nn.functional as F
+from provenance import Provenance
 from tabulate import tabulate
 from torch import Tensor
 
 from recbole_mdcns.kernels.compiled_scan import compiled_kernels
 from recbole_mdcns.kernels.selective_scan import selective_scan
-from recbole_mdcns.records.environment import machine
 
-CHANNELS, STATES, REPETITIONS = 128, 16, 7
+CHANNELS, STATES = 128, 16
+FORMS = ("plain", "ours", "compiled")
 
 
-def plain_loop(x: Tensor, step: Tensor, decay: Tensor, into: Tensor, out_of: Tensor) -> Tensor:
+def plain_loop(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
     """Run the scan position by position with autograd."""
-    state = x.new_zeros(len(x), x.size(2), decay.size(1))
+    state = x.new_zeros(len(x), x.size(2), A.size(1))
     outputs = []
     for t in range(x.size(1)):
-        update = (step[:, t] * x[:, t])[..., None] * into[:, t, None, :]
-        state = torch.exp(step[:, t, :, None] * decay) * state + update
-        outputs.append((state * out_of[:, t, None, :]).sum(-1))
+        update = (dt[:, t] * x[:, t])[..., None] * B[:, t, None, :]
+        state = torch.exp(dt[:, t, :, None] * A) * state + update
+        outputs.append((state * C[:, t, None, :]).sum(-1))
     return torch.stack(outputs, 1)
 
 
-def inputs(rows: int, length: int, device: str) -> list[Tensor]:
-    """Return random inputs of Mamba4Rec's sizes."""
+def random_inputs(rows: int, length: int, device: str) -> list[Tensor]:
+    """Return random x, dt, A, B and C of Mamba4Rec's sizes."""
     shapes = [(rows, length, CHANNELS)] * 2 + [(CHANNELS, STATES)] + [(rows, length, STATES)] * 2
-    x, step, decay, into, out_of = (torch.randn(*shape, device=device) for shape in shapes)
-    return [value.requires_grad_() for value in (x, F.softplus(step), -decay.exp(), into, out_of)]
+    x, dt, A, B, C = (torch.randn(*shape, device=device) for shape in shapes)
+    return [value.requires_grad_() for value in (x, F.softplus(dt), -A.exp(), B, C)]
 
 
-def once(scan, values: list[Tensor]) -> tuple[float, float]:
+def run_once(scan: Callable[..., Tensor], values: list[Tensor]) -> tuple[float, float]:
     """Return seconds of forward and backward, and the MiB kept between them."""
     kept: dict[int, int] = {}
 
@@ -64,38 +66,47 @@ def once(scan, values: list[Tensor]) -> tuple[float, float]:
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", default="16,128,1024")
+    parser.add_argument("--rows", default="16,128,1024", help="by commas")
     parser.add_argument("--length", type=int, default=50)
+    parser.add_argument("--forms", default=",".join(FORMS), help="by commas; the plain one is the yardstick")
+    parser.add_argument("--repetitions", type=int, default=7)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--out", type=Path, help="file of the page; without, it is only printed")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    ways = {
-        "plain": plain_loop,
-        "ours": selective_scan,
-        "compiled": functools.partial(selective_scan, kernels=compiled_kernels()),
-    }
+    forms = {name: scan_form(name) for name in options.forms.split(",")}
     table = []
     for rows in map(int, options.rows.split(",")):
-        values = inputs(rows, options.length, options.device)
-        runs: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
-        for _ in range(REPETITIONS + 1):
-            for name, way in ways.items():
-                runs[name].append(once(way, values))
+        values = random_inputs(rows, options.length, options.device)
+        runs: dict[str, list[tuple[float, float]]] = {name: [] for name in forms}
+        for _ in range(options.repetitions + 1):
+            for name, form in forms.items():
+                runs[name].append(run_once(form, values))
         seconds = {name: statistics.median(time for time, _ in run[1:]) for name, run in runs.items()}
         kept = {name: run[-1][1] for name, run in runs.items()}
-        faster = [f"{seconds['plain'] / seconds[name]:.2f} x" for name in ("ours", "compiled")]
+        faster = [f"{seconds['plain'] / seconds[name]:.2f} x" for name in forms if name != "plain"]
         table.append([rows, *seconds.values(), *faster, *kept.values()])
-    headers = [
-        "rows", "plain loop, s", "ours, s", "compiled, s", "ours faster", "compiled faster", "plain keeps, MiB",
-        "ours keeps, MiB", "compiled keeps, MiB",
-    ]  # fmt: skip
-    print(tabulate(table, headers=headers, tablefmt="github", floatfmt=".3f"))
-    about = machine(torch.device(options.device))
-    print(
-        f"\nL = {options.length}, {CHANNELS} channels, {STATES} states; {about['processor']}, {about['torch_threads']} "
-        f"threads, {about.get('gpu', 'no GPU')}; torch {torch.__version__}, Python {platform.python_version()}"
-    )
+    headers = ["rows", *(f"{'plain loop' if name == 'plain' else name}, s" for name in forms)]
+    headers += [f"{name} faster" for name in forms if name != "plain"] + [f"{name} keeps, MiB" for name in forms]
+    about = f"L = {options.length}, {CHANNELS} channels, {STATES} states"
+    provenance = Provenance.here(options.device)
+    text = "\n".join([
+        "# Selective scan of Mamba4Rec against the plain loop over positions", "",
+        f"`{provenance.command_line}`; forward and backward, medians of {options.repetitions}.", "",
+        tabulate(table, headers=headers, tablefmt="github", floatfmt=".3f"), "",
+        f"* {about}; {provenance.line('torch')}", "",
+    ])  # fmt: skip
+    print(text)
+    if options.out:
+        options.out.write_text(text, encoding="utf-8")
+
+
+def scan_form(name: str) -> Callable[..., Tensor]:
+    """Return a form of the scan by its name."""
+    if name == "compiled":
+        return functools.partial(selective_scan, kernels=compiled_kernels())
+    return plain_loop if name == "plain" else selective_scan
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """What a training epoch costs, side by side in one run: our batchings, the released step, and RecBole's SASRec alone.
 
-    python benchmarks/speed.py --dataset amazon-beauty --data_path DIR --peers GRU4Rec,Mamba4Rec --out FOLDER
+    python benchmarks/speed/speed.py --dataset amazon-beauty --data_path DIR --peers GRU4Rec,Mamba4Rec --out FOLDER
 
-Every way runs in a process of its own, in turns, as often as --repetitions says; figures are medians over these.
-A step of the slow ways is the median over --steps after --warm_up, an epoch of theirs that times its number of steps;
-bucket and user run a whole epoch, the latter with Mamba4Rec also with compile_scan. Parts are measured in a pass of
-their own. Memory needs Linux; needs matplotlib.
+Every variant runs in a process of its own, in turns, as often as --repetitions says; figures are medians over these.
+A step of the slow variants is the median over --steps after --warm_up, an epoch of theirs that times its number of
+steps; bucket and user run a whole epoch, the latter with Mamba4Rec also with compile_scan. Phases are measured in a
+pass of their own. Memory needs Linux; needs matplotlib.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import argparse
 import json
 import logging
 import statistics
-import subprocess
 import sys
 import warnings
 from collections.abc import Sequence
@@ -22,15 +21,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from own_process import measure_apart
+from provenance import Provenance, write_results
+from step_phases import STEP_PHASES, PhaseSeconds, now, peak, reset_peak
 from tabulate import tabulate
-from ways import ALONE, AS_IT_COMES, OURS, PARTS, RELEASED, measure, names
+from training_variants import (
+    ALONE,
+    ALONE_WITH_ANOMALY_DETECTION,
+    OURS,
+    RELEASED,
+    build_variant,
+    names_of_variants,
+)
 
-from recbole_mdcns.records.environment import git_state, machine, versions
 from recbole_mdcns.report.figure import require_matplotlib, saved_figure
 
 
 def main() -> None:
-    """Measure every way, then write the tables and the figure."""
+    """Measure every variant, then write the tables and the figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dataset", default="amazon-beauty")
     parser.add_argument("--data_path", default="dataset/")
@@ -42,29 +50,66 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=0, help="processes of the released data loader")
     parser.add_argument("--gpu", action="store_true", help="train on the GPU")
     parser.add_argument("--warm_up", type=int, default=3, help="steps before any is measured")
-    parser.add_argument("--steps", type=int, default=5, help="measured steps of the slow ways")
+    parser.add_argument("--steps", type=int, default=5, help="measured steps of the slow variants")
     parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--same_process", action="store_true", help="quick, for a look: memory is then of all so far")
     parser.add_argument("--out", type=Path, help="folder of the results; without, the table is only printed")
-    parser.add_argument("--one", nargs=2, metavar=("WAY", "PEER"), help=argparse.SUPPRESS)
+    parser.add_argument("--one", nargs=2, metavar=("VARIANT", "PEER"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.one:
+    if options.one or options.same_process:
         torch.set_num_threads(options.threads)
         logging.disable(logging.WARNING)
         warnings.simplefilter("ignore")  # RecBole's own
+    if options.one:
         print(json.dumps(measure(options, *options.one)))
         return
     if options.out:
         require_matplotlib()
-    peers = options.peers.split(",")
-    ways = [(way, peer) for peer in peers for way in names(options.model, peer)] + [(ALONE, ""), (AS_IT_COMES, "")]
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {way: [] for way in ways}
+    variants = names_of_variants(options.model, options.peers.split(","))
+    results: dict[tuple[str, str], list[dict[str, Any]]] = {variant: [] for variant in variants}
     for repetition in range(options.repetitions):
-        for way in ways:
-            command = [sys.executable, __file__, *sys.argv[1:], "--one", *way]
-            output = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
-            found[way].append(json.loads(output.splitlines()[-1]))
-            print(f"{repetition + 1}: {', '.join(filter(None, way))}: {found[way][-1]['s per epoch']:.1f} s per epoch")
-    report(options, [_median(results) for results in found.values()])
+        for variant in variants:
+            if options.same_process:
+                result = measure(options, *variant)
+            else:
+                result = measure_apart(__file__, [*sys.argv[1:], "--one", *variant])
+            results[variant].append(result)
+            print(f"{repetition + 1}: {', '.join(filter(None, variant))}: {result['s per epoch']:.1f} s per epoch")
+    report(options, [_median(repeated) for repeated in results.values()])
+
+
+def measure(options: argparse.Namespace, name: str, peer: str) -> dict[str, Any]:
+    """Measure a variant in this process: warm-up, time, then phases, evaluation and memory."""
+    with torch.autograd.set_detect_anomaly(name == ALONE_WITH_ANOMALY_DETECTION):
+        variant = build_variant(options, name, peer)
+        whole = variant.needs_whole_epoch
+        limit = None if whole else options.warm_up + options.steps
+        before = reset_peak()
+        variant.run(options.warm_up)
+        seconds = variant.run(limit)
+        memory = peak() - before
+        step = statistics.median(seconds if whole else seconds[options.warm_up :])
+        epoch = sum(seconds) if whole else step * variant.step_num
+        phases = PhaseSeconds()
+        variant.watch(phases)
+        watched = variant.run(limit)
+        scale = variant.step_num / len(watched)
+        by_phase = {phase: phases.seconds[phase] * scale for phase in STEP_PHASES if phase in phases.seconds}
+        # RecBole's backward is no method of its own.
+        rest = "backward" if name in (ALONE, ALONE_WITH_ANOMALY_DETECTION) else "batches"
+        by_phase[rest] = sum(watched) * scale - sum(by_phase.values())
+        evaluation = None
+        if variant.evaluate:
+            variant.evaluate()
+            started = now()
+            variant.evaluate()
+            evaluation = now() - started
+    return {
+        "way": name, "peer": peer, "steps": variant.step_num, "targets": variant.target_num,
+        "ms per step": 1000 * step, "s per epoch": epoch, "targets per s": variant.target_num / epoch,
+        "MiB of a step": memory / 2**20, "MiB of the process": peak() / 2**20,
+        "s of parts": by_phase, "s of evaluation": evaluation,
+    }  # fmt: skip
 
 
 def _median(results: Sequence[Any]) -> Any:
@@ -77,28 +122,23 @@ def _median(results: Sequence[Any]) -> Any:
 
 def report(options: argparse.Namespace, results: list[dict[str, Any]]) -> None:
     """Print the tables; with ``--out``, write them with the figure and the JSON they come from."""
-    described = {"machine": machine(torch.device("cuda" if options.gpu else "cpu")), "versions": versions()}
-    about = {**described, "git": git_state(), "command": ["python", *sys.argv]}
-    machine_name = about["machine"].get("gpu", f"{about['machine']['processor']}, {options.threads} thread(s)")
+    torch.set_num_threads(options.threads)  # what is described, and what was measured
+    provenance = Provenance.here("cuda" if options.gpu else "cpu")
     name = f"{options.dataset}-{options.threads}-threads" + ("-gpu" if options.gpu else "")
     text = "\n".join([
         f"# What a training epoch costs on {options.dataset}", "", overview(results), "",
         "Seconds of an epoch by part (choosing negatives is under scoring and losses):", "",
-        of_parts(results), "",
+        table_of_phases(results), "",
         f"* {options.model} with the named peer, N = {options.candidates}, batch {options.batch_size}, protocol "
         f"`paper`; medians of {options.repetitions} processes.",
         "* MiB of a step: highest resident memory while training less that before, weights' gradients and optimiser "
         "states included; MiB of the process: with data and libraries.",
-        f"* {machine_name}; "
-        + ", ".join(f"{key} {about['versions'][key]}" for key in ("python", "torch", "numpy", "recbole"))
-        + f"; commit {about['git']['commit'][:10] if about['git'] else 'none'}",
+        f"* {provenance.line('torch', 'numpy', 'recbole')}",
         "", f"![seconds per epoch]({name}.png)", "",
     ])  # fmt: skip
     print(text)
     if options.out:
-        options.out.mkdir(parents=True, exist_ok=True)
-        content = json.dumps({"results": results, **about}, indent=1)
-        (options.out / f"{name}.json").write_text(content + "\n", encoding="utf-8")
+        write_results(options.out / f"{name}.json", {"results": results}, provenance)
         (options.out / f"{name}.md").write_text(text, encoding="utf-8")
         draw(results, options.out / f"{name}.png")
 
@@ -120,13 +160,13 @@ def overview(results: list[dict[str, Any]]) -> str:
     return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
 
 
-def of_parts(results: list[dict[str, Any]]) -> str:
-    """Return a table of the seconds of an epoch in each part, and of evaluating the validation part."""
+def table_of_phases(results: list[dict[str, Any]]) -> str:
+    """Return a table of the seconds of an epoch in each phase, and of evaluating the validation part."""
     rows = []
     for r in results:
-        seconds = [r["s of parts"].get(part) for part in PARTS] + [r["s of evaluation"]]
+        seconds = [r["s of parts"].get(phase) for phase in STEP_PHASES] + [r["s of evaluation"]]
         rows.append([_label(r), *("" if value is None else f"{value:.2f}" for value in seconds)])
-    return tabulate(rows, headers=["way", *PARTS, "evaluation"], tablefmt="github", disable_numparse=True)
+    return tabulate(rows, headers=["way", *STEP_PHASES, "evaluation"], tablefmt="github", disable_numparse=True)
 
 
 def _label(result: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """What a row's own history does to the full ranking: left out, given the score 0, or ranked like any other item.
 
-    python benchmarks/mask_effect.py saved/SASRec-....pth --data_path DIR --out FILE.md
+    python benchmarks/studies/mask_effect.py saved/SASRec-....pth --data_path DIR --out FILE.md
 
 MDCNS evaluates with the history left out; the released baselines give it the score 0, which after training with BCE is
 above most items' scores; RecBole ranks it. One saved self model, validation and test, three ways.
@@ -14,16 +14,18 @@ import sys
 from pathlib import Path
 
 import torch
+from recbole.model.abstract_recommender import SequentialRecommender
 from tabulate import tabulate
 
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.quick_start import load_data_and_model
-from recbole_mdcns.records.environment import git_state, versions
+from recbole_mdcns.records.environment import environment, versions
 from recbole_mdcns.report.escape import text as escaped
-from recbole_mdcns.report.sources import commit, run
+from recbole_mdcns.report.sources import run_script
 from recbole_mdcns.trainer import NegativeSamplingTrainer
 
-WAYS = ("left out", "score 0", "ranked")
+TREATMENTS = ("left out", "score 0", "ranked")
+METRICS = ("recall@10", "ndcg@10", "recall@20", "ndcg@20")
 
 
 class ZeroHistory(NegativeSamplingTrainer):
@@ -46,29 +48,36 @@ def main() -> None:
     logging.disable(logging.WARNING)
     loaded, model, _, train, *evaluated = load_data_and_model(options.model_file, data_path=options.data_path)
     rows = []
-    for way in WAYS:
-        keys = {**loaded.plain(), "mask_history": way != "ranked", "neg_sampler": "rns", "ranking_loss": "BCE"}
-        kind = ZeroHistory if way == "score 0" else NegativeSamplingTrainer
-        trainer = kind(MDCNSConfig.from_plain(keys), model)
-        trainer.eval_collector.data_collect(train)
-        for part, data in zip(("valid", "test"), evaluated):
+    for split, data in zip(("valid", "test"), evaluated):
+        for treatment in TREATMENTS:
+            trainer = evaluator(loaded, model, treatment)
+            trainer.eval_collector.data_collect(train)
             metrics = trainer.evaluate(data, load_best_model=False)
-            rows.append([part, way, *(metrics[name] for name in ("recall@10", "ndcg@10", "recall@20", "ndcg@20"))])
-    rows.sort(key=lambda row: row[0], reverse=True)
-    headers = ["part", "history", "recall@10", "ndcg@10", "recall@20", "ndcg@20"]
+            rows.append([split, treatment, *(metrics[name] for name in METRICS)])
+    headers = ["part", "history", *METRICS]
     about = ", ".join(f"{key} {value}" for key, value in versions().items() if key in ("torch", "numpy", "recbole"))
     names = ("neg_sampler", "ranking_loss", "peer_model", "protocol", "seed", "epochs", "stopping_step")
-    trained = ", ".join(f"{name} {loaded[name]}" for name in names if loaded[name] is not None)
-    about += f"; commit {commit({'git': git_state()})}"
+    read = loaded.plain()
+    trained = ", ".join(f"{name} {read[name]}" for name in names if read.get(name) is not None)
+    about += f"; commit {environment(torch.device('cpu')).shown_commit}"
     text = "\n".join([
         f"# The history in the ranking: {loaded['model']} on {escaped(loaded['dataset'])}", "",
         tabulate(rows, headers=headers, tablefmt="github", floatfmt=".4f"), "",
-        f"* One model, trained with {escaped(trained)}; `benchmarks/mask_effect.py`; {about}", "",
+        f"* One model, trained with {escaped(trained)}; `benchmarks/studies/mask_effect.py`; {about}", "",
     ])  # fmt: skip
     print(text)
     if options.out:
         options.out.write_text(text, encoding="utf-8")
 
 
+def evaluator(loaded: MDCNSConfig, model: SequentialRecommender, treatment: str) -> NegativeSamplingTrainer:
+    """Return a trainer of the self model alone that treats the history so."""
+    keys = {
+        **loaded.plain(), "mask_history": treatment != "ranked", "neg_sampler": "rns", "ranking_loss": "BCE",
+    }  # fmt: skip
+    kind = ZeroHistory if treatment == "score 0" else NegativeSamplingTrainer
+    return kind(MDCNSConfig.from_plain(keys), model)
+
+
 if __name__ == "__main__":
-    sys.exit(run(main))
+    sys.exit(run_script(main))

@@ -1,6 +1,6 @@
 """Train in stages, and keep what validation and test say at the end of each: one record with all of them.
 
-    python benchmarks/staged.py --stages 5,10,20,40 --result_file run.json \\
+    python benchmarks/studies/staged.py --stages 5,10,20,40 --result_file run.json \\
         --model=SASRec --dataset=amazon-beauty --protocol=paper --data_path=DIR
 
 A stage is one ordinary run that goes on from the one before. Its test metrics are those of the epoch that validation
@@ -10,12 +10,13 @@ chose so far; nothing is chosen on them. All other arguments are those of ``run_
 from __future__ import annotations
 
 import argparse
-import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from recbole_mdcns.cli import main as run_command
-from recbole_mdcns.records.record import write_record
+from recbole_mdcns.cli.main import train_main as run_command
+from recbole_mdcns.records.files import read_records, write_record
+from recbole_mdcns.records.record import Record
 
 
 def main() -> None:
@@ -24,20 +25,24 @@ def main() -> None:
     parser.add_argument("--stages", required=True, help="epochs after which test is read, by commas")
     parser.add_argument("--result_file", type=Path, required=True)
     options, arguments = parser.parse_known_args()
-    stages = {}
-    record: dict = {}
+    stages: dict[str, dict] = {}
+    record: Record | None = None
     try:
         ends = sorted(map(int, options.stages.split(",")))
     except ValueError:
         parser.error(f"--stages {options.stages} is not allowed: give whole numbers of epochs by commas")
-    for number, epochs in enumerate(ends):
-        going_on = ["--resume"] if number else []
-        status = run_command([*arguments, f"--epochs={epochs}", f"--result_file={options.result_file}", *going_on])
+    for epochs in ends:
+        resume = ["--resume"] if stages else []
+        status = run_command([*arguments, f"--epochs={epochs}", f"--result_file={options.result_file}", *resume])
         if status:
             sys.exit(status)
-        record = json.loads(options.result_file.read_text(encoding="utf-8"))
-        stages[epochs] = {key: record[key] for key in ("best_epoch", "valid", "test")}
-    write_record({**record, "command": ["python", *sys.argv], "stages": stages}, options.result_file)
+        (left,) = read_records(options.result_file)
+        assert isinstance(left, Record)  # of a single run, which leaves no other
+        record = left
+        stages[str(epochs)] = {"best_epoch": record.best_epoch, "valid": record.valid, "test": record.test}
+    assert record is not None
+    staged = replace(record, command=["python", *sys.argv], study={"stages": stages})
+    write_record(staged, options.result_file)
 
 
 if __name__ == "__main__":

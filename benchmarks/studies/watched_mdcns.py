@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.equations import divergence
 from recbole_mdcns.negatives import Negatives, ScoredPool
 from recbole_mdcns.negatives.mdcns import MDCNS
@@ -23,9 +24,9 @@ class Watched(MDCNS):
             choose the same item, such as ``self = peer``.
     """
 
-    def prepare(self, dataset, sampler) -> None:
+    def prepare(self, dataset: HistoryDataset) -> None:
         """Keep every sequence, whole, to know what a user takes later."""
-        super().prepare(dataset, sampler)
+        super().prepare(dataset)
         self.history, self.item_num = dataset.history.to(self.device), dataset.item_num
         self.epochs: list[dict[str, float]] = []
         self._reset()
@@ -44,12 +45,12 @@ class Watched(MDCNS):
         """Turn the counts into figures of the epoch; called once more after the last one."""
         if not self._targets:
             return
-        found: dict[str, float] = {name: float(total) / self._targets for name, total in self._sums.items()}
+        figures: dict[str, float] = {name: float(total) / self._targets for name, total in self._sums.items()}
         for view, counts in zip(self.views, self._chosen):
             share = counts[counts > 0] / counts.sum()
-            found[f"{view} distinct"] = float(len(share))
-            found[f"{view} entropy"] = float(-(share * share.log()).sum())
-        self.epochs.append(found)
+            figures[f"{view} distinct"] = float(len(share))
+            figures[f"{view} entropy"] = float(-(share * share.log()).sum())
+        self.epochs.append(figures)
         self._reset()
 
     def choose(self, pool: ScoredPool) -> Negatives:

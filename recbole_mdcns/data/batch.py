@@ -1,4 +1,4 @@
-"""One training step's worth of targets, however their histories are encoded."""
+"""The targets of one training step, and their histories in the forms that models read."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Sequences:
 
 @dataclass
 class Rows:
-    """The newest items of each target's history, in parts of similar length: each is as wide as its longest.
+    """The newest items of each target's history, in parts of similar length; a part is as wide as its longest sequence.
 
     Attributes:
-        parts: Sequences, T of them in all.
-        place: Where each target's sequence is when the parts follow each other, shape [T]; None for the same order.
+        parts: T sequences in all parts together.
+        place: Index of each target's sequence in the concatenated parts, shape [T]; None if the order is the same.
     """
 
     parts: list[Sequences]
@@ -43,7 +43,7 @@ class Rows:
 
 @dataclass
 class Passes:
-    """Longer sequences that hold the histories of many targets: one pass of a causal model serves them all.
+    """Longer sequences that hold the histories of many targets: one pass of a causal model encodes all of these.
 
     Attributes:
         sequences: The sequences, B of them.

@@ -23,7 +23,7 @@ def gathered_states(model: SequentialRecommender) -> Iterator[list[Tensor]]:
         gathered.append(output)
         return gather(model, output, gather_index)
 
-    model.gather_indexes = note
+    model.gather_indexes = note  # type: ignore[method-assign]
     try:
         yield gathered
     finally:

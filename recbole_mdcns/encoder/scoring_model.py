@@ -7,11 +7,11 @@ from abc import ABC, abstractmethod
 
 import torch
 import torch.nn.functional as F
-from recbole.config import Config
 from recbole.data.interaction import Interaction
 from recbole.model.abstract_recommender import SequentialRecommender
 from torch import Tensor
 
+from recbole_mdcns.config.model_config import ModelConfig
 from recbole_mdcns.data.batch import Passes, Sequences, TargetBatch
 from recbole_mdcns.encoder.gathered_states import gathered_states
 from recbole_mdcns.kernels.pool_scores import pool_scores
@@ -41,7 +41,7 @@ class ScoringModel(ABC):
     def __init__(
         self,
         model: SequentialRecommender,
-        config: Config,
+        config: ModelConfig,
         role: str = "self",
         *,
         is_causal: bool | None = None,
@@ -120,7 +120,7 @@ class InnerProductModel(ScoringModel):
     def __init__(
         self,
         model: SequentialRecommender,
-        config: Config,
+        config: ModelConfig,
         role: str,
         item_embedding: torch.nn.Embedding,
         **abilities: bool | None,
@@ -180,7 +180,7 @@ class FullRankingModel(ScoringModel):
     def __init__(
         self,
         model: SequentialRecommender,
-        config: Config,
+        config: ModelConfig,
         role: str,
         gives_probabilities: bool,
         **abilities: bool | None,

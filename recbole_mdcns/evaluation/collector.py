@@ -57,7 +57,7 @@ class MetricRegister(Register):
 
     def _build_register(self) -> None:
         for name in self.config["metrics"]:
-            for need in resolve_metric(name).metric_need:
+            for need in getattr(resolve_metric(name), "metric_need", ()):
                 setattr(self, need, True)
 
 

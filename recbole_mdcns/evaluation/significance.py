@@ -2,43 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from recbole_mdcns.evaluation.paired_rows import user_of_row
-
 #: Differences with a smaller p count as more than chance.
 LEVEL = 0.05
+#: The value of a metric at K by the place of a target that is among the first K, shape [rows].
+_OF_PLACE: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
+    "recall": lambda place, cut: np.ones(len(place)),
+    "hit": lambda place, cut: np.ones(len(place)),
+    "precision": lambda place, cut: np.full(len(place), 1 / cut),
+    "ndcg": lambda place, cut: 1 / np.log2(place + 1),
+    "mrr": lambda place, cut: 1 / place,
+    "map": lambda place, cut: 1 / place,
+}
 
 
-def values_of_users(places: str, users: dict[str, str] | str | None, metric: str) -> np.ndarray:
+def is_per_user(metric: str) -> bool:
+    """Tell whether a metric of one row follows from the place of its target, so that :func:`values_of_users` has it."""
+    name, _, cut = metric.partition("@")
+    return name in _OF_PLACE and cut.isdecimal()
+
+
+def values_of_users(place: np.ndarray, metric: str, user_of_row: np.ndarray | None = None) -> np.ndarray:
     """Return a metric of every test user from the places of their targets; the mean over users is that over rows.
 
     Args:
-        places: As in a record: 1 is the first place, 0 none of the ranked ones, by commas.
-        users: Whose rows they are, as in a record; None where each user has one. Of a user with several the sum counts,
-            by the mean number of rows of a user.
-        metric: ``ndcg@K`` or ``recall@K`` (one target per row, so that recall is a hit).
+        place: Of the target of each row, shape [rows]: 1 is the first place, 0 none of the ranked ones.
+        metric: Such as ``ndcg@10``; see :func:`is_per_user`. A row has one target, so that recall is a hit, and MAP is
+            MRR.
+        user_of_row: A number for the user of each row, shape [rows]; None where each user has one. Of a user with
+            several rows the sum counts, by the mean number of rows of a user.
+
+    Returns:
+        Shape [users].
 
     Raises:
         ValueError: Another metric.
     """
+    if not is_per_user(metric):
+        raise ValueError(f"{metric} per user is not known: choose {', '.join(_OF_PLACE)} at K")
     name, _, cut = metric.partition("@")
-    place = np.array(places.split(","), dtype=np.int64)
     is_hit = (place > 0) & (place <= int(cut))
-    if name in ("recall", "hit"):
-        values = is_hit.astype(float)
-    elif name == "ndcg":
-        values = np.where(is_hit, 1 / np.log2(np.maximum(place, 1) + 1), 0.0)
-    else:
-        raise ValueError(f"{metric} per user is not known: ndcg, recall or hit")
-    of_row = user_of_row(users)
-    if of_row is None:
+    values = np.where(is_hit, _OF_PLACE[name](np.maximum(place, 1), int(cut)), 0.0)
+    if user_of_row is None:
         return values
-    _, index = np.unique(of_row, return_inverse=True)
+    _, index = np.unique(user_of_row, return_inverse=True)
     sums = np.bincount(index, values)
     return sums * len(sums) / len(values)
 

@@ -15,7 +15,10 @@ from torch import Tensor
 
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.kernels.selective_scan import Kernels, selective_scan
+from recbole_mdcns.support.foreign_code import ForeignCall
 
+#: Whose errors say that a function cannot be compiled here.
+_COMPILER = ("torch._dynamo", "torch._inductor", "torch._functorch", "torch.utils")
 #: torch.compile specialises on the chunk length. With chunks of 2 only two graphs are ever compiled: length 2 and the
 #: remainder, 1.
 _CHUNK = 2
@@ -32,14 +35,16 @@ def compiled_kernels() -> Kernels:
         torch.compile(_outputs, dynamic=True), torch.compile(_gradients, dynamic=True), chunk=_CHUNK, rows=None
     )
     shapes = [(7, _CHUNK + 1, 128)] * 2 + [(128, 16)] + [(7, _CHUNK + 1, 16)] * 2  # Mamba4Rec's own
-    try:
-        x, dt, A, B, C = (torch.ones(shape, requires_grad=True) for shape in shapes)
+    x, dt, A, B, C = (torch.ones(shape, requires_grad=True) for shape in shapes)
+    with ForeignCall(_not_compiled, *_COMPILER):
         selective_scan(x, dt, A, B, C, kernels).sum().backward()
-    except Exception as error:  # whatever a compiler says
-        raise ConfigError(
-            f"compile_scan = True is not allowed: torch.compile fails here; it needs a C++ compiler ({error})"
-        ) from error
     return kernels
+
+
+def _not_compiled(error: Exception) -> ConfigError:
+    return ConfigError(
+        f"compile_scan = True is not allowed: torch.compile fails here; it needs a C++ compiler ({error})"
+    )
 
 
 def _outputs(x: Tensor, dt: Tensor, B: Tensor, C: Tensor, A: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from recbole.evaluator import metrics
 
@@ -9,7 +11,7 @@ from recbole.evaluator import metrics
 class MRR(metrics.MRR):
     """Reciprocal rank of the first hit within K."""
 
-    def metric_info(self, pos_index: np.ndarray) -> np.ndarray:
+    def metric_info(self, pos_index: np.ndarray, pos_len: Any = None) -> np.ndarray:
         """Return the reciprocal rank within each cut-off, shape [rows, K], from hits [rows, K]."""
         rank = np.arange(1, pos_index.shape[1] + 1)
         return np.maximum.accumulate(np.where(pos_index, 1.0 / rank, 0.0), axis=1)
@@ -18,7 +20,7 @@ class MRR(metrics.MRR):
 class MAP(metrics.MAP):
     """Mean average precision within K."""
 
-    def metric_info(self, pos_index: np.ndarray, pos_len: np.ndarray) -> np.ndarray:
+    def metric_info(self, pos_index: np.ndarray, pos_len: Any = None) -> np.ndarray:
         """Return the average precision within each cut-off, shape [rows, K], from hits and numbers of positives."""
         rank = np.arange(1, pos_index.shape[1] + 1)
         precision = pos_index.cumsum(axis=1) / rank
@@ -28,7 +30,7 @@ class MAP(metrics.MAP):
 class NDCG(metrics.NDCG):
     """Normalised discounted cumulative gain within K."""
 
-    def metric_info(self, pos_index: np.ndarray, pos_len: np.ndarray) -> np.ndarray:
+    def metric_info(self, pos_index: np.ndarray, pos_len: Any = None) -> np.ndarray:
         """Return the gain within each cut-off over the best possible one, shape [rows, K]."""
         rank = np.arange(1, pos_index.shape[1] + 1)
         gain = 1.0 / np.log2(rank + 1)

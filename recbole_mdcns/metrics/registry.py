@@ -89,4 +89,4 @@ def is_higher_better(name: str, metrics: Sequence[str] = ()) -> bool:
 
 def has_cut_offs(metric: type[AbstractMetric]) -> bool:
     """Tell whether a metric has a value for each cut-off: all that do not look at the rank itself, unless they say."""
-    return getattr(metric, "has_cut_offs", "rec.meanrank" not in metric.metric_need)
+    return getattr(metric, "has_cut_offs", "rec.meanrank" not in getattr(metric, "metric_need", ()))

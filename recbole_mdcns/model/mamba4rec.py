@@ -63,7 +63,7 @@ class MambaMixer(nn.Module):
         Args:
             states: Shape [B, L, H].
             real: True where a position holds an item, shape [B, L]. Padding feeds nothing into the convolution and
-                takes steps of size 0, so that it changes no state, on whichever side it is.
+                takes steps of size 0: it changes no state, on either side.
 
         Returns:
             Shape [B, L, H].
@@ -84,7 +84,7 @@ class MambaMixer(nn.Module):
 
 
 class MambaLayer(nn.Module):
-    """A mixer, dropout and norm, residual where there are several layers, and RecBole's feed-forward of 4 H."""
+    """A mixer, dropout and norm, with a residual connection if there are several layers, and RecBole's feed-forward."""
 
     def __init__(self, mixer: MambaMixer, hidden_size: int, dropout_prob: float, residual: bool, layer_norm_eps: float):
         super().__init__()
@@ -101,10 +101,10 @@ class MambaLayer(nn.Module):
 
 
 class Mamba4Rec(ItemSequenceModel):
-    """Mamba for sequential recommendation (Liu et al., 2024). Causal; padding on either side leaves states alone.
+    """Mamba for sequential recommendation (Liu et al., 2024). Causal; padding on either side changes no state.
 
-    As in the authors' code, all linear maps are drawn from a normal distribution, the step sizes' bias starts at 0,
-    and there are no position embeddings; the residual around a mixer is there from two layers on.
+    As in the authors' code, all linear maps are drawn from a normal distribution, the bias of the step sizes starts at
+    0, and there are no position embeddings. A mixer has a residual connection only if there are two or more layers.
 
     Args:
         config: Keys of ``properties/model/Mamba4Rec.yaml``.

@@ -99,7 +99,7 @@ class NegativeStrategy(ABC):
         """
 
     def __init__(self, config: Config, device: torch.device):
-        self.check(config)
+        self.check(config)  # type: ignore[arg-type]  # no Mapping, but it has what is asked of one
         self.negative_num = config["neg_num"] if "neg_num" in config else 1  # noqa: SIM401  RecBole's Config has no get
         self.weights = torch.full((1, self.negative_num), 1 / self.negative_num, device=device)
         self.candidate_num = config["neg_candidate_num"] if "neg_candidate_num" in config else 0  # noqa: SIM401

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-from recbole.config import Config
 from torch import Tensor
 
+from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.equations import distillation, divergence, divergence_aware, draw_one, top_candidates
 from recbole_mdcns.negatives.base import Negatives, NegativeStrategy, ScoredPool
 
@@ -23,7 +23,7 @@ class MDCNS(NegativeStrategy):
 
     needs_peer = True
 
-    def __init__(self, config: Config, device: torch.device):
+    def __init__(self, config: MDCNSConfig, device: torch.device):
         super().__init__(config, device)
         models = ("self", *config.peer_roles)
         self.views = (*models, "teacher")

@@ -14,6 +14,7 @@ import psutil
 import torch
 
 import recbole_mdcns
+from recbole_mdcns.records.parts import Environment
 
 _PACKAGES = ("recbole-mdcns", "recbole", "torch", "numpy", "pandas", "scipy", "ray")
 
@@ -44,15 +45,22 @@ def peak_memory(device: torch.device) -> dict[str, int]:
     return peak
 
 
+def environment(device: torch.device) -> Environment:
+    """Return everything that a result on a device is computed with."""
+    git = git_state() or {}
+    return Environment(versions(), git.get("commit"), git.get("clean"), machine(device), peak_memory(device))
+
+
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that a result depends on."""
-    found = {"python": platform.python_version(), "recbole-mdcns": recbole_mdcns.__version__}
+    by_name = {
+        "python": platform.python_version(),
+        "recbole-mdcns": recbole_mdcns.__version__,
+    }
     for name in _PACKAGES:
-        try:
-            found.setdefault(name, metadata.version(name))
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            by_name.setdefault(name, metadata.version(name))
+    return by_name
 
 
 def git_state() -> dict[str, Any] | None:

@@ -1,99 +1,250 @@
-"""The machine-readable record of a run: what was run, on what, and what came out."""
+"""The record of a run: what was run, on what, and what came out; one form for single runs and trials of sweeps."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import statistics
-from collections import Counter
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Union
 
-from recbole.data.dataloader import AbstractDataLoader
+import recbole_mdcns
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.records.cell import Cell
+from recbole_mdcns.records.entries import Entry
+from recbole_mdcns.records.parts import Data, Environment, Epoch, Metrics, TestRows, TrialId
+from recbole_mdcns.records.single_run import trial_of_run
 
-from recbole_mdcns.config.run_config import MDCNSConfig
-from recbole_mdcns.data.history import HISTORY_END
-from recbole_mdcns.evaluation.ranking import Evaluation
-from recbole_mdcns.records.environment import git_state, machine, peak_memory, versions
-from recbole_mdcns.support.safe_write import replacing
-from recbole_mdcns.trainer import NegativeSamplingTrainer
-from recbole_mdcns.trainer.early_stopping import best_epoch
-
-SCHEMA_VERSION = 1
+#: The form of a record. 1 held every key of every strategy, called a method a sampler, and had two kinds of records.
+SCHEMA_VERSION = 2
+FINISHED, STOPPED, FAILED = "finished", "stopped", "failed"
 
 
-def build_record(
-    config: MDCNSConfig,
-    trainer: NegativeSamplingTrainer,
-    splits: dict[str, Any],
-    command: list[str],
-    results: dict[str, Evaluation],
-) -> dict[str, Any]:
-    """Collect everything that someone needs to read, trust and repeat a result.
+@dataclass(frozen=True)
+class Record:
+    """What a run leaves behind.
+
+    Attributes:
+        package_version: Of this package, beside the identity and no part of it.
+        trial: Whose trial it is; that of a single run is told by its configuration.
+        command: The command line.
+        dataset: Name of the dataset.
+        model: Class of the self model.
+        peer_model: Classes of the peers by commas; None without.
+        config: The keys that the run read, plain.
+        batching: How targets shared a pass.
+        data: What was found in the dataset.
+        epochs: All epochs, in order.
+        best_epoch: The epoch with the best score, from 0; None without validation.
+        valid_metric: The metric that chose it.
+        best_valid_score: Its score.
+        valid: Metrics on validation at the best epoch, by role.
+        test: Those on test; None where test was not read.
+        test_rows: Where each target of test was ranked; None where test was not read.
+        seconds_per_epoch: The median over epochs, without validation.
+        environment: What it was computed with.
+        status: ``finished``, or ``stopped`` before its time.
+        stopped: Who or what stopped it.
+        study: What a study adds.
+    """
+
+    package_version: str
+    trial: TrialId
+    command: list[str]
+    dataset: str
+    model: str
+    peer_model: str | None
+    config: dict[str, Any]
+    batching: str
+    data: Data
+    epochs: list[Epoch]
+    best_epoch: int | None
+    valid_metric: str
+    best_valid_score: float | None
+    valid: dict[str, Metrics]
+    test: dict[str, Metrics] | None
+    test_rows: TestRows | None
+    seconds_per_epoch: float
+    environment: Environment
+    status: str = FINISHED
+    stopped: str | None = None
+    study: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def seed(self) -> int:
+        """The seed of the run."""
+        return self.trial.seed
+
+    @property
+    def cell(self) -> Cell:
+        """The cell of a table that it belongs to."""
+        return self.trial.cell
+
+    def curve(self, metric: str) -> dict[int, float]:
+        """Return a validation metric of the self model by epoch, from 1."""
+        return {entry.epoch + 1: entry.valid[metric] for entry in self.epochs if entry.valid is not None}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+        values = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        parts = ("trial", "data", "environment", "test_rows")
+        values.update({name: values[name].to_json() for name in parts if values[name] is not None})
+        values["epochs"] = [entry.to_json() for entry in self.epochs]
+        return {"schema": SCHEMA_VERSION, **values}
+
+    @classmethod
+    def from_json(cls, values: Any, where: str) -> Record:
+        """Read a record, and check every field.
+
+        Args:
+            values: What its JSON holds. Without ``trial`` it is a single run, whose trial its configuration tells.
+            where: The file, and the line where it is one of several; for errors.
+
+        Raises:
+            ConfigError: It is of another schema, incomplete or damaged; names file, line and field.
+        """
+        entry = Entry(values, where)
+        check_schema(entry)
+        entry.allow_only("schema", *(each.name for each in dataclasses.fields(cls)))
+        record = cls(
+            package_version=entry["package_version"].text(),
+            trial=entry.get("trial").optional(TrialId.from_entry) or trial_of_run(entry),
+            command=entry["command"].listed(Entry.text),
+            dataset=entry["dataset"].file_name(),
+            model=entry["model"].text(),
+            peer_model=entry["peer_model"].optional(Entry.text),
+            config=_config(entry["config"]),
+            batching=entry["batching"].text(),
+            data=Data.from_entry(entry["data"]),
+            epochs=entry["epochs"].listed(Epoch.from_entry),
+            best_epoch=entry["best_epoch"].optional(Entry.whole),
+            valid_metric=entry["valid_metric"].text(),
+            best_valid_score=entry["best_valid_score"].optional(Entry.number),
+            valid=entry["valid"].results(),
+            test=entry["test"].optional(Entry.results),
+            test_rows=entry["test_rows"].optional(
+                lambda rows: TestRows.from_entry(rows, entry["data"]["rows"]["test"].whole())
+            ),
+            seconds_per_epoch=entry["seconds_per_epoch"].number(),
+            environment=Environment.from_entry(entry["environment"]),
+            status=entry["status"].one_of(FINISHED, STOPPED),
+            stopped=entry["stopped"].optional(Entry.text),
+            study=entry.get("study").optional(Entry.mapping) or {},
+        )
+        record._check_choice(where)
+        return record
+
+    def _check_choice(self, where: str) -> None:
+        """Check that there is a best epoch with its metric wherever it is needed, or none at all."""
+        metric = self.valid_metric.lower()
+        if (self.best_epoch is None) != (self.best_valid_score is None):
+            raise ConfigError(f"record {where}: best_epoch and best_valid_score go together, and one of them is null")
+        if self.best_epoch is None:
+            return
+        held = {"valid.self": self.valid["self"], **({} if self.test is None else {"test.self": self.test["self"]})}
+        held.update({f"epochs[{at}].valid": e.valid for at, e in enumerate(self.epochs) if e.valid is not None})
+        for name, metrics in held.items():
+            if metric not in metrics:
+                raise ConfigError(f"record {where}: {name} lacks {metric}, the metric that its epoch was chosen by")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a trial leaves behind that failed for good.
+
+    Attributes:
+        package_version: Of this package.
+        trial: Which trial.
+        error: What made it fail.
+        attempts: How often it was begun.
+        status: ``failed``.
+    """
+
+    package_version: str
+    trial: TrialId
+    error: str
+    attempts: int
+    status: str = FAILED
+
+    @property
+    def reason(self) -> str:
+        """The last line of the error."""
+        return self.error.strip().splitlines()[-1]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+        return {"schema": SCHEMA_VERSION, **vars(self), "trial": self.trial.to_json()}
+
+    @classmethod
+    def from_json(cls, values: Any, where: str) -> Failure:
+        """Read it, and check every field; see :meth:`Record.from_json`."""
+        entry = Entry(values, where)
+        check_schema(entry)
+        entry.allow_only("schema", *(each.name for each in dataclasses.fields(cls)))
+        if not entry["error"].text().strip():
+            raise entry["error"].refuse("what made the trial fail")
+        return cls(
+            package_version=entry["package_version"].text(),
+            trial=TrialId.from_entry(entry["trial"]),
+            error=entry["error"].text(),
+            attempts=entry["attempts"].whole(),
+            status=entry["status"].one_of(FAILED),
+        )
+
+
+AnyRecord = Union[Record, Failure]
+
+
+def read_record(text: str, where: str) -> AnyRecord:
+    """Return the record that a text holds, checked.
 
     Args:
-        config: The run.
-        trainer: After ``fit``.
-        splits: RecBole's loaders by name: ``train``, ``valid``, ``test``.
-        command: The command line.
-        results: Evaluations by split: ``valid``, and ``test`` where it is there.
+        text: JSON.
+        where: The file, and the line where it is one of several; for errors.
 
-    Returns:
-        Plain values, ready for JSON. Times are in seconds, memory in bytes.
+    Raises:
+        ConfigError: It is damaged, incomplete, or of another schema; names file, line and field.
     """
-    best = best_epoch(trainer.epoch_log, config)
-    dataset = splits["train"]._dataset
-    return {
-        "schema": SCHEMA_VERSION,
-        "command": command,
-        "model": config["model"],
-        "peer_model": ",".join(c.__name__ for c in config.peer_classes) if len(trainer.scoring_models) > 1 else None,
-        "dataset": config["dataset"],
-        "config": config.plain(),
-        "seed": config["seed"],
-        "batching": trainer.batches.mode,
-        "data": {
-            **dataset.statistics(),
-            "fingerprint": trainer.data_fingerprint(),
-            "rows": {name: len(loader._dataset) for name, loader in splits.items()},
-            "split_users": {part: len(users) for part, users in dataset.user_split.items()},
-        },
-        "epochs": trainer.epoch_log,
-        "best_epoch": best,
-        "valid_metric": config["valid_metric"],
-        "best_valid_score": float(trainer.best_valid_score) if best is not None else None,
-        "valid": results["valid"].metrics,
-        "test": results["test"].metrics if "test" in results else None,
-        **(rows_of_test(results["test"], splits["test"]) if "test" in results else {}),
-        "seconds_per_epoch": statistics.median([e["train_seconds"] for e in trainer.epoch_log] or [0.0]),
-        "peak_memory": peak_memory(trainer.device),
-        "versions": versions(),
-        "git": git_state(),
-        "machine": machine(trainer.device),
-    }
+    values = read_json(text, f"record {where}")
+    return (Failure if values.get("status") == FAILED else Record).from_json(values, where)
 
 
-def rows_of_test(test: Evaluation, loader: AbstractDataLoader) -> dict[str, Any]:
-    """Return what tests over users need: places of the targets by role, and whose rows they are.
+def read_json(text: str, what: str) -> dict[str, Any]:
+    """Return the names and values that a text of JSON holds.
 
-    Rows are ordered by the name of the user, and of a user by time, so that records with the same users and rows can be
-    paired whatever order they were ranked in. See ``ModelMetrics`` for places; they are numbers by commas.
-    ``test_users`` has the ``names``, each once, by line feeds, and how many ``rows`` each has, by commas; that is left
-    out where each has one.
+    Raises:
+        ConfigError: It is no JSON, or holds something else.
     """
-    part = loader._dataset
-    names = part.field2id_token[part.uid_field]
-    users = [str(names[user]) for user in part.inter_feat[part.uid_field].tolist()]
-    ends = part.inter_feat[HISTORY_END].tolist()
-    order = sorted(range(len(users)), key=lambda row: (users[row], ends[row]))
-    places = {role: ",".join(str(of[row]) for row in order) for role, of in test.places.items() if of}
-    rows = Counter(users[row] for row in order)  # in that order
-    found = {"names": "\n".join(rows)}
-    if len(rows) < len(users):
-        found["rows"] = ",".join(map(str, rows.values()))
-    return {"test_places": places, "test_users": found}
+    try:
+        values = json.loads(text, parse_constant=_refuse_constant)
+        if not isinstance(values, dict):
+            raise ValueError(f"it holds {text[:20]!r}")
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{what} is damaged ({error}): remove it, and the trial runs again") from None
+    return values
 
 
-def write_record(record: dict[str, Any], path: str | Path) -> None:
-    """Write a record as JSON, whole or not at all."""
-    with replacing(Path(path)) as file:
-        file.write(json.dumps(record, indent=1, allow_nan=False).encode() + b"\n")
+def check_schema(entry: Entry) -> None:
+    """Refuse a record of another schema.
+
+    Raises:
+        ConfigError: Names the versions of schema and package, and the command that migrates the record.
+    """
+    schema = entry["schema"].value
+    if schema == SCHEMA_VERSION:
+        return
+    known = isinstance(schema, int) and schema < SCHEMA_VERSION
+    way = "recbole-mdcns export --migrate FOLDER makes it readable" if known else "a newer version wrote it"
+    raise ConfigError(
+        f"record {entry.where} has schema {schema!r}, and recbole-mdcns {recbole_mdcns.__version__} reads schema "
+        f"{SCHEMA_VERSION}: {way}"
+    )
+
+
+def _config(entry: Entry) -> dict[str, Any]:
+    for key in ("epochs", "stopping_step"):
+        entry[key].whole()
+    return entry.mapping()
+
+
+def _refuse_constant(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")

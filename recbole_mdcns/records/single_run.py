@@ -1,4 +1,4 @@
-"""The record of a single run as that of a trial, so that a page shows both side by side."""
+"""The trial that a single run would have been, as its configuration tells: so runs and trials stand on one page."""
 
 from __future__ import annotations
 
@@ -6,45 +6,44 @@ from typing import Any
 
 from recbole_mdcns.config.identity import FREE_KEYS, content_key
 from recbole_mdcns.config.keys import own_keys
-from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.records.store import FINISHED
+from recbole_mdcns.records.cell import Cell
+from recbole_mdcns.records.entries import Entry
+from recbole_mdcns.records.parts import TrialId
 from recbole_mdcns.support.yaml_files import properties_dir, read_yaml
-from recbole_mdcns.tuning.grid import Cell
 
-#: Keys that say which cell a run belongs to, and its seed; keys that decide what is reported alone.
+#: Keys that say which cell a run belongs to, and its seed.
 _OF_CELL = ("protocol", "neg_sampler", "peer_model", "ranking_loss", "seed")
+#: Keys that decide what is reported alone.
 _REPORTED = ("metrics", "topk")
 
 
-def as_trial(record: dict[str, Any], where: str) -> dict[str, Any]:
-    """Return a record with ``trial`` and ``status``; that of a sweep is returned as it is.
+def trial_of_run(entry: Entry) -> TrialId:
+    """Return the trial of a record that names none.
 
-    The sampler of the cell is the method of ``properties/methods.yaml`` that fits the run's keys best, else the
-    strategy; the setting is what else differs from the defaults of our keys, so that no run passes for another.
+    The method of its cell is the one of ``properties/methods.yaml`` that fits most of the run's keys, else the strategy
+    or the loss over the catalogue; the setting is what else differs from the defaults of our keys, so that no run
+    passes for another.
+
+    Args:
+        entry: The record.
 
     Raises:
-        ConfigError: The record does not say what was run; names where it is.
+        ConfigError: The record does not say what was run.
     """
-    if "trial" in record or "status" in record:
-        return record
-    config = record.get("config")
-    wanted = ("protocol", "neg_sampler", "ranking_loss")
-    if not isinstance(config, dict) or not all(isinstance(config.get(key), str) for key in wanted):
-        raise ConfigError(f"record {where} is incomplete: its config lacks {', '.join(wanted)}, so that it has no cell")
-    given = {**config, "peer_model": record.get("peer_model")}
-    method, keys = _method(given)
-    model, dataset = (str(record.get(key)) for key in ("model", "dataset"))
-    cell = Cell(dataset, given["protocol"], model, given["peer_model"], method, given["ranking_loss"])
-    key = f"run-{content_key(config)}-{record.get('batching', config.get('batching'))}"
-    setting = _changed(config, dataset, keys)
-    trial = {"key": key, "cell": vars(cell), "setting": setting, "seed": record.get("seed")}
-    return {**record, "trial": trial, "status": FINISHED, "stopped": None}
+    config = entry["config"].mapping()
+    protocol, loss = (entry["config"][key].text() for key in ("protocol", "ranking_loss"))
+    peer, dataset = entry["peer_model"].optional(Entry.text), entry["dataset"].file_name()
+    method, keys = _method({**config, "peer_model": peer})
+    cell = Cell(dataset, protocol, entry["model"].text(), peer, method, loss)
+    key = f"run-{content_key(config)}-{entry['batching'].text()}"
+    return TrialId(key, cell, _changed(config, dataset, keys), entry["config"]["seed"].whole())
 
 
 def _method(config: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Return the name and the keys of the method with the most keys among those that a configuration fits."""
-    methods = read_yaml(properties_dir() / "methods.yaml")
-    methods[config["neg_sampler"]] = {"neg_sampler": config["neg_sampler"]}
+    methods = dict(read_yaml(properties_dir() / "methods.yaml"))
+    own = "neg_sampler" if config.get("neg_sampler") else "ranking_loss"
+    methods.setdefault(config[own], {own: config[own]})
     fitting = {
         name: keys for name, keys in methods.items() if all(config.get(key) == value for key, value in keys.items())
     }

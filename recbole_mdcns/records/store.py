@@ -6,18 +6,46 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.records.record import write_record
-from recbole_mdcns.records.stored import FAILED, FINISHED, STOPPED, checked_note, checked_record, read_text
+from recbole_mdcns.records.entries import Entry
+from recbole_mdcns.records.files import read_text, write_record
+from recbole_mdcns.records.parts import TrialId
+from recbole_mdcns.records.record import AnyRecord, read_json, read_record
 from recbole_mdcns.support.safe_write import remove_abandoned, replacing
 
-__all__ = ["FAILED", "FINISHED", "STOPPED", "Store", "checked_record"]
 _BEGUN = "begun.json"
+
+
+@dataclass(frozen=True)
+class Note:
+    """What is known of a trial that has begun, with a record or without.
+
+    Attributes:
+        trial: Which trial.
+        attempts: How often it has begun since its last new start.
+    """
+
+    trial: TrialId
+    attempts: int
+
+    @classmethod
+    def read(cls, path: Path) -> Note:
+        """Read the note of a trial.
+
+        Raises:
+            ConfigError: It is damaged, incomplete, or of another trial than its folder; names the file.
+        """
+        entry = Entry(read_json(read_text(path, "note"), f"note {path}"), str(path))
+        entry.allow_only("trial", "attempts")
+        note = cls(TrialId.from_entry(entry["trial"]), entry["attempts"].whole())
+        if note.trial.key != path.parent.name:
+            raise entry["trial"]["key"].refuse(f"{path.parent.name}, the name of its folder")
+        return note
 
 
 class Store:
@@ -64,7 +92,7 @@ class Store:
         """Return where a trial keeps its checkpoints and logs."""
         return self.folder / "trials" / key
 
-    def record(self, key: str) -> dict[str, Any] | None:
+    def record(self, key: str) -> AnyRecord | None:
         """Return the record of a trial, if there is one.
 
         Raises:
@@ -72,43 +100,43 @@ class Store:
         """
         path = self.records / f"{key}.json"
         try:
-            record = checked_record(read_text(path, "record"), str(path))
+            record = read_record(read_text(path, "record"), str(path))
         except FileNotFoundError:
             return None
-        if record.get("trial", {}).get("key") != key:
+        if record.trial.key != key:
             raise ConfigError(f"record {path} is of another trial than its name says, or of a single run: remove it")
         return record
 
-    def all_records(self) -> list[dict[str, Any]]:
+    def all_records(self) -> list[AnyRecord]:
         """Return all records, ordered by key."""
-        found = (self.record(path.stem) for path in sorted(self.records.glob("*.json")))
-        return [record for record in found if record is not None]
+        records = (self.record(path.stem) for path in sorted(self.records.glob("*.json")))
+        return [record for record in records if record is not None]
 
-    def write(self, record: dict[str, Any]) -> None:
+    def write(self, record: AnyRecord) -> None:
         """Write a record, whole or not at all."""
-        write_record(record, self.records / f"{record['trial']['key']}.json")
+        write_record(record, self.records / f"{record.trial.key}.json")
 
-    def begin(self, trial: dict[str, Any]) -> int:
+    def begin(self, trial: TrialId) -> int:
         """Note that a trial begins, for the first time or again, and return how often it has begun."""
-        attempts = self.attempts(trial["key"]) + 1
-        self._note({**trial, "attempts": attempts})
+        attempts = self.attempts(trial.key) + 1
+        self._note(Note(trial, attempts))
         return attempts
 
     def attempts(self, key: str) -> int:
         """Return how often a trial has begun since its last new start."""
         path = self.trial_folder(key) / _BEGUN
-        return checked_note(path)["attempts"] if path.is_file() else 0
+        return Note.read(path).attempts if path.is_file() else 0
 
     def renew(self, key: str) -> None:
         """Give a trial a new start: forget that it failed, and how often it has begun."""
         (self.records / f"{key}.json").unlink(missing_ok=True)
         if self.attempts(key):
-            self._note({**checked_note(self.trial_folder(key) / _BEGUN), "attempts": 0})
+            self._note(Note(Note.read(self.trial_folder(key) / _BEGUN).trial, 0))
 
-    def begun(self) -> list[dict[str, Any]]:
-        """Return key, cell, setting and seed of every trial that has begun, with a record or without."""
-        return [checked_note(path) for path in sorted(self.folder.glob(f"trials/*/{_BEGUN}"))]
+    def begun(self) -> list[TrialId]:
+        """Return every trial that has begun, with a record or without."""
+        return [Note.read(path).trial for path in sorted(self.folder.glob(f"trials/*/{_BEGUN}"))]
 
-    def _note(self, trial: dict[str, Any]) -> None:
-        with replacing(self.trial_folder(trial["key"]) / _BEGUN) as file:
-            file.write(json.dumps(trial).encode())
+    def _note(self, note: Note) -> None:
+        with replacing(self.trial_folder(note.trial.key) / _BEGUN) as file:
+            file.write(json.dumps({"trial": note.trial.to_json(), "attempts": note.attempts}).encode())

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from tabulate import tabulate
 
+from recbole_mdcns.records.cell import Cell
+from recbole_mdcns.records.record import Record
 from recbole_mdcns.report import escape
-from recbole_mdcns.report.cells import chosen_cells, shown_budget
-from recbole_mdcns.report.paper import ROLES
+from recbole_mdcns.report.cells import chosen_cells
+from recbole_mdcns.report.lines import shown_budget
 from recbole_mdcns.report.sources import sources, spread
 
-Record = dict[str, Any]
 #: Keys of a run that every method shares and a reader wants to see.
 _SETTING = (
     "protocol", "split_ratio", "split_seed", "eval_prefixes", "mask_history", "MAX_ITEM_LIST_LENGTH", "hidden_size",
@@ -22,52 +23,57 @@ _SETTING = (
 )  # fmt: skip
 
 
-def dataset_page(dataset: str, records: Iterable[Record], metrics: Sequence[str]) -> str:
+def dataset_page(
+    dataset: str,
+    records: Iterable[Record],
+    metrics: Sequence[str],
+    role_of: Callable[[Cell], str] = lambda cell: "self",
+) -> str:
     """Return a page in Markdown.
 
     Args:
-        dataset: Our name of it.
+        dataset: Its name in records.
         records: Of all datasets, each trial once.
         metrics: Test metrics shown.
+        role_of: Says whose test metrics count in a cell.
     """
-    mine = [record for record in records if record["dataset"] == dataset]
-    first = mine[0]
-    data = {name: value for name, value in first["data"].items() if isinstance(value, (int, float))}
-    parts = {part: first["data"]["rows"].get(part, 0) for part in ("train", "valid", "test")}
-    sizes = ", ".join(f"{value:,} {escape.text(name)}" for name, value in data.items() if value)
+    mine = [record for record in records if record.dataset == dataset]
+    data = mine[0].data
+    parts = {split: data.rows.get(split, 0) for split in ("train", "valid", "test")}
+    sizes = ", ".join(f"{value:,} {escape.text(name)}" for name, value in data.sizes.items() if value)
     text = [f"# {escape.text(dataset)}", "", sizes, ""]
-    text += [f"Rows: {', '.join(f'{number:,} {part}' for part, number in parts.items())}.", "", "## Setting", ""]
+    text += [f"Rows: {', '.join(f'{count:,} {split}' for split, count in parts.items())}.", "", "## Setting", ""]
     text += [_setting(mine), "", "## Results", "", "Test, mean ± standard deviation over seeds; the epoch and the "]
     text[-1] += "hyperparameters are chosen on validation."
-    text += ["", _results(mine, metrics), "", "## Runs", "", *sources(mine, packed=[dataset]), ""]
+    text += ["", _results(mine, metrics, role_of), "", "## Runs", "", *sources(mine, packed=[dataset]), ""]
     return "\n".join(text)
 
 
 def _setting(records: Sequence[Record]) -> str:
     rows = []
     for key in _SETTING:
-        values = sorted({str(record["config"][key]) for record in records if key in record["config"]})
+        values = sorted({str(record.config[key]) for record in records if key in record.config})
         if values:
             rows.append([f"`{key}`", escape.text(", ".join(values))])
     return tabulate(rows, headers=["key", "value"], tablefmt="github", disable_numparse=True)
 
 
-def _results(records: Sequence[Record], metrics: Sequence[str]) -> str:
+def _results(records: Sequence[Record], metrics: Sequence[str], role_of: Callable[[Cell], str]) -> str:
     rows = []
     for of_budget, settings, chosen in chosen_cells(records):
-        read = [record for record in chosen if record["test"]]
+        read = [record for record in chosen if record.test]
         if not read:
             continue
-        cell = read[0]["trial"]["cell"]
-        role = ROLES.get(cell["sampler"], "self")
-        name = cell["sampler"] if cell["loss"] == "BCE" else f"{cell['sampler']}, {cell['loss']}"
+        cell = read[0].cell
+        role = role_of(cell)
+        name = cell.method if cell.loss == "BCE" else f"{cell.method}, {cell.loss}"
         name += "" if role == "self" else f" ({role})"
-        row = [cell["model"] + (f" + {cell['peer']}" if cell["peer"] else ""), name, _tried(settings, chosen)]
+        row = [cell.model + (f" + {cell.peer}" if cell.peer else ""), name, _tried(settings, chosen)]
         row = list(map(escape.text, row))
         row += [spread(_values(read, role, metric)) for metric in metrics]
-        row += [", ".join(f"{r['best_epoch'] + 1} of {len(r['epochs'])}" for r in read)]
-        row += [", ".join(str(r["trial"]["seed"]) for r in read), shown_budget(of_budget)]
-        row += [f"{statistics.median(r['seconds_per_epoch'] for r in read):.1f}"]
+        row += [", ".join(f"{(record.best_epoch or 0) + 1} of {len(record.epochs)}" for record in read)]
+        row += [", ".join(str(record.seed) for record in read), shown_budget(of_budget)]
+        row += [f"{statistics.median(record.seconds_per_epoch for record in read):.1f}"]
         rows.append(row)
     headers = [
         "model", "method", "best of the values tried", *metrics, "best epoch", "seeds", "epochs / patience", "s/epoch"
@@ -77,14 +83,15 @@ def _results(records: Sequence[Record], metrics: Sequence[str]) -> str:
 
 def _values(records: Sequence[Record], role: str, metric: str) -> list[float]:
     """Return a test metric of those records that have it."""
-    return [record["test"][role][metric] for record in records if metric in record["test"].get(role, {})]
+    of_role = [(record.test or {}).get(role, {}) for record in records]
+    return [metrics[metric] for metrics in of_role if metric in metrics]
 
 
 def _tried(settings: dict[str, list[Record]], chosen: Sequence[Record]) -> str:
     """Return each hyperparameter that was chosen, with the values that it was chosen from."""
-    rivals = [found[0]["trial"]["setting"] for found in settings.values()]
+    rivals = [of_setting[0].trial.setting for of_setting in settings.values()]
     text = []
-    for key, best in chosen[0]["trial"]["setting"].items():
+    for key, best in chosen[0].trial.setting.items():
         values = {_sortable(setting.get(key, "default")) for setting in rivals}
         shown = ", ".join(map(str, sorted(values, key=lambda value: (isinstance(value, str), value))))
         text.append(f"{key} {best}" + (f" of {shown}" if len(values) > 1 else ""))

@@ -1,22 +1,29 @@
-"""Figures of the benchmarks: drawn without a screen, saved as PNG."""
+"""Figures of pages: drawn without a screen, saved as PNG, a few lines coloured and named where they end."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from recbole_mdcns.errors import UserError
+from recbole_mdcns.records.record import Record
+
+#: Colours of the lines that are named; all others are grey.
+COLOURS = ("C3", "C0", "C2", "C1", "C4")
+GREY = "0.75"
 
 
 def require_matplotlib() -> None:
     """Call this before long work that ends in a figure.
 
     Raises:
-        SystemExit: matplotlib is not installed.
+        UserError: matplotlib is not installed.
     """
     if importlib.util.find_spec("matplotlib") is None:
-        raise SystemExit("the figures need matplotlib, which is not installed: pip install matplotlib")
+        raise UserError("the figures need matplotlib, which is not installed: pip install matplotlib")
 
 
 @contextlib.contextmanager
@@ -45,15 +52,51 @@ def plain(label: Any) -> str:
     return str(label).replace("$", r"\$")
 
 
-def draw_run(by_epoch: Any, by_time: Any, run: dict[str, Any], metric: str, **style: Any) -> None:
+def colours_of(names: Sequence[str]) -> dict[str, str]:
+    """Return a colour for each name: the first few have one of their own, the rest is grey.
+
+    Args:
+        names: The most important one first.
+    """
+    return {name: COLOURS[place] if place < len(COLOURS) else GREY for place, name in enumerate(names)}
+
+
+def draw_run(by_epoch: Any, by_time: Any, run: Record, metric: str, **style: Any) -> None:
     """Draw a validation metric of a record on two axes: against the epoch, from 1, and the seconds of training."""
     total, points = 0.0, []
-    for entry in run["epochs"]:
-        total += entry["train_seconds"]
-        if "valid" in entry:
-            points.append((entry["epoch"] + 1, total, entry["valid"][metric]))
+    for entry in run.epochs:
+        total += entry.train_seconds
+        if entry.valid is not None:
+            points.append((entry.epoch + 1, total, entry.valid[metric]))
     if not points:
         return
     epochs, seconds, values = zip(*points)
-    by_epoch.plot(epochs, values, **style)
-    by_time.plot(seconds, values, **style)
+    behind = {"zorder": 1} if style.get("color") == GREY else {"zorder": 2}
+    by_epoch.plot(epochs, values, **behind, **style)
+    by_time.plot(seconds, values, **behind, **style)
+
+
+def name_ends(axis: Any, ends: Mapping[str, tuple[float, float]], colours: dict[str, str], size: float = 7) -> None:
+    """Write names beside the ends of lines, in their colours, so that none covers another; grey lines have none.
+
+    Args:
+        axis: The axes, whose lines are drawn.
+        ends: The last point of each line by name.
+        colours: By name; see :func:`colours_of`.
+        size: Of the letters, in points.
+    """
+    named = sorted((end[1], end[0], name) for name, end in ends.items() if colours[name] != GREY)
+    if not named:
+        return
+    low, high = axis.get_ylim()
+    height = axis.get_window_extent().height * 72 / axis.figure.dpi  # in points
+    step = (high - low) * 1.25 * size / max(height, 1.0)
+    last = max(x for _, x, _ in named)
+    y = -float("inf")
+    for place, (value, _, name) in enumerate(named):
+        above = len(named) - 1 - place
+        y = min(max(value, y + step), high - above * step)
+        axis.annotate(
+            plain(name), (last, y), xytext=(4, 0), textcoords="offset points", va="center", fontsize=size,
+            color=colours[name], annotation_clip=False,
+        )  # fmt: skip

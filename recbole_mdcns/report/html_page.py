@@ -9,21 +9,14 @@ from html import escape
 import plotly.graph_objects as go
 import plotly.io
 
-from recbole_mdcns.report.cells import Line
-from recbole_mdcns.report.paper import TITLES
-from recbole_mdcns.report.render import (
-    LEGEND,
-    away,
-    begins_extra,
-    blocks,
-    command,
-    comparisons,
-    marks,
-    notes,
-    number,
-    places,
-)
+from recbole_mdcns.report import compare
+from recbole_mdcns.report.description import Description
+from recbole_mdcns.report.figure import GREY, colours_of
+from recbole_mdcns.report.lines import Line
+from recbole_mdcns.report.ranking import strongest
 
+#: Colours of matplotlib for the web.
+_WEB = {"C0": "#1f77b4", "C1": "#ff7f0e", "C2": "#2ca02c", "C3": "#d62728", "C4": "#9467bd", GREY: "#bfbfbf"}
 _STYLE = """
 body {font-family: sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em}
 table {border-collapse: collapse; margin: 1em 0} td, th {padding: .2em .7em; text-align: left}
@@ -43,24 +36,25 @@ def page(title: str, parts: Sequence[str]) -> str:
     ])  # fmt: skip
 
 
-def table_part(table: str, lines: Sequence[Line], metrics: Sequence[str]) -> str:
+def table_part(page: Description, lines: Sequence[Line]) -> str:
     """Return a table; a cell that is missing shows the command that fills it."""
-    html = [f"<h2>{escape(TITLES[table])}</h2>", f"<p>{_marked_up(LEGEND)}</p>"]
+    metrics = page.metrics
+    html = [f"<h2>{escape(page.title)}</h2>", f"<p>{_marked_up(compare.legend(page))}</p>"]
     heads = ["method", *metrics, "setting", "seeds", "epochs / patience"]
-    for block in blocks(lines):
-        order = {metric: places(block, metric) for metric in metrics}
+    for block in compare.blocks(lines):
+        order = {metric: compare.places(block, metric) for metric in metrics}
         row = block[0].row
-        html += [f"<h3>{escape(row.dataset)}, {escape(row.backbone)}</h3>", "<table><thead><tr>"]
+        html += [f"<h3>{escape(row.dataset)}, {escape(row.model)}</h3>", "<table><thead><tr>"]
         html += ["".join(f"<th>{escape(head)}</th>" for head in heads), "</tr></thead><tbody>"]
         for index, line in enumerate(block):
-            cells = "".join(_cell(table, line, metric, order[metric].get(index)) for metric in metrics)
+            cells = "".join(_cell(page, line, metric, order[metric].get(index)) for metric in metrics)
             cells += "".join(f"<td>{escape(text)}</td>" for text in (line.setting, ", ".join(map(str, line.runs))))
-            html.append(
-                f"<tr{' class=rule' if begins_extra(block, index) else ''}><td>{escape(line.row.method)}</td>{cells}"
-            )
+            rule = " class=rule" if compare.begins_extra(block, index) else ""
+            html.append(f"<tr{rule}><td>{escape(line.name)}</td>{cells}")
             html.append(f"<td>{escape(line.budget)}</td></tr>")
         html.append("</tbody></table>")
-        html += [f"<p><small>{escape(' '.join(notes(block)))}</small></p>", *comparisons(block, "html")]
+        notes = escape(" ".join(compare.notes(page, block)))
+        html += [f"<p><small>{notes}</small></p>", *compare.comparisons(page, block, "html")]
     return "\n".join(html)
 
 
@@ -74,56 +68,59 @@ def figure_part(figure: go.Figure) -> str:
     return plotly.io.to_html(figure, full_html=False, include_plotlyjs=False)
 
 
-def bars(lines: Sequence[Line], metric: str) -> go.Figure:
-    """Draw our means with their spread beside the paper's values, a group of bars per dataset and backbone."""
+def bars(page: Description, lines: Sequence[Line]) -> go.Figure:
+    """Draw our means with their spread beside the reference, a group of bars per dataset and backbone."""
+    metric = page.metrics[-1]
     figure = go.Figure()
-    known = [line for line in lines if line.runs or metric in line.paper]
-    names = [[f"{line.row.dataset}, {line.row.backbone}" for line in known], [line.row.method for line in known]]
+    known = [line for line in lines if line.runs or metric in line.reference]
+    names = [[f"{line.row.dataset}, {line.row.model}" for line in known], [line.name for line in known]]
     spread = [line.deviation(metric) or 0.0 for line in known]
     figure.add_bar(x=names, y=[line.mean(metric) for line in known], error_y={"array": spread}, name="ours")
-    paper = [line.paper.get(metric) for line in known]
-    figure.add_scatter(x=names, y=paper, mode="markers", marker={"symbol": "line-ew-open", "size": 14}, name="paper")
+    if page.reference_name:
+        there = [line.reference.get(metric) for line in known]
+        marker = {"symbol": "line-ew-open", "size": 14}
+        figure.add_scatter(x=names, y=there, mode="markers", marker=marker, name=page.reference_name)
     return figure.update_layout(title=f"test {metric}", yaxis_title=metric, height=480)
 
 
 def curves(lines: Sequence[Line], metric: str, by_time: bool = False) -> go.Figure:
     """Draw a validation metric of every run against epoch, or against the seconds of training."""
     figure = go.Figure()
-    colours = plotly.colors.qualitative.Dark24
-    for index, line in enumerate(line for line in lines if line.runs):
-        for number_of_run, (seed, run) in enumerate(line.runs.items()):
+    colours = colours_of(strongest(lines, metric))
+    for line in (line for line in lines if line.runs):
+        for place, (seed, run) in enumerate(line.runs.items()):
             x, y, total = [], [], 0.0
-            for entry in run["epochs"]:
-                total += entry["train_seconds"]
-                if "valid" in entry:
-                    x.append(total if by_time else entry["epoch"] + 1)
-                    y.append(entry["valid"][metric])
+            for entry in run.epochs:
+                total += entry.train_seconds
+                if entry.valid is not None:
+                    x.append(total if by_time else entry.epoch + 1)
+                    y.append(entry.valid[metric])
             figure.add_scatter(
-                x=x, y=y, name=line.row.method, legendgroup=line.row.method, showlegend=number_of_run == 0,
-                line={"color": colours[index % len(colours)]}, hovertext=f"{line.row.method}, seed {seed}",
+                x=x, y=y, name=line.name, legendgroup=line.name, showlegend=place == 0,
+                line={"color": _WEB[colours[line.name]]}, hovertext=f"{line.name}, seed {seed}",
             )  # fmt: skip
     unit = "seconds of training" if by_time else "epoch"
     row = lines[0].row
-    figure.update_layout(title=f"{row.dataset}, {row.backbone}", xaxis_title=unit, yaxis_title=f"validation {metric}")
+    figure.update_layout(title=f"{row.dataset}, {row.model}", xaxis_title=unit, yaxis_title=f"validation {metric}")
     return figure.update_xaxes(type="log" if by_time else "linear")
 
 
 def losses(line: Line) -> go.Figure:
-    """Draw the parts of the loss by epoch, as the paper's Figure 3 does, of the first run of a line."""
+    """Draw the parts of the loss by epoch of the first run of a line."""
     figure = go.Figure()
     run = next(iter(line.runs.values()))
-    for part in dict.fromkeys(part for entry in run["epochs"] for part in entry["parts"]):
-        x = [entry["epoch"] + 1 for entry in run["epochs"]]
-        figure.add_scatter(x=x, y=[entry["parts"].get(part) for entry in run["epochs"]], name=part)
-    title = f"parts of the loss, {line.row.dataset}, {line.row.backbone}, {line.row.method}"
+    for part in dict.fromkeys(part for entry in run.epochs for part in entry.parts):
+        x = [entry.epoch + 1 for entry in run.epochs]
+        figure.add_scatter(x=x, y=[entry.parts.get(part) for entry in run.epochs], name=part)
+    title = f"parts of the loss, {line.row.dataset}, {line.row.model}, {line.name}"
     return figure.update_layout(title=title, xaxis_title="epoch", yaxis_title="loss", yaxis_type="log")
 
 
-def _cell(table: str, line: Line, metric: str, place: int | None) -> str:
+def _cell(page: Description, line: Line, metric: str, place: int | None) -> str:
     mean, deviation = line.mean(metric), line.deviation(metric)
-    paper = f" <small>{escape(away(line, metric))}</small>"
+    there = f" <small>{escape(compare.away(line, metric))}</small>"
     if mean is None:
-        return f'<td class="missing" title="{escape(command(table, line), quote=True)}">missing{paper}</td>'
+        return f'<td class="missing" title="{escape(compare.command(page, line), quote=True)}">missing{there}</td>'
     kind = {1: ' class="best"', 2: ' class="second"'}.get(place or 0, "")
-    spread = f" <small>± {number(deviation)}</small>" if deviation is not None else ""
-    return f"<td{kind}>{number(mean)}{marks(line, metric)}{spread}{paper}</td>"
+    spread = f" <small>± {compare.number(deviation)}</small>" if deviation is not None else ""
+    return f"<td{kind}>{compare.number(mean)}{compare.marks(line, metric)}{spread}{there}</td>"

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from recbole_mdcns.report.cells import Line
-from recbole_mdcns.report.figure import draw_run, plain, saved_figure
-from recbole_mdcns.report.render import blocks
-
-#: One for each method of a table, the strong ones first.
-_COLOURS = (
-    *(f"C{index}" for index in range(10)), "navy", "black", "darkgreen", "gold", "maroon", "teal", "magenta", "tan",
-    "indigo", "lime",
-)  # fmt: skip
+from recbole_mdcns.report.compare import blocks
+from recbole_mdcns.report.description import Description
+from recbole_mdcns.report.figure import colours_of, draw_run, name_ends, plain, saved_figure
+from recbole_mdcns.report.lines import Line
+from recbole_mdcns.report.ranking import strongest
 
 
-def draw_table(lines: Sequence[Line], metric: str, path: Path) -> bool:
-    """Draw a row per block: our test values beside the paper's, then every run's validation by epoch and by time.
+def draw_table(page: Description, lines: Sequence[Line], path: Path) -> bool:
+    """Draw a row per block: our test values beside the reference, then every run's validation by epoch and by time.
+
+    Our method and the best ones are coloured, and named where their curves end; the others are grey.
 
     Args:
-        lines: Of a table; blocks without records are left out.
-        metric: Drawn.
+        page: The table.
+        lines: Its lines; blocks without records are left out.
         path: The PNG file.
 
     Returns:
@@ -31,36 +30,48 @@ def draw_table(lines: Sequence[Line], metric: str, path: Path) -> bool:
     known = [block for block in known if block]
     if not known:
         return False
-    methods = dict.fromkeys(line.row.method for block in known for line in block)
-    colour_of = dict(zip(methods, _COLOURS))
-    with saved_figure(path, nrows=len(known), ncols=3, figsize=(11, 3 * len(known)), squeeze=False) as axes:
+    metric = page.metrics[-1]
+    colours = colours_of(strongest(lines, metric))
+    with saved_figure(path, nrows=len(known), ncols=3, figsize=(12, 3 * len(known)), squeeze=False) as axes:
         for block, (bars, by_epoch, by_time) in zip(known, axes):
-            row = block[0].row
-            names = [line.row.method for line in block]
-            spread = [line.deviation(metric) or 0.0 for line in block]
-            means = [line.mean(metric) for line in block]
-            bars.barh(names, means, xerr=spread, color=[colour_of[name] for name in names])
-            for place, line in enumerate(block):
-                if metric in line.paper:
-                    bars.vlines(line.paper[metric], place - 0.4, place + 0.4, color="black")
-            bars.invert_yaxis()
-            bars.set(title=f"{row.dataset}, {row.backbone}", xlabel=f"test {metric}, black lines: the paper's")
+            _draw_bars(bars, page, block, colours)
             for line in block:
                 for run in line.runs.values():
-                    draw_run(by_epoch, by_time, run, metric, color=colour_of[line.row.method], linewidth=1)
-            by_epoch.set(title="colours as on the left", xlabel="epoch", ylabel=f"validation {metric}")
+                    draw_run(by_epoch, by_time, run, metric, color=colours[line.name], linewidth=1)
+            by_epoch.set(xlabel="epoch", ylabel=plain(f"validation {metric}"))
             by_time.set(xlabel="training time, s", xscale="log")
+            name_ends(by_epoch, {line.name: _end(line, metric) for line in block}, colours)
     return True
 
 
+def _draw_bars(axis: Any, page: Description, block: Sequence[Line], colours: dict[str, str]) -> None:
+    metric, row = page.metrics[-1], block[0].row
+    names = [plain(line.name) for line in block]
+    means = [line.mean(metric) or 0.0 for line in block]
+    spread = [line.deviation(metric) or 0.0 for line in block]
+    axis.barh(names, means, xerr=spread, color=[colours[line.name] for line in block])
+    for place, line in enumerate(block):
+        if metric in line.reference:
+            axis.vlines(line.reference[metric], place - 0.4, place + 0.4, color="black")
+    axis.invert_yaxis()
+    there = f", black lines: {page.reference_name}'s" if page.reference_name else ""
+    axis.set(title=plain(f"{row.dataset}, {row.model}"), xlabel=plain(f"test {metric}{there}"))
+
+
+def _end(line: Line, metric: str) -> tuple[float, float]:
+    """Return the last point of the longest curve of a line."""
+    curve = max((run.curve(metric) for run in line.runs.values()), key=len)
+    return max(curve.items(), default=(0.0, 0.0))
+
+
 def draw_losses(lines: Sequence[Line], path: Path) -> None:
-    """Draw the parts of the loss by epoch as the paper's Figure 3 does, a panel per line, of its first run."""
+    """Draw the parts of the loss by epoch, a panel per line, of its first run."""
     with saved_figure(path, ncols=len(lines), figsize=(5 * len(lines), 4), squeeze=False) as axes:
         for line, axis in zip(lines, axes[0]):
-            epochs = next(iter(line.runs.values()))["epochs"]
-            for part in dict.fromkeys(part for entry in epochs for part in entry["parts"]):
-                known = [entry for entry in epochs if part in entry["parts"]]
-                values = [entry["parts"][part] for entry in known]
-                axis.plot([entry["epoch"] + 1 for entry in known], values, label=plain(part))
-            axis.set(title=f"{line.row.dataset}, {line.row.backbone}", xlabel="epoch", yscale="log")
+            epochs = next(iter(line.runs.values())).epochs
+            parts = list(dict.fromkeys(part for entry in epochs for part in entry.parts))
+            for part in parts:
+                points = [(entry.epoch + 1, entry.parts[part]) for entry in epochs if part in entry.parts]
+                axis.plot(*zip(*points), label=plain(part))
+            axis.set(title=plain(f"{line.row.dataset}, {line.row.model}"), xlabel="epoch", yscale="log")
             axis.legend(fontsize=7)

@@ -1,117 +1,150 @@
-"""The paper's tables from records alone, the paper's value beside ours.
+"""Pages of results from records alone, as yaml files describe them: any methods, datasets, backbones and metrics.
 
-    python benchmarks/report.py table3 table6 --records benchmarks/results/paper --out pages
+    recbole-mdcns report table3 table6 --records benchmarks/results/paper --out pages
+    recbole-mdcns report my_table.yaml --records sweeps/mine --out pages
+    recbole-mdcns report side_by_side --records sweeps/mine --out pages
 
-Writes README.md with all at a glance, TABLE.md, TABLE.tex and TABLE.png for each table (figure3.png for Figure 3), a
-page and a file of packed records for each dataset, and one index.html with figures, which works without a network.
-Records that were packed in that folder before stay, but for trials whose test the given ones have.
-Cells without a record are missing, with the command that fills them. Needs matplotlib.
+A page is a yaml file, or the name of one in properties/report. Tables leave README.md with all at a glance, NAME.md,
+NAME.tex and NAME.png for each of them, a page and a file of packed records for each dataset, and one index.html with
+figures, which works without a network. Records that were packed in that folder before stay, except where the given ones
+have a record of the same trial with test. Cells without a record are missing, with the command that fills them.
+Needs matplotlib.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
-from itertools import groupby
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from recbole_mdcns.errors import UserError
-from recbole_mdcns.records.packed import SUFFIX, pack_records, read_records
+from recbole_mdcns.records.files import SUFFIX, pack_records, read_records
+from recbole_mdcns.records.record import AnyRecord, Record
 from recbole_mdcns.report import html_page
-from recbole_mdcns.report import paper as layout
-from recbole_mdcns.report.cells import Line, fill, unique
+from recbole_mdcns.report.cells import fill, unique
+from recbole_mdcns.report.compare import blocks
 from recbole_mdcns.report.dataset_page import dataset_page
+from recbole_mdcns.report.description import Description, read_description, shipped
+from recbole_mdcns.report.latex import latex
+from recbole_mdcns.report.lines import Line
+from recbole_mdcns.report.markdown import markdown
 from recbole_mdcns.report.overview import overview
 from recbole_mdcns.report.pictures import draw_losses, draw_table
-from recbole_mdcns.report.render import latex, markdown
-from recbole_mdcns.report.sources import make_folder
+from recbole_mdcns.report.sensitivity import write_sensitivity
+from recbole_mdcns.report.side_by_side import write_side_by_side
+from recbole_mdcns.report.sources import make_folder, read_all
 
 
-def main() -> int:
-    """Read the records, write the pages."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tables", nargs="+", choices=list(layout.TITLES))
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    pages = f"yaml files, or of {', '.join(shipped())}"
+    parser.add_argument("pages", nargs="+", metavar="PAGE", help=pages)
     parser.add_argument("--records", nargs="+", type=Path, required=True, help="folders of sweeps, packed records")
     parser.add_argument("--datasets", help="by commas; all of a table without")
-    parser.add_argument("--out", type=Path, required=True)
-    options = parser.parse_args()
+    parser.add_argument("--title", help="instead of the one that the page has")
+    parser.add_argument("--note", help="a line for the page, such as what else the machine was doing")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the pages")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Read the records and write the pages.
+
+    Raises:
+        UserError: Records are missing, damaged or contradict each other, or a page cannot be used.
+    """
+    pages = [read_description(source) for source in options.pages]
+    given = {name: value for name, value in (("title", options.title), ("note", options.note)) if value}
+    pages = [replace(page, **given) for page in pages]
     datasets = options.datasets.split(",") if options.datasets else None
-    try:
-        given = [record for path in options.records for record in read_records(path)]
-        write_report(options.tables, with_packed(given, options.out), options.out, datasets)
-    except UserError as error:
-        print(f"report: {error}", file=sys.stderr)
-        return 2
+    if pages[0].page in ("table", "losses"):
+        records = [record for path in options.records for record in read_records(path)]
+        write_report(pages, with_packed(records, options.out), options.out, datasets)
+    else:
+        write_report(pages, read_all(options.records), options.out, datasets)
     return 0
 
 
 def write_report(
-    tables: Sequence[str], records: Sequence[dict[str, Any]], out: Path, datasets: list[str] | None = None
+    pages: Sequence[Description], records: Sequence[AnyRecord], out: Path, datasets: list[str] | None = None
 ) -> None:
-    """Write the pages of some tables, and the records beside them.
+    """Write pages, and the records that they are made from beside them.
+
+    Args:
+        pages: Tables and losses together, or one page of another kind.
+        records: Of all trials.
+        out: The folder of the pages.
+        datasets: Those of the tables that are shown, by either of their names; all without.
 
     Raises:
         UserError: Records are missing, damaged or contradict each other.
     """
-    records = unique(records)
+    known = unique(records)
+    kinds = {page.page for page in pages}
+    if not kinds <= {"table", "losses"} and len(pages) > 1:
+        raise UserError("a page of side_by_side or sensitivity is written alone: give one page")
+    if kinds == {"side_by_side"}:
+        write_side_by_side(pages[0], known, out)
+    elif kinds == {"sensitivity"}:
+        write_sensitivity(pages[0], known, out)
+    else:
+        _write_tables(pages, known, out, datasets)
+
+
+def with_packed(records: Sequence[AnyRecord], out: Path) -> list[AnyRecord]:
+    """Return records, and those packed beside the pages in a folder that they lack, or have without test."""
+    keys = {record.trial.key for record in records if isinstance(record, Record) and record.test}
+    packed = [record for path in sorted(out.glob(f"*{SUFFIX}")) for record in read_records(path)]
+    return [*records, *(record for record in packed if record.trial.key not in keys)]
+
+
+def _write_tables(pages: Sequence[Description], records: list[Record], out: Path, datasets: list[str] | None) -> None:
     make_folder(out)
     parts: list[str] = []
-    filled: dict[str, list[Line]] = {}
-    for table in tables:
-        metrics = layout.metrics(table)
-        lines = filled[table] = fill(layout.rows(table, datasets), records, metrics)
-        if table == "figure3":
-            parts += loss_curves(lines, out / "figure3.png")
+    tables: list[tuple[Description, list[Line]]] = []
+    for page in pages:
+        lines = fill(page, records, datasets)
+        tables.append((page, lines))
+        if page.page == "losses":
+            parts += _losses(page, lines, out / f"{page.name}.png")
             continue
-        picture = f"{table}.png" if draw_table(lines, metrics[-1], out / f"{table}.png") else None
-        (out / f"{table}.md").write_text(markdown(table, lines, metrics, picture), encoding="utf-8")
-        (out / f"{table}.tex").write_text(latex(table, lines, metrics), encoding="utf-8")
-        parts += [html_page.table_part(table, lines, metrics), *figures(lines, metrics[-1])]
-        print(f"{out / table}.md: {sum(bool(line.runs) for line in lines)} of {len(lines)} lines have records")
-    (out / "index.html").write_text(html_page.page("MDCNS: the paper's tables and ours", parts), encoding="utf-8")
-    known = sorted({record["dataset"] for record in records if record["test"]})
-    (out / "README.md").write_text(overview(filled, known, records), encoding="utf-8")
+        picture = f"{page.name}.png" if draw_table(page, lines, out / f"{page.name}.png") else None
+        (out / f"{page.name}.md").write_text(markdown(page, lines, picture), encoding="utf-8")
+        (out / f"{page.name}.tex").write_text(latex(page, lines), encoding="utf-8")
+        parts += [html_page.table_part(page, lines), *_figures(page, lines)]
+        print(f"{out / page.name}.md: {sum(bool(line.runs) for line in lines)} of {len(lines)} lines have records")
+    (out / "index.html").write_text(html_page.page(pages[0].overview[0], parts), encoding="utf-8")
+    known = sorted({record.dataset for record in records if record.test})
+    (out / "README.md").write_text(overview(tables, known, records), encoding="utf-8")
+    metrics = list(dict.fromkeys(metric for page in pages for metric in page.dataset_metrics))
     for dataset in known:
-        text = dataset_page(dataset, records, ["recall@10", "ndcg@10", "recall@20", "ndcg@20"])
+        text = dataset_page(dataset, records, metrics, pages[0].role_of)
         (out / f"{dataset}.md").write_text(text, encoding="utf-8")
-    for dataset in {record["dataset"] for record in records}:
-        pack_records([record for record in records if record["dataset"] == dataset], out / f"{dataset}{SUFFIX}")
+    for dataset in {record.dataset for record in records}:
+        pack_records([record for record in records if record.dataset == dataset], out / f"{dataset}{SUFFIX}")
 
 
-def with_packed(records: Sequence[dict[str, Any]], out: Path) -> list[dict[str, Any]]:
-    """Return records, and those packed beside the pages in a folder, but for trials whose test the former have."""
-    keys = {record["trial"]["key"] for record in records if record.get("test")}
-    packed = [record for path in out.glob(f"*{SUFFIX}") for record in read_records(path)]
-    return [*records, *(record for record in packed if record["trial"]["key"] not in keys)]
-
-
-def loss_curves(lines: Sequence[Line], path: Path) -> list[str]:
+def _losses(page: Description, lines: Sequence[Line], path: Path) -> list[str]:
     """Draw the parts of the loss by epoch, a panel per dataset with a record, and return them as HTML too.
 
     Raises:
-        UserError: No record of MDCNS is there.
+        UserError: No record of its methods is there.
     """
     known = [line for line in lines if line.runs]
     if not known:
-        raise UserError("figure3 needs a record of mdcns: python benchmarks/reproduce.py figure3 --datasets beauty")
+        methods = ", ".join(dict.fromkeys(line.row.method.method for line in lines))
+        raise UserError(f"{page.source} needs a record of {methods}: recbole-mdcns reproduce {page.source}")
     draw_losses(known, path)
     print(f"{path}: {len(known)} of {len(lines)} datasets have records")
     return [html_page.figure_part(html_page.losses(line)) for line in known]
 
 
-def figures(lines: Sequence[Line], metric: str) -> list[str]:
+def _figures(page: Description, lines: Sequence[Line]) -> list[str]:
     """Return the figures of a table as HTML: bars of all, then curves and losses of what has records."""
-    found = [html_page.figure_part(html_page.bars(lines, metric))]
-    for _, block in groupby(lines, key=lambda line: (line.row.dataset, line.row.backbone)):
-        group = [line for line in block if line.runs]
-        if group:
-            found += [html_page.figure_part(html_page.curves(group, metric, by_time)) for by_time in (False, True)]
-        whole = [line for line in group if line.row.method == "MDCNS"]
-        found += [html_page.figure_part(html_page.losses(line)) for line in whole]
-    return found
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    figures = [html_page.bars(page, lines)]
+    for block in blocks(lines):
+        known = [line for line in block if line.runs]
+        if known:
+            figures += [html_page.curves(known, page.metrics[-1], by_time) for by_time in (False, True)]
+        figures += [html_page.losses(line) for line in known if line.name == page.our_name]
+    return [html_page.figure_part(figure) for figure in figures]

@@ -1,136 +1,169 @@
 """Methods side by side: a page with a table and curves, from records alone.
 
-    python -m recbole_mdcns.tuning sweep benchmarks/sweeps/every_method.yaml --set data_path=DIR
-    python benchmarks/side_by_side.py sweeps/every_method --out benchmarks/results/every_method
+    recbole-mdcns sweep benchmarks/sweeps/every_method.yaml --set data_path=DIR
+    recbole-mdcns report side_by_side --records sweeps/every_method --out benchmarks/results/every_method
 
-Takes folders of sweeps or of records, and packed records (``*.jsonl.xz``); of each method the setting that validation
-chose is shown. The records shown are packed beside the page. Needs matplotlib.
+Takes folders of sweeps or of records, and packed records; of each method the setting that validation chose is shown.
+The records shown are packed beside the page.
 """
 
 from __future__ import annotations
 
-import argparse
 import statistics
-import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from convergence import curve
 from tabulate import tabulate
 
 from recbole_mdcns.errors import UserError
-from recbole_mdcns.records.packed import pack_records
-from recbole_mdcns.report.cells import chosen_cells, shown_budget
+from recbole_mdcns.records.cell import Cell
+from recbole_mdcns.records.files import pack_records
+from recbole_mdcns.records.record import Record
+from recbole_mdcns.report.cells import chosen_cells
+from recbole_mdcns.report.description import Description
 from recbole_mdcns.report.escape import text
-from recbole_mdcns.report.figure import draw_run, plain, saved_figure
+from recbole_mdcns.report.figure import colours_of, draw_run, name_ends, plain, saved_figure
+from recbole_mdcns.report.lines import shown_budget
 from recbole_mdcns.report.needs import need_metrics
-from recbole_mdcns.report.sources import make_folder, read_all, run, sources, spread
+from recbole_mdcns.report.sources import make_folder, sources, spread
+from recbole_mdcns.tuning.selection import is_smaller_better
 
 #: A short patience, for comparison: in epochs without a better one.
 PATIENCE = 10
-Records = list[dict[str, Any]]
+#: The records of the chosen setting by method, the tables of a page.
+Methods = dict[str, list[Record]]
 #: Columns of the table: a split, and who is evaluated on it.
 COLUMNS = (("valid", "self"), ("valid", "peer"), ("valid", "teacher"), ("test", "self"), ("test", "teacher"))
 
 
-def main() -> None:
-    """Read the records, write the page, the figure and the packed records."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("records", nargs="+", type=Path)
-    parser.add_argument("--out", type=Path, required=True, help="folder of the page")
-    parser.add_argument("--title", default="Methods side by side")
-    parser.add_argument("--note", help="a line for the page, such as what else the machine was doing")
-    options = parser.parse_args()
-    records = read_all(options.records)
-    groups: dict[str, dict[str, Records]] = defaultdict(dict)
-    peers = {record["peer_model"] for record in records}
-    for record in records:
-        if record["best_epoch"] is not None:
-            need_metrics(record, [record["valid_metric"].lower()], parts=("valid",))
-    for of_budget, _, chosen in chosen_cells(records):
-        cell = chosen[0]["trial"]["cell"]
-        name = cell["sampler"] + ("" if cell["loss"] == "BCE" else f", {cell['loss']}")
-        name += f", {cell['peer']}" if cell["peer"] and len(peers - {None}) > 1 else ""
-        where = f"{cell['model']} on {cell['dataset']}, {cell['protocol']}, epochs / patience"
-        groups[f"{where} {shown_budget(of_budget)}"][name] = chosen
-    lines = [f"# {options.title}", ""]
+def write_side_by_side(page: Description, records: Sequence[Record], out: Path) -> None:
+    """Write the page, the figure and the packed records.
+
+    Raises:
+        UserError: No record has a validation, or one lacks the metric.
+    """
+    groups = grouped(records)
     if not groups:
         raise UserError("no record has a validation: there is nothing to compare")
+    lines = [f"# {page.title}", ""]
     for title, methods in groups.items():
         lines += [f"## {text(title)}", "", table(methods), ""]
     shown = [record for methods in groups.values() for chosen in methods.values() for record in chosen]
-    lines += sources(shown, options.note)
-    make_folder(options.out)
+    lines += sources(shown, page.note)
+    make_folder(out)
     lines += ["* MiB: highest resident memory of the process, data and libraries included"]
     lines += ["", "![curves](curves.png)", ""]
-    (options.out / "README.md").write_text("\n".join(lines), encoding="utf-8")
-    pack_records(shown, options.out / "records.jsonl.xz")
-    draw(groups, options.out / "curves.png")
+    (out / "README.md").write_text("\n".join(lines), encoding="utf-8")
+    pack_records(shown, out / "records.jsonl.xz")
+    draw(groups, out / "curves.png")
     print("\n".join(lines))
 
 
-def table(methods: dict[str, Records]) -> str:
+def grouped(records: Sequence[Record]) -> dict[str, Methods]:
+    """Return the records of the chosen settings by model, dataset and budget, then method.
+
+    Raises:
+        UserError: One lacks the metric that its epoch was chosen by.
+    """
+    groups: dict[str, dict[Cell, list[Record]]] = defaultdict(dict)
+    for record in records:
+        if record.best_epoch is not None:
+            need_metrics(record, [record.valid_metric.lower()], splits=("valid",))
+    for of_budget, _, chosen in chosen_cells(records):
+        cell = chosen[0].cell
+        where = f"{cell.model} on {cell.dataset}, {cell.protocol}, epochs / patience"
+        groups[f"{where} {shown_budget(of_budget)}"][cell] = chosen
+    return {title: named(cells) for title, cells in groups.items()}
+
+
+def named(cells: dict[Cell, list[Record]]) -> Methods:
+    """Return records by the name of their method, with a loss that is not BCE, and the peer where there are two."""
+    peers = {cell.peer for cell in cells} - {None}
+    methods = {}
+    for cell, chosen in cells.items():
+        name = cell.method + ("" if cell.loss == "BCE" else f", {cell.loss}")
+        methods[name + (f", {cell.peer}" if cell.peer and len(peers) > 1 else "")] = chosen
+    return methods
+
+
+def table(methods: Methods) -> str:
     """Return the table of one model and dataset, the best on validation first."""
-    metric = next(iter(methods.values()))[0]["valid_metric"].lower()
+    metric = _metric(methods)
     shown = [column for column in COLUMNS if any(_values(runs, *column, metric) for runs in methods.values())]
-    tells = any(len(run["epochs"]) > PATIENCE + 1 for runs in methods.values() for run in runs)
-    ranked = sorted(methods.items(), key=lambda item: -statistics.mean(_values(item[1], "valid", "self", metric)))
-    rows = [
-        [
-            text(name),
-            _setting(runs[0]["trial"]["setting"]),
-            *(spread(_values(runs, *column, metric)) for column in shown),
-            *([spread([stopped_early(run, metric) for run in runs])] if tells else []),
-            ", ".join(f"{r['best_epoch'] + 1} of {len(r['epochs'])}" for r in runs),
-            f"{statistics.median(r['seconds_per_epoch'] for r in runs):.1f}",
-            _memory(runs),
-        ]
-        for name, runs in ranked
-    ]
+    tells = any(len(run.epochs) > PATIENCE + 1 for runs in methods.values() for run in runs)
+    rows = []
+    for name in ranked(methods):
+        runs = methods[name]
+        short = [spread([stopped_early(run, metric) for run in runs])] if tells else []
+        rows.append(
+            [
+                text(name),
+                _setting(runs[0].trial.setting),
+                *(spread(_values(runs, *column, metric)) for column in shown),
+                *short,
+                ", ".join(f"{(run.best_epoch or 0) + 1} of {len(run.epochs)}" for run in runs),
+                f"{statistics.median(run.seconds_per_epoch for run in runs):.1f}",
+                _memory(runs),
+            ]
+        )
     headers = ["method", "setting", *(f"{split} {role}" for split, role in shown)]
     headers += [*([f"valid self, patience {PATIENCE}"] if tells else []), "best epoch", "s/epoch", "MiB"]
     return f"{text(metric)}\n\n" + tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
 
 
-def stopped_early(run: dict[str, Any], metric: str) -> float:
+def ranked(methods: Methods) -> list[str]:
+    """Return the methods, the best on validation first."""
+    metric = _metric(methods)
+    means = {name: statistics.mean(_values(runs, "valid", "self", metric)) for name, runs in methods.items()}
+    return sorted(means, key=lambda name: means[name] if is_smaller_better(metric) else -means[name])
+
+
+def stopped_early(run: Record, metric: str) -> float:
     """Return the best validation score of the self model that a run with a short patience would have had."""
-    best, since = -1.0, 0
-    for value in curve(run, metric).values():
-        best, since = (value, 0) if value > best else (best, since + 1)
+    sign = -1 if is_smaller_better(metric) else 1
+    best, since = -float("inf"), 0
+    for value in run.curve(metric).values():
+        best, since = (sign * value, 0) if sign * value > best else (best, since + 1)
         if since > PATIENCE:
             break
-    return best
+    return sign * best
 
 
-def draw(groups: dict[str, dict[str, Records]], path: Path) -> None:
-    """Draw the validation metric of every run against epoch and against training time, a row per model and dataset."""
+def draw(groups: dict[str, Methods], path: Path) -> None:
+    """Draw the validation metric of every run against epoch and against training time, a row per model and dataset.
+
+    The best methods are coloured, and named where their curves end; the others are grey.
+    """
     size = (11, 3.6 * len(groups))
     with saved_figure(path, nrows=len(groups), ncols=2, figsize=size, squeeze=False, sharey="row") as axes:
         for (title, methods), (by_epoch, by_time) in zip(groups.items(), axes):
-            for index, (name, runs) in enumerate(methods.items()):
-                for number, run in enumerate(runs):
-                    metric, label = run["valid_metric"].lower(), plain(name) if number == 0 else None
-                    style = {"color": f"C{index % 10}", "linestyle": ("-", "--", ":")[index // 10 % 3], "label": label}
-                    draw_run(by_epoch, by_time, run, metric, **style)
+            metric = _metric(methods)
+            colours = colours_of(ranked(methods))
+            for name, runs in methods.items():
+                for run in runs:
+                    draw_run(by_epoch, by_time, run, metric, color=colours[name], linewidth=1)
             by_epoch.set(title=plain(title), xlabel="epoch", ylabel=plain(f"validation {metric}"))
             by_time.set(xlabel="training time, s", xscale="log")
-            by_time.legend(fontsize=6, loc="upper left", bbox_to_anchor=(1, 1.02))
+            ends = {name: max(max(run.curve(metric).items()) for run in runs) for name, runs in methods.items()}
+            name_ends(by_epoch, ends, colours)
 
 
-def _values(runs: Records, split: str, role: str, metric: str) -> list[float]:
-    return [run[split][role][metric] for run in runs if metric in (run[split] or {}).get(role, {})]
+def _metric(methods: Methods) -> str:
+    return next(iter(methods.values()))[0].valid_metric.lower()
+
+
+def _values(runs: Sequence[Record], split: str, role: str, metric: str) -> list[float]:
+    results = [(run.valid if split == "valid" else run.test or {}).get(role, {}) for run in runs]
+    return [result[metric] for result in results if metric in result]
 
 
 def _setting(setting: dict[str, Any]) -> str:
     return text(", ".join(f"{key} {value}" for key, value in setting.items()))
 
 
-def _memory(runs: Records) -> str:
+def _memory(runs: Sequence[Record]) -> str:
     """Return the highest resident memory in MiB, of those records that have it."""
-    known = [run["peak_memory"]["resident"] for run in runs if "resident" in (run.get("peak_memory") or {})]
+    known = [run.environment.peak_memory["resident"] for run in runs if "resident" in run.environment.peak_memory]
     return f"{max(known) / 2**20:.0f}" if known else ""
-
-
-if __name__ == "__main__":
-    sys.exit(run(main))

@@ -21,6 +21,7 @@ from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.batching import TargetLoader
 from recbole_mdcns.data.dataset import HistoryDataset
+from recbole_mdcns.data.load import dataset_of
 from recbole_mdcns.encoder.scoring_model import ScoringModel
 from recbole_mdcns.errors import TrainingError
 from recbole_mdcns.evaluation.collector import RankCollector, dated_failure
@@ -61,6 +62,8 @@ class NegativeSamplingTrainer(Trainer):
         epoch_log: One entry per finished epoch: losses, seconds, validation metrics.
     """
 
+    eval_collector: RankCollector
+    evaluator: PlainEvaluator
     # What RecBole's trainer keeps, and a resumed run takes up.
     start_epoch: int
     cur_step: int
@@ -136,7 +139,7 @@ class NegativeSamplingTrainer(Trainer):
         Raises:
             ConfigError: See :meth:`TrainingLoop.prepare`.
         """
-        self.loop.prepare(train_data._dataset, train_data.generator)
+        self.loop.prepare(dataset_of(train_data), train_data.generator)
         self.eval_collector.data_collect(train_data)
 
     def fit(
@@ -159,7 +162,7 @@ class NegativeSamplingTrainer(Trainer):
             WriteError: A checkpoint cannot be written.
         """
         self.prepare(train_data)
-        self.use_data(train_data._dataset)
+        self.use_data(dataset_of(train_data))
         self._validates = valid_data is not None and self.eval_step > 0
 
         def after_validation(epoch_idx: int, valid_score: float) -> None:
@@ -259,7 +262,7 @@ class NegativeSamplingTrainer(Trainer):
         """
         if load_best_model or model_file:
             if self.checkpoints.identity is None:
-                self.use_data(eval_data._dataset)
+                self.use_data(dataset_of(eval_data))
             self.load_best(model_file)
         return self._evaluate(eval_data, self.scoring_models[:1], show_progress).metrics["self"]
 
@@ -274,7 +277,7 @@ class NegativeSamplingTrainer(Trainer):
     def _evaluate(self, eval_data, scoring_models: Sequence[ScoringModel], show_progress: bool) -> Evaluation:
         for each in scoring_models:
             each.model.eval()
-        history = eval_data._dataset.history.to(self.device)
+        history = dataset_of(eval_data).history.to(self.device)
         teacher = self.loop.objective.teacher
         self._ranking = ranking = FullRanking(self.config, scoring_models, history, self.eval_collector, teacher)
         with dated_failure(self.epoch_log):

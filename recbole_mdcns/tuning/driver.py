@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import replace
 
-from recbole_mdcns.records.store import FAILED, Store
+from recbole_mdcns.records.cell import Cell
+from recbole_mdcns.records.parts import TrialId
+from recbole_mdcns.records.record import AnyRecord, Failure, Record
+from recbole_mdcns.records.store import Store
 from recbole_mdcns.tuning.grid import (
-    Cell,
     Trial,
     cells,
     check_draws,
@@ -21,13 +22,13 @@ from recbole_mdcns.tuning.grid import (
 from recbole_mdcns.tuning.one_data import check_one_data
 from recbole_mdcns.tuning.selection import by_cell, choose, chosen_records
 from recbole_mdcns.tuning.sweep_file import Sweep
-from recbole_mdcns.tuning.trial import add_test, describe, end_trial, fail_trial
+from recbole_mdcns.tuning.trial import add_test, end_trial, fail_trial
 from recbole_mdcns.tuning.workers import Lost, Workers
 
 
 def run_sweeps(
     sweeps: Sequence[Sweep], store: Store, address: str | None = None, dashboard: bool = False
-) -> list[dict[str, Any]]:
+) -> list[AnyRecord]:
     """Run every trial that has no record yet; add test metrics to the records of the chosen settings.
 
     Args:
@@ -55,9 +56,9 @@ def run_sweeps(
             first = [trial for sweep in sweeps if not sweep.is_adaptive for trial in first_trials(sweep)]
             _run_missing(store, workers, first, sweeps[0].scheduler)
             if workers.seconds_left > 0:  # else the choice is not final
-                tried = {trial.key for trial in first}
+                tried = {trial.id.key for trial in first}
                 chosen = [trial for sweep in sweeps for trial in chosen_trials(sweep, store)]
-                _run_missing(store, workers, [trial for trial in chosen if trial.key not in tried], "fifo")
+                _run_missing(store, workers, [trial for trial in chosen if trial.id.key not in tried], "fifo")
             unread = [trial for sweep in sweeps for trial in _unread(sweep, store)]
             if unread and workers.seconds_left > 0:
                 workers.start()
@@ -67,7 +68,7 @@ def run_sweeps(
             workers.close()
 
 
-def sweep_records(sweep: Sweep, store: Store) -> list[dict[str, Any]]:
+def sweep_records(sweep: Sweep, store: Store) -> list[AnyRecord]:
     """Return the records in a folder that the sweep, as it reads now, would make, under its names for them.
 
     Another sweep into the same folder may have made them, and may have called the same method otherwise.
@@ -76,11 +77,11 @@ def sweep_records(sweep: Sweep, store: Store) -> list[dict[str, Any]]:
         ConfigError: They are of data that changed in between.
     """
     if sweep.is_adaptive:
-        records = [record for record in store.all_records() if _is_of(sweep, record["trial"])]
+        records = [record for record in store.all_records() if _is_of(sweep, record.trial)]
     else:
-        found = ((trial, store.record(trial.key)) for trial in trials(sweep))
-        records = [{**record, "trial": describe(asdict(trial))} for trial, record in found if record is not None]
-    check_one_data(records)
+        pairs = ((trial, store.record(trial.id.key)) for trial in trials(sweep))
+        records = [replace(record, trial=trial.id) for trial, record in pairs if record is not None]
+    check_one_data(record for record in records if isinstance(record, Record))
     return records
 
 
@@ -88,40 +89,40 @@ def chosen_trials(sweep: Sweep, store: Store) -> list[Trial]:
     """Return the trials of the setting that was chosen in each cell, with the seeds that did not choose it."""
     others = [seed for seed in sweep.seeds if seed not in sweep.choice_seeds]
     by_setting = by_cell(sweep_records(sweep, store)).values() if others else ()
-    chosen = [choose(settings, sweep.choice_seeds)[0]["trial"] for settings in by_setting]
-    return [trial_of(sweep, {**trial, "seed": seed}) for trial in chosen for seed in others]
+    chosen = [choose(settings, sweep.choice_seeds)[0].trial for settings in by_setting]
+    return [trial_of(sweep, replace(trial, seed=seed)) for trial in chosen for seed in others]
 
 
 def _unread(sweep: Sweep, store: Store) -> list[Trial]:
     """Return the trials of the chosen settings whose test was not read yet."""
     chosen = chosen_records(sweep_records(sweep, store), sweep.choice_seeds)
-    return [trial_of(sweep, record["trial"]) for record in chosen if record["test"] is None]
+    return [trial_of(sweep, record.trial) for record in chosen if record.test is None]
 
 
-def trial_of(sweep: Sweep, described: dict[str, Any]) -> Trial:
-    """Return the trial that a record, or a note of the store, describes."""
-    return make_trial(sweep, Cell(**described["cell"]), described["setting"], described["seed"])
+def trial_of(sweep: Sweep, known: TrialId) -> Trial:
+    """Return the trial that a record, or a note of the store, names."""
+    return make_trial(sweep, known.cell, known.setting, known.seed)
 
 
-def _is_of(sweep: Sweep, described: dict[str, Any]) -> bool:
-    is_near = Cell(**described["cell"]) in cells(sweep) and described["seed"] in sweep.seeds
-    return is_near and trial_of(sweep, described).key == described["key"]
+def _is_of(sweep: Sweep, known: TrialId) -> bool:
+    is_near = known.cell in cells(sweep) and known.seed in sweep.seeds
+    return is_near and trial_of(sweep, known).id.key == known.key
 
 
 def _run_missing(store: Store, workers: Workers, plan: Sequence[Trial], scheduler: str) -> None:
-    missing = {trial.key for trial in plan if _is_missing(store, trial)}
+    missing = {trial.id.key for trial in plan if _is_missing(store, trial)}
     if not missing:
         return
     workers.start()
     for key in missing:
         store.renew(key)
     if scheduler == "fifo":
-        groups = [[trial for trial in plan if trial.key in missing]]
+        groups = [[trial for trial in plan if trial.id.key in missing]]
     else:  # a scheduler compares the trials of one cell and seed; those that are done tell it of their epochs
-        by_cell: dict[tuple[Cell, int], list[Trial]] = {}
+        of_cell: dict[tuple[Cell, int], list[Trial]] = {}
         for trial in plan:
-            by_cell.setdefault((trial.cell, trial.seed), []).append(trial)
-        groups = [group for group in by_cell.values() if any(trial.key in missing for trial in group)]
+            of_cell.setdefault((trial.id.cell, trial.id.seed), []).append(trial)
+        groups = [group for group in of_cell.values() if any(trial.id.key in missing for trial in group)]
     for group in groups:  # all data are loaded, and so looked at, before the first trial
         for trial in group:
             workers.dataset(trial)
@@ -145,25 +146,25 @@ def _search_missing(sweep: Sweep, store: Store, workers: Workers) -> None:
     for cell, seed, tried in wanted:
         for trial in tried:
             if _is_missing(store, trial):
-                store.renew(trial.key)
+                store.renew(trial.id.key)
         if workers.seconds_left > 0:
             few = [make_trial(sweep, cell, setting, seed) for setting in few_settings(sweep, cell)]
             if few:
                 lost = workers.tune(few, sweep.scheduler)
             else:
-                lost = workers.search(sweep, cell, seed, [trial.setting for trial in tried])
+                lost = workers.search(sweep, cell, seed, [trial.id.setting for trial in tried])
             _end(store, workers, _tried(sweep, store, cell, seed), lost, sweep.scheduler)
 
 
 def _tried(sweep: Sweep, store: Store, cell: Cell, seed: int) -> list[Trial]:
     """Return the trials of a cell and seed that were begun, with a record or without."""
-    mine = [note for note in store.begun() if note["seed"] == seed and Cell(**note["cell"]) == cell]
-    return [trial_of(sweep, note) for note in mine if _is_of(sweep, note)]
+    mine = [known for known in store.begun() if known.seed == seed and known.cell == cell]
+    return [trial_of(sweep, known) for known in mine if _is_of(sweep, known)]
 
 
 def _is_missing(store: Store, trial: Trial) -> bool:
-    record = store.record(trial.key)
-    return record is None or record["status"] == FAILED
+    record = store.record(trial.id.key)
+    return record is None or isinstance(record, Failure)
 
 
 def _end(store: Store, workers: Workers, plan: list[Trial], lost: Lost, scheduler: str) -> None:
@@ -172,8 +173,8 @@ def _end(store: Store, workers: Workers, plan: list[Trial], lost: Lost, schedule
     What the end of the sweep's hours stopped has no record: the same command goes on with it.
     """
     for trial, reason in lost:
-        if store.record(trial["key"]) is None:
+        if store.record(trial.id.key) is None:
             fail_trial(trial, store, reason)
     if workers.seconds_left > 0:
-        without = [trial for trial in plan if store.record(trial.key) is None]
+        without = [trial for trial in plan if store.record(trial.id.key) is None]
         workers.each(end_trial, without, f"by {scheduler}")

@@ -18,6 +18,8 @@ from recbole_mdcns.config.reads import Parts, keys_not_read
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError, UserError
 from recbole_mdcns.model.registry import default_peer, resolve_model
+from recbole_mdcns.records.cell import Cell
+from recbole_mdcns.records.parts import TrialId
 from recbole_mdcns.tuning.space import draws, ends, grid
 from recbole_mdcns.tuning.sweep_file import Sweep
 
@@ -26,54 +28,32 @@ _PATHS = ("data_path", "split_file", "exposure_file")
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One entry of a table: everything that is compared, but for seed and hyperparameters."""
-
-    dataset: str
-    protocol: str
-    model: str
-    peer: str | None
-    sampler: str
-    loss: str
-
-    def __str__(self) -> str:
-        peer = f"+{self.peer}" if self.peer else ""
-        return f"{self.dataset}/{self.protocol}/{self.model}{peer}/{self.sampler}/{self.loss}"
-
-
-@dataclass(frozen=True)
 class Trial:
     """One training.
 
     Attributes:
-        cell: The cell that it belongs to.
-        setting: Its hyperparameters.
-        seed: Its seed.
+        id: What it is known by: its cell, its hyperparameters, its seed, and a key that its content gives.
         values: The resolved configuration, plain.
         paths: Its keys that name files or folders, absolute: a worker runs elsewhere.
         command: The command line that does the same without a sweep.
-        key: What it is known by: the same content gives the same key.
     """
 
-    cell: Cell
-    setting: dict[str, Any]
-    seed: int
+    id: TrialId
     values: dict[str, Any]
     paths: dict[str, str]
     command: list[str]
-    key: str
 
 
 def cells(sweep: Sweep) -> list[Cell]:
-    """Return the cells of a sweep; a sampler without peers occurs once, whatever the peers, and so does a set loss."""
-    found: dict[Cell, None] = {}
-    axes = (sweep.datasets, sweep.protocols, sweep.models, sweep.peers, sweep.samplers, sweep.losses)
-    for dataset, protocol, model, peer, sampler, loss in itertools.product(*axes):
-        method = sweep.methods.get(sampler, {"neg_sampler": sampler})
-        needs_peer = bool(_parts(model, protocol, {"ranking_loss": loss, **method}).peers)
-        peer = (method.get("peer_model") or peer or default_peer(model.split(":")[-1])) if needs_peer else None
-        found[Cell(dataset, protocol, model, peer, sampler, method.get("ranking_loss", loss))] = None
-    return list(found)
+    """Return the cells of a sweep; a method without peers occurs once, whatever the peers, and so does a set loss."""
+    different: dict[Cell, None] = {}
+    axes = (sweep.datasets, sweep.protocols, sweep.models, sweep.peers, sweep.methods, sweep.losses)
+    for dataset, protocol, model, peer, method, loss in itertools.product(*axes):
+        keys = sweep.keys_of_method(method)
+        needs_peer = bool(_parts(model, protocol, {"ranking_loss": loss, **keys}).peers)
+        peer = (keys.get("peer_model") or peer or default_peer(model.split(":")[-1])) if needs_peer else None
+        different[Cell(dataset, protocol, model, peer, method, keys.get("ranking_loss", loss))] = None
+    return list(different)
 
 
 def space_of(sweep: Sweep, cell: Cell) -> dict[str, Any]:
@@ -82,8 +62,8 @@ def space_of(sweep: Sweep, cell: Cell) -> dict[str, Any]:
     Raises:
         ConfigError: A key is a symbol of the paper and no key of the cell's models.
     """
-    space = {**sweep.space.get("all", {}), **sweep.space.get(cell.sampler, {})}
-    method = sweep.methods.get(cell.sampler, {"neg_sampler": cell.sampler})
+    space = {**sweep.space.get("all", {}), **sweep.space.get(cell.method, {})}
+    method = sweep.keys_of_method(cell.method)
     peer = {"peer_model": cell.peer} if cell.peer else {}
     of_others = keys_not_read(space, _parts(cell.model, cell.protocol, {"ranking_loss": cell.loss, **method, **peer}))
     check_symbols(of_others)
@@ -100,7 +80,7 @@ def settings_of(sweep: Sweep, cell: Cell) -> list[dict[str, Any]]:
     """Return the hyperparameters that a cell is tried with: a grid, or random draws."""
     space = space_of(sweep, cell)
     if sweep.search == "grid":
-        return grid(space, f"space.{cell.sampler}")
+        return grid(space, f"space.{cell.method}")
     return draws(space, sweep.samples, seed=int(hashlib.sha256(str(cell).encode()).hexdigest()[:8], 16))
 
 
@@ -108,7 +88,7 @@ def few_settings(sweep: Sweep, cell: Cell) -> list[dict[str, Any]]:
     """Return every setting of a cell where a search that learns may try them all, so that nothing is to be learned."""
     space = space_of(sweep, cell)
     numbers = [len(choices) if isinstance(choices, list) else math.inf for choices in space.values()]
-    return grid(space, f"space.{cell.sampler}") if math.prod(numbers) <= sweep.samples else []
+    return grid(space, f"space.{cell.method}") if math.prod(numbers) <= sweep.samples else []
 
 
 def samples_of(sweep: Sweep, cell: Cell) -> int:
@@ -146,13 +126,14 @@ def trials(sweep: Sweep) -> Iterator[Trial]:
             for seed in sweep.seeds[1:]:  # building a configuration takes milliseconds, and a sweep may have thousands
                 values = {**first.values, "seed": seed}
                 command = [*first.command[:-1], f"--seed={seed}"]
-                yield replace(first, seed=seed, values=values, command=command, key=content_key(values))
+                trial_id = TrialId(content_key(values), cell, setting, seed)
+                yield replace(first, id=trial_id, values=values, command=command)
 
 
 def first_trials(sweep: Sweep) -> Iterator[Trial]:
     """Yield the trials that do not wait for a choice: those with the seeds of it, and all where there is none."""
     free = {cell for cell in cells(sweep) if len(settings_of(sweep, cell)) == 1}
-    return (trial for trial in trials(sweep) if trial.cell in free or trial.seed in sweep.choice_seeds)
+    return (trial for trial in trials(sweep) if trial.id.cell in free or trial.id.seed in sweep.choice_seeds)
 
 
 def make_trial(sweep: Sweep, cell: Cell, setting: dict[str, Any], seed: int) -> Trial:
@@ -161,7 +142,7 @@ def make_trial(sweep: Sweep, cell: Cell, setting: dict[str, Any], seed: int) -> 
     Raises:
         ConfigError: It cannot be used; names the cell.
     """
-    method = sweep.methods.get(cell.sampler, {"neg_sampler": cell.sampler})
+    method = sweep.keys_of_method(cell.method)
     of_cell = {"protocol": cell.protocol, "ranking_loss": cell.loss}
     if cell.peer:
         of_cell["peer_model"] = cell.peer
@@ -174,4 +155,4 @@ def make_trial(sweep: Sweep, cell: Cell, setting: dict[str, Any], seed: int) -> 
     paths = {name: str(Path(values[name]).absolute()) for name in _PATHS if values.get(name)}
     keys = {"model": cell.model, "dataset": cell.dataset, **given}
     command = ["run_recbole_mdcns", *(f"--{key}={value}" for key, value in keys.items())]
-    return Trial(cell, setting, seed, values, paths, command, content_key(values))
+    return Trial(TrialId(content_key(values), cell, setting, seed), values, paths, command)

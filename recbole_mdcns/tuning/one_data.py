@@ -4,34 +4,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
 
 from recbole.utils.argument_list import dataset_arguments
 
 from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.records.record import Record
 
 #: Keys that decide which lines and columns of a dataset's files are read.
 _READ = (*dataset_arguments, "dataset", "encoding")
 
 
-def check_one_data(records: Iterable[dict[str, Any]]) -> None:
-    """Refuse records that read the same dataset in the same way and found other sequences in it.
+def check_one_data(records: Iterable[Record]) -> None:
+    """Refuse records that read the same dataset in the same way and got other sequences from it.
 
-    Records of versions before have no fingerprint, and are left out.
+    Records of version 0.1.0 have no fingerprint, and are left out.
 
     Raises:
         ConfigError: Names the dataset and two of the trials.
     """
-    seen: dict[str, tuple[str, str]] = {}
+    seen: dict[str, Record] = {}
     for record in records:
-        found = (record.get("data") or {}).get("fingerprint")
-        if found is None:
+        if record.data.fingerprint is None:
             continue
-        key = record["trial"]["key"]
-        reading = json.dumps({name: record["config"].get(name) for name in _READ}, sort_keys=True)
-        other, other_key = seen.setdefault(reading, (found, key))
-        if other != found:
+        reading = json.dumps({name: record.config.get(name) for name in _READ}, sort_keys=True)
+        other = seen.setdefault(reading, record)
+        if other.data.fingerprint != record.data.fingerprint:
             raise ConfigError(
-                f"records {other_key} and {key} are of other data: the files of {record['dataset']!r} changed between "
-                "them; give the new data another name, or another --storage"
+                f"records {other.trial.key} and {record.trial.key} are of other data: the files of {record.dataset!r} "
+                "changed between them; give the new data another name, or another --storage"
             )

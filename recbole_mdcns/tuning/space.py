@@ -66,13 +66,13 @@ def ends(choices: Any) -> list[Any]:
 def draws(space: dict[str, Any], number: int, seed: int) -> list[dict[str, Any]]:
     """Draw different settings from a space, the same for the same seed; fewer where it has no more of them."""
     source = random.Random(seed)
-    found: dict[str, dict[str, Any]] = {}
+    different: dict[str, dict[str, Any]] = {}
     for _ in range(100 * number):
         setting = {key: _draw(choices, source) for key, choices in space.items()}
-        found.setdefault(repr(setting), setting)
-        if len(found) == number:
+        different.setdefault(repr(setting), setting)
+        if len(different) == number:
             break
-    return list(found.values())
+    return list(different.values())
 
 
 def _draw(choices: Any, source: random.Random) -> Any:

@@ -33,8 +33,8 @@ _NUMBERS = {
 _KIND = {int: "a whole number", float: "a number"}
 #: Keys that a sweep has an axis for: those of a run whatever its method, and all.
 _RUN_AXES = {"dataset": "datasets", "model": "models", "protocol": "protocols", "seed": "seeds"}
-_AXES = {**_RUN_AXES, "peer_model": "peers", "neg_sampler": "samplers", "ranking_loss": "losses"}
-_NAMES = ("datasets", "models", "samplers", "peers", "losses", "protocols")
+_AXES = {**_RUN_AXES, "peer_model": "peers", "neg_sampler": "methods", "ranking_loss": "losses"}
+_NAMES = ("datasets", "models", "methods", "peers", "losses", "protocols")
 #: Keys that a sweep sets in every trial, and the values that it gives them, where these may be said as well.
 _SET_BY_SWEEPS: dict[str, tuple[Any, ...]] = {
     "resume": (False,),
@@ -60,13 +60,13 @@ def check_fields(sweep: Sweep, path: str | Path) -> None:
     """
     checked_name(sweep.name, f"{path}: name")
     for key in (*_NAMES, "seeds"):
-        found = getattr(sweep, key)
-        if not isinstance(found, list) or not found:
-            raise ConfigError(f"{path}: {key} = {found!r} is not allowed: give a list of at least one")
+        value = getattr(sweep, key)
+        if not isinstance(value, list) or not value:
+            raise ConfigError(f"{path}: {key} = {value!r} is not allowed: give a list of at least one")
     for key in _NAMES:
-        found = getattr(sweep, key)
-        if not all((isinstance(each, str) and each.strip()) or (each is None and key == "peers") for each in found):
-            raise ConfigError(f"{path}: {key} = {found!r} is not allowed: give names; in yaml, numbers need quotes")
+        value = getattr(sweep, key)
+        if not all((isinstance(each, str) and each.strip()) or (each is None and key == "peers") for each in value):
+            raise ConfigError(f"{path}: {key} = {value!r} is not allowed: give names; in yaml, numbers need quotes")
     for name in sweep.datasets:
         checked_name(name, f"{path}: datasets: name")
     if not all(_is_seed(seed) for seed in sweep.seeds) or _repeats(sweep.seeds):
@@ -81,11 +81,11 @@ def check_fields(sweep: Sweep, path: str | Path) -> None:
         if getattr(sweep, key) not in allowed:
             raise ConfigError(f"{path}: {key} = {getattr(sweep, key)!r} is not allowed: choose {', '.join(allowed)}")
     for key, (kind, least, may_miss) in _NUMBERS.items():
-        found = getattr(sweep, key)
-        is_number = isinstance(found, (int, float) if kind is float else int) and not isinstance(found, bool)
-        if not (found is None and may_miss) and not (is_number and least <= found < math.inf):
-            raise ConfigError(f"{path}: {key} = {found!r} is not allowed: give {_KIND[kind]} of at least {least}")
-    for key in ("keys", "dataset_keys", "methods", "space"):
+        value = getattr(sweep, key)
+        is_number = isinstance(value, (int, float) if kind is float else int) and not isinstance(value, bool)
+        if not (value is None and may_miss) and not (is_number and least <= value < math.inf):
+            raise ConfigError(f"{path}: {key} = {value!r} is not allowed: give {_KIND[kind]} of at least {least}")
+    for key in ("keys", "dataset_keys", "method_keys", "space"):
         if not isinstance(getattr(sweep, key), dict):
             raise ConfigError(f"{path}: {key} = {getattr(sweep, key)!r} is not allowed: give names and values")
 
@@ -96,26 +96,25 @@ def check_entries(sweep: Sweep, path: str | Path, listed: dict[str, Sequence[str
     Args:
         sweep: The sweep, with all methods that it knows.
         path: Its file.
-        listed: ``datasets`` and ``samplers`` of the file, of which the sweep may take a part.
+        listed: ``datasets`` and ``methods`` of the file, of which the sweep may take a part.
 
     Raises:
         ConfigError: Names the file, the place, the key and what is allowed.
     """
-    methods = [*strategy_names(), *sweep.methods]
-    classes = [name for name in (*sweep.samplers, *listed["samplers"]) if ":" in name]
-    _check_known(
-        [name for name in sweep.samplers if ":" not in name], methods, f"{path}: samplers", "sampler or method"
-    )
-    _check_known(sweep.space, [*methods, *classes, "all"], f"{path}: space", "sampler or method")
+    methods = [*strategy_names(), *sweep.method_keys]
+    classes = [name for name in (*sweep.methods, *listed["methods"]) if ":" in name]
+    named = [name for name in sweep.methods if ":" not in name]
+    _check_known(named, methods, f"{path}: methods", "method")
+    _check_known(sweep.space, [*methods, *classes, "all"], f"{path}: space", "method")
     shipped = [file.stem for file in sorted((properties_dir() / "dataset").glob("*.yaml"))]
     datasets = list(dict.fromkeys([*sweep.datasets, *listed["datasets"], *shipped]))
     _check_known(sweep.dataset_keys, datasets, f"{path}: dataset_keys", "dataset")
-    for name in sweep.methods:
-        checked_name(name, f"{path}: methods: name")
+    for name in sweep.method_keys:
+        checked_name(name, f"{path}: method_keys: name")
         if name in strategy_names():
-            raise ConfigError(f"{path}: methods.{name} is not allowed: there is a neg_sampler of that name")
+            raise ConfigError(f"{path}: method_keys.{name} is not allowed: there is a neg_sampler of that name")
     _check_keys(sweep.keys, f"{path}: keys", _AXES)
-    for field, axes in (("space", _AXES), ("dataset_keys", _AXES), ("methods", _RUN_AXES)):
+    for field, axes in (("space", _AXES), ("dataset_keys", _AXES), ("method_keys", _RUN_AXES)):
         for name, entries in getattr(sweep, field).items():
             if not isinstance(entries, dict):
                 raise ConfigError(f"{path}: {field}.{name} = {entries!r} is not allowed: give names and values")

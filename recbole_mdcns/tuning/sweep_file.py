@@ -15,13 +15,13 @@ from recbole_mdcns.tuning.sweep_checks import check_entries, check_fields
 class Sweep:
     """A sweep as its yaml file says it; ``docs/sweeps.md`` says what each key means.
 
-    ``methods`` holds those of ``properties/methods.yaml`` too.
+    ``method_keys`` holds those of ``properties/methods.yaml`` too.
     """
 
     name: str
     datasets: list[str]
     models: list[str]
-    samplers: list[str] = field(default_factory=lambda: ["mdcns"])
+    methods: list[str] = field(default_factory=lambda: ["mdcns"])
     peers: list[str | None] = field(default_factory=lambda: [None])
     losses: list[str] = field(default_factory=lambda: ["BCE"])
     protocols: list[str] = field(default_factory=lambda: ["leave_one_out"])
@@ -29,7 +29,7 @@ class Sweep:
     tune_seeds: list[int] = field(default_factory=list)
     keys: dict[str, Any] = field(default_factory=dict)
     dataset_keys: dict[str, dict[str, Any]] = field(default_factory=dict)
-    methods: dict[str, dict[str, Any]] = field(default_factory=dict)
+    method_keys: dict[str, dict[str, Any]] = field(default_factory=dict)
     space: dict[str, dict[str, Any]] = field(default_factory=dict)
     search: str = "grid"
     samples: int = 10
@@ -51,6 +51,10 @@ class Sweep:
         """The seeds that every setting is tried with; the chosen one gets the others of ``seeds`` too."""
         return self.tune_seeds or self.seeds
 
+    def keys_of_method(self, method: str) -> dict[str, Any]:
+        """Return the keys that a method stands for: those of its name, or a strategy."""
+        return self.method_keys.get(method, {"neg_sampler": method})
+
 
 def read_sweep(path: str | Path, keys: dict[str, Any] | None = None, **overrides: Any) -> Sweep:
     """Read a sweep from its yaml file.
@@ -63,7 +67,20 @@ def read_sweep(path: str | Path, keys: dict[str, Any] | None = None, **overrides
     Raises:
         ConfigError: A key is unknown, missing or has a value that is not allowed.
     """
-    content = {"name": Path(path).stem, **read_yaml(path)}
+    return make_sweep({"name": Path(path).stem, **read_yaml(path)}, path, keys, **overrides)
+
+
+def make_sweep(
+    content: dict[str, Any], path: str | Path, keys: dict[str, Any] | None = None, **overrides: Any
+) -> Sweep:
+    """Make a sweep of the content of a file; see :func:`read_sweep`.
+
+    Args:
+        content: Fields by name.
+        path: Where they come from, for errors.
+        keys: Keys fixed for all runs, besides those of the content.
+        **overrides: Fields to replace; None leaves what the content says.
+    """
     names = [each.name for each in fields(Sweep)]
     for key in content:
         if key not in names:
@@ -72,16 +89,16 @@ def read_sweep(path: str | Path, keys: dict[str, Any] | None = None, **overrides
         if key not in content and overrides.get(key) is None:
             raise ConfigError(f"{path}: {key} is missing: give a list")
     sweep = replace(
-        Sweep(**{"datasets": [], "models": [], **content}),
+        Sweep(**{"name": Path(path).stem, "datasets": [], "models": [], **content}),
         **{key: value for key, value in overrides.items() if value is not None},
     )
     check_fields(sweep, path)
     sweep.keys = {**sweep.keys, **(keys or {})}
-    sweep.methods = {**read_yaml(properties_dir() / "methods.yaml"), **sweep.methods}
-    check_entries(sweep, path, {key: _names(content.get(key)) for key in ("datasets", "samplers")})
+    sweep.method_keys = {**read_yaml(properties_dir() / "methods.yaml"), **sweep.method_keys}
+    check_entries(sweep, path, {key: _names(content.get(key)) for key in ("datasets", "methods")})
     return sweep
 
 
-def _names(found: Any) -> list[str]:
+def _names(listed: Any) -> list[str]:
     """Return the names that a list of the file holds, where options replaced it unseen."""
-    return [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
+    return [each for each in listed if isinstance(each, str)] if isinstance(listed, list) else []

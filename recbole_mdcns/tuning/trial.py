@@ -5,24 +5,30 @@ from __future__ import annotations
 import math
 import traceback
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from recbole.utils import init_seed
 
+import recbole_mdcns
 from recbole_mdcns.checkpoints.checkpoint import RunFiles
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.dataset import HistoryDataset
-from recbole_mdcns.data.load import load_dataset, split_dataset
+from recbole_mdcns.data.load import dataset_of, load_dataset, split_dataset
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.quick_start import build_trainer
+from recbole_mdcns.records.building import build_record, rows_of_test
+from recbole_mdcns.records.entries import Entry
 from recbole_mdcns.records.environment import reset_peak_memory
-from recbole_mdcns.records.record import SCHEMA_VERSION, build_record, rows_of_test
-from recbole_mdcns.records.store import FAILED, FINISHED, STOPPED, Store
+from recbole_mdcns.records.parts import Epoch, TestRows
+from recbole_mdcns.records.record import FINISHED, STOPPED, AnyRecord, Failure, Record
+from recbole_mdcns.records.store import Store
 from recbole_mdcns.run_log import start_log
 from recbole_mdcns.support.safe_write import remove_abandoned
 from recbole_mdcns.trainer import NegativeSamplingTrainer
+from recbole_mdcns.tuning.grid import Trial
 from recbole_mdcns.tuning.selection import higher_is_better
 
 #: Called with the number of finished epochs and the validation score, the higher the better.
@@ -37,18 +43,18 @@ class OutOfTime(Exception):
 
 
 def run_trial(
-    trial: dict[str, Any],
+    trial: Trial,
     store: Store,
     dataset: HistoryDataset | None = None,
     report: Report | None = None,
     hours: float | None = None,
     retries: int = 0,
     threads: int = 1,
-) -> dict[str, Any]:
+) -> AnyRecord:
     """Train what a trial describes and write its record, from the last finished epoch when it was begun before.
 
     Args:
-        trial: A :class:`~recbole_mdcns.tuning.grid.Trial` as plain values.
+        trial: Which trial.
         store: Where records and checkpoints are.
         dataset: Its dataset, not yet split; loaded when not given.
         report: Told of every validation.
@@ -62,13 +68,13 @@ def run_trial(
     Raises:
         Exception: What made it fail, while it may be begun again.
     """
-    done = store.record(trial["key"])
-    if done is not None and done["status"] != FAILED:
-        _replay(done["epochs"], done["valid_metric"], report)
+    done = store.record(trial.id.key)
+    if isinstance(done, Record):
+        _replay(done.epochs, done.valid_metric, report)
         return done
-    folder = store.trial_folder(trial["key"])
+    folder = store.trial_folder(trial.id.key)
     folder.mkdir(parents=True, exist_ok=True)
-    attempt = store.begin(describe(trial))
+    attempt = store.begin(trial.id)
     torch.set_num_threads(threads)
     try:
         if attempt > retries + 1:
@@ -88,7 +94,7 @@ def run_trial(
     return record
 
 
-def end_trial(trial: dict[str, Any], store: Store, dataset: HistoryDataset | None, reason: str) -> None:
+def end_trial(trial: Trial, store: Store, dataset: HistoryDataset | None, reason: str) -> None:
     """Write the record of a trial that somebody stopped, from its last finished epoch.
 
     Args:
@@ -97,7 +103,7 @@ def end_trial(trial: dict[str, Any], store: Store, dataset: HistoryDataset | Non
         dataset: Its dataset, not yet split; loaded when not given.
         reason: Who stopped it.
     """
-    folder = store.trial_folder(trial["key"])
+    folder = store.trial_folder(trial.id.key)
     last = _files(folder).last
     if not last.is_file():
         fail_trial(trial, store, f"stopped {reason} before its first epoch ended")
@@ -110,40 +116,41 @@ def end_trial(trial: dict[str, Any], store: Store, dataset: HistoryDataset | Non
     last.unlink()
 
 
-def fail_trial(trial: dict[str, Any], store: Store, error: str) -> dict[str, Any]:
+def fail_trial(trial: Trial, store: Store, error: str) -> Failure:
     """Write and return the record of a trial that failed for good."""
-    record = {"schema": SCHEMA_VERSION, "trial": describe(trial), "status": FAILED, "error": error}
-    record["attempts"] = store.attempts(trial["key"])
-    store.write(record)
-    return record
+    failure = Failure(recbole_mdcns.__version__, trial.id, error, store.attempts(trial.id.key))
+    store.write(failure)
+    return failure
 
 
-def add_test(trial: dict[str, Any], store: Store, dataset: HistoryDataset | None = None) -> None:
+def add_test(trial: Trial, store: Store, dataset: HistoryDataset | None = None) -> None:
     """Add the test metrics of a trial's best epoch to its record, from the weights it left."""
-    folder = store.trial_folder(trial["key"])
-    record = store.record(trial["key"])
-    assert record is not None
+    folder = store.trial_folder(trial.id.key)
+    record = store.record(trial.id.key)
+    assert isinstance(record, Record)
     trainer, splits = prepare_trial(trial_config(trial, folder), dataset)
-    trainer.epoch_log = record["epochs"]  # which says the epoch that the weights must be of
+    trainer.epoch_log = [entry.to_json() for entry in record.epochs]  # which says the epoch that the weights must be of
     trainer.load_best()
     test = trainer.evaluate_all(splits["test"])
-    store.write({**record, "test": test.metrics, **rows_of_test(test, splits["test"])})
+    rows = Entry(rows_of_test(test, splits["test"]), "of this run", "test_rows")
+    test_rows = TestRows.from_entry(rows, len(dataset_of(splits["test"])))
+    store.write(replace(record, test=dict(test.metrics), test_rows=test_rows))
 
 
 def _train(
-    trial: dict[str, Any],
+    trial: Trial,
     folder: Path,
     dataset: HistoryDataset | None,
     report: Report | None,
     hours: float | None,
-) -> dict[str, Any]:
+) -> Record:
     config = trial_config(trial, folder)
     reset_peak_memory(config["device"])  # Ray lets a process train one trial after the other
     trainer, splits = prepare_trial(config, dataset)
     with trainer.files.lock.held(_PATIENCE):
         if trainer.files.last.is_file():
             trainer.resume_checkpoint(trainer.files.last)
-            _replay(trainer.epoch_log, config["valid_metric"], report)
+            _replay(_epochs(trainer), config["valid_metric"], report)
         stopped = _fit(config, trainer, splits, report, hours)
         return _record(trial, config, trainer, splits, stopped)
 
@@ -158,7 +165,7 @@ def _fit(
     """Train; return what stopped it before its time, if anything did."""
 
     def validated(epoch: int, score: float) -> None:
-        _replay(trainer.epoch_log[-1:], config["valid_metric"], report)
+        _replay(_epochs(trainer)[-1:], config["valid_metric"], report)
         if hours is not None and sum(entry["train_seconds"] for entry in trainer.epoch_log) > 3600 * hours:
             raise OutOfTime
 
@@ -169,32 +176,36 @@ def _fit(
     return None
 
 
-def _replay(epochs: Iterable[dict[str, Any]], metric: str, report: Report | None) -> None:
+def _epochs(trainer: NegativeSamplingTrainer) -> list[Epoch]:
+    return [Epoch(**entry) for entry in trainer.epoch_log]
+
+
+def _replay(epochs: Iterable[Epoch], metric: str, report: Report | None) -> None:
     """Report the validations of finished epochs."""
     for entry in epochs:
-        if report and "valid" in entry:
-            report(entry["epoch"] + 1, higher_is_better(entry["valid"], metric))
+        if report and entry.valid is not None:
+            report(entry.epoch + 1, higher_is_better(entry.valid, metric))
 
 
 def _record(
-    trial: dict[str, Any],
+    trial: Trial,
     config: MDCNSConfig,
     trainer: NegativeSamplingTrainer,
     splits: dict[str, Any],
     stopped: str | None,
-) -> dict[str, Any]:
+) -> Record:
     trainer.load_best()
     results = {"valid": trainer.evaluate_all(splits["valid"])}
-    record = {**build_record(config, trainer, splits, trial["command"], results), "config": trial["values"]}
-    return {**record, "trial": describe(trial), "status": STOPPED if stopped else FINISHED, "stopped": stopped}
+    record = build_record(config, trainer, splits, trial.command, results, trial.id)
+    return replace(record, config=trial.values, status=STOPPED if stopped else FINISHED, stopped=stopped)
 
 
-def trial_config(trial: dict[str, Any], folder: Path) -> MDCNSConfig:
+def trial_config(trial: Trial, folder: Path) -> MDCNSConfig:
     """Return a trial's configuration, quiet and with its own folders for checkpoints and logs."""
     own = {"checkpoint_dir": str(folder / "saved"), "show_progress": False, "state": "WARNING", "log_wandb": False}
     for key, name in (("log_dir", "log"), ("tensorboard_dir", "log_tensorboard")):
-        own[key] = str(folder / name) if trial["values"].get(key, name) is not None else None
-    return MDCNSConfig.from_plain(trial["values"], **trial["paths"], **own)
+        own[key] = str(folder / name) if trial.values.get(key, name) is not None else None
+    return MDCNSConfig.from_plain(trial.values, **trial.paths, **own)
 
 
 def prepare_trial(
@@ -204,7 +215,7 @@ def prepare_trial(
     init_seed(config["seed"], config["reproducibility"])
     start_log(config)
     splits = split_dataset(config, load_dataset(config) if dataset is None else dataset)
-    trainer = build_trainer(config, splits["train"]._dataset)
+    trainer = build_trainer(config, dataset_of(splits["train"]))
     trainer.prepare(splits["train"])
     trainer.use_files(_files(Path(config["checkpoint_dir"]).parent))
     return trainer, splits
@@ -214,13 +225,8 @@ def _files(folder: Path) -> RunFiles:
     return RunFiles(folder / "saved" / "model.pth")
 
 
-def describe(trial: dict[str, Any]) -> dict[str, Any]:
-    """Return what a trial is known by."""
-    return {name: trial[name] for name in ("key", "cell", "setting", "seed")}
-
-
-def final_score(record: dict[str, Any]) -> float:
+def final_score(record: AnyRecord) -> float:
     """Return the best validation score of a record, the higher the better; nan where it failed."""
-    if record["status"] == FAILED or record["best_valid_score"] is None:
+    if isinstance(record, Failure) or record.best_valid_score is None:
         return math.nan
-    return higher_is_better({record["valid_metric"].lower(): record["best_valid_score"]}, record["valid_metric"])
+    return higher_is_better({record.valid_metric.lower(): record.best_valid_score}, record.valid_metric)

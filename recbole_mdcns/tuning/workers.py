@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +19,20 @@ from recbole_mdcns import compat
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.load import load_dataset
 from recbole_mdcns.errors import ConfigError, UserError
+from recbole_mdcns.records.cell import Cell
+from recbole_mdcns.records.record import Record
 from recbole_mdcns.records.store import Store
-from recbole_mdcns.tuning.grid import Cell, Trial, make_trial, space_of
+from recbole_mdcns.tuning.grid import Trial, make_trial, space_of
 from recbole_mdcns.tuning.ray_parts import METRIC, distribution, scheduler_of, searcher
 from recbole_mdcns.tuning.sweep_file import Sweep
 from recbole_mdcns.tuning.trial import final_score, run_trial
 
 #: Keys that decide what a loaded dataset holds, before it is split.
 _DATA_KEYS = (*dataset_arguments, "dataset", "data_path", "encoding", "pad_side", "strict_data", "expected_statistics")
-#: From what Ray hands to a worker to a trial as plain values.
-_Describe = Callable[[dict[str, Any]], dict[str, Any]]
-#: Trials that Ray gave up, as plain values, and why.
-Lost = list[tuple[dict[str, Any], str]]
+#: From what Ray hands to a worker to a trial.
+_TrialOf = Callable[[dict[str, Any]], Trial]
+#: Trials that Ray gave up, and why.
+Lost = list[tuple[Trial, str]]
 
 
 class Workers:
@@ -110,7 +112,7 @@ class Workers:
 
         remote = ray.remote(num_cpus=self.sweep.cpus, num_gpus=self.sweep.gpus, max_retries=2)(job)
         try:
-            ray.get([remote.remote(asdict(trial), self.store, self.dataset(trial), *arguments) for trial in plan])
+            ray.get([remote.remote(trial, self.store, self.dataset(trial), *arguments) for trial in plan])
         except ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, UserError):  # without Ray's traceback of the worker
                 raise error.cause from None
@@ -133,9 +135,9 @@ class Workers:
 
         for trial in plan:
             self.dataset(trial)
-        described = {trial.key: asdict(trial) for trial in plan}
-        space = {"key": tune.grid_search(list(described))}
-        return self._fit(lambda asked: described[asked["key"]], space, len(described), scheduler)
+        by_key = {trial.id.key: trial for trial in plan}
+        space = {"key": tune.grid_search(list(by_key))}
+        return self._fit(lambda asked: by_key[asked["key"]], space, len(by_key), scheduler)
 
     def search(self, sweep: Sweep, cell: Cell, seed: int, tried: Sequence[dict[str, Any]]) -> Lost:
         """Let Optuna or HyperOpt choose the settings of a cell; see :meth:`tune`.
@@ -155,12 +157,12 @@ class Workers:
         options = {"num_samples": sweep.samples, "search_alg": searcher(sweep.search, seed, tried)}
         space = {key: distribution(choices) for key, choices in space_of(sweep, cell).items()}
 
-        def described(asked: dict[str, Any]) -> dict[str, Any]:
-            return {**asdict(make_trial(sweep, cell, asked, seed)), "paths": plain.paths}  # a worker is elsewhere
+        def trial_of(asked: dict[str, Any]) -> Trial:
+            return replace(make_trial(sweep, cell, asked, seed), paths=plain.paths)  # a worker is elsewhere
 
-        return self._fit(described, space, sweep.samples, sweep.scheduler, **options)
+        return self._fit(trial_of, space, sweep.samples, sweep.scheduler, **options)
 
-    def _fit(self, describe: _Describe, space: dict[str, Any], number: int, scheduler: str, **options: Any) -> Lost:
+    def _fit(self, trial_of: _TrialOf, space: dict[str, Any], number: int, scheduler: str, **options: Any) -> Lost:
         from ray import tune
 
         sweep, names = self.sweep, compat.ray_tune()
@@ -172,11 +174,11 @@ class Workers:
                 ended.add(trial.trial_id)
 
             def on_trial_error(self, iteration, trials, trial, **info):
-                lost.append((describe(trial.config), _last_line(trial.error_file)))
+                lost.append((trial_of(trial.config), _last_line(trial.error_file)))
                 ended.add(trial.trial_id)
 
         trainable = tune.with_parameters(
-            _trainable, sweep=sweep, store=self.store, references=self.references, describe=describe
+            _trainable, sweep=sweep, store=self.store, references=self.references, trial_of=trial_of
         )
         resources = {"cpu": sweep.cpus, **({"gpu": sweep.gpus} if sweep.gpus else {})}
         tuner = tune.Tuner(
@@ -206,13 +208,13 @@ class Workers:
 
 
 def _trainable(
-    asked: dict[str, Any], sweep: Sweep, store: Store, references: dict[str, Any], describe: _Describe
+    asked: dict[str, Any], sweep: Sweep, store: Store, references: dict[str, Any], trial_of: _TrialOf
 ) -> None:
     """Run in a worker: one trial."""
     import ray
 
-    names, trial = compat.ray_tune(), describe(asked)
-    reference = references.get(_data_key(trial["values"]))  # a search may draw a key of the data, which are loaded then
+    names, trial = compat.ray_tune(), trial_of(asked)
+    reference = references.get(_data_key(trial.values))  # a search may draw a key of the data, which are loaded then
     record = run_trial(
         trial,
         store,
@@ -222,7 +224,8 @@ def _trainable(
         sweep.retries,
         threads=max(1, int(sweep.cpus)),
     )
-    names.report({"epoch": len(record.get("epochs", [])), METRIC: final_score(record), "status": record["status"]})
+    epochs = record.epochs if isinstance(record, Record) else []
+    names.report({"epoch": len(epochs), METRIC: final_score(record), "status": record.status})
 
 
 def _data_key(values: dict[str, Any]) -> str:

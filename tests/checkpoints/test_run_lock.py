@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from helpers.runs import TINY, fit, tiny_run
 
-from recbole_mdcns import cli
 from recbole_mdcns.checkpoints import checkpoint
 from recbole_mdcns.checkpoints.run_lock import RunLock
+from recbole_mdcns.cli.main import train_main
 from recbole_mdcns.errors import USER_ERROR, CheckpointError, WriteError
 from recbole_mdcns.quick_start import run_recbole_mdcns
 
@@ -32,11 +32,11 @@ def test_a_second_process_does_not_resume_a_run_that_is_being_trained(run, how, 
     before = last.read_bytes()
     resume = how if how == "True" else last
     with RunLock(run.trainer.files.best).held():
-        assert cli.main([*COMMAND, f"--resume={resume}", "--epochs=3", "--result_file=r.json"]) == USER_ERROR
+        assert train_main([*COMMAND, f"--resume={resume}", "--epochs=3", "--result_file=r.json"]) == USER_ERROR
     error = capsys.readouterr().err
     assert last.name in error and "another process" in error and "Traceback" not in error
     assert last.read_bytes() == before and not Path("r.json").exists()
-    assert cli.main([*COMMAND, f"--resume={resume}", "--epochs=3", "--result_file=r.json"]) == 0
+    assert train_main([*COMMAND, f"--resume={resume}", "--epochs=3", "--result_file=r.json"]) == 0
 
 
 def test_the_lock_of_a_killed_process_is_gone_with_it(tmp_path):

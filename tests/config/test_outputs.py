@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from helpers.runs import TINY
 
-from recbole_mdcns import cli
+from recbole_mdcns.cli.main import main, train_main
 from recbole_mdcns.data.load import load_splits
 from recbole_mdcns.errors import USER_ERROR
 from recbole_mdcns.quick_start import run_recbole_mdcns
 from recbole_mdcns.support.safe_write import remove_abandoned, replacing
-from recbole_mdcns.tuning import __main__ as tuning
+from recbole_mdcns.tuning import driver
 
 COMMAND = ["-m", "SASRec", "-d", "tiny", *(f"--{k}={v}" for k, v in {**TINY, "epochs": 1}.items())]
 RNS = [*COMMAND, "--neg_sampler=rns"]
@@ -52,7 +52,7 @@ def test_a_result_file_that_cannot_be_written_or_is_another_file_is_refused(path
         Path(name).write_text(text)
     Path("link").symlink_to("mine.yaml")
     before = {each: each.read_bytes() for each in Path().rglob("*") if each.is_file()}
-    assert cli.main([*COMMAND, "--config_files=mine.yaml", f"--result_file={path}"]) == USER_ERROR
+    assert train_main([*COMMAND, "--config_files=mine.yaml", f"--result_file={path}"]) == USER_ERROR
     error = capsys.readouterr().err
     assert f"result_file = {path!r} " in error and reason in error and "Traceback" not in error
     assert {each: each.read_bytes() for each in Path().rglob("*") if each.is_file()} == before
@@ -64,7 +64,7 @@ def test_a_new_file_an_empty_one_and_an_older_record_may_be_the_result_file(text
     if text is not None:
         Path("r.json").write_text(text)
     with pytest.raises(pytest.fail.Exception, match="past the checks"):
-        cli.main([*COMMAND, "--result_file=r.json"])
+        train_main([*COMMAND, "--result_file=r.json"])
     assert (Path("r.json").read_text() if text is not None else None) == text  # as it was
 
 
@@ -80,8 +80,8 @@ def test_a_split_file_beside_the_result_replaces_no_other_file(monkeypatch):
 @pytest.mark.parametrize("name", ["no/such/x.csv", "data/x.csv/y.csv", "x" * 300 + ".csv", "x.txt"])
 def test_exports_are_tried_before_records_are_read(name, monkeypatch, capsys):
     Path("grid.yaml").write_text("datasets: [tiny]\nmodels: [SASRec]\nsamplers: [rns]\nkeys: {data_path: data}\n")
-    monkeypatch.setattr(tuning, "sweep_records", lambda *_: pytest.fail("it got past the checks"))
-    assert tuning.main(["export", "grid.yaml", name]) == USER_ERROR
+    monkeypatch.setattr(driver, "sweep_records", lambda *_: pytest.fail("it got past the checks"))
+    assert main(["export", "grid.yaml", name]) == USER_ERROR
     error = capsys.readouterr().err
     assert name in error and "cannot be written" in error and "Traceback" not in error
 
@@ -97,7 +97,7 @@ def test_what_killed_runs_left_is_removed_and_what_living_ones_write_is_not():
     with replacing(folder / "b.pth") as file:
         file.write(b"whole")
         with pytest.raises(pytest.fail.Exception):
-            cli.main([*COMMAND, "--result_file=r.json"])
+            train_main([*COMMAND, "--result_file=r.json"])
         remove_abandoned(folder)
     assert (folder / "b.pth").read_bytes() == b"whole"
     assert not any(path.exists() for path in dead) and all(path.exists() for path in mine[:3])

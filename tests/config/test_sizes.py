@@ -5,7 +5,7 @@ import logging
 import pytest
 from helpers.runs import tiny_config
 
-from recbole_mdcns import cli
+from recbole_mdcns.cli.main import train_main
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.quick_start import run_recbole_mdcns
@@ -71,7 +71,7 @@ def test_the_log_names_a_default_of_the_dataset(caplog, monkeypatch):
 )  # fmt: skip
 def test_impossible_sizes_of_models_end_with_their_key_and_value(model, key, value, capsys):
     keys = [f"--model={model}", "--dataset=tiny", "--data_path=data", "--use_gpu=False", f"--{key}={value}"]
-    assert cli.main(keys) == 2
+    assert train_main(keys) == 2
     said = capsys.readouterr().err
     assert f"{key} = {value}" in said and "must be" in said and "Traceback" not in said
 

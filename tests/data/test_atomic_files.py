@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers.runs import HEADER, TINY, cycle_lines, tiny_config
 
-from recbole_mdcns import cli
+from recbole_mdcns.cli.main import train_main
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.files import atomic
 from recbole_mdcns.data.files.atomic import read_inter
@@ -98,8 +98,8 @@ def test_a_run_reads_its_own_split_file_whatever_users_are_called(separator):
     ]
     keys += ["--dataset=file", "--neg_sampler=rns", f"--field_separator={separator!r}", "--embedding_size=16"]
     keys = [key for key in keys if not key.startswith("--embedding")]
-    assert cli.main(["--model=SASRec", *keys, "--result_file=first.json"]) == 0
-    assert cli.main(["--model=SASRec", *keys, "--result_file=second.json", "--split_file=first-split.tsv"]) == 0
+    assert train_main(["--model=SASRec", *keys, "--result_file=first.json"]) == 0
+    assert train_main(["--model=SASRec", *keys, "--result_file=second.json", "--split_file=first-split.tsv"]) == 0
     assert Path("first-split.tsv").read_bytes() == Path("second-split.tsv").read_bytes()
 
 
@@ -192,7 +192,7 @@ def test_an_encoding_that_nobody_knows(encoding):
 
 def test_the_command_line_ends_in_one_sentence(capsys):
     Path("data/file/file.inter").mkdir(parents=True)
-    assert cli.main(["--model=SASRec", "--dataset=file", "--data_path=data"]) == 2
+    assert train_main(["--model=SASRec", "--dataset=file", "--data_path=data"]) == 2
     error = capsys.readouterr().err
     assert "file.inter is a folder" in error and "Traceback" not in error
 

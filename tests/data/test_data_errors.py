@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from helpers.runs import HEADER, TINY, tiny_config, write_inter
 
-from recbole_mdcns import cli
+from recbole_mdcns.cli.main import main, train_main
 from recbole_mdcns.data import dataset as dataset_module
 from recbole_mdcns.data import load
 from recbole_mdcns.data.dataset import HistoryDataset
@@ -142,7 +142,7 @@ def test_a_split_file_without_users_for_a_part_is_named():
 def test_one_user_or_one_item_is_one_sentence(lines, named, capsys):
     write_inter(lines, "one")
     keys = [f"--{key}={value}" for key, value in TINY.items() if key != "embedding_size"]
-    assert cli.main(["--model=SASRec", "--dataset=one", "--neg_sampler=rns", *keys]) == 2
+    assert train_main(["--model=SASRec", "--dataset=one", "--neg_sampler=rns", *keys]) == 2
     error = capsys.readouterr().err
     assert named in error and "Traceback" not in error
 
@@ -209,10 +209,8 @@ def test_a_broken_ml_100k_of_the_user_is_not_replaced_silently():
 
 
 def test_the_command_that_prepare_prints_reads_what_prepare_wrote(capsys, caplog):
-    from recbole_mdcns.data.prepare import __main__ as prepare
-
     Path("u.data").write_text("".join(f"{u}\t{u + t}\t5\t{t}\n" for u in range(30) for t in range(6)))
-    assert prepare.main(["ml-100k", "--raw", "u.data", "--out=mine"]) == 0
+    assert main(["prepare", "ml-100k", "--raw", "u.data", "--out=mine"]) == 0
     assert "--dataset=ml-100k --data_path=mine" in capsys.readouterr().out
     data, line = loaded("mine", caplog)
     assert data.user_num - 1 == 30 and line == "Interactions: mine/ml-100k/ml-100k.inter"

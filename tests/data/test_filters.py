@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from helpers.runs import tiny_config, write_inter
 
-from recbole_mdcns import cli
+from recbole_mdcns.cli.main import train_main
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.intervals import holds_a_count, parse_intervals
 from recbole_mdcns.data.load import load_dataset, load_splits
@@ -85,7 +85,7 @@ def test_a_filter_that_does_not_go_with_its_column_is_refused(allowed, message):
 
 def test_a_filter_is_refused_on_the_command_line_too(capsys):
     arguments = ["--model=SASRec", "--dataset=tiny", "--data_path=data", "--val_interval={'rating': '[3,inf)'}"]
-    assert cli.main(arguments) == 2
+    assert train_main(arguments) == 2
     message = capsys.readouterr().err.splitlines()[-1]
     assert "val_interval.rating = '[3,inf)'" in message and "has no column rating" in message
 

@@ -12,8 +12,8 @@ from recbole.model.sequential_recommender import SASRec
 
 from recbole_mdcns.checkpoints.storable import restored, storable
 from recbole_mdcns.errors import CheckpointError, ConfigError
-from recbole_mdcns.evaluate_saved import evaluate_saved
 from recbole_mdcns.negatives.rns import RNS
+from recbole_mdcns.quick_start import evaluate_saved
 
 COLUMNS = {"inter": ["user_id", "item_id", "timestamp"], "item": ["item_id", "class"]}
 LINES = cycle_lines()

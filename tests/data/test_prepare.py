@@ -16,8 +16,7 @@ from helpers.runs import HEADER
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recbole_mdcns.data.prepare import __main__ as prepare
-from recbole_mdcns.data.prepare import interactions
+from recbole_mdcns.data.prepare import interactions, prepare
 from recbole_mdcns.errors import FAILURE, INTERRUPTED, USER_ERROR
 
 # Order, duplicates, k-core, times
@@ -57,7 +56,7 @@ def test_the_k_core_is_five_by_default_and_iterated(capsys):
     printed = capsys.readouterr().out
     assert "30 interactions read, 25 with at least 5 a user and 5 an item" in printed
     assert "|       5 |       5 |             25 |           5.0 |      0.00% |" in printed
-    assert "next: python run_recbole_mdcns.py --model=SASRec --dataset=amazon-x --data_path=out" in printed
+    assert "next: recbole-mdcns train --model=SASRec --dataset=amazon-x --data_path=out" in printed
 
 
 def test_times_are_written_as_the_numbers_they_are():
@@ -159,12 +158,12 @@ def test_the_progress_bar_runs_over_the_bytes_of_all_files(name, monkeypatch, ca
 
 def test_the_command_prepares_counts_and_refuses():
     def command(*arguments):
-        entry = [sys.executable, "-m", "recbole_mdcns.data.prepare"]
+        entry = [sys.executable, "-m", "recbole_mdcns"]
         env = {**os.environ, "PYTHONPATH": str(ROOT)}
         return subprocess.run([*entry, *arguments], capture_output=True, text=True, env=env)
 
     raw(AMAZON, "my ratings.csv.gz")
-    arguments = ("amazon-x", "--raw", "my ratings.csv.gz", "--out", "my out", *ALL)
+    arguments = ("prepare", "amazon-x", "--raw", "my ratings.csv.gz", "--out", "my out", *ALL)
     done = command(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
     assert Path("my out/amazon-x/amazon-x.inter").read_text() == HEADER + "".join(f"{line}\n" for line in AMAZON_OUT)

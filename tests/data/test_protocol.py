@@ -206,5 +206,5 @@ def test_every_dataset_yaml_makes_a_configuration(path):
 
 
 def test_a_dataset_that_recbole_knows_otherwise_says_how_to_prepare_it():
-    with pytest.raises(DataError, match=r"'lastfm' is not in data/lastfm: .*recbole_mdcns.data.prepare lastfm"):
+    with pytest.raises(DataError, match=r"'lastfm' is not in data/lastfm: .*recbole-mdcns prepare lastfm"):
         load_splits(tiny_config(dataset="lastfm"))

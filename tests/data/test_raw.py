@@ -155,7 +155,7 @@ def test_a_bad_line_is_an_error_or_is_counted(kind, bad, problem, capsys):
     where = f"{name}, line {good.count(chr(10).encode()) + 1}: "
     raw(good + bad, name)
     error = mistake(capsys, dataset, name, *ALL, *options)
-    assert error.startswith(f"recbole_mdcns.data.prepare: {where}") and problem in error
+    assert error.startswith(f"recbole-mdcns prepare: {where}") and problem in error
     assert f"; expected {expected}" in error and "--bad-lines=skip" in error
 
     assert prepared(dataset, name, *ALL, *options, "--bad-lines=skip") == clean

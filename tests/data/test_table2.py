@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from helpers.runs import HEADER, cycle_lines
 
-from recbole_mdcns.data.prepare import __main__ as prepare
+from recbole_mdcns.cli.main import main
 from recbole_mdcns.data.prepare.table2 import statistics
 from recbole_mdcns.errors import USER_ERROR
 
@@ -27,13 +27,13 @@ def test_stats_prints_one_row_for_each_dataset(capsys):
     rows = "".join(f"{number}\t{number % 2000}\tx\n" for number in range(2000))
     Path("dataset/big/big.inter").write_text("who:token\twhat:token\tnote:token\n" + rows)
     shutil.copytree("data/tiny", "dataset/tiny")
-    assert prepare.main(["stats", "tiny", "--data_path", "data"]) == 0
+    assert main(["stats", "tiny", "--data_path", "data"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "| dataset   |   users |   items |   interactions |   avg. length |   sparsity |",
         "|-----------|---------|---------|----------------|---------------|------------|",
         f"| tiny      |      40 |      30 |            {len(cycle_lines())} |          12.0 |     60.00% |",
     ]
-    assert prepare.main(["stats", "big", "--user-field=who", "--item-field=what"]) == 0  # dataset/ is the default
+    assert main(["stats", "big", "--user-field=who", "--item-field=what"]) == 0  # dataset/ is the default
     assert "| big       |   2,000 |   2,000 |          2,000 |           1.0 |     99.95% |" in capsys.readouterr().out
 
 
@@ -52,7 +52,7 @@ def test_stats_of_an_unusable_file(text, message, capsys):
     if text is not None:
         Path("data/x").mkdir()
         Path("data/x/x.inter").write_bytes(text.encode(errors="surrogateescape"))
-    assert prepare.main(["stats", "tiny", "x", "--data_path=data"]) == USER_ERROR
+    assert main(["stats", "tiny", "x", "--data_path=data"]) == USER_ERROR
     printed = capsys.readouterr()
     assert message in printed.err and printed.err.count("\n") == 1
     assert printed.out == ""

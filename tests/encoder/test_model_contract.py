@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from recbole_mdcns.config.checks import LEFT_PADDED
 from recbole_mdcns.data.batch import Sequences
 from recbole_mdcns.data.batching import TargetLoader
-from recbole_mdcns.data.load import load_splits
+from recbole_mdcns.data.load import dataset_of, load_splits
 from recbole_mdcns.encoder.adapt import make_scoring_model
 from recbole_mdcns.encoder.measuring import PlacesInside, measuring
 from recbole_mdcns.encoder.scoring_model import FullRankingModel, InnerProductModel, full_ranking
@@ -27,11 +27,11 @@ REFUSED = {
 }  # fmt: skip
 SUPPORTED = [name for name in model_names() if name not in REFUSED]
 CAUSAL = {"SASRec", "GRU4Rec", "Mamba4Rec"}
-SMALL = {"train_batch_size": 32, "neg_candidate_num": 5, "learning_rate": 0.01, "epochs": 2}
+SMALL: dict = {"train_batch_size": 32, "neg_candidate_num": 5, "learning_rate": 0.01, "epochs": 2}
 
 #: Two epochs of this data are 80 steps; these need more of them. BERT4Rec learns late, and which of two that are
 #: trained alike is the first depends on the seed, and on rounding.
-SLOW = {
+SLOW: dict[str, dict] = {
     "BERT4Rec": {
         "epochs": 60, "stopping_step": 60, "learning_rate": 0.005, "n_layers": 1, "batching": "row",
         "hidden_size": 64, "inner_size": 64, "hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0,
@@ -55,7 +55,7 @@ class TestEveryModel:
     def encoder(self, name):
         config = tiny_config(name, neg_candidate_num=5, **padding(name))
         _, splits = load_splits(config)
-        self.data = data = splits["train"]._dataset
+        self.data = data = dataset_of(splits["train"])
         torch.manual_seed(0)
         generator = torch.Generator().manual_seed(0)
         batch = next(iter(TargetLoader(data, 64, "row", True, generator, torch.device("cpu"))))
@@ -85,13 +85,13 @@ class TestEveryModel:
         for field in ("INVERSE_ITEM_SEQ", "MASK_ITEM_SEQ", "POS_ITEMS", "NEG_ITEMS", "MASK_INDEX"):
             setattr(model, field, config[field])  # known once the transform is built
         loss = model.calculate_loss(rows)
-        (sum(loss) if isinstance(loss, tuple) else loss).backward()
+        torch.as_tensor(sum(loss) if isinstance(loss, tuple) else loss).backward()
         # more than rounding: the bias before a softmax has none
         theirs = {key for key, p in model.named_parameters() if p.grad is not None and p.grad.abs().max() > 1e-7}
         assert theirs <= reached
 
     def test_learns_a_known_next_item_as_self_and_as_peer_and_survives_saving(self, name):
-        keys = {**SMALL, "peer_model": name, **padding(name), **SLOW.get(name, {})}
+        keys: dict = {**SMALL, "peer_model": name, **padding(name), **SLOW.get(name, {})}
         run = tiny_run(name, **keys)
         run.trainer.fit(run.train, run.valid, verbose=False)
         run.trainer.load_best()

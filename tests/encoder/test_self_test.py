@@ -6,7 +6,7 @@ import pytest
 import torch
 from helpers.runs import tiny_config, tiny_run
 
-from recbole_mdcns.data.load import load_splits
+from recbole_mdcns.data.load import dataset_of, load_splits
 from recbole_mdcns.encoder import adapt, selftest
 from recbole_mdcns.encoder.measuring import PlacesInside
 from recbole_mdcns.encoder.model_calls import ModelCallError, call_model
@@ -74,7 +74,7 @@ def counted(monkeypatch):
 def built(model, **keys):
     config = tiny_config(model, neg_sampler="rns", initializer_range=0.02, **keys)
     _, splits = load_splits(config)
-    return build_model(config, splits["train"]._dataset), config
+    return build_model(config, dataset_of(splits["train"])), config
 
 
 def test_widths_are_few_and_hold_the_edges():

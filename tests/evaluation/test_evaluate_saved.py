@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from helpers.runs import cycle_lines, fit, tiny_run, write_inter
 
-from recbole_mdcns.cli import main
+from recbole_mdcns.cli.main import main, train_main
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.evaluate_saved import evaluate_saved
+from recbole_mdcns.quick_start import evaluate_saved
 
 
 @pytest.fixture
@@ -55,10 +55,12 @@ def test_other_data_of_the_same_items(trained):
     assert 0 <= evaluate_saved(trained.trainer.files.best, dataset="later")["recall@10"] <= 1
 
 
-def test_the_command_prints_a_table_and_writes_a_file(trained, capsys):
+@pytest.mark.parametrize("is_option", [True, False])
+def test_the_command_prints_a_table_and_writes_a_file(is_option, trained, capsys):
     path = trained.trainer.files.best
     arguments = ["--topk=[20]", "--metrics=['Recall']", "--split=valid", "--result_file=r.json"]
-    assert main([f"--evaluate={path}", *arguments]) == 0
+    command = [f"--evaluate={path}"] if is_option else ["evaluate", str(path)]
+    assert (train_main if is_option else main)([*command, *arguments]) == 0
     lines = capsys.readouterr().out.strip().splitlines()
     expected = evaluate_saved(path, "valid", topk=[20], metrics=["Recall"])
     assert lines[0].split() == ["|", "split", "|", "recall@20", "|"]
@@ -76,7 +78,7 @@ def test_the_command_prints_a_table_and_writes_a_file(trained, capsys):
     ],
 )  # fmt: skip
 def test_keys_that_might_change_the_model_are_refused(argument, trained, capsys):
-    assert main([f"--evaluate={trained.trainer.files.best}", argument]) == 2
+    assert train_main([f"--evaluate={trained.trainer.files.best}", argument]) == 2
     key, value = argument[2:].split("=")
     error = capsys.readouterr().err
     assert f"{key} = " in error and value in error and "allowed" in error
@@ -92,7 +94,7 @@ def test_mistakes_are_named(trained, capsys):
         ([f"--evaluate={path}", "--data_path=nowhere"], "nowhere"),
         ([f"--evaluate={trained.trainer.files.last}"], "holds a training state"),
     ):
-        assert main(arguments) == 2
+        assert train_main(arguments) == 2
         assert said in capsys.readouterr().err
     with pytest.raises(ConfigError, match="split = 'all' is not allowed"):
         evaluate_saved(path, "all")

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -44,7 +45,9 @@ def test_peer_and_teacher_come_from_the_same_pass_and_are_right():
     assert alone.evaluate(run.test, load_best_model=False) == results["peer"]
 
     # the teacher alone: a model whose scores are the sum of both
-    class Both(type(run.trainer.model)):
+    of_self: Any = type(run.trainer.model)
+
+    class Both(of_self):
         def full_sort_predict(self, interaction):
             return super().full_sort_predict(interaction) + run.trainer.scoring_models[1].model.full_sort_predict(
                 interaction

@@ -4,7 +4,7 @@ import pytest
 import torch
 from helpers.runs import fit, states, tiny_config, tiny_run, write_inter
 
-from recbole_mdcns.cli import main
+from recbole_mdcns.cli.main import train_main
 from recbole_mdcns.errors import TrainingError
 from recbole_mdcns.evaluation.collector import NonFiniteScores, RankCollector
 from recbole_mdcns.evaluation.evaluator import PlainEvaluator
@@ -130,6 +130,6 @@ def test_the_last_evaluation_is_checked_as_well():
 def test_a_run_that_diverges_in_its_only_step_ends_with_one_sentence(capsys):
     arguments = ["--data_path=data", "--use_gpu=False", "--show_progress=False", "--train_batch_size=100000"]
     arguments += ["--model=SASRec", "--dataset=tiny", "--neg_sampler=rns", "--neg_candidate_num=10", "--epochs=1"]
-    assert main([*arguments, "--learning_rate=1e38", "--MAX_ITEM_LIST_LENGTH=8", "--topk=[10]"]) == 2
+    assert train_main([*arguments, "--learning_rate=1e38", "--MAX_ITEM_LIST_LENGTH=8", "--topk=[10]"]) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert "self model are not finite" in error and "after epoch 0" in error and "learning_rate" in error

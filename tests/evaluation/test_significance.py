@@ -3,17 +3,36 @@
 import numpy as np
 import pytest
 
-from recbole_mdcns.evaluation.significance import bootstrap, holm, paired_t, values_of_users
+from recbole_mdcns.evaluation.significance import bootstrap, holm, is_per_user, paired_t, values_of_users
+
+PLACES = np.array([1, 0, 3, 11])
 
 
-def test_values_of_users_by_hand():
-    assert values_of_users("1,0,3,11", None, "recall@10").tolist() == [1, 0, 1, 0]
-    assert values_of_users("1,0,3,11", None, "ndcg@10").tolist() == [1, 0, 0.5, 0]
-    assert values_of_users("1,0,3,11", "7,7,2,2", "ndcg@10").tolist() == [0.25, 0.5]  # users 2 and 7
-    uneven = values_of_users("1,0,3,11", "7,7,7,2", "ndcg@10")
+@pytest.mark.parametrize(
+    ("metric", "values"),
+    [
+        ("recall@10", [1, 0, 1, 0]),
+        ("hit@20", [1, 0, 1, 1]),
+        ("ndcg@10", [1, 0, 0.5, 0]),
+        ("mrr@10", [1, 0, 1 / 3, 0]),
+        ("map@2", [1, 0, 0, 0]),
+        ("precision@5", [0.2, 0, 0.2, 0]),
+    ],
+)
+def test_metrics_of_one_target_by_hand(metric, values):
+    assert values_of_users(PLACES, metric).tolist() == pytest.approx(values)
+
+
+def test_rows_of_one_user_are_added_by_hand():
+    assert values_of_users(PLACES, "ndcg@10", np.array([7, 7, 2, 2])).tolist() == [0.25, 0.5]  # users 2 and 7
+    uneven = values_of_users(PLACES, "ndcg@10", np.array([7, 7, 7, 2]))
     assert uneven.tolist() == [0.0, 0.75] and uneven.mean() == 1.5 / 4  # the mean over rows
-    with pytest.raises(ValueError, match="mrr@10 per user is not known"):
-        values_of_users("1", None, "mrr@10")
+
+
+def test_what_no_single_user_has_is_refused():
+    assert is_per_user("ndcg@10") and not is_per_user("itemcoverage@10") and not is_per_user("gauc")
+    with pytest.raises(ValueError, match="itemcoverage@10 per user is not known"):
+        values_of_users(PLACES, "itemcoverage@10")
 
 
 def test_holm_by_hand():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from helpers.runs import HEADER
 
-from recbole_mdcns.data.prepare import __main__ as prepare
+from recbole_mdcns.cli.main import main
 from recbole_mdcns.errors import USER_ERROR
 
 ALL = ("--min-user=0", "--min-item=0")
@@ -31,7 +31,7 @@ def raw(text: str | bytes, name: str = "raw.csv") -> str:
 
 
 def run(name: str, *arguments: str) -> int:
-    return prepare.main([name, "--raw", *arguments, "--out=out"])
+    return main(["prepare", name, "--raw", *arguments, "--out=out"])
 
 
 def output(name: str) -> list[str]:
@@ -50,6 +50,6 @@ def mistake(capsys, name: str, *arguments: str) -> str:
     """Return the one line on stderr that a run with a mistake ends in; it leaves no folder behind."""
     assert run(name, *arguments) == USER_ERROR
     error = capsys.readouterr().err
-    assert error.startswith("recbole_mdcns.data.prepare: ") and error.count("\n") == 1
+    assert error.startswith("recbole-mdcns prepare: ") and error.count("\n") == 1
     assert not Path("out", name).exists()
     return error

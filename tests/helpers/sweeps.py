@@ -1,17 +1,21 @@
 """Sweeps and trials on the tiny dataset."""
 
-from dataclasses import asdict
-from pathlib import Path
+from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
+from helpers.planted_records import values
 from helpers.runs import TINY
 
-from recbole_mdcns.tuning.grid import trials
-from recbole_mdcns.tuning.sweep_file import read_sweep
+from recbole_mdcns.records.record import AnyRecord, Failure, Record
+from recbole_mdcns.tuning.grid import Trial, trials
+from recbole_mdcns.tuning.sweep_file import Sweep, read_sweep
 
 GRID = """
 datasets: [tiny]
 models: [SASRec, GRU4Rec]
-samplers: [mdcns, rns]
+methods: [mdcns, rns]
 peers: [GRU4Rec, SASRec]
 losses: [BCE, BPR]
 seeds: [1, 2]
@@ -19,27 +23,45 @@ space:
   all: {learning_rate: [0.01, 0.02]}
   mdcns: {neg_top_num: [1, 2, 3]}
 """
+TEXT = "datasets: [tiny]\nmodels: [SASRec]\npeers: [GRU4Rec]\nseeds: [1]\n"
 
 
-#: What a record says that has no validation.
-UNSCORED = {"best_valid_score": None, "valid_metric": "NDCG@10", "valid": {}, "test": None}
-
-
-def sweep_of(text=GRID, keys=None, **overrides):
+def sweep_of(text: str = GRID, keys: dict[str, Any] | None = None, **overrides: Any) -> Sweep:
+    """Return a sweep on the tiny dataset."""
     path = Path("grid.yaml")
     path.write_text(text)
     plain = {key: value for key, value in TINY.items() if key != "learning_rate"}
     return read_sweep(path, {**plain, **(keys or {})}, **overrides)
 
 
-TEXT = "datasets: [tiny]\nmodels: [SASRec]\npeers: [GRU4Rec]\nseeds: [1]\n"
-
-
-def one_trial(**keys):
+def one_trial(**keys: Any) -> Trial:
+    """Return the one trial of a sweep of four epochs."""
     sweep = sweep_of(TEXT, keys={"epochs": 4, "learning_rate": 0.01, **keys})
-    return asdict(next(iter(trials(sweep))))
+    return next(iter(trials(sweep)))
 
 
-def without_times(record):
-    epochs = [{k: v for k, v in entry.items() if k != "train_seconds"} for entry in record["epochs"]]
-    return {**{k: record[k] for k in ("status", "best_epoch", "valid", "best_valid_score", "config")}, "epochs": epochs}
+def trained(record: AnyRecord | None) -> Record:
+    """Return a record that is of a trial that did not fail."""
+    assert isinstance(record, Record)
+    return record
+
+
+def failed(record: AnyRecord | None) -> Failure:
+    """Return a record that is of a trial that failed."""
+    assert isinstance(record, Failure)
+    return record
+
+
+def unscored(trial: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Return the JSON of the record of a trial without validation."""
+    plain = values("rns", 1, [1])
+    none = {"best_valid_score": None, "best_epoch": None, "valid": {"self": {}}, "test": None, "test_rows": None}
+    return {**plain, **none, "trial": trial, **more}
+
+
+def without_times(record: AnyRecord | None) -> dict[str, Any]:
+    """Return what a training has to give again."""
+    record = trained(record)
+    epochs = [{k: v for k, v in entry.to_json().items() if k != "train_seconds"} for entry in record.epochs]
+    kept = ("status", "best_epoch", "valid", "best_valid_score", "config")
+    return {**{name: getattr(record, name) for name in kept}, "epochs": epochs}

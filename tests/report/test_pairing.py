@@ -1,42 +1,60 @@
 """Tests over users pair by name, or not at all; Holm's family is every test that a table prints."""
 
-import copy
+from __future__ import annotations
+
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from helpers.planted_records import METRICS, draw, planted, record
 from helpers.runs import cycle_lines, tiny_run, write_inter
 
-from recbole_mdcns.evaluation.paired_rows import same_rows, why_unpaired
 from recbole_mdcns.evaluation.significance import holm, paired_t, values_of_users
-from recbole_mdcns.records.record import rows_of_test
-from recbole_mdcns.report import paper as layout
+from recbole_mdcns.records.building import rows_of_test
+from recbole_mdcns.records.paired_rows import same_rows, why_unpaired
+from recbole_mdcns.records.parts import TestRows
 from recbole_mdcns.report.cells import fill
-from recbole_mdcns.report.render import comparisons, markdown
+from recbole_mdcns.report.compare import comparisons
+from recbole_mdcns.report.description import read_description
+from recbole_mdcns.report.markdown import markdown
 
 
 def named(one, users, rows=None):
     """Return a record that has the names of its users."""
-    return {**one, "test_users": {"names": "\n".join(users), **({"rows": ",".join(map(str, rows))} if rows else {})}}
+    row_nums = ",".join(map(str, rows)) if rows else None
+    return replace(one, test_rows=replace(one.test_rows, names="\n".join(users), row_nums=row_nums))
 
 
-def mdcns_of(records, tables="table3", datasets=("beauty",), metrics=METRICS):
-    lines = fill(layout.rows(tables, list(datasets)), records, metrics)
-    return [line for line in lines if line.row.method == "MDCNS" and line.runs], lines
+def with_config(one, **keys):
+    return replace(one, config={**one.config, **keys})
+
+
+def paper(metrics=METRICS, table="table3"):
+    return replace(read_description(table), metrics=list(metrics))
+
+
+def mdcns_of(records, datasets=("beauty",), metrics=METRICS):
+    lines = fill(paper(metrics), records, list(datasets))
+    return [line for line in lines if line.name == "MDCNS" and line.runs], lines
 
 
 def test_values_of_users_with_names_by_hand():
-    assert values_of_users("1,0,3,11", {"names": "a\nb\nc\nd"}, "ndcg@10").tolist() == [1, 0, 0.5, 0]
+    places = np.array([1, 0, 3, 11])
+    assert values_of_users(places, "ndcg@10").tolist() == [1, 0, 0.5, 0]
     # rows 1 of a, 3 of b: sums 1 and 0.5, by two rows a user
-    assert values_of_users("1,0,3,11", {"names": "a\nb", "rows": "1,3"}, "ndcg@10").tolist() == [0.5, 0.25]
+    rows = TestRows({"self": "1,0,3,11"}, "a\nb", "1,3")
+    assert values_of_users(places, "ndcg@10", rows.user_of_row()).tolist() == [0.5, 0.25]
+    assert TestRows({}, "a\nb").user_of_row() is None
+    assert TestRows({}, user_numbers="7,7,2").user_of_row().tolist() == [7, 7, 2]
 
 
 @pytest.mark.parametrize("keys", [{}, {"protocol": "paper", "eval_prefixes": "all", "split_ratio": [0.4, 0.3, 0.3]}])
 def test_the_place_of_a_user_has_its_name_whatever_the_order_of_the_rows(keys):
     """Users with histories of many lengths, whose names are not in the order of the file."""
     rng = random.Random(0)
-    events = [(*line.split()[:2], int(line.split()[2])) for line in cycle_lines(user_num=30)]
+    fields = [line.split() for line in cycle_lines(user_num=30)]
+    events = [(user, item, int(time)) for user, item, time in fields]
     length = {user: rng.randint(4, 12) for user, _, _ in events}
     begin = {user: rng.randint(0, 1000) for user in length}
     lines = [f"{user}\t{item}\t{begin[user] + time}\n" for user, item, time in events if time < length[user]]
@@ -50,25 +68,25 @@ def test_the_place_of_a_user_has_its_name_whatever_the_order_of_the_rows(keys):
         ends = part.inter_feat["history_end"].tolist()
         run.trainer.places = {"self": list(range(1, len(users) + 1))}  # a place that tells the row
         found[side] = rows_of_test(run.trainer, run.test), users, ends
-        rows, by_row = found[side][0]["test_users"], list(map(int, found[side][0]["test_places"]["self"].split(",")))
-        number = list(map(int, rows["rows"].split(","))) if "rows" in rows else [1] * len(users)
-        names = np.repeat(rows["names"].split("\n"), number).tolist()
-        assert ("rows" in rows) == ("eval_prefixes" in keys)
+        rows = found[side][0]
+        by_row = list(map(int, rows.pop("places")["self"].split(",")))
+        row_nums = list(map(int, rows["row_nums"].split(","))) if "row_nums" in rows else [1] * len(users)
+        names = np.repeat(rows["names"].split("\n"), row_nums).tolist()
+        assert ("row_nums" in rows) == ("eval_prefixes" in keys)
         assert names == sorted(users) and [users[place - 1] for place in by_row] == names
         of_user = [ends[place - 1] for place in by_row]
         assert all(a < b for a, b, x, y in zip(of_user, of_user[1:], names, names[1:]) if x == y)  # in order of time
-    assert found["left"][1] != found["right"][1] and found["left"][0]["test_users"] == found["right"][0]["test_users"]
+    assert found["left"][1] != found["right"][1] and found["left"][0] == found["right"][0]
 
 
 def test_runs_of_the_same_users_are_paired_by_name_whatever_else_they_set():
     """Named records with other pad_side and split_file, though the users are the same; and no reordering changes p."""
     users = [f"u{number:04}" for number in range(1000)]
-    records = [named(one, users) for one in planted() if one["dataset"] == "amazon-beauty"]
+    records = [named(one, users) for one in planted() if one.dataset == "amazon-beauty"]
     (line,), _ = mdcns_of(records)
     expected = line.gains["ndcg@10"].p_users
-    for one in records:
-        if one["trial"]["cell"]["sampler"] == "mdcns":
-            one["config"] = {**one["config"], "pad_side": "left", "split_file": "mine.tsv"}
+    other = {"pad_side": "left", "split_file": "mine.tsv"}
+    records = [with_config(one, **other) if one.cell.method == "mdcns" else one for one in records]
     (line,), _ = mdcns_of(records)
     assert line.gains["ndcg@10"].p_users == expected is not None and not line.gains["ndcg@10"].unpaired
 
@@ -85,12 +103,12 @@ def test_other_users_and_nameless_records_are_not_paired_with_named_ones(change,
     users = [f"u{number:04}" for number in range(1000)]
     records = []
     for one in planted():
-        mine = change(users) if one["trial"]["cell"]["sampler"] == "mdcns" else users
+        mine = change(users) if one.cell.method == "mdcns" else users
         records.append(named(one, mine) if mine else one)
     (line,), lines = mdcns_of(records)
     for gain in (*line.gains.values(), *line.against.values()):
         assert gain.p_users is gain.corrected is gain.interval is None and reason in gain.unpaired
-    text = markdown("table3", lines, METRICS)
+    text = markdown(paper(), lines)
     assert text.count(reason) == len(line.gains) + len(line.against) and "| MDCNS | **" in text
     assert not any("***" in row for row in text.splitlines() if row.startswith("| MDCNS |"))
 
@@ -99,10 +117,7 @@ def test_other_users_and_nameless_records_are_not_paired_with_named_ones(change,
     ("key", "value"), [("pad_side", "left"), ("MAX_ITEM_LIST_LENGTH", 20), ("split_seed", 3), ("protocol", "x")]
 )
 def test_records_without_names_are_paired_only_where_their_order_is_the_same(key, value):
-    records = planted()
-    for one in records:
-        if one["trial"]["cell"]["sampler"] == "mdcns":
-            one["config"] = {**one["config"], key: value}
+    records = [with_config(one, **{key: value}) if one.cell.method == "mdcns" else one for one in planted()]
     (line,), _ = mdcns_of(records)
     assert line.gains["ndcg@10"].p_users is None and "not paired" in line.gains["ndcg@10"].unpaired
     (line,), _ = mdcns_of(planted())
@@ -122,14 +137,14 @@ def test_the_family_is_every_test_that_the_table_prints_each_once():
     p = {}
     for line in (beauty, toys):
         for gain in (*line.gains.values(), *line.against.values()):
-            p[line.row.dataset, gain.baseline.row.method, gain.metric] = gain
+            p[line.row.dataset, gain.baseline.name, gain.metric] = gain
     # per block: the best baseline on four metrics, and the other baseline on the last
     assert len(p) == 10
     for gain, corrected in zip(p.values(), holm([gain.p_users for gain in p.values()])):
         assert gain.corrected == corrected
     for line in (beauty, toys):
         best = line.gains["ndcg@10"]
-        assert line.against[best.baseline.row.method].corrected == best.corrected
+        assert line.against[best.baseline.name].corrected == best.corrected
     strongest = min(gain.p_users for gain in p.values())
     assert min(gain.corrected for gain in p.values()) == pytest.approx(10 * strongest)
 
@@ -149,22 +164,32 @@ def only_extra(dataset, hit=0.3):
     for seed in (1, 2):
         yield record("mdcns", seed, draw(seed, 0.2), dataset, "Mamba4Rec")
         ce = record("ce", seed, draw(50 + seed, hit), dataset)
-        ce["trial"] = copy.deepcopy(ce["trial"])
-        ce["trial"]["cell"]["loss"] = "CE"
-        yield ce
+        yield replace(ce, trial=replace(ce.trial, cell=replace(ce.cell, loss="CE")))
 
 
 @pytest.mark.parametrize("metrics", [METRICS, ["ndcg@10"], ["ndcg@5", "recall@20"]])
 def test_mdcns_with_only_lines_that_the_paper_lacks_is_compared_on_the_last_metric(metrics):
     _, lines = mdcns_of(list(only_extra("amazon-beauty")), metrics=metrics)
     assert all(not line.gains for line in lines)
-    rows = [row for row in comparisons(lines, "github") if row.startswith("| MDCNS ")]
+    rows = [row for row in comparisons(paper(metrics), lines, "github") if row.startswith("| MDCNS ")]
     assert len(rows) == 1 and [cell.strip() for cell in rows[0].split("|")][2:4] == [metrics[-1], "CE"]
-    assert "CE" in markdown("table3", lines, metrics)
+    assert "CE" in markdown(paper(metrics), lines)
 
 
 def test_each_block_names_its_own_metric():
-    records = [*(one for one in planted() if one["dataset"] == "amazon-beauty"), *only_extra("amazon-toys-games")]
+    records = [*(one for one in planted() if one.dataset == "amazon-beauty"), *only_extra("amazon-toys-games")]
     _, lines = mdcns_of(records, datasets=("beauty", "toys"))
     shown = {line.row.dataset: [(g.metric, n) for n, g in line.against.items()] for line in lines if line.against}
     assert shown["beauty"] == [("ndcg@10", "RNS"), ("ndcg@10", "DNS+")] and shown["toys"] == [("ndcg@10", "CE")]
+
+
+def test_only_the_tests_that_a_page_asks_for_are_made():
+    records = [one for one in planted() if one.dataset == "amazon-beauty"]
+    by_tests = {}
+    for tests in (["seeds"], ["users"], []):
+        lines = fill(replace(paper(), tests=tests), records, ["beauty"])
+        (line,) = (line for line in lines if line.name == "MDCNS")
+        by_tests[tuple(tests)] = line.gains["ndcg@10"]
+    assert by_tests["seeds",].p_seeds is not None and by_tests["seeds",].p_users is None
+    assert by_tests["users",].p_seeds is None and by_tests["users",].corrected is not None
+    assert by_tests[()].p_seeds is by_tests[()].p_users is None and by_tests[()].relative > 1

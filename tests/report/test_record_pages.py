@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from helpers.paths import BENCHMARKS
 from helpers.planted_records import planted, record
-
-from recbole_mdcns.cli import main as train
-from recbole_mdcns.errors import UserError
 from recbole_mdcns.records.packed import pack_records, read_records
+
+from recbole_mdcns.cli.main import train_main as train
+from recbole_mdcns.errors import UserError
 from recbole_mdcns.report import escape
 from recbole_mdcns.report.sources import run as run_script
 

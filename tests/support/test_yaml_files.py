@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from recbole_mdcns import cli
+from recbole_mdcns.cli.main import main, train_main
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.errors import USER_ERROR, ConfigError
 from recbole_mdcns.support.yaml_files import properties_dir, read_yaml, recbole_properties_dir
-from recbole_mdcns.tuning.__main__ import main as sweeps
 
 ALIASES = "a: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
     f"{chr(98 + n)}: &{chr(98 + n)} [{','.join(['*' + chr(97 + n)] * 10)}]\n" for n in range(9)
@@ -47,6 +46,7 @@ BAD = {
     "a wrong tag": (b"seed: !!int many\n", "has a value that is not of its kind"),
     "a number of 6000 digits": (b"seed: " + b"9" * 6000, "has a value that is not of its kind"),
     "merging a number": (b"<<: 5\n", "expected a mapping"),
+    "a tag of one's own": (b"seed: !mine 5\n", "kind !mine"),
     "a call": (b"seed: !!python/object/apply:os.system ['touch made']\n", "kind !!python/object/apply:os.system"),
     "a new object": (b"!!python/object/new:os.system ['touch made']\n", "kind !!python/object/new:os.system"),
     "a name of Python": (b"seed: !!python/name:os.system\n", "kind !!python/name:os.system"),
@@ -62,9 +62,9 @@ def test_a_bad_yaml_ends_in_one_sentence_and_runs_nothing(case, entry, capsys):
     Path("mine.py").write_text("open('made', 'w')\n")
     Path("bad.yaml").write_bytes(content)
     if entry == "run":
-        assert cli.main(["-m", "SASRec", "-d", "tiny", "--config_files", "bad.yaml"]) == USER_ERROR
+        assert train_main(["-m", "SASRec", "-d", "tiny", "--config_files", "bad.yaml"]) == USER_ERROR
     else:
-        assert sweeps(["status", "bad.yaml"]) == 2
+        assert main(["status", "bad.yaml"]) == 2
     error = capsys.readouterr().err
     assert "config file bad.yaml" in error and culprit in error
     assert len(error.strip().splitlines()) == 1 and "Traceback" not in error

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from helpers.runs import TINY
 
-from recbole_mdcns import cli
+from recbole_mdcns.cli.main import train_main
 from recbole_mdcns.errors import USER_ERROR, CheckpointError
 from recbole_mdcns.quick_start import run_recbole_mdcns
 from recbole_mdcns.trainer.early_stopping import best_epoch, check_can_go_on, kept_epoch
@@ -68,7 +68,7 @@ def test_fewer_epochs_than_are_done_are_refused_and_as_many_are_evaluated(capsys
     keys = {**TINY, "neg_sampler": "rns", "stopping_step": 9}
     first = run_recbole_mdcns("SASRec", "tiny", config_dict={**keys, "epochs": 4})
     command = ["-m", "SASRec", "-d", "tiny", *(f"--{k}={v}" for k, v in keys.items() if k != "epochs"), "--resume"]
-    assert cli.main([*command, "--epochs=1", "--result_file=r.json"]) == USER_ERROR
+    assert train_main([*command, "--epochs=1", "--result_file=r.json"]) == USER_ERROR
     error = capsys.readouterr().err
     assert "epochs = 1" in error and "4 epochs" in error and not Path("r.json").exists()
     again = run_recbole_mdcns("SASRec", "tiny", config_dict={**keys, "epochs": 4, "resume": True})

@@ -168,7 +168,7 @@ def test_the_epoch_log_names_the_parts(caplog):
 
 def test_tensorboard_and_wandb_get_loss_parts_and_metrics(monkeypatch, tmp_path):
     logged, summary = [], {}
-    fake = SimpleNamespace(
+    fake: SimpleNamespace = SimpleNamespace(
         run=None,
         init=lambda **kw: setattr(fake, "run", SimpleNamespace(summary=summary)),
         define_metric=lambda *a, **k: None,

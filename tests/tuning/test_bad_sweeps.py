@@ -2,25 +2,23 @@
 
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from helpers.paths import ROOT
 from helpers.runs import TINY
-from helpers.sweeps import UNSCORED
+from helpers.sweeps import unscored
 
+from recbole_mdcns.cli.main import main
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.records.record import SCHEMA_VERSION
+from recbole_mdcns.records.record import Record
 from recbole_mdcns.records.store import Store
 from recbole_mdcns.support.yaml_files import properties_dir
-from recbole_mdcns.tuning.__main__ import main
 from recbole_mdcns.tuning.driver import run_sweeps
 from recbole_mdcns.tuning.grid import trials
 from recbole_mdcns.tuning.sweep_file import read_sweep
-from recbole_mdcns.tuning.trial import describe
 
-SWEEP = "datasets: [tiny]\nmodels: [SASRec]\nsamplers: [rns]\nseeds: [1]\n"
+SWEEP = "datasets: [tiny]\nmodels: [SASRec]\nmethods: [rns]\nseeds: [1]\n"
 OPTUNA = SWEEP + "search: optuna\nsamples: 3\n"
 
 
@@ -42,6 +40,13 @@ BAD = [
     (SWEEP.replace("[SASRec]", "[~]"), "models = [None]"),
     (SWEEP.replace("[SASRec]", "[nowhere:Net]"), "module 'nowhere' cannot be imported"),
     (SWEEP.replace("[rns]", "[nowhere:Net]"), "module 'nowhere' cannot be imported"),
+    (SWEEP.replace("[tiny]", "[]"), "datasets"),
+    (SWEEP.replace("[tiny]", "tiny"), "datasets"),
+    (SWEEP.replace("[SASRec]", "[SASRek]"), "SASRek"),
+    (SWEEP.replace("[SASRec]", "~"), "models"),
+    (SWEEP.replace("[rns]", "[best]"), "best"),
+    (SWEEP.replace("[rns]", "[mdcns]") + "peers: [SASRek]\n", "SASRek"),
+    (SWEEP + "losses: [5]\n", "losses"),
     (SWEEP + "protocols: [~]\n", "protocols = [None]"),
     (SWEEP + "protocols: [papers]\n", "protocol = 'papers'"),
     (SWEEP + "losses: [XE]\n", "ranking_loss = 'XE'"),
@@ -50,12 +55,32 @@ BAD = [
     (SWEEP + "name: ..\n", "name = '..'"),
     (SWEEP + 'name: "a\\nb"\n', "name = 'a\\nb'"),
     (SWEEP + "name: ''\n", "name = ''"),
+    (SWEEP + "name: 5\n", "name"),
+    (SWEEP + "nam: x\n", "did you mean name"),
     (SWEEP.replace("[1]", "[-1]"), "seeds = [-1] is not allowed: give whole numbers from 0 to 4294967294"),
     (SWEEP.replace("[1]", "[1, 4294967296]"), "seeds = [1, 4294967296]"),
     (SWEEP.replace("[1]", "[1.0]"), "seeds = [1.0]"),
+    (SWEEP.replace("[1]", "[]"), "seeds"),
+    (SWEEP.replace("[1]", "[x]"), "seeds"),
+    (SWEEP.replace("[1]", "[1, 1]"), "seeds"),
     (SWEEP.replace("[1]", "[True]"), "seeds = [True]"),
     (SWEEP + "tune_seeds: [True]\n", "tune_seeds = [True]"),
+    (SWEEP + "tune_seeds: [7]\n", "tune_seeds"),
+    (SWEEP + "search: magic\n", "search"),
+    (SWEEP + "search: [grid]\n", "search"),
+    (SWEEP + "scheduler: none\n", "scheduler"),
+    (SWEEP + "samples: 0\n", "samples"),
+    (SWEEP + "retries: -1\n", "retries"),
+    (SWEEP + "cpus: two\n", "cpus"),
+    (SWEEP + "cpus: .inf\n", "cpus"),
+    (SWEEP + "gpus: -1\n", "gpus"),
+    (SWEEP + "trial_hours: .nan\n", "trial_hours"),
+    (SWEEP + "sweep_hours: long\n", "sweep_hours"),
+    (SWEEP + "max_concurrent: 0\n", "max_concurrent"),
     (SWEEP + "keys: ~\n", "keys = None"),
+    (SWEEP + "keys: [1]\n", "keys"),
+    (SWEEP + "keys: {5: 6}\n", "5"),
+    (SWEEP + "keys: {learning_rate: .inf}\n", "learning_rate"),
     (SWEEP + "keys: {seed: 1}\n", "keys.seed is not allowed: seeds of the sweep"),
     (SWEEP + "keys: {resume: True}\n", "keys.resume = True is not allowed: a sweep sets it"),
     (SWEEP + "keys: {result_file: r.json}\n", "keys.result_file = 'r.json'"),
@@ -66,21 +91,29 @@ BAD = [
     (SWEEP + "keys: {log_wandb: True}\n", "keys.log_wandb = True"),
     (SWEEP + "keys: {gpu_id: 1}\n", "keys.gpu_id = 1"),
     (SWEEP + "dataset_keys: {tiny: {resume: a-last.pth}}\n", "dataset_keys.tiny.resume = 'a-last.pth'"),
-    (SWEEP + "methods: {mine: {neg_sampler: rns, result_file: r}}\n", "methods.mine.result_file = 'r'"),
+    (SWEEP + "method_keys: {mine: {neg_sampler: rns, result_file: r}}\n", "method_keys.mine.result_file = 'r'"),
     (SWEEP + "space: {all: {checkpoint_dir: [a, b]}}\n", "space.all.checkpoint_dir = ['a', 'b']"),
     (SWEEP + "keys: {epochz: 1}\n", "there is no key epochz"),
     (SWEEP + "keys: {epochs: 0.5}\n", "epochs = 0.5"),
     (SWEEP + "dataset_keys: {tinny: {epochs: 1}}\n", "there is no dataset tinny (did you mean tiny?)"),
     (SWEEP + "dataset_keys: {amazon-beuty: {epochs: 1}}\n", "(did you mean amazon-beauty?)"),
     (SWEEP + "dataset_keys: {tiny: 5}\n", "dataset_keys.tiny = 5"),
-    (SWEEP + "space: {rnz: {neg_num: [1]}}\n", "there is no sampler or method rnz (did you mean rns?)"),
-    (SWEEP + "space: {mine:Net: {neg_num: [1]}}\n", "there is no sampler or method mine:Net"),
+    (SWEEP + "method_keys: {rns: {}}\n", "methods.rns"),
+    (SWEEP.replace("[rns]", "[mine]") + "method_keys: {mine: {seed: 3}}\n", "seed"),
+    (SWEEP.replace("[rns]", "[mine]") + "method_keys: {mine: 5}\n", "methods.mine"),
+    (SWEEP + "space: {rns: 5}\n", "space.rns"),
+    (SWEEP + "space: {rns: {learning_rate: []}}\n", "learning_rate"),
+    (SWEEP + "space: {rns: {learning_rate: 5}}\n", "learning_rate"),
+    (SWEEP + "space: {rns: {learning_rate: [0.1, -1]}}\n", "learning_rate"),
+    (SWEEP + "space: {rns: {learning_ratee: [0.1]}}\n", "learning_ratee"),
+    (SWEEP + "space: {rnz: {neg_num: [1]}}\n", "there is no method rnz (did you mean rns?)"),
+    (SWEEP + "space: {mine:Net: {neg_num: [1]}}\n", "there is no method mine:Net"),
     (SWEEP + "space: {rns: {neg_num: [1, 1]}}\n", "space.rns.neg_num = [1, 1]"),
     (SWEEP + "space: {rns: {learning_rate: {uniform: [0, .inf]}}}\n", "space.rns.learning_rate"),
     (SWEEP + "keys: {neg_num: 1}\nspace: {all: {neg_num: [1, 2]}}\n", "keys.neg_num = 1 is never used"),
-    (SWEEP + "methods: {a/b: {neg_sampler: rns}}\n", "methods: name = 'a/b'"),
-    (SWEEP.replace("[rns]", "[mine]") + "methods: {mine: {neg_sampler: 5}}\n", "neg_sampler = 5"),
-    (SWEEP.replace("[rns]", "[mine]") + "methods: {mine: {neg_sampler: rnss}}\n", "neg_sampler = 'rnss'"),
+    (SWEEP + "method_keys: {a/b: {neg_sampler: rns}}\n", "method_keys: name = 'a/b'"),
+    (SWEEP.replace("[rns]", "[mine]") + "method_keys: {mine: {neg_sampler: 5}}\n", "neg_sampler = 5"),
+    (SWEEP.replace("[rns]", "[mine]") + "method_keys: {mine: {neg_sampler: rnss}}\n", "neg_sampler = 'rnss'"),
     (SWEEP + "cpus: .nan\n", "cpus = nan"),
     (OPTUNA + "space: {rns: {neg_topnum: {randint: [1, 3]}}}\n", "neg_topnum = 1: there is no key"),
     (OPTUNA + "space: {rns: {neg_num: {randint: [0, 3]}}}\n", "neg_num = 0"),
@@ -103,7 +136,7 @@ def test_dry_run_and_status_refuse_what_the_sweep_refuses(text, culprit, capsys,
     ("arguments", "culprit"),
     [
         (["status"], "required: grid"),
-        (["train", "good.yaml"], "invalid choice: 'train'"),
+        (["fly", "good.yaml"], "'fly' is no command"),
         (["status", "gone.yaml"], "config file gone.yaml cannot be read"),
         (["status", "data"], "config file data cannot be read"),
         (["status", "good.yaml", "--seeds", "1,x"], "seeds = [1, 'x']"),
@@ -112,7 +145,7 @@ def test_dry_run_and_status_refuse_what_the_sweep_refuses(text, culprit, capsys,
         (["status", "good.yaml", "--datasets", "tiny,,b"], "datasets = ['tiny', '', 'b']"),
         (["status", "good.yaml", "--datasets", "../x"], "datasets: name = '../x'"),
         (["status", "good.yaml", "--models", "SASRek"], "did you mean SASRec"),
-        (["status", "good.yaml", "--samplers", "rnz"], "there is no sampler or method rnz"),
+        (["status", "good.yaml", "--methods", "rnz"], "there is no method rnz"),
         (["status", "good.yaml", "--set", "epochz=1"], "there is no key epochz"),
         (["status", "good.yaml", "--set", "resume=True"], "keys.resume = True"),
         (["status", "good.yaml", "--set", "epochs="], "--epochs= has no value"),
@@ -120,6 +153,13 @@ def test_dry_run_and_status_refuse_what_the_sweep_refuses(text, culprit, capsys,
         (["status", "good.yaml", "--set", "epochs=1", "--set", "epochs=2"], "--epochs is given twice"),
         (["status", "good.yaml", "--storage", "good.yaml"], "good.yaml"),
         (["status", "good.yaml", "--seed", "1"], "--seed"),
+        (["status", "good.yaml", "--datasets="], "datasets"),
+        (["sweep", "good.yaml", "--set", "epochs", "--dry-run"], "epochs"),
+        (["sweep", "good.yaml", "--set", "epochs=many", "--dry-run"], "epochs"),
+        (["best", "good.yaml", "--sampler=rns"], "--sampler"),
+        (["export", "good.yaml"], "FILE"),
+        (["export", "good.yaml", "x.xlsx"], "x.xlsx"),
+        (["export", "good.yaml", "no/such/x.csv"], "no/such/x.csv"),
     ],
 )
 def test_a_bad_command_of_sweeps_ends_in_one_sentence(arguments, culprit, capsys):
@@ -137,7 +177,7 @@ def test_a_search_whose_package_is_missing_is_refused_in_the_dry_run(search, cap
 
 def test_names_on_the_command_line_are_taken_as_they_are_written(capsys):
     Path("good.yaml").write_text(SWEEP + "dataset_keys: {tiny: {epochs: 1}}\n")
-    assert main(["status", "good.yaml", "--datasets", "2018", "--samplers", "mdcns", "--peers", "~,GRU4Rec"]) == 0
+    assert main(["status", "good.yaml", "--datasets", "2018", "--methods", "mdcns", "--peers", "~,GRU4Rec"]) == 0
     shown = capsys.readouterr().out
     assert "2018" in shown and "Mamba4Rec" in shown and "GRU4Rec" in shown
 
@@ -149,7 +189,7 @@ COMMITTED = [*(ROOT / "benchmarks" / "sweeps").glob("*.yaml"), *(properties_dir(
 def test_every_committed_sweep_passes_its_dry_run(path, capsys):
     sweep = read_sweep(path)
     part = ["--datasets", sweep.datasets[0], "--models", sweep.models[0], "--seeds", "1", "--tune_seeds", "1"]
-    few = ["--samplers", ",".join(list(dict.fromkeys(sweep.samplers))[-3:])] if len(sweep.samplers) > 3 else []
+    few = ["--methods", ",".join(list(dict.fromkeys(sweep.methods))[-3:])] if len(sweep.methods) > 3 else []
     assert main(["sweep", str(path), "--dry-run", *part, *few]) == 0
     assert "to run" in capsys.readouterr().out
 
@@ -165,9 +205,7 @@ def good_record():
     """Return the trial of a sweep of one, and the record of it."""
     Path("good.yaml").write_text(SWEEP)
     (trial,) = trials(read_sweep("good.yaml"))
-    described = describe(asdict(trial))
-    lines = {"epochs": [], "seconds_per_epoch": 1.0, "config": {"epochs": 300}}
-    return described, {"schema": SCHEMA_VERSION, "trial": described, "status": "finished", **lines, **UNSCORED}
+    return trial.id, unscored(trial.id.to_json(), epochs=[])
 
 
 def changed(record, path, value):
@@ -193,26 +231,29 @@ DAMAGE = {
     "a number that is none": (lambda record: changed(record, ["best_valid_score"], float("nan")), "NaN is no JSON"),
     "very deep": (lambda record: b"[" * 100_000, "is damaged"),
     "another schema": (lambda record: changed(record, ["schema"], 7), "has schema 7"),
-    "no trial": (lambda record: changed(record, ["trial"], ...), "trial is missing"),
-    "no status": (lambda record: changed(record, ["status"], ...), "status is missing"),
-    "another status": (lambda record: changed(record, ["status"], "done"), "status = 'done'"),
-    "trial of text": (lambda record: changed(record, ["trial"], "x"), "trial = 'x', expected dict"),
-    "no key": (lambda record: changed(record, ["trial", "key"], ...), "key is missing"),
+    "no trial": (lambda record: changed(record, ["trial"], ...), "it has no config.protocol"),
+    "no status": (lambda record: changed(record, ["status"], ...), "it has no status"),
+    "another status": (lambda record: changed(record, ["status"], "done"), "status is 'done'"),
+    "trial of text": (lambda record: changed(record, ["trial"], "x"), "trial is 'x', expected names"),
+    "no key": (lambda record: changed(record, ["trial", "key"], ...), "it has no trial.key"),
     "another key": (lambda record: changed(record, ["trial", "key"], "x"), "of another trial"),
-    "a key elsewhere": (lambda record: changed(record, ["trial", "key"], "../../x"), "trial.key = '../../x'"),
-    "seed of text": (lambda record: changed(record, ["trial", "seed"], "1"), "seed = '1', expected int"),
-    "setting of text": (lambda record: changed(record, ["trial", "setting"], "x"), "setting = 'x'"),
-    "cell without dataset": (lambda record: changed(record, ["trial", "cell", "dataset"], ...), "dataset is missing"),
-    "cell with more": (lambda record: changed(record, ["trial", "cell", "more"], 1), "trial.cell has 'more'"),
-    "cell of numbers": (lambda record: changed(record, ["trial", "cell", "model"], 5), "model = '5', expected str"),
-    "no epochs": (lambda record: changed(record, ["epochs"], ...), "epochs is missing"),
-    "epochs of numbers": (lambda record: changed(record, ["epochs"], [5]), "epochs[0] = 5"),
-    "an epoch of text": (lambda record: changed(record, ["epochs"], EPOCH), "epoch = 'one'"),
-    "no valid": (lambda record: changed(record, ["valid"], ...), "valid is missing"),
-    "a score without metrics": (lambda record: changed(record, ["best_valid_score"], 0.5), "self is missing"),
-    "a score of text": (lambda record: changed(record, ["best_valid_score"], "x"), "best_valid_score = 'x'"),
-    "test of other metrics": (lambda record: changed(record, ["test"], {"self": {"mrr@5": 1}}), "ndcg@10 is missing"),
-    "failed without error": (lambda record: changed(record, ["status"], "failed"), "error is missing"),
+    "a key elsewhere": (lambda record: changed(record, ["trial", "key"], "../../x"), "trial.key is '../../x'"),
+    "seed of text": (lambda record: changed(record, ["trial", "seed"], "1"), "seed is '1', expected a whole number"),
+    "setting of text": (lambda record: changed(record, ["trial", "setting"], "x"), "setting is 'x'"),
+    "cell of none": (
+        lambda record: changed(record, ["trial", "cell", "dataset"], ...),
+        "it has no trial.cell.dataset",
+    ),
+    "cell with more": (lambda record: changed(record, ["trial", "cell", "more"], 1), "there is no trial.cell.more"),
+    "cell of numbers": (lambda record: changed(record, ["trial", "cell", "model"], 5), "model is 5, expected a text"),
+    "no epochs": (lambda record: changed(record, ["epochs"], ...), "it has no epochs"),
+    "epochs of numbers": (lambda record: changed(record, ["epochs"], [5]), "epochs[0] is 5"),
+    "an epoch of text": (lambda record: changed(record, ["epochs"], EPOCH), "epoch is 'one'"),
+    "no valid": (lambda record: changed(record, ["valid"], ...), "it has no valid"),
+    "a score alone": (lambda record: changed(record, ["best_valid_score"], 0.5), "best_valid_score go together"),
+    "a score of text": (lambda record: changed(record, ["best_valid_score"], "x"), "best_valid_score is 'x'"),
+    "test of others": (lambda record: changed(record, ["test"], {"peer": {"mrr@5": 1}}), "it has no test.self"),
+    "failed": (lambda record: changed(record, ["status"], "failed"), "there is no stopped"),
 }
 
 
@@ -221,8 +262,8 @@ def test_a_damaged_record_is_named(case, capsys):
     damage, culprit = DAMAGE[case]
     trial, record = good_record()
     store = Store("sweeps/good")
-    path = store.records / f"{trial['key']}.json"
-    store.write(record)
+    path = store.records / f"{trial.key}.json"
+    store.write(Record.from_json(record, "here"))
     assert main(["status", "good.yaml"]) == 0 and capsys.readouterr()
     path.write_bytes(damage(record))
     for command in (["status", "good.yaml"], ["best", "good.yaml"], ["export", "good.yaml", "all.csv"]):
@@ -235,11 +276,11 @@ NOTES = {
     "truncated": (lambda note: json.dumps(note).encode()[:-9], "is damaged"),
     "not UTF-8": (lambda note: b"\xff", "is not UTF-8"),
     "a list": (lambda note: b"[]", "is damaged"),
-    "no cell": (lambda note: changed(note, ["cell"], ...), "cell is missing"),
-    "no attempts": (lambda note: changed(note, ["attempts"], ...), "attempts is missing"),
-    "attempts of text": (lambda note: changed(note, ["attempts"], "two"), "attempts = 'two', expected int"),
-    "another key": (lambda note: changed(note, ["key"], "other"), "key = 'other' is not the name of its folder"),
-    "a key elsewhere": (lambda note: changed(note, ["key"], "../../../x"), "trial.key = '../../../x'"),
+    "no cell": (lambda note: changed(note, ["trial", "cell"], ...), "it has no trial.cell"),
+    "no attempts": (lambda note: changed(note, ["attempts"], ...), "it has no attempts"),
+    "attempts of text": (lambda note: changed(note, ["attempts"], "two"), "attempts is 'two', expected a whole number"),
+    "another key": (lambda note: changed(note, ["trial", "key"], "other"), "trial.key is 'other'"),
+    "a key elsewhere": (lambda note: changed(note, ["trial", "key"], "../../../x"), "trial.key is '../../../x'"),
 }
 
 
@@ -248,13 +289,13 @@ def test_a_damaged_note_of_a_trial_is_named(case, capsys):
     damage, culprit = NOTES[case]
     trial, _ = good_record()
     store = Store("sweeps/good")
-    store.trial_folder(trial["key"]).mkdir(parents=True)
+    store.trial_folder(trial.key).mkdir(parents=True)
     store.begin(trial)
     assert main(["status", "good.yaml"]) == 0 and capsys.readouterr()
-    path = store.trial_folder(trial["key"]) / "begun.json"
-    path.write_bytes(damage({**trial, "attempts": 1}))
+    path = store.trial_folder(trial.key) / "begun.json"
+    path.write_bytes(damage({"trial": trial.to_json(), "attempts": 1}))
     error = refused(["status", "good.yaml"], capsys)
     assert str(path) in error and culprit in error
     with pytest.raises(ConfigError, match="begun.json"):
-        store.renew(trial["key"])
+        store.renew(trial.key)
     assert not list(Path(".").glob("**/x")) and not Path("../x").exists()

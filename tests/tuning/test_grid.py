@@ -1,42 +1,42 @@
 """What a sweep consists of: cells, settings, trials and their keys; bad yaml is refused."""
 
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from helpers.sweeps import GRID, UNSCORED, sweep_of
+from helpers.planted_records import cell_of, failure
+from helpers.sweeps import GRID, sweep_of, unscored
 
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.records.record import SCHEMA_VERSION
+from recbole_mdcns.records.record import Record
 from recbole_mdcns.records.store import Store
 from recbole_mdcns.support.yaml_files import properties_dir
 from recbole_mdcns.tuning.driver import sweep_records
-from recbole_mdcns.tuning.grid import Cell, cells, first_trials, make_trial, settings_of, trials
+from recbole_mdcns.tuning.grid import cells, first_trials, make_trial, settings_of, trials
 from recbole_mdcns.tuning.progress import measured, progress, total_hours, trial_seconds
 from recbole_mdcns.tuning.space import draws
 from recbole_mdcns.tuning.sweep_file import read_sweep
-from recbole_mdcns.tuning.trial import describe
 
 
-def test_cells_and_trials_are_the_product_and_samplers_without_peers_occur_once():
+def test_cells_and_trials_are_the_product_and_methods_without_peers_occur_once():
     sweep = sweep_of()
     found = cells(sweep)
     # 2 models x 2 losses x (2 peers for mdcns + 1 for rns)
     assert len(found) == len(set(found)) == 2 * 2 * 3
     plan = list(trials(sweep))
     assert len(plan) == 2 * 2 * (2 * 6 + 2) * 2
-    assert len({trial.key for trial in plan}) == len(plan)
+    assert len({trial.id.key for trial in plan}) == len(plan)
     first = plan[0]
-    assert str(first.cell) == "tiny/leave_one_out/SASRec+GRU4Rec/mdcns/BCE"
-    assert (first.setting, first.seed) == ({"learning_rate": 0.01, "neg_top_num": 1}, 1)
+    assert str(first.id.cell) == "tiny/leave_one_out/SASRec+GRU4Rec/mdcns/BCE"
+    assert (first.id.setting, first.id.seed) == ({"learning_rate": 0.01, "neg_top_num": 1}, 1)
     assert first.values["peer_model"] == "GRU4Rec" and first.values["neg_top_num"] == 1
-    assert all(make_trial(sweep, trial.cell, trial.setting, trial.seed) == trial for trial in plan[:3])
+    assert all(make_trial(sweep, trial.id.cell, trial.id.setting, trial.id.seed) == trial for trial in plan[:3])
 
 
 def test_a_cell_tries_the_keys_that_its_models_read():
     sweep = sweep_of(GRID.replace("learning_rate: [0.01, 0.02]", "n_heads: [1, 2]"), losses=["BCE"])
-    tried = {(cell.model, cell.peer, cell.sampler): len(settings_of(sweep, cell)) for cell in cells(sweep)}
+    tried = {(cell.model, cell.peer, cell.method): len(settings_of(sweep, cell)) for cell in cells(sweep)}
     assert tried == {
         ("SASRec", "GRU4Rec", "mdcns"): 6, ("SASRec", "SASRec", "mdcns"): 6, ("SASRec", None, "rns"): 2,
         ("GRU4Rec", "GRU4Rec", "mdcns"): 3, ("GRU4Rec", "SASRec", "mdcns"): 6, ("GRU4Rec", None, "rns"): 1,
@@ -46,30 +46,32 @@ def test_a_cell_tries_the_keys_that_its_models_read():
 
 
 def test_methods_have_names_and_may_say_what_the_axes_say_otherwise():
-    text = GRID.replace("[mdcns, rns]", "[gbce, mdcns_two_peers, mine]") + "methods: {mine: {neg_sampler: dns}}\n"
-    found = [(cell.sampler, cell.peer, cell.loss) for cell in cells(sweep_of(text, models=["SASRec"]))]
+    text = GRID.replace("[mdcns, rns]", "[gbce, mdcns_two_peers, mine]") + "method_keys: {mine: {neg_sampler: dns}}\n"
+    found = [(cell.method, cell.peer, cell.loss) for cell in cells(sweep_of(text, models=["SASRec"]))]
     peers = "Mamba4Rec,GRU4Rec"
     assert found == [
         ("gbce", None, "gBCE"), ("mdcns_two_peers", peers, "BCE"), ("mdcns_two_peers", peers, "BPR"),
         ("mine", None, "BCE"), ("mine", None, "BPR"),
     ]  # fmt: skip
-    values = {trial.cell.sampler: trial.values for trial in trials(sweep_of(text, models=["SASRec"]))}
+    values = {trial.id.cell.method: trial.values for trial in trials(sweep_of(text, models=["SASRec"]))}
     assert (values["gbce"]["neg_sampler"], values["gbce"]["neg_num"]) == ("rns", 256)
     assert values["mine"]["neg_sampler"] == "dns" and values["mdcns_two_peers"]["peer_model"] == peers
 
 
 def test_overrides_narrow_a_sweep():
-    sweep = sweep_of(models=["SASRec"], samplers=["rns"], losses=["BPR"], seeds=[7])
-    assert [(trial.cell.sampler, trial.cell.loss, trial.seed) for trial in trials(sweep)] == [("rns", "BPR", 7)] * 2
+    sweep = sweep_of(models=["SASRec"], methods=["rns"], losses=["BPR"], seeds=[7])
+    assert [(trial.id.cell.method, trial.id.cell.loss, trial.id.seed) for trial in trials(sweep)] == [
+        ("rns", "BPR", 7)
+    ] * 2
 
 
 def test_keys_are_of_the_content_alone(monkeypatch):
-    before = {trial.key for trial in trials(sweep_of())}
+    before = {trial.id.key for trial in trials(sweep_of())}
     monkeypatch.setattr(sys, "argv", ["worker.py", "--node-ip-address=1.2.3.4", "--epochs=99"])  # as Ray's workers have
-    assert {trial.key for trial in trials(sweep_of())} == before
-    assert {trial.key for trial in trials(sweep_of(keys={"data_path": "elsewhere", "eval_batch_size": 7}))} == before
-    assert not {trial.key for trial in trials(sweep_of(keys={"epochs": 3}))} & before
-    assert not {trial.key for trial in trials(sweep_of(keys={"hidden_size": 8}))} & before
+    assert {trial.id.key for trial in trials(sweep_of())} == before
+    assert {trial.id.key for trial in trials(sweep_of(keys={"data_path": "elsewhere", "eval_batch_size": 7}))} == before
+    assert not {trial.id.key for trial in trials(sweep_of(keys={"epochs": 3}))} & before
+    assert not {trial.id.key for trial in trials(sweep_of(keys={"hidden_size": 8}))} & before
 
 
 def test_random_search_draws_the_same_settings_again():
@@ -87,8 +89,8 @@ def test_random_search_draws_the_same_settings_again():
     ("text", "message"),
     [
         ("datasets: [tiny]\n", "models is missing"),
-        (GRID + "sampler: [rns]\n", "there is no key sampler .did you mean samplers"),
-        (GRID.replace("[mdcns, rns]", "[]"), "samplers = .. is not allowed: give a list of at least one"),
+        (GRID + "method: [rns]\n", "there is no key method .did you mean methods"),
+        (GRID.replace("[mdcns, rns]", "[]"), "methods = .. is not allowed: give a list of at least one"),
         (GRID.replace("seeds: [1, 2]", "seeds: 3"), "seeds = 3 is not allowed: give a list"),
         (GRID.replace("seeds: [1, 2]", "seeds: [one]"), "seeds = .'one'. is not allowed: give whole numbers"),
         (GRID + "tune_seeds: [1, 3]\n", r"tune_seeds = .1, 3. is not allowed: choose of seeds, .1, 2."),
@@ -96,7 +98,7 @@ def test_random_search_draws_the_same_settings_again():
         (GRID + "tune_seeds: [1, 1]\n", "tune_seeds = .1, 1. is not allowed: .* each once"),
         (GRID.replace("seeds: [1, 2]", "seeds: [1, 1]"), "seeds = .1, 1. is not allowed: .* each once"),
         (GRID + "name: 5\n", "name = 5 is not allowed: give a name"),
-        (GRID.replace("[mdcns, rns]", "[{mdcns: 1}]"), "samplers = .{'mdcns': 1}. is not allowed: give names"),
+        (GRID.replace("[mdcns, rns]", "[{mdcns: 1}]"), "methods = .{'mdcns': 1}. is not allowed: give names"),
         (GRID.replace("[1, 2, 3]", "{loguniform: [0, 1]}"), "loguniform.* is not allowed: .*loguniform from above 0"),
         (GRID.replace("[1, 2, 3]", "{uniform: [a, 1]}"), "uniform.* is not allowed: .*low < high"),
         (GRID.replace("[1, 2, 3]", "{randint: [5, 1]}"), "randint.* is not allowed: .*low < high"),
@@ -106,13 +108,19 @@ def test_random_search_draws_the_same_settings_again():
         (GRID + "gpus: half\n", "gpus = 'half' is not allowed: give a number of at least 0"),
         (GRID + "max_concurrent: 0\n", "max_concurrent = 0 is not allowed: give a whole number of at least 1"),
         (GRID + "keys: [epochs]\n", "keys = .'epochs'. is not allowed: give names and values"),
-        (GRID + "keys: {neg_sampler: rns}\n", "keys.neg_sampler is not allowed: samplers of the sweep say that"),
+        (GRID + "keys: {neg_sampler: rns}\n", "keys.neg_sampler is not allowed: methods of the sweep say that"),
         (GRID + "dataset_keys: {tiny: {seed: 1}}\n", "dataset_keys.tiny.seed is not allowed: seeds of the sweep"),
         (GRID.replace("[1, 2, 3]", "3"), "space.mdcns.neg_top_num = 3 is not allowed: give a list of values"),
-        (GRID.replace("  mdcns:", "  mdsn:"), "there is no sampler or method mdsn .did you mean mdcns"),
-        (GRID.replace("[mdcns, rns]", "[mdcns, best]"), "there is no sampler or method best"),
-        (GRID + "methods: {mine: {neg_sampler: rns, seed: 1}}\n", "methods.mine.seed is not allowed: seeds of the"),
-        (GRID + "methods: {rns: {neg_num: 2}}\n", "methods.rns is not allowed: there is a neg_sampler of that name"),
+        (GRID.replace("  mdcns:", "  mdsn:"), "there is no method mdsn .did you mean mdcns"),
+        (GRID.replace("[mdcns, rns]", "[mdcns, best]"), "there is no method best"),
+        (
+            GRID + "method_keys: {mine: {neg_sampler: rns, seed: 1}}\n",
+            "method_keys.mine.seed is not allowed: seeds of the",
+        ),
+        (
+            GRID + "method_keys: {rns: {neg_num: 2}}\n",
+            "method_keys.rns is not allowed: there is a neg_sampler of that name",
+        ),
         ("datasets: [tiny\n", "line 2 is not yaml"),
     ],
 )
@@ -145,23 +153,24 @@ def test_shipped_sweeps_are_whole(path):
 
 
 def test_time_is_estimated_from_the_most_similar_trials():
-    def record(sampler, seconds, epochs, limit=80, status="finished"):
-        cell = {"dataset": "d", "protocol": "p", "model": "m", "peer": None, "sampler": sampler, "loss": "BCE"}
-        trial = {"key": sampler, "cell": cell, "setting": {}, "seed": 1}
-        lines = {"seconds_per_epoch": seconds, "epochs": [{}] * epochs, "config": {"epochs": limit}, "error": "why"}
-        return {"schema": SCHEMA_VERSION, "status": status, "trial": trial, **lines, **UNSCORED}
+    def record(method, seconds, epochs, limit=80):
+        cell = cell_of(method, dataset="d", protocol="p", model="m")
+        trial = {"key": method, "cell": cell, "setting": {}, "seed": 1}
+        entries = [{"epoch": epoch, "train_seconds": seconds, "parts": {}} for epoch in range(epochs)]
+        config = {"epochs": limit, "stopping_step": 10}
+        return Record.from_json(unscored(trial, seconds_per_epoch=seconds, epochs=entries, config=config), "here")
 
     Store("a").write(record("rns", 2.0, 10))
     Store("b").write(record("mdcns", 5.0, 20))
-    Store("b").write(record("ce", 9.0, 7, status="failed"))
+    Store("b").write(failure(record("ce", 9.0, 7)))
     Path("b/records/damaged.json").write_text("{")
     records = measured(".")
-    assert [each["trial"]["cell"]["sampler"] for each in records] == ["rns", "mdcns"]
-    cell = Cell(**records[0]["trial"]["cell"])
+    assert [record.cell.method for record in records] == ["rns", "mdcns"]
+    cell = records[0].cell
     assert trial_seconds((cell, 300), records) == 20  # as many epochs as the other one ran
     assert trial_seconds((cell, 4), records) == 8
-    assert trial_seconds((replace(cell, sampler="dns"), 300), records) == 3.5 * 15
-    assert trial_seconds((replace(cell, model="n", sampler="dns"), 300), records) == 3.5 * 15
+    assert trial_seconds((replace(cell, method="dns"), 300), records) == 3.5 * 15
+    assert trial_seconds((replace(cell, model="n", method="dns"), 300), records) == 3.5 * 15
     assert trial_seconds((replace(cell, dataset="other"), 300), records) is None
     assert total_hours([(cell, 300), (cell, 4)], records) == 28 / 3600
     assert total_hours([(cell, 300), (replace(cell, dataset="other"), 4)], records) is None
@@ -173,32 +182,32 @@ def test_time_is_estimated_from_the_most_similar_trials():
 def test_progress_counts_what_the_sweep_asks_for_now():
     sweep, store = sweep_of(models=["SASRec"], peers=["GRU4Rec"], losses=["BCE"]), Store("store")
     plan = list(trials(sweep))
-    lines = {"epochs": [], "seconds_per_epoch": 1.0, "config": {"epochs": 2}, "error": "why", **UNSCORED}
-    for trial, status in ((plan[0], "finished"), (plan[1], "failed")):
-        store.write({"schema": SCHEMA_VERSION, "trial": describe(asdict(trial)), "status": status, **lines})
+    done = Record.from_json(unscored(plan[0].id.to_json(), epochs=[]), "here")
+    for record in (done, failure(replace(done, trial=plan[1].id))):
+        store.write(record)
     for trial in plan[:3]:
-        store.trial_folder(trial.key).mkdir(parents=True)
-        store.begin(describe(asdict(trial)))
+        store.trial_folder(trial.id.key).mkdir(parents=True)
+        store.begin(trial.id)
     rows, rest = progress(sweep, store)
     counts = {name: rows[0][name] for name in ("trials", "finished", "stopped", "failed", "begun", "to do")}
     assert counts == {"trials": 12, "finished": 1, "stopped": 0, "failed": 1, "begun": 1, "to do": 9}
-    assert rows[1]["sampler"] == "rns" and rows[1]["to do"] == 4
+    assert rows[1]["method"] == "rns" and rows[1]["to do"] == 4
     assert len(rest) == 15
     longer = sweep_of(models=["SASRec"], peers=["GRU4Rec"], losses=["BCE"], keys={"epochs": 3})
     assert len(progress(longer, store)[1]) == 16 and sweep_records(longer, store) == []
-    assert [record["status"] for record in sweep_records(sweep, store)] == ["finished", "failed"]
+    assert [record.status for record in sweep_records(sweep, store)] == ["finished", "failed"]
     rows, rest = progress(replace(sweep, tune_seeds=[2]), store)  # seed 1 of the chosen one of six, and of two
     assert [row["trials"] for row in rows] == [6 + 1, 2 + 1] and len(rest) == 10
-    one = sweep_of(models=["SASRec"], losses=["BCE"], samplers=["rns"], space={"rns": {"neg_num": [1]}})
+    one = sweep_of(models=["SASRec"], losses=["BCE"], methods=["rns"], space={"rns": {"neg_num": [1]}})
     (row,), rest = progress(replace(one, tune_seeds=[2]), store)
     assert row["trials"] == len(rest) == len(list(first_trials(replace(one, tune_seeds=[2])))) == 2
     text = """
 datasets: [tiny]
 models: [SASRec]
-samplers: [mine]
+methods: [mine]
 seeds: [1]
-methods: {mine: {neg_sampler: mdcns, peer_model: GRU4Rec, learning_rate: 0.01, neg_top_num: 1}}
+method_keys: {mine: {neg_sampler: mdcns, peer_model: GRU4Rec, learning_rate: 0.01, neg_top_num: 1}}
 """
     alias = sweep_of(text)
     (record,) = sweep_records(alias, store)  # the same training under another name
-    assert record["trial"]["cell"]["sampler"] == "mine" and record["trial"]["key"] == plan[0].key
+    assert record.trial.cell.method == "mine" and record.trial.key == plan[0].id.key

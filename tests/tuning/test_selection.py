@@ -1,48 +1,43 @@
 """Selection sees validation alone; tables say what the records say."""
 
+import json
+import lzma
+from dataclasses import replace
+
 import pytest
+from helpers.planted_records import failure
+from helpers.planted_records import record as planted
 
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.records.packed import pack_records, read_records
-from recbole_mdcns.records.record import SCHEMA_VERSION
+from recbole_mdcns.records.cell import Cell
+from recbole_mdcns.records.files import pack_records, read_records
 from recbole_mdcns.tuning.selection import best_table, by_cell, chosen_records, common_seeds, flat_rows
 
-CELL = {"dataset": "d", "protocol": "paper", "model": "SASRec", "peer": None, "sampler": "rns", "loss": "BCE"}
+CELL = Cell("d", "paper", "SASRec", None, "rns", "BCE")
 
 
-def record(setting, seed, valid, test=None, status="finished", cell=CELL):
-    trial = {"key": f"{setting}{seed}", "cell": cell, "setting": {"a": setting}, "seed": seed}
-    if status == "failed":
-        return {"trial": trial, "status": status, "error": "Traceback\nValueError: no"}
-    return {
-        "trial": trial, "status": status, "best_valid_score": valid, "valid_metric": "NDCG@10", "best_epoch": 3,
-        "epochs": [{}] * 5, "seconds_per_epoch": 1.0, "config": {"valid_metric": "NDCG@10", "epochs": 80},
-        "valid": {"self": {"ndcg@10": valid}}, "test": {"self": {"ndcg@10": test}} if test is not None else None,
-    }  # fmt: skip
-
-
-def whole(record):
-    """Return a record with everything that its reader asks for."""
+def record(setting, seed, valid, test=None, cell=CELL):
+    """Return a record of five epochs with one metric, the best one its fourth."""
+    metrics = {"self": {"ndcg@10": valid}}
+    trial = {"key": f"{setting}{seed}", "cell": cell.to_json(), "setting": {"a": setting}, "seed": seed}
     epochs = [{"epoch": epoch, "train_seconds": 1.0, "parts": {}} for epoch in range(5)]
-    return {
-        **record, "schema": SCHEMA_VERSION, "dataset": "d", "peer_model": None, "seed": record["trial"]["seed"],
-        "command": ["run"], "config": {**record["config"], "stopping_step": 10}, "data": {"rows": {"test": 3}},
-        "epochs": epochs, "machine": {"processor": "x", "torch_threads": 1}, "versions": {}, "git": None,
-    }  # fmt: skip
+    tested = {"self": {"ndcg@10": test}} if test is not None else None
+    more = {"trial": trial, "epochs": epochs, "best_epoch": 3, "test": tested, "test_rows": None}
+    return replace(planted("rns", seed, [1], valid=valid, **more), valid=metrics)
 
 
 def test_a_setting_that_is_best_on_test_and_not_on_validation_is_not_chosen():
     records = [record(1, 1, 0.5, 0.1), record(1, 2, 0.5, 0.1), record(2, 1, 0.4, 0.9), record(2, 2, 0.4, 0.9)]
-    assert {r["trial"]["setting"]["a"] for r in chosen_records(records, [1, 2])} == {1}
-    without_test = [{**r, "test": None} for r in records]
-    keys = [r["trial"]["key"] for r in chosen_records(without_test, [1, 2])]
-    assert keys == [r["trial"]["key"] for r in chosen_records(records, [1, 2])]
+    assert {r.trial.setting["a"] for r in chosen_records(records, [1, 2])} == {1}
+    without_test = [replace(r, test=None) for r in records]
+    keys = [r.trial.key for r in chosen_records(without_test, [1, 2])]
+    assert keys == [r.trial.key for r in chosen_records(records, [1, 2])]
 
 
 def test_the_mean_over_all_seeds_decides_and_incomplete_settings_wait():
     records = [record(1, 1, 0.5), record(1, 2, 0.3), record(2, 1, 0.4), record(2, 2, 0.41), record(3, 1, 0.9)]
-    assert {r["trial"]["setting"]["a"] for r in chosen_records(records, [1, 2])} == {2}
-    assert {r["trial"]["setting"]["a"] for r in chosen_records(records, [1, 2, 3])} == {3}  # none has all
+    assert {r.trial.setting["a"] for r in chosen_records(records, [1, 2])} == {2}
+    assert {r.trial.setting["a"] for r in chosen_records(records, [1, 2, 3])} == {3}  # none has all
 
 
 def test_seeds_that_only_the_chosen_setting_has_do_not_choose_it():
@@ -57,14 +52,14 @@ def test_seeds_that_only_the_chosen_setting_has_do_not_choose_it():
 
 
 def test_packed_records_are_of_the_same_cell_as_live_ones(tmp_path):
-    live = [whole(record(1, seed, 0.1)) for seed in (1, 2)]
+    live = [record(1, seed, 0.1) for seed in (1, 2)]
     pack_records(live[:1], tmp_path / "a.jsonl.xz")
     (row,) = best_table([*read_records(tmp_path / "a.jsonl.xz"), live[1]], [1, 2])
-    assert row["seeds"] == [1, 2] and list(row)[:6] == list(CELL)
+    assert row["seeds"] == [1, 2] and list(row)[:6] == list(CELL.to_json())
 
 
 def test_failed_trials_are_left_out_and_named():
-    records = [record(1, 1, 0.2), record(2, 1, None, status="failed")]
+    records = [record(1, 1, 0.2), failure(record(2, 1, 0.9), "Traceback\nValueError: no")]
     (row,) = best_table(records, [1])
     assert (row["setting"], row["settings"], row["valid ndcg@10"], row["test ndcg@10"]) == ({"a": 1}, 1, 0.2, None)
     flat = flat_rows(records)
@@ -73,13 +68,14 @@ def test_failed_trials_are_left_out_and_named():
 
 
 def test_packed_records_come_back_and_are_the_same_bytes(tmp_path):
-    records = [whole(record(setting, 1, 0.1)) for setting in (2, 1)]
+    records = [record(setting, 1, 0.1) for setting in (2, 1)]
     pack_records(records, tmp_path / "a.jsonl.xz")
     pack_records(records[::-1], tmp_path / "b.jsonl.xz")
     assert (tmp_path / "a.jsonl.xz").read_bytes() == (tmp_path / "b.jsonl.xz").read_bytes()
     assert read_records(tmp_path / "a.jsonl.xz") == records[::-1]
-    pack_records([{**records[0], "schema": 0}], tmp_path / "old.jsonl.xz")
-    with pytest.raises(ConfigError, match=r"old.jsonl.xz, line 1 has schema 0"):
+    with lzma.open(tmp_path / "old.jsonl.xz", "wt") as packed:
+        packed.write(json.dumps({**records[0].to_json(), "schema": 0}))
+    with pytest.raises(ConfigError, match=r"old.jsonl.xz, line 1 has schema 0.*reads schema 2: .*export --migrate"):
         read_records(tmp_path / "old.jsonl.xz")
     (tmp_path / "no.jsonl.xz").write_text("no")
     with pytest.raises(ConfigError, match=r"no.jsonl.xz holds no packed records"):
@@ -87,9 +83,9 @@ def test_packed_records_come_back_and_are_the_same_bytes(tmp_path):
 
 
 def test_means_and_deviations_are_over_seeds():
-    other = {**CELL, "sampler": "dns"}
+    other = replace(CELL, method="dns")
     records = [record(1, 1, 0.1, 0.2), record(1, 2, 0.3, 0.4), record(1, 1, 0.7, cell=other)]
     first, second = best_table(records, [1, 2])
     assert first["valid ndcg@10"] == pytest.approx(0.2) and first["valid sd"] == pytest.approx(0.1414, abs=1e-4)
     assert first["test ndcg@10"] == pytest.approx(0.3) and first["seeds"] == [1, 2]
-    assert second["sampler"] == "dns" and second["valid sd"] is None
+    assert second["method"] == "dns" and second["valid sd"] is None

@@ -1,11 +1,11 @@
 """A trial without Ray: records, failures, time, and going on where it stopped."""
 
-import json
 import os
+from dataclasses import replace
 
 import pytest
 import torch
-from helpers.sweeps import one_trial, without_times
+from helpers.sweeps import failed, one_trial, trained, without_times
 
 from recbole_mdcns.checkpoints import checkpoint
 from recbole_mdcns.data.load import load_dataset
@@ -13,27 +13,27 @@ from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.quick_start import run_recbole_mdcns
 from recbole_mdcns.records.environment import peak_memory
 from recbole_mdcns.records.store import Store
-from recbole_mdcns.tuning.trial import add_test, describe, end_trial, run_trial, trial_config
+from recbole_mdcns.tuning.trial import add_test, end_trial, run_trial, trial_config
 
 
 def test_a_record_has_everything_but_test_which_is_read_from_the_weights_left():
     store, trial, reports = Store("store"), one_trial(), []
-    record = run_trial(trial, store, report=lambda epoch, score: reports.append((epoch, score)))
-    assert record["status"] == "finished" and record["test"] is None and len(record["epochs"]) == 4
+    record = trained(run_trial(trial, store, report=lambda epoch, score: reports.append((epoch, score))))
+    assert record.status == "finished" and record.test is None and len(record.epochs) == 4
     assert [epoch for epoch, _ in reports] == [1, 2, 3, 4]
-    assert max(score for _, score in reports) == record["best_valid_score"]
-    assert store.record(trial["key"]) == json.loads(json.dumps(record))
-    assert record["trial"] == {name: trial[name] for name in ("key", "cell", "setting", "seed")}
-    assert record["config"]["data_path"] == "data"  # no folder of this machine
-    assert not list(store.trial_folder(trial["key"]).rglob("*-last.pth"))
+    assert max(score for _, score in reports) == record.best_valid_score
+    assert store.record(trial.id.key) == record and record.trial == trial.id
+    assert record.config["data_path"] == "data"  # no folder of this machine
+    assert not list(store.trial_folder(trial.id.key).rglob("*-last.pth"))
     replayed = []
-    assert run_trial(trial, store, report=lambda *each: replayed.append(each)) == store.record(trial["key"])
+    assert run_trial(trial, store, report=lambda *each: replayed.append(each)) == store.record(trial.id.key)
     assert replayed == reports  # what a scheduler or a search has to know
     add_test(trial, store)
-    again = store.record(trial["key"])
-    assert set(again.pop("test")) == set(again.pop("test_places")) == {"self", "peer", "teacher"}
-    assert again.pop("test_users")["names"].split("\n") == sorted(f"u{number}" for number in range(40))
-    assert again == {name: value for name, value in json.loads(json.dumps(record)).items() if "test" not in name}
+    again = trained(store.record(trial.id.key))
+    assert again.test and again.test_rows and again.test_rows.names
+    assert set(again.test) == set(again.test_rows.places) == {"self", "peer", "teacher"}
+    assert again.test_rows.names.split("\n") == sorted(f"u{number}" for number in range(40))
+    assert replace(again, test=None, test_rows=None) == record
 
 
 def test_a_dataset_from_elsewhere_gives_the_same_numbers():
@@ -54,11 +54,12 @@ def test_a_trial_that_was_killed_goes_on_and_ends_with_the_same_record():
     with pytest.raises(KeyboardInterrupt):
         run_trial(trial, Store("broken"), report=killed)
     reports, store = [], Store("broken")
-    state = checkpoint.load(*store.folder.rglob("*-last.pth"), "training")
+    (last,) = store.folder.rglob("*-last.pth")
+    state = checkpoint.load(last, "training")
     seconds = [entry["train_seconds"] for entry in state["history"]]
-    again = run_trial(trial, store, report=lambda epoch, _: reports.append(epoch), retries=1)
+    again = trained(run_trial(trial, store, report=lambda epoch, _: reports.append(epoch), retries=1))
     assert reports == [1, 2, 3, 4]  # the first two from the checkpoint
-    assert [entry["train_seconds"] for entry in again["epochs"]][:2] == seconds
+    assert [entry.train_seconds for entry in again.epochs][:2] == seconds
     assert without_times(again) == without_times(whole)
 
 
@@ -70,30 +71,30 @@ def test_a_trial_that_raises_is_tried_again_and_ends_as_a_record():
 
     with pytest.raises(RuntimeError):
         run_trial(trial, store, report=broken, retries=1)
-    record = run_trial(trial, store, report=broken, retries=1)
-    assert record["status"] == "failed" and "disk on fire" in record["error"] and record["attempts"] == 2
-    assert store.record(trial["key"])["status"] == "failed"
-    store.renew(trial["key"])
-    assert store.record(trial["key"]) is None and store.attempts(trial["key"]) == 0
-    assert [each["key"] for each in store.begun()] == [trial["key"]]
+    record = failed(run_trial(trial, store, report=broken, retries=1))
+    assert record.status == "failed" and "disk on fire" in record.error and record.attempts == 2
+    assert store.record(trial.id.key) == record
+    store.renew(trial.id.key)
+    assert store.record(trial.id.key) is None and store.attempts(trial.id.key) == 0
+    assert store.begun() == [trial.id]
 
 
 def test_mistakes_and_lost_workers_are_not_tried_again():
     diverging = one_trial(learning_rate=1e30)
-    record = run_trial(diverging, Store("store"), retries=3)
-    assert record["status"] == "failed" and "lower learning_rate" in record["error"] and record["attempts"] == 1
+    record = failed(run_trial(diverging, Store("store"), retries=3))
+    assert record.status == "failed" and "lower learning_rate" in record.error and record.attempts == 1
     trial, store = one_trial(), Store("store")
-    store.trial_folder(trial["key"]).mkdir(parents=True)
+    store.trial_folder(trial.id.key).mkdir(parents=True)
     for attempt in (1, 2):  # two workers died before they could say why
-        assert store.begin(describe(trial)) == attempt
-    record = run_trial(trial, store, retries=1)
-    assert record["status"] == "failed" and record["error"] == "begun 2 times, and its worker died each time"
+        assert store.begin(trial.id) == attempt
+    record = failed(run_trial(trial, store, retries=1))
+    assert record.status == "failed" and record.error == "begun 2 times, and its worker died each time"
 
 
 def test_a_trial_out_of_time_stops_with_what_it_has():
-    record = run_trial(one_trial(epochs=50), Store("store"), hours=1e-9)
-    assert record["status"] == "stopped" and record["stopped"] == "after 1e-09 hours of training"
-    assert len(record["epochs"]) == 1 and record["best_epoch"] == 0
+    record = trained(run_trial(one_trial(epochs=50), Store("store"), hours=1e-9))
+    assert record.status == "stopped" and record.stopped == "after 1e-09 hours of training"
+    assert len(record.epochs) == 1 and record.best_epoch == 0
 
 
 def test_a_trial_that_a_scheduler_stopped_leaves_what_it_has():
@@ -106,23 +107,23 @@ def test_a_trial_that_a_scheduler_stopped_leaves_what_it_has():
     with pytest.raises(KeyboardInterrupt):
         run_trial(trial, store, report=stopped)
     end_trial(trial, store, None, "by asha")
-    record = store.record(trial["key"])
-    assert (record["status"], record["stopped"], len(record["epochs"])) == ("stopped", "by asha", 3)
-    whole = run_trial({**trial, "values": {**trial["values"], "epochs": 3}}, Store("whole"))
-    assert record["valid"] == whole["valid"]
+    record = trained(store.record(trial.id.key))
+    assert (record.status, record.stopped, len(record.epochs)) == ("stopped", "by asha", 3)
+    whole = trained(run_trial(replace(trial, values={**trial.values, "epochs": 3}), Store("whole")))
+    assert record.valid == whole.valid
     other, empty = one_trial(learning_rate=0.02), Store("empty")
-    empty.trial_folder(other["key"]).mkdir(parents=True)
+    empty.trial_folder(other.id.key).mkdir(parents=True)
     end_trial(other, empty, None, "by asha")
-    assert empty.record(other["key"])["error"] == "stopped by asha before its first epoch ended"
+    assert failed(empty.record(other.id.key)).error == "stopped by asha before its first epoch ended"
 
 
 def test_the_command_of_a_record_does_the_same_without_a_sweep():
     trial = one_trial()
-    record = run_trial(trial, Store("store"))
-    program, *argv = record["command"]
+    record = trained(run_trial(trial, Store("store")))
+    program, *argv = record.command
     assert program == "run_recbole_mdcns"
     alone = run_recbole_mdcns(argv=argv, saved=False)["record"]
-    assert alone["valid"] == record["valid"] and alone["best_epoch"] == record["best_epoch"]
+    assert alone["valid"] == record.valid and alone["best_epoch"] == record.best_epoch
 
 
 def test_a_folder_that_cannot_be_used_is_refused(tmp_path):
@@ -133,7 +134,10 @@ def test_a_folder_that_cannot_be_used_is_refused(tmp_path):
     with store.locked(), pytest.raises(ConfigError, match="another sweep is running in"), Store(store.folder).locked():
         pass
     (store.records / "a.json").write_text('{"schema": 0}')
-    with pytest.raises(ConfigError, match=r"a\.json has schema 0, this version writes \d+: use another"):
+    with pytest.raises(
+        ConfigError,
+        match=r"a\.json has schema 0, .* reads schema 2: .*export --migrate",
+    ):
         store.all_records()
     (store.records / "a.json").write_text("{")
     with pytest.raises(ConfigError, match=r"a\.json is damaged .*: remove it"):
@@ -147,5 +151,5 @@ def test_the_memory_of_a_trial_is_its_own():
     before = peak_memory(torch.device("cpu"))["resident"]
     assert before > len(large)
     del large
-    record = run_trial(one_trial(epochs=1), Store("store"))
-    assert record["peak_memory"]["resident"] < before - 2**27
+    record = trained(run_trial(one_trial(epochs=1), Store("store")))
+    assert record.environment.peak_memory["resident"] < before - 2**27

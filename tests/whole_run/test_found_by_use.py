@@ -12,15 +12,13 @@ import torch
 import yaml
 from helpers.runs import HEADER, TINY, cycle_lines, fit, tiny_config, tiny_run, write_inter
 
-from recbole_mdcns import cli
 from recbole_mdcns.checkpoints.checkpoint import RunFiles
+from recbole_mdcns.cli.main import main, train_main
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.errors import CheckpointError, ConfigError, DataError
-from recbole_mdcns.evaluate_saved import evaluate_saved
 from recbole_mdcns.negatives import Negatives, NegativeStrategy
-from recbole_mdcns.quick_start import run_recbole_mdcns
+from recbole_mdcns.quick_start import evaluate_saved, run_recbole_mdcns
 from recbole_mdcns.records.store import Store
-from recbole_mdcns.tuning import __main__ as tuning
 from recbole_mdcns.tuning.grid import trials
 from recbole_mdcns.tuning.sweep_file import read_sweep
 from recbole_mdcns.tuning.trial import run_trial
@@ -159,12 +157,12 @@ def test_a_filter_by_values_that_no_line_has_is_refused(allowed, message):
 def test_an_evaluation_replaces_no_record_and_a_record_no_evaluation(capsys):
     keys = [f"--{key}={value}" for key, value in {**TINY, "epochs": 1, "neg_sampler": "rns"}.items()]
     run = ["--model=SASRec", "--dataset=tiny", *keys]
-    assert cli.main([*run, "--result_file=run.json"]) == 0
+    assert train_main([*run, "--result_file=run.json"]) == 0
     (best,) = [str(path) for path in Path("saved").glob("*.pth") if "last" not in path.name]
-    assert cli.main([f"--evaluate={best}", "--result_file=run.json"]) == 2
-    assert cli.main([f"--evaluate={best}", "--result_file"]) == 2  # without a value it is no path
-    assert cli.main([f"--evaluate={best}", "--result_file=again.json"]) == 0
-    assert cli.main([*run, "--result_file=again.json"]) == 2
+    assert train_main([f"--evaluate={best}", "--result_file=run.json"]) == 2
+    assert train_main([f"--evaluate={best}", "--result_file"]) == 2  # without a value it is no path
+    assert train_main([f"--evaluate={best}", "--result_file=again.json"]) == 0
+    assert train_main([*run, "--result_file=again.json"]) == 2
     assert "schema" in json.loads(Path("run.json").read_text())
     for metrics, cutoffs in (("Recall", 3), (["Recall"], (3,)), (["NDCG"], np.int64(3))):
         assert len(evaluate_saved(best, metrics=metrics, topk=cutoffs)) == 1
@@ -182,10 +180,10 @@ def test_a_sweep_does_not_mix_records_of_data_that_changed(capsys):
     store = Store("sweeps/mine")
     first, second = (asdict(trial) for trial in trials(read_sweep("mine.yaml")))
     run_trial(first, store)
-    assert tuning.main(["best", "mine.yaml"]) == 0
+    assert main(["best", "mine.yaml"]) == 0
     write_inter(cycle_lines(seed=5))
     run_trial(second, store)
-    assert tuning.main(["best", "mine.yaml"]) == 2
+    assert main(["best", "mine.yaml"]) == 2
     told = capsys.readouterr().err
     assert first["key"] in told and second["key"] in told and "'tiny' changed" in told
 

@@ -11,13 +11,12 @@ import pytest
 from helpers.runs import TINY, tiny_run
 from helpers.sweeps import one_trial
 
-from recbole_mdcns import cli, quick_start
+from recbole_mdcns import quick_start
 from recbole_mdcns.checkpoints import checkpoint
-from recbole_mdcns.data.prepare import __main__ as prepare
+from recbole_mdcns.cli.main import main, train_main
 from recbole_mdcns.data.split import write_split
 from recbole_mdcns.errors import FAILURE, WriteError
-from recbole_mdcns.records.packed import pack_records
-from recbole_mdcns.records.record import write_record
+from recbole_mdcns.records.files import pack_records, write_record
 from recbole_mdcns.records.store import Store
 from recbole_mdcns.tuning.trial import run_trial
 
@@ -84,11 +83,11 @@ def test_prepare_on_a_full_disk_is_one_sentence(capsys):
     Path("raw.csv").write_text("".join(f"u{n % 9},i{n},5,{n}\n" for n in range(999)))
     arguments = ["amazon-x", "--raw", "raw.csv", "--out", "out", "--min-user=0", "--min-item=0"]
     with limit(1000):
-        assert prepare.main(arguments) == FAILURE
+        assert main(["prepare", *arguments]) == FAILURE
     error = capsys.readouterr().err
     assert "amazon-x.inter cannot be written (File too large)" in error and error.count("\n") == 1
     assert_no_rubbish()
-    assert prepare.main(arguments) == 0
+    assert main(["prepare", *arguments]) == 0
 
 
 def test_a_training_whose_disk_fills_keeps_its_finished_epochs_and_goes_on(monkeypatch, capsys):
@@ -101,7 +100,7 @@ def test_a_training_whose_disk_fills_keeps_its_finished_epochs_and_goes_on(monke
             save(content, path)
 
     monkeypatch.setattr(checkpoint, "save", fills)
-    assert cli.main([*COMMAND, "--checkpoint_dir=mine"]) == FAILURE
+    assert train_main([*COMMAND, "--checkpoint_dir=mine"]) == FAILURE
     error = capsys.readouterr().err
     assert f"{states[-1]} cannot be written (File too large)" in error and "resume" in error
     assert "Traceback" not in error
@@ -121,7 +120,7 @@ def test_a_record_that_cannot_be_written_is_written_elsewhere_without_training_a
             write_record(record, path)
 
     monkeypatch.setattr(quick_start, "write_record", fills)
-    assert cli.main([*COMMAND, "--result_file=r.json"]) == FAILURE
+    assert train_main([*COMMAND, "--result_file=r.json"]) == FAILURE
     error = capsys.readouterr().err
     assert "r.json cannot be written (File too large)" in error and "Traceback" not in error
     assert "--resume" in error and "--result_file=ELSEWHERE" in error and not Path("r.json").exists()
@@ -130,7 +129,7 @@ def test_a_record_that_cannot_be_written_is_written_elsewhere_without_training_a
     from recbole_mdcns.trainer import NegativeSamplingTrainer
 
     monkeypatch.setattr(NegativeSamplingTrainer, "train_step", lambda *_: pytest.fail("it trains again"))
-    assert cli.main([*COMMAND, "--resume", "--result_file=elsewhere.json"]) == 0
+    assert train_main([*COMMAND, "--resume", "--result_file=elsewhere.json"]) == 0
     record = json.loads(Path("elsewhere.json").read_text())
     assert len(record["epochs"]) == 4 and record["test"]["self"]
 
@@ -166,7 +165,7 @@ def test_log_and_tensorboard_do_not_end_a_run(monkeypatch, capsys):
 
     monkeypatch.setattr(checkpoint, "save", has_room)
     with limit(1000):
-        assert cli.main(COMMAND) == 0
+        assert train_main(COMMAND) == 0
     said = capsys.readouterr().err
     assert ".log cannot be written (File too large): the run goes on" in said
     assert "log_tensorboard" in said and "Traceback" not in said and "results at the best epoch" in said

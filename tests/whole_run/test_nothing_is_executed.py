@@ -10,11 +10,10 @@ import torch
 from helpers.runs import TINY, fit, tiny_config, tiny_run
 
 from recbole_mdcns.checkpoints import checkpoint
-from recbole_mdcns.cli import main
+from recbole_mdcns.cli.main import train_main
 from recbole_mdcns.encoder.pretrained import check_pretrained
 from recbole_mdcns.errors import CheckpointError, ConfigError
-from recbole_mdcns.evaluate_saved import evaluate_saved
-from recbole_mdcns.quick_start import load_data_and_model, run_recbole_mdcns
+from recbole_mdcns.quick_start import evaluate_saved, load_data_and_model, run_recbole_mdcns
 
 TRACE = Path("executed")
 
@@ -124,7 +123,7 @@ def test_a_checkpoint_imports_nothing_that_nobody_asked_for(key, value, monkeypa
     with pytest.raises(CheckpointError, match=f"names code to import: {key} = '{value}'.*trust_code=True"):
         load_data_and_model(path)
     if key == "model":
-        assert main([f"--evaluate={path}"]) == 2
+        assert train_main([f"--evaluate={path}"]) == 2
         assert "--trust_code" in capsys.readouterr().err
     else:
         evaluate_saved(path)  # which needs neither peers nor negatives
@@ -132,7 +131,7 @@ def test_a_checkpoint_imports_nothing_that_nobody_asked_for(key, value, monkeypa
     load_data_and_model(path, trust_code=True)
     assert TRACE.exists()
     if key == "model":
-        assert main([f"--evaluate={path}", "--trust_code"]) == 0
+        assert train_main([f"--evaluate={path}", "--trust_code"]) == 0
 
 
 def test_a_class_of_the_callers_own_needs_no_trust():

@@ -1,4 +1,4 @@
-"""RecBole's steps of loading, each with its refusals in one sentence."""
+"""RecBole's steps of loading a dataset, with one-sentence errors."""
 
 from __future__ import annotations
 
@@ -9,35 +9,36 @@ from typing import Any
 from recbole.data.dataset import SequentialDataset
 
 from recbole_mdcns.errors import DataError
+from recbole_mdcns.support.foreign_code import ForeignCall
 
-#: Steps in which nothing but RecBole's code runs, so that what they raise is about keys and data.
+#: RecBole's steps of loading that refuse keys and data.
 _STEPS = (
     "_get_field_from_config", "_get_load_and_unload_col", "_init_alias", "_filter_nan_user_or_item",
     "_remove_duplication", "_filter_by_field_value", "_filter_inter_by_user_or_item", "_filter_by_inter_num",
     "_parse_intervals_str", "_reset_index", "_remap", "_user_item_feat_preparation", "_set_label_by_threshold",
     "_normalize", "_discretization", "_preload_weight_matrix", "_check_field", "_get_remap_list",
 )  # fmt: skip
-#: What RecBole raises on data and keys that it cannot use.
-_REFUSALS = (ValueError, KeyError, TypeError, AttributeError, IndexError, NotImplementedError)
 
 
 class RefusingDataset(SequentialDataset):
-    """RecBole's dataset, whose steps raise DataError where RecBole refuses a key or the data.
+    """RecBole's dataset; its steps raise DataError if RecBole refuses a key or the data.
 
-    Errors of any other code, ours included, pass as they are.
+    Errors of other code, including ours, are not caught.
     """
 
 
 def _refusing(step: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(step)
     def refusing(self: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
+        with ForeignCall(lambda error: _not_loaded(self.dataset_name, error)):
             return step(self, *args, **kwargs)
-        except _REFUSALS as error:
-            reason = f"there is no column {error.args[0]}" if isinstance(error, KeyError) and error.args else error
-            raise DataError(f"dataset {self.dataset_name!r} cannot be loaded: {reason}") from error
 
     return refusing
+
+
+def _not_loaded(name: str, error: Exception) -> DataError:
+    reason = f"there is no column {error.args[0]}" if isinstance(error, KeyError) and error.args else error
+    return DataError(f"dataset {name!r} cannot be loaded: {reason}")
 
 
 for _name in _STEPS:

@@ -1,0 +1,26 @@
+"""Run one case of a measurement in a process of its own, so that no case finds warm caches or memory of another."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+
+def measure_apart(script: str, arguments: Sequence[str], timeout: float | None = None) -> dict[str, Any]:
+    """Run a script that prints its result as JSON on its last line, and return that result.
+
+    Args:
+        script: The script.
+        arguments: Its arguments.
+        timeout: Seconds that it may take.
+
+    Raises:
+        subprocess.CalledProcessError: It failed; its messages are on stderr.
+        subprocess.TimeoutExpired: It took longer.
+    """
+    command = [sys.executable, script, *arguments]
+    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=timeout, check=True)
+    return json.loads(ended.stdout.splitlines()[-1])

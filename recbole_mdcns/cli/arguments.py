@@ -1,0 +1,88 @@
+"""The parser of every command: it raises its errors instead of exiting, and keys may follow the options."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from recbole_mdcns import __version__
+from recbole_mdcns.errors import ConfigError, UserError
+
+
+class Printed(Exception):
+    """The parser has printed the help or the version, and nothing else is to be done."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Reads the options of a command; each has ``--version``.
+
+    Args:
+        program: The command as typed, such as ``recbole-mdcns sweep``.
+        about: Its description.
+        own_help: The command prints its help itself.
+
+    Raises:
+        UserError: An option is unknown or has a wrong value.
+        Printed: ``--help`` or ``--version`` was asked for.
+    """
+
+    def __init__(self, program: str, about: str, own_help: bool = False):
+        super().__init__(
+            prog=program,
+            description=about,
+            add_help=False,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if own_help:
+            self.add_argument("--help", "-h", action="store_true")
+        else:
+            self.add_argument("--help", "-h", action=_Print, text=self.format_help, help="print this help")
+        self.add_argument("--version", action=_Print, text=lambda: f"{__version__}\n", help="print the version")
+
+    def parse_with_keys(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """Parse options, and collect all others in ``keys``, each in the form ``--key=value``.
+
+        Raises:
+            ConfigError: An argument is neither an option nor a key.
+        """
+        if "--" in arguments:
+            raise ConfigError("argument '--' is not understood: write --key=value")
+        options, rest = self.parse_known_args(arguments)
+        options.keys = []
+        for argument in rest:
+            if argument.startswith("--"):
+                options.keys.append(argument)
+            elif options.keys and "=" not in options.keys[-1]:
+                options.keys[-1] += f"={argument}"  # --key value
+            else:
+                raise ConfigError(f"argument {argument!r} is not understood: write --key=value")
+        return options
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(message)
+
+
+class _Print(argparse.Action):
+    """Print a text and end the command."""
+
+    def __init__(self, option_strings, dest, text: Callable[[], str], help: str):
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)
+        self._text = text
+
+    def __call__(self, parser, namespace, values, option_string=None) -> NoReturn:
+        print(self._text(), end="")
+        raise Printed
+
+
+class Once(argparse.Action):
+    """Accept an option once, in its long or short form; a second value must equal the first."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        before = getattr(namespace, self.dest)
+        if before not in (None, values):
+            raise ConfigError(f"--{self.dest} is given twice: {before!r} and {values!r}")
+        if not values.strip():
+            raise ConfigError(f"--{self.dest} = {values!r} has no value")
+        setattr(namespace, self.dest, values)

@@ -1,0 +1,78 @@
+"""The command line: ``recbole-mdcns COMMAND ...``, and ``run_recbole_mdcns ...``, which is the command ``train``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from recbole_mdcns import __version__
+from recbole_mdcns.cli.command import Command
+from recbole_mdcns.cli.program import run_program
+from recbole_mdcns.errors import UserError, nearest
+
+PROGRAM = "recbole-mdcns"
+TRAIN_PROGRAM = "run_recbole_mdcns"
+
+_RESUME = "add --resume to go on from the last finished epoch"
+_AGAIN = "the same command goes on where this one stopped"
+_NOTHING = "no file was changed"
+
+#: Every command by its name. A new command is a line here and a module in this folder.
+COMMANDS = {
+    name: Command(f"{__package__}.{name}", about, interrupted, takes_keys)
+    for name, about, interrupted, takes_keys in (
+        ("train", "train a model and its peer, and evaluate the best epoch", _RESUME, True),
+        ("evaluate", "evaluate a saved model: other metrics, cut-offs, splits or data", _NOTHING, True),
+        ("sweep", "train every trial of a sweep that has no record yet", _AGAIN, False),
+        ("status", "how far each cell of a sweep is, and the hours of the rest", _NOTHING, False),
+        ("best", "the setting that validation chose in each cell of a sweep", _NOTHING, False),
+        ("export", "the records of a sweep as a table, or packed into one file", _NOTHING, False),
+        ("report", "pages of tables and figures from records", "the same command writes the pages again", False),
+        ("reproduce", "train what a table of the paper lacks, and write its page", _AGAIN, False),
+        ("prepare", "make the atomic file of a dataset from its raw files", _NOTHING, False),
+        ("stats", "count the users, items and interactions of datasets", _NOTHING, False),
+    )
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``recbole-mdcns`` and return its exit code; see ``errors.py``.
+
+    Args:
+        argv: What follows the name of the program; that of this process without.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments and arguments[0] in COMMANDS:
+        name = arguments[0]
+        return COMMANDS[name].main(f"{PROGRAM} {name}", arguments[1:], is_process=argv is None)
+    return run_program(PROGRAM, lambda: _without_command(arguments), "interrupted", is_process=argv is None)
+
+
+def train_main(argv: Sequence[str] | None = None) -> int:
+    """Run ``run_recbole_mdcns`` and return its exit code; see ``errors.py``.
+
+    Args:
+        argv: What follows the name of the program; that of this process without.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    return COMMANDS["train"].main(TRAIN_PROGRAM, arguments, is_process=argv is None)
+
+
+def overview() -> str:
+    """Return the output of ``recbole-mdcns --help``: a line for each command."""
+    lines = [f"  {name:<10} {command.about}" for name, command in COMMANDS.items()]
+    return "\n".join(
+        [f"usage: {PROGRAM} COMMAND ...", "", *lines, "", f"{PROGRAM} COMMAND --help shows the options of a command."]
+    )
+
+
+def _without_command(arguments: list[str]) -> None:
+    first = arguments[0] if arguments else None
+    if first in ("--help", "-h"):
+        print(overview())
+    elif first == "--version":
+        print(__version__)
+    elif first is None:
+        raise UserError(f"a command is missing: choose {', '.join(COMMANDS)}")
+    else:
+        raise UserError(f"{first!r} is no command{nearest(first, COMMANDS)}: choose {', '.join(COMMANDS)}")

@@ -1,0 +1,29 @@
+"""``recbole-mdcns stats``: count the users, items and interactions of datasets, as the paper's Table 2 does."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from recbole_mdcns.cli.arguments import Parser
+
+
+def add_arguments(parser: Parser) -> None:
+    """Add the options."""
+    parser.add_argument("names", nargs="+", metavar="NAME", help="datasets")
+    parser.add_argument("--data_path", type=Path, default=Path("dataset"), metavar="DIR", help="folder of the datasets")
+    parser.add_argument("--user-field", default="user_id", help="name of the user column (user_id)")
+    parser.add_argument("--item-field", default="item_id", help="name of the item column (item_id)")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print the table.
+
+    Raises:
+        DataError: A dataset is missing or malformed.
+    """
+    from recbole_mdcns.data.prepare.prepare import file_statistics
+    from recbole_mdcns.data.prepare.table2 import statistics_table
+
+    found = file_statistics(options.names, options.data_path, options.user_field, options.item_field)
+    print(statistics_table(found))

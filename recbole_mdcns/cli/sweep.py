@@ -1,0 +1,45 @@
+"""``recbole-mdcns sweep``: train every trial of a sweep that has no record yet."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from recbole_mdcns.cli.arguments import Parser
+from recbole_mdcns.cli.status import print_status
+from recbole_mdcns.cli.sweep_options import add_sweep_arguments, print_table, sweep_and_store
+from recbole_mdcns.errors import FAILURE
+
+
+def add_arguments(parser: Parser) -> None:
+    """Add the options."""
+    add_sweep_arguments(parser)
+    parser.add_argument("--dry-run", action="store_true", help="only say what would run, and how long")
+    parser.add_argument("--address", help="of a running Ray cluster, or auto")
+    parser.add_argument("--dashboard", action="store_true", help="start Ray's dashboard")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the sweep and print the best settings; the exit code is 1 if a trial failed.
+
+    Raises:
+        UserError: The sweep or an option cannot be used; raised before any trial starts.
+    """
+    from recbole_mdcns.records.record import Failure
+    from recbole_mdcns.tuning.driver import run_sweeps
+    from recbole_mdcns.tuning.progress import progress
+    from recbole_mdcns.tuning.selection import best_table
+
+    sweep, store = sweep_and_store(options)
+    if options.dry_run:
+        print_status(options.storage, sweep, store)
+        return 0
+    records = run_sweeps([sweep], store, options.address, options.dashboard)
+    print_table(best_table(records, sweep.choice_seeds))
+    failed = [record for record in records if isinstance(record, Failure)]
+    left = len(progress(sweep, store)[1]) - len(failed) if sweep.sweep_hours is not None else 0
+    if left:
+        print(f"\nsweep_hours = {sweep.sweep_hours} are over, {left} trials are left: the same command goes on")
+    for failure in failed:
+        print(f"failed: {failure.trial.cell}, {failure.trial.setting}: {failure.reason}", file=sys.stderr)
+    return FAILURE if failed else 0

@@ -1,0 +1,69 @@
+"""The keys that an evaluation of a saved model may change, because they do not change the model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from recbole_mdcns.config.keys import own_keys
+from recbole_mdcns.config.values import unboxed
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.metrics import reported_names
+
+#: Keys that do not change the model.
+EVALUATION_KEYS = (
+    "topk", "metrics", "mask_history", "eval_batch_size", "metric_decimal_place", "dataset", "data_path", "strict_data",
+    "expected_statistics", "protocol", "split_ratio", "split_seed", "split_file", "eval_prefixes", "gpu_id", "use_gpu",
+    "show_progress", "state", "encoding", "field_separator", "seq_separator",
+)  # fmt: skip
+_OF_USER_SPLIT = ("split_ratio", "split_seed", "split_file", "eval_prefixes")
+
+
+def check_evaluation_keys(keys: dict[str, Any]) -> None:
+    """Refuse keys that might change a saved model.
+
+    Raises:
+        ConfigError: Names the key and what is allowed.
+    """
+    for key, value in keys.items():
+        if key not in EVALUATION_KEYS:
+            raise ConfigError(
+                f"{key} = {value!r} is not allowed when a saved model is evaluated, which it might change; "
+                f"allowed are {', '.join(EVALUATION_KEYS)}"
+            )
+
+
+def values_to_evaluate(saved: dict[str, Any], keys: dict[str, Any], trust_code: bool = False) -> dict[str, Any]:
+    """Return the new keys and values for the configuration of a saved model that is evaluated.
+
+    Args:
+        saved: The saved configuration.
+        keys: The user's keys, checked by :func:`check_evaluation_keys`.
+        trust_code: Import the user's own metrics that ``saved`` names.
+
+    Returns:
+        The user's keys, and values for keys of the training whose saved values an evaluation must not use.
+    """
+    values: dict[str, Any] = {
+        "peer_model": None,
+        "peer": {},
+        "neg_sampler": "rns",
+        "ranking_loss": "BCE",
+        "lazy_items": False,
+    }
+    metrics, cutoffs = (_as_list(keys.get(key, saved.get(key))) for key in ("metrics", "topk"))
+    may_import = trust_code or "metrics" in keys or not any(":" in str(name) for name in metrics)
+    if metrics and cutoffs and may_import:
+        values["valid_metric"] = reported_names(metrics[:1], cutoffs)[0]
+    if keys.get("protocol") == "leave_one_out":
+        values.update({key: own_keys()[key].default for key in _OF_USER_SPLIT})
+    elif {"split_ratio", "split_seed"} & set(keys):
+        values["split_file"] = None
+    return {**values, **keys}
+
+
+def _as_list(value: Any) -> list[Any]:
+    """Return one or several metrics or cut-offs as a list; other values give an empty list and are refused later."""
+    value = unboxed(value)
+    if isinstance(value, (str, int)):
+        return [value]
+    return list(value) if isinstance(value, (list, tuple)) else []

@@ -1,0 +1,96 @@
+"""From a trained run to its record."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from typing import Any
+
+from recbole.data.dataloader import AbstractDataLoader
+
+import recbole_mdcns
+from recbole_mdcns.config.run_config import MDCNSConfig
+from recbole_mdcns.data.history import HISTORY_END
+from recbole_mdcns.data.load import dataset_of
+from recbole_mdcns.evaluation.ranking import Evaluation
+from recbole_mdcns.records.environment import environment
+from recbole_mdcns.records.parts import TrialId
+from recbole_mdcns.records.record import FINISHED, SCHEMA_VERSION, Record
+from recbole_mdcns.trainer import NegativeSamplingTrainer
+from recbole_mdcns.trainer.early_stopping import best_epoch
+
+
+def build_record(
+    config: MDCNSConfig,
+    trainer: NegativeSamplingTrainer,
+    splits: dict[str, Any],
+    command: list[str],
+    results: dict[str, Evaluation],
+    trial: TrialId | None = None,
+    study: dict[str, Any] | None = None,
+) -> Record:
+    """Collect everything that someone needs to read, trust and repeat a result.
+
+    Args:
+        config: The run.
+        trainer: After ``fit``.
+        splits: RecBole's loaders by name: ``train``, ``valid``, ``test``.
+        command: The command line.
+        results: Evaluations by split: ``valid``, and ``test`` where it is there.
+        trial: Whose trial it is; None for a single run.
+        study: What a study adds, as plain values.
+    """
+    best = best_epoch(trainer.epoch_log, config)
+    dataset = dataset_of(splits["train"])
+    rows = rows_of_test(results["test"], splits["test"]) if "test" in results else None
+    values = {
+        "schema": SCHEMA_VERSION,
+        "package_version": recbole_mdcns.__version__,
+        "command": command,
+        "dataset": config["dataset"],
+        "model": config["model"],
+        "peer_model": ",".join(c.__name__ for c in config.peer_classes) if len(trainer.scoring_models) > 1 else None,
+        "config": config.plain(),
+        "batching": trainer.batches.mode,
+        "data": {
+            **dataset.statistics(),
+            "fingerprint": trainer.data_fingerprint(),
+            "rows": {name: len(dataset_of(loader)) for name, loader in splits.items()},
+            "split_users": {part: len(users) for part, users in dataset.user_split.items()},
+        },
+        "epochs": trainer.epoch_log,
+        "best_epoch": best,
+        "valid_metric": config["valid_metric"],
+        "best_valid_score": float(trainer.best_valid_score) if best is not None else None,
+        "valid": results["valid"].metrics,
+        "test": results["test"].metrics if "test" in results else None,
+        "test_rows": rows,
+        "seconds_per_epoch": statistics.median([entry["train_seconds"] for entry in trainer.epoch_log] or [0.0]),
+        "environment": environment(trainer.device).to_json(),
+        "trial": None if trial is None else trial.to_json(),
+        "status": FINISHED,
+        "stopped": None,
+        "study": study or {},
+    }
+    return Record.from_json(values, "of this run")
+
+
+def rows_of_test(test: Evaluation, loader: AbstractDataLoader) -> dict[str, Any]:
+    """Return what tests over users need, as :class:`~recbole_mdcns.records.parts.TestRows` has it.
+
+    Rows are ordered by the name of the user, and of a user by time, so that records with the same users and rows can be
+    paired whatever order they were ranked in.
+    """
+    part = dataset_of(loader)
+    names = part.field2id_token[part.uid_field]
+    users = [str(names[user]) for user in part.inter_feat[part.uid_field].tolist()]
+    ends = part.inter_feat[HISTORY_END].tolist()
+    order = sorted(range(len(users)), key=lambda row: (users[row], ends[row]))
+    row_nums = Counter(users[row] for row in order)  # in that order
+    rows: dict[str, Any] = {
+        "places": {role: ",".join(str(of[row]) for row in order) for role, of in test.places.items() if of},
+        "names": "\n".join(row_nums),
+    }
+    if len(row_nums) < len(users):
+        rows["row_nums"] = ",".join(map(str, row_nums.values()))
+    return rows

@@ -1,0 +1,96 @@
+"""Records as files: one of JSON each, or many in one small file: a line each, compressed, the same bytes each time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.records.record import AnyRecord, read_record
+from recbole_mdcns.support.safe_write import replacing
+
+#: What packed records end in.
+SUFFIX = ".jsonl.xz"
+
+
+def write_record(record: AnyRecord, path: str | Path) -> None:
+    """Write a record as JSON, whole or not at all."""
+    with replacing(Path(path)) as file:
+        file.write(json.dumps(record.to_json(), indent=1, allow_nan=False).encode() + b"\n")
+
+
+def pack_records(records: Iterable[AnyRecord], path: Path) -> None:
+    """Write records into one file, ordered by key."""
+    import lzma  # some Pythons are built without it
+
+    ordered = sorted(records, key=lambda record: record.trial.key)
+    with replacing(path) as file, lzma.open(file, "wb") as packed:
+        for record in ordered:
+            packed.write(json.dumps(record.to_json(), separators=(",", ":"), sort_keys=True).encode() + b"\n")
+
+
+def pack_folder(folder: Path) -> Path:
+    """Pack the records of single runs that lie in a folder as JSON, remove them, and return the packed file.
+
+    Raises:
+        ConfigError: There are none, or one is damaged.
+    """
+    singles, packed = sorted(folder.glob("*.json")), folder / f"records{SUFFIX}"
+    pack_records([record for path in singles for record in read_records(path)], packed)
+    for path in singles:
+        path.unlink()
+    return packed
+
+
+def read_records(path: Path) -> list[AnyRecord]:
+    """Read packed records, all packed records in a folder, those in the folder of a sweep, or those of single runs.
+
+    Raises:
+        ConfigError: There are none, one is damaged or incomplete, or one is of another version of the schema.
+    """
+    records = [read_record(text, where) for where, text in texts(path)]
+    if not records:
+        raise ConfigError(f"{path} holds no records")
+    return records
+
+
+def texts(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the records of a file or folder as text, each with where it is: a file, or a file and a line.
+
+    Raises:
+        ConfigError: A file cannot be read.
+    """
+    import lzma
+
+    if path.is_dir():
+        packs = sorted(path.glob(f"*{SUFFIX}"))
+        singles = sorted((path / "records" if (path / "records").is_dir() else path).glob("*.json"))
+        for file in packs or singles:
+            yield from texts(file)
+    elif path.suffix == ".json":
+        yield str(path), read_text(path, "record")
+    else:
+        try:
+            with lzma.open(path, "rt", encoding="utf-8") as packed:
+                lines = list(packed)
+        except (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path} holds no packed records: {error}") from None
+        yield from ((f"{path}, line {number}", line) for number, line in enumerate(lines, start=1))
+
+
+def read_text(path: Path, what: str) -> str:
+    """Read a file of ours.
+
+    Raises:
+        FileNotFoundError: There is none.
+        ConfigError: It cannot be read, or is no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ConfigError(f"{what} {path} cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{what} {path} is damaged (byte {error.start} is not UTF-8): remove it") from None

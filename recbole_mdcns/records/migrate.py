@@ -1,0 +1,160 @@
+"""Records of schema 1 as records of today: other names, and the identity that the keys which a run reads give it.
+
+Schema 1, of version 0.1.0, had the values of every strategy and loss in each configuration, a strategy ``none`` for
+losses over the catalogue, ``sampler`` for what is a method, and records of single runs beside those of trials. What was
+measured stays as it is: metrics, places, seconds, memory, versions and commit.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from recbole_mdcns.config.identity import IMPORTING, content_key, reduce
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.records.entries import Entry
+from recbole_mdcns.records.files import SUFFIX, pack_records, texts, write_record
+from recbole_mdcns.records.record import FAILED, SCHEMA_VERSION, AnyRecord, Failure, Record, read_json
+
+_OLD_SCHEMA = 1
+#: The version that wrote schema 1, for records that do not say it.
+_OLD_VERSION = "0.1.0"
+#: Entries of schema 1 that have another place now, or none.
+_MOVED = (
+    "schema", "seed", "data", "test_places", "test_users", "versions", "git", "machine", "peak_memory", "trial",
+    "status", "stopped", "config",
+)  # fmt: skip
+_STUDIES = ("stages", "chosen")
+#: Scripts that have another place now.
+_SCRIPTS = {f"benchmarks/{name}.py": f"benchmarks/studies/{name}.py" for name in ("staged", "why_it_works")}
+
+
+def migrate_folder(folder: Path) -> dict[Path, int]:
+    """Rewrite every record below a folder that is of schema 1; packed files stay packed, and JSON stays JSON.
+
+    The record of a trial in the folder of a sweep gets the name of its new key, and its checkpoints and notes move with
+    it. All records are read and checked before any file is written.
+
+    Args:
+        folder: Of results, or of a sweep; or one file.
+
+    Returns:
+        How many records each file holds that was rewritten.
+
+    Raises:
+        ConfigError: A record cannot be read; names file and line.
+    """
+    files = [folder] if folder.is_file() else [*folder.rglob(f"*{SUFFIX}"), *folder.rglob("*.json")]
+    planned = {path: records for path in sorted(files) if (records := _migrated_file(path))}
+    for path, records in planned.items():
+        if path.name.endswith(SUFFIX):
+            pack_records(records, path)
+        elif path.parent.name == "records":
+            _rename(path, records[0])
+        else:
+            write_record(records[0], path)
+    return {path: len(records) for path, records in planned.items()}
+
+
+def migrate(values: dict[str, Any], where: str) -> AnyRecord:
+    """Return a record of schema 1 as one of today.
+
+    Args:
+        values: What its JSON holds.
+        where: The file, and the line where it is one of several; for errors.
+
+    Raises:
+        ConfigError: It is of another schema, incomplete or damaged; names file, line and field.
+    """
+    entry = Entry(values, where)
+    if entry["schema"].value != _OLD_SCHEMA:
+        raise entry["schema"].refuse(f"{_OLD_SCHEMA}, the schema that is migrated")
+    trial = None if "trial" not in values else _trial(entry["trial"])
+    if values.get("status") == FAILED:
+        kept: dict[str, Any] = {name: values[name] for name in ("error", "attempts", "status") if name in values}
+        head = {"schema": SCHEMA_VERSION, "package_version": _OLD_VERSION, "trial": trial}
+        return Failure.from_json({**head, **kept}, where)
+    config = _config(entry["config"].mapping())
+    key = content_key(config)
+    environment = {name: values.get(name) for name in ("versions", "git", "machine", "peak_memory")}
+    new = {
+        **{name: value for name, value in values.items() if name not in (*_MOVED, *_STUDIES)},
+        "schema": SCHEMA_VERSION,
+        "package_version": (values.get("versions") or {}).get("recbole-mdcns") or _OLD_VERSION,
+        "trial": None if trial is None else {**trial, "key": key},
+        "command": _command(entry["command"].listed(Entry.text)),
+        "config": config,
+        "batching": values.get("batching") or entry["config"].mapping().get("batching") or "row",
+        "data": _data(entry["data"].mapping()),
+        "test_rows": _test_rows(entry),
+        "environment": {**environment, "peak_memory": environment["peak_memory"] or {}},
+        "status": values.get("status", "finished"),
+        "stopped": values.get("stopped"),
+        "study": {name: values[name] for name in _STUDIES if name in values},
+    }
+    return Record.from_json(new, where)
+
+
+def _migrated_file(path: Path) -> list[AnyRecord]:
+    """Return the records of a file as records of today; none where it has none of schema 1."""
+    lines = list(texts(path))
+    if path.suffix == ".json" and not _is_record(path):
+        return []
+    pairs = [(where, read_json(text, f"record {where}")) for where, text in lines]
+    if all(values.get("schema") == SCHEMA_VERSION for _, values in pairs):
+        return []
+    return [migrate(values, where) for where, values in pairs]
+
+
+def _is_record(path: Path) -> bool:
+    """Tell whether a JSON file is a record, of any schema: folders of results hold other files too."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        return path.parent.name == "records"  # there it was one, and the reader says what is wrong with it
+    return isinstance(values, dict) and "schema" in values and bool({"config", "trial"} & set(values))
+
+
+def _trial(entry: Entry) -> dict[str, Any]:
+    trial = dict(entry.mapping())
+    cell = dict(entry["cell"].mapping())
+    return {**trial, "cell": {("method" if axis == "sampler" else axis): value for axis, value in cell.items()}}
+
+
+def _config(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the keys that the run read; all, where it used code of the user's own, which is not imported for this."""
+    is_own = any(":" in str(config.get(key)) for key in IMPORTING)
+    return dict(config) if is_own else reduce(config)
+
+
+def _command(words: list[str]) -> list[str]:
+    """Return a command line that does the same today."""
+    return [_SCRIPTS.get(word, word) for word in words if word != "--neg_sampler=none"]
+
+
+def _data(data: dict[str, Any]) -> dict[str, Any]:
+    return {**data, "split_users": data.get("split_users") or {}}
+
+
+def _test_rows(entry: Entry) -> dict[str, Any] | None:
+    places, users = entry.get("test_places").value, entry.get("test_users").value
+    if not places:
+        return None
+    if isinstance(users, dict):
+        return {"places": places, "names": users.get("names"), "row_nums": users.get("rows")}
+    return {"places": places, "user_numbers": users}
+
+
+def _rename(path: Path, record: AnyRecord) -> None:
+    """Write the record of a trial under its new key, and move its checkpoints there."""
+    key = record.trial.key
+    old = path.parent.parent / "trials" / path.stem
+    new = old.with_name(key)
+    if new != old and new.exists():
+        raise ConfigError(f"{new} exists, and {path} would take its place: migrate into an empty folder")
+    write_record(record, path.with_name(f"{key}.json"))
+    if key != path.stem:
+        if old.is_dir():
+            old.rename(new)
+        path.unlink()

@@ -1,0 +1,50 @@
+"""Whether the ranks on test of two runs can be paired by user."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from recbole_mdcns.records.record import Record
+
+#: Keys that decide which rows are tested. The order of those rows also depends on the last two, where a record has no
+#: names of users.
+_SPLIT = ("protocol", "split_seed", "split_ratio", "split_file", "eval_prefixes")
+_ORDER = ("MAX_ITEM_LIST_LENGTH", "pad_side")
+
+
+def same_rows(ours: Record, other: Record) -> bool:
+    """Tell whether two runs were tested on the same rows, in any order."""
+    if _is_named(ours) and _is_named(other):
+        return _users(ours) == _users(other) and _tested_on(ours, _SPLIT[-1:]) == _tested_on(other, _SPLIT[-1:])
+    return _tested_on(ours, _SPLIT) == _tested_on(other, _SPLIT)
+
+
+def why_unpaired(records: Iterable[Record]) -> str:
+    """Return why the places of records cannot be paired by user; empty where they can.
+
+    Places of records with names of users are ordered by name. Older records have none: their places are in the order
+    in which the rows were ranked, and pair with places of the same order alone.
+    """
+    records = list(records)
+    are_named = {_is_named(record) for record in records}
+    if len(are_named) > 1:
+        return "not paired: some records lack the users' names"
+    keys = _SPLIT[-1:] if are_named == {True} else (*_SPLIT, *_ORDER)
+    rows = {json.dumps([_users(record), _tested_on(record, keys)]) for record in records}
+    return "" if len(rows) <= 1 else "not paired: other users or rows"
+
+
+def _is_named(record: Record) -> bool:
+    return record.test_rows is not None and record.test_rows.names is not None
+
+
+def _users(record: Record) -> tuple[str | None, str | None, str | None]:
+    rows = record.test_rows
+    return (None, None, None) if rows is None else (rows.names, rows.row_nums, rows.user_numbers)
+
+
+def _tested_on(record: Record, keys: Iterable[str]) -> str:
+    """Return what a record says of its data and of some keys; a fingerprint is of the training alone."""
+    data = {**record.data.to_json(), "fingerprint": None}
+    return json.dumps([data, *(record.config.get(key) for key in keys)], sort_keys=True)

@@ -1,0 +1,117 @@
+"""The yaml file that describes a page: what it may say, checked before any record is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from recbole_mdcns.errors import ConfigError, nearest
+from recbole_mdcns.support.path_names import checked_name
+from recbole_mdcns.support.yaml_files import read_yaml
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value)) and len(set(value)) == len(value)
+
+
+def _is_named(inside: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, dict) and all(_is_text(k) and inside(v) for k, v in value.items())
+
+
+def _is_budget(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(type(number) is int and number >= 0 for number in value)
+
+
+_PAGES = ("table", "losses", "side_by_side", "sensitivity")
+_NAMES, _TEXTS = "a list of names, each once", "names and texts"
+#: What each key of a description may be, in words too.
+_KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "extends": (_is_text, "a yaml file beside this one"),
+    "page": (lambda value: value in _PAGES, " or ".join(_PAGES)),
+    "title": (_is_text, "a text"),
+    "note": (_is_text, "a text"),
+    "protocol": (_is_text, "a name"),
+    "loss": (_is_text, "a name"),
+    "datasets": (_are_texts, _NAMES),
+    "dataset_names": (_is_named(_is_text), _TEXTS),
+    "dataset_notes": (_is_named(_is_text), _TEXTS),
+    "models": (_are_texts, _NAMES),
+    "metrics": (_are_texts, "a list of metrics, such as ndcg@10, each once"),
+    "dataset_metrics": (_are_texts, "a list of metrics, such as ndcg@10, each once"),
+    "methods": (_is_named(lambda value: _is_text(value) or isinstance(value, dict)), "methods by the names shown"),
+    "rows": (_are_texts, _NAMES),
+    "below": (_are_texts, _NAMES),
+    "ours": (_are_texts, _NAMES),
+    "tests": (lambda value: _are_texts(value) and set(value) <= {"seeds", "users"}, "a list of seeds, users"),
+    "reference": (lambda value: isinstance(value, dict), "name, file and where"),
+    "ranges": (lambda value: isinstance(value, dict), "file and text"),
+    "budgets": (_is_named(_is_budget), "[epochs, patience] by name"),
+    "grid": (_is_text, "a yaml file of a sweep"),
+    "overview": (_is_named(_is_text), "title and text"),
+    "keys": (_is_named(_is_text), "keys and how they are shown"),
+}  # fmt: skip
+_OF_METHOD = ("method", "loss", "peer", "role", "note")
+#: What the file of a table cannot be without.
+_OF_TABLE = ("datasets", "models", "metrics", "methods")
+
+
+def read_description_file(path: Path) -> dict[str, Any]:
+    """Return the keys of a description, those of the file that it extends below its own.
+
+    Raises:
+        ConfigError: A key is unknown, missing or has a value that is not allowed.
+    """
+    content = _read(path)
+    if "extends" in content:
+        base = path.parent / content["extends"]
+        if not base.is_file():
+            raise ConfigError(f"{path}: extends = {content['extends']!r} is not allowed: there is no {base}")
+        content = {**_read(base), **content}
+    if content.get("page", "table") in ("table", "losses"):
+        for key in _OF_TABLE:
+            if not content.get(key):
+                raise ConfigError(f"{path}: {key} is missing: give {_KEYS[key][1]}")
+    if content.get("page") == "sensitivity" and not content.get("keys"):
+        raise ConfigError(f"{path}: keys is missing: give {_KEYS['keys'][1]}")
+    content["methods"] = {
+        name: _method(entry, f"{path}: methods.{name}") for name, entry in content.get("methods", {}).items()
+    }
+    for key in ("rows", "below", "ours"):
+        for name in content.get(key, []):
+            if name not in content["methods"]:
+                known = ", ".join(content["methods"])
+                raise ConfigError(f"{path}: {key}: there is no method {name}; methods has {known}")
+    for name in content.get("datasets", []):
+        checked_name(content.get("dataset_names", {}).get(name, name), f"{path}: datasets: name")
+    return content
+
+
+def _read(path: Path) -> dict[str, Any]:
+    content = read_yaml(path)
+    for key, value in content.items():
+        if key not in _KEYS:
+            raise ConfigError(f"{path}: there is no key {key}{nearest(key, _KEYS)}. Allowed are {', '.join(_KEYS)}")
+        check, expected = _KEYS[key]
+        if not check(value):
+            raise ConfigError(f"{path}: {key} = {value!r} is not allowed: give {expected}")
+    return content
+
+
+def _method(entry: str | dict[str, Any], where: str) -> dict[str, Any]:
+    """Return the entry of a method, whose short form is its name in records."""
+    entry = {"method": entry} if isinstance(entry, str) else entry
+    for key, value in entry.items():
+        if key not in _OF_METHOD:
+            raise ConfigError(
+                f"{where}: there is no key {key}{nearest(key, _OF_METHOD)}. Allowed are {', '.join(_OF_METHOD)}"
+            )
+        if not _is_text(value) and not (key == "peer" and _is_named(_is_text)(value)):
+            raise ConfigError(f"{where}.{key} = {value!r} is not allowed: give a name")
+    if "method" not in entry:
+        raise ConfigError(f"{where}: method is missing: give the name that records have")
+    return entry

@@ -1,0 +1,131 @@
+"""The lines of a table: the records that count, what stands beside them, and how far ahead our method is."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from recbole_mdcns.evaluation.significance import is_per_user, values_of_users
+from recbole_mdcns.records.record import Record
+from recbole_mdcns.report.description import Budget, Row
+
+
+@dataclass
+class Line:
+    """A line of a table with what the records say; without records, nothing but the values of the reference.
+
+    Attributes:
+        row: Which line.
+        runs: Records of the chosen setting by seed, those whose test metrics were read.
+        tried: How many settings validation chose from.
+        tried_with: The seeds that it chose by.
+        block_budget: The budget that its block is compared at; None for a block without records.
+        block_seeds: The seeds of the block.
+        reference: The values of the reference by metric.
+        ranges: Lowest, median and highest value of our method elsewhere by metric, where they are known.
+        gains: Of our method over the best baseline, by metric.
+        against: Of our method over every other line on the last metric, by method.
+    """
+
+    row: Row
+    runs: dict[int, Record] = field(default_factory=dict)
+    tried: int = 0
+    tried_with: list[int] = field(default_factory=list)
+    block_budget: Budget | None = None
+    block_seeds: list[int] = field(default_factory=list)
+    reference: dict[str, float] = field(default_factory=dict)
+    ranges: dict[str, tuple[float, float, float]] = field(default_factory=dict)
+    gains: dict[str, Gain] = field(default_factory=dict)
+    against: dict[str, Gain] = field(default_factory=dict)
+
+    def values(self, metric: str, seeds: Iterable[int] | None = None) -> list[float]:
+        """Return our test values of all seeds, or of some."""
+        results = [self.runs[seed].test or {} for seed in (self.runs if seeds is None else seeds)]
+        return [result[self.row.method.role][metric] for result in results]
+
+    def mean(self, metric: str) -> float | None:
+        """Return the mean of our values; None without any."""
+        return statistics.mean(self.values(metric)) if self.runs else None
+
+    def deviation(self, metric: str) -> float | None:
+        """Return the standard deviation of our values; None for fewer than two."""
+        return statistics.stdev(self.values(metric)) if len(self.runs) > 1 else None
+
+    def of_users(self, metric: str, seeds: Iterable[int]) -> np.ndarray | None:
+        """Return the metric of every test user, the mean over seeds; None where a record has no places.
+
+        Also None for a metric that no single user has.
+        """
+        values = []
+        for seed in seeds:
+            rows = self.runs[seed].test_rows
+            places = rows.of_role(self.row.method.role) if rows is not None else None
+            if rows is None or places is None or not is_per_user(metric):
+                return None
+            values.append(values_of_users(places, metric, rows.user_of_row()))
+        return np.mean(values, axis=0) if values else None
+
+    @property
+    def name(self) -> str:
+        """The name of the method."""
+        return self.row.method.name
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether it has runs, of the budget that its block is compared at."""
+        return any(budget(run) == self.block_budget for run in self.runs.values())
+
+    @property
+    def budget(self) -> str:
+        """The most epochs and the patience that the runs had."""
+        return ", ".join(sorted({shown_budget(budget(run)) for run in self.runs.values()}))
+
+    @property
+    def setting(self) -> str:
+        """The chosen hyperparameters, and of how many settings they are the best on validation."""
+        if not self.runs:
+            return ""
+        setting = next(iter(self.runs.values())).trial.setting
+        text = ", ".join(f"{key} {value}" for key, value in setting.items()) or "defaults"
+        by_seeds = f" by seed {', '.join(map(str, self.tried_with))}" if set(self.tried_with) != set(self.runs) else ""
+        return text + (f" (best of {self.tried}{by_seeds})" if self.tried > 1 else "")
+
+
+@dataclass
+class Gain:
+    """Our method against another line of its block, on one metric, over the seeds that both have.
+
+    Attributes:
+        baseline: The other line.
+        metric: On which.
+        relative: How much higher the mean is, as a part of the baseline's.
+        seeds: How many both have.
+        p_seeds: Of the paired t-test over seeds; None for fewer than two.
+        p_users: Of the paired t-test over users, the mean over seeds of each; None without places in the records.
+        interval: Of the mean difference over users, bootstrap, 95 %.
+        corrected: The p over users after Holm's correction over all tests over users of the table.
+        unpaired: Why there is no test over users, where the runs cannot be paired by user.
+    """
+
+    baseline: Line
+    metric: str
+    relative: float
+    seeds: int
+    p_seeds: float | None = None
+    p_users: float | None = None
+    interval: tuple[float, float] | None = None
+    corrected: float | None = None
+    unpaired: str = ""
+
+
+def budget(record: Record) -> Budget:
+    """Return the most epochs that a run had, and its patience."""
+    return record.config["epochs"], record.config["stopping_step"]
+
+
+def shown_budget(epochs_and_patience: Budget) -> str:
+    """Return a budget as text."""
+    return "{} / {}".format(*epochs_and_patience)

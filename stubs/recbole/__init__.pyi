@@ -1,0 +1,2 @@
+# Only so that mypy looks into this folder.
+__version__: str

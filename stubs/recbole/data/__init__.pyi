@@ -1,0 +1,2 @@
+# Only so that mypy looks into this folder.
+from recbole.data.utils import *

@@ -1,0 +1,103 @@
+"""One command for a table: what it plans, what it takes for done, and what it refuses before any training."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from helpers.planted_records import failure, planted, record
+
+from recbole_mdcns.cli.main import main
+from recbole_mdcns.records.files import pack_records, read_records
+from recbole_mdcns.records.store import Store
+from recbole_mdcns.report import reproduce
+from recbole_mdcns.report.cells import fill
+from recbole_mdcns.report.compare import command
+from recbole_mdcns.report.description import read_description
+from recbole_mdcns.report.report import with_packed
+from recbole_mdcns.report.reproduce import asked_rows, has_records, import_finished, planned_sweeps
+from recbole_mdcns.tuning.grid import cells
+
+ASKED = ["reproduce", "table7", "--datasets", "beauty", "--methods", "RNS", "--budget", "cpu", "--storage", "s"]
+PAGES = ["--out", "out"]
+
+
+def options_of(*arguments):
+    parser = argparse.ArgumentParser()
+    reproduce.add_arguments(parser)
+    return parser.parse_args(list(arguments))
+
+
+def test_a_second_machine_fills_its_pages_from_its_own_records_and_the_packed_ones(tmp_path):
+    store = Store(tmp_path / "sweeps" / "reproduction-cpu")
+    mine, packed = record("rns", 1, [1, 1]), [record("rns", 1, [1, 0]), record("dns_plus", 1, [1, 0])]
+    store.write(mine)
+    pack_records(packed, tmp_path / "records.jsonl.xz")
+    assert with_packed(store.all_records(), tmp_path) == [mine, packed[1]]
+    assert has_records(read_description("table7"), packed) and not has_records(read_description("table5"), packed)
+    failed = failure(packed[1])
+    store.write(failed)
+    assert packed[1] in with_packed(store.all_records(), tmp_path)  # a failure takes no other record's place
+    import_finished(Store(tmp_path / "other"), [failed])
+    assert not Store(tmp_path / "other").all_records()
+    store.renew(failed.trial.key)
+    untested = record("dns", 1, [1, 0], test=None)
+    pack_records([*packed, untested], tmp_path / "records.jsonl.xz")
+    # neither what the store has, nor a cell that was not tested
+    import_finished(store, read_records(tmp_path / "records.jsonl.xz"))
+    assert store.all_records() == [packed[1], mine]
+    beaten = record("dns_plus", 1, [1, 0], test=None, valid=0.1, setting={"neg_top_num": 3})
+    pack_records([*packed, beaten], tmp_path / "records.jsonl.xz")
+    import_finished(store, read_records(tmp_path / "records.jsonl.xz"))
+    assert store.record(beaten.trial.key) == beaten
+
+
+@pytest.mark.parametrize("table", ["table3", "table4", "table5", "table6", "table7"])
+def test_printed_commands_ask_for_their_line(table):
+    page = read_description(table)
+    for line in fill(page, planted()):
+        program, name, *arguments = shlex.split(command(page, line))
+        assert (program, name) == ("recbole-mdcns", "reproduce")
+        assert line.row in asked_rows(page, options_of(*arguments))
+
+
+def test_the_sweeps_of_a_table_have_a_cell_for_each_of_its_lines():
+    page = read_description("table7")
+    sweeps = planned_sweeps(page, options_of("table7", "--budget", "smoke"))
+    assert all(sweep.keys["epochs"] == 2 and sweep.name == "reproduction-smoke" for sweep in sweeps)
+    planned = [cell for sweep in sweeps for cell in cells(sweep)]
+    assert all(sum(row.is_cell(cell) for cell in planned) == 1 for row in page.lines())
+    assert len(planned) == len(page.lines())
+
+
+def test_what_cannot_be_run_or_shown_is_said_before_any_training(monkeypatch, capsys):
+    pytest.importorskip("matplotlib")
+    assert main([*ASKED, *PAGES, "--seeds", "1,x"]) == 2
+    Path("file").write_text("")
+    assert main([*ASKED, "--out", "file"]) == 2
+    assert main([*ASKED[:-4], "--budget", "none", *PAGES]) == 2
+    other = record("rns", 1, [1, 0])
+    Path("out").mkdir(exist_ok=True)
+    pack_records([replace(other, config={**other.config, "learning_rate": 0.5})], Path("out/records.jsonl.xz"))
+    assert main([*ASKED, *PAGES]) == 2
+    seeds, folder, budget, clash = capsys.readouterr().err.splitlines()
+    assert "'1,x' are not allowed: give whole numbers" in seeds and "file cannot be used: " in folder
+    assert "table7 has no none; it has paper, cpu, smoke" in budget
+    assert "SASRec/rns/BCE, seed 1 has a record with other keys" in clash and "learning_rate 0.5 there, " in clash
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(reproduce, "run_sweeps", interrupted)
+    assert main([*ASKED, "--out", "empty"]) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+
+
+def test_a_missing_matplotlib_is_said_before_any_training(monkeypatch, capsys):
+    monkeypatch.setattr("recbole_mdcns.report.figure.importlib.util.find_spec", lambda name: None)
+    assert main(["reproduce", "table3", "--storage", "sweeps"]) == 2
+    assert "matplotlib, which is not installed: pip install matplotlib" in capsys.readouterr().err
+    assert not Path("sweeps").exists()

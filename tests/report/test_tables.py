@@ -1,0 +1,176 @@
+"""The paper's tables from planted records: exact text, what is more than chance, what is missing or contradictory."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from helpers.planted_records import METRICS, draw, failure, planted, record
+
+from recbole_mdcns.errors import UserError
+from recbole_mdcns.report import cells
+from recbole_mdcns.report.cells import unique
+from recbole_mdcns.report.compare import places
+from recbole_mdcns.report.description import read_description
+from recbole_mdcns.report.markdown import markdown
+
+
+def paper(table, metrics=METRICS):
+    """Return a table of the paper with some metrics."""
+    return replace(read_description(table), metrics=metrics)
+
+
+def fill(table, datasets, records):
+    return cells.fill(paper(table), records, datasets)
+
+
+def with_config(one, **keys):
+    return replace(one, config={**one.config, **keys})
+
+
+def with_trial(one, **parts):
+    return replace(one, trial=replace(one.trial, **parts))
+
+
+def only(lines):
+    """Return the line of MDCNS."""
+    (line,) = (line for line in lines if line.name == "MDCNS")
+    return line
+
+
+def test_the_text_of_a_table_is_exact():
+    records = [
+        record("rns", 1, [1, 0, 0, 0]), record("rns", 2, [1, 0, 0, 2]),
+        record("mdcns", 1, [1, 1, 0, 0], peer="GRU4Rec"), record("mdcns", 2, [1, 1, 0, 0], peer="GRU4Rec"),
+    ]  # fmt: skip
+    lines = fill("table7", ["beauty"], records)
+    text = markdown(paper("table7"), lines).splitlines()
+    start = text.index("## beauty, SASRec")
+    assert text[start + 2 : start + 8] == [
+        "| method | recall@5 | recall@10 | ndcg@5 | ndcg@10 | setting | seeds | epochs / patience |",
+        "|---|---|---|---|---|---|---|---|",
+        # hits 1 and 2 of 4; gains 1 and 1 + 1 / log2(3) = 1.6309 of 4
+        "| RNS | <u>0.3750</u> ± 0.1768 (0.0434, +764.1%) | <u>0.3750</u> ± 0.1768 (0.0612, +512.7%) "
+        "| <u>0.3289</u> ± 0.1115 (0.0289, +1037.9%) | <u>0.3289</u> ± 0.1115 (0.0347, +847.7%) "
+        "| defaults | 1, 2 | 80 / 80 |",
+        "| DNS+ | missing (0.0550) | missing (0.0769) | missing (0.0355) | missing (0.0425) |  | missing |  |",
+        "| MDCNS-wts | **0.5000** ± 0.0000 (0.0760, +557.9%) | **0.5000** ± 0.0000 (0.1140, +338.6%) "
+        "| **0.5000** ± 0.0000 (0.0542, +822.5%) | **0.5000** ± 0.0000 (0.0663, +654.1%) "
+        "| defaults | 1, 2 | 80 / 80 |",
+        "| MDCNS | missing (0.0823) | missing (0.1144) | missing (0.0582) | missing (0.0685) |  | missing |  |",
+    ]
+    assert (
+        "| beauty, SASRec, DNS+ | `recbole-mdcns reproduce table7 --datasets beauty --models SASRec "
+        '--methods "DNS+" --seeds 1,2 --budget cpu --data_path DIR` |' in text
+    )
+    head = next(index for index, line in enumerate(text) if re.match(r"\| +\| metric +\| against ", line))
+    gain = [cell.strip() for cell in text[head + 2].split("|")]
+    assert gain[1:6] == ["MDCNS-wts", "recall@5", "RNS, best of the paper's", "+33.3%", "2"] and len(gain) == 11
+    assert any(
+        line.startswith("* MDCNS, ndcg@20: the 40 settings of the released grid have 0.0633 to") for line in text
+    )
+
+
+def test_a_planted_difference_is_found_and_noise_is_not():
+    lines = fill("table3", ["beauty", "toys"], planted())
+    gains = {line.row.dataset: line.gains["ndcg@10"] for line in lines if line.name == "MDCNS"}
+    assert gains["beauty"].baseline.name == "DNS+" and gains["beauty"].relative > 1
+    assert gains["beauty"].corrected < 1e-6 and gains["beauty"].p_seeds < 0.05
+    assert gains["beauty"].interval[0] > 0.1
+    assert gains["toys"].corrected > 0.05 and gains["toys"].p_seeds > 0.05
+    assert gains["toys"].interval[0] < 0 < gains["toys"].interval[1]
+    text = markdown(paper("table3"), lines)
+    starred = [line for line in text.splitlines() if line.startswith("| MDCNS |") and "80 / 80" in line]
+    assert "*†" in starred[0] and "*†" not in starred[1] and "** ±" in starred[1]
+
+
+def test_other_splits_are_not_compared_over_users():
+    records = planted()
+    records = [with_config(one, split_seed=2) if one.cell.method == "mdcns" else one for one in records]
+    lines = fill("table3", ["beauty"], records)
+    (gain,) = (line.gains["ndcg@10"] for line in lines if line.name == "MDCNS")
+    assert gain.p_users is None and gain.corrected is None and gain.p_seeds is None and gain.relative > 1
+
+
+def test_methods_that_the_paper_lacks_stand_apart():
+    records = planted()
+    for seed in (1, 2, 3):
+        ce = record("ce", seed, draw(700 + seed, 0.3))
+        records.append(with_trial(ce, cell=replace(ce.cell, loss="CE")))
+    lines = fill("table3", ["beauty"], records)
+    line = only(lines)
+    assert line.gains["ndcg@10"].baseline.name == "DNS+" and line.gains["ndcg@10"].relative > 1
+    assert list(line.against) == ["RNS", "DNS+", "CE"] and line.against["CE"].relative < 0
+    assert line.against["DNS+"].p_users == line.gains["ndcg@10"].p_users
+    text = markdown(paper("table3"), lines).splitlines()
+    rule = text.index("| *not in the paper* | | | | | | | |")
+    assert next(i for i, line in enumerate(text) if line.startswith("| CE | **")) > rule
+    assert text.index("* CE: softmax over all items.") > rule
+    assert any(re.match(r"\| MDCNS +\| ndcg@10 +\| CE +\| -3\d\.\d% +\| 3 ", line) for line in text)
+
+
+def test_lines_are_compared_at_one_budget_and_over_the_seeds_they_share():
+    more = record("mdcns", 9, draw(1, 0.9), peer="Mamba4Rec")
+    more = with_config(more, epochs=300, stopping_step=30)
+    records = [r for r in planted() if r.cell.method != "mdcns"]
+    lines = fill("table3", ["beauty"], [*records, more])
+    line = only(lines)
+    assert line.budget == "300 / 30" and not line.is_compared and not line.gains and list(line.runs) == [9]
+    shown = f"| MDCNS | {line.mean('recall@5'):.4f} ("  # neither bold nor marked
+    assert shown in markdown(paper("table3"), lines)
+    one = [r for r in planted() if r.cell.method != "mdcns" or r.seed == 1]
+    lines = fill("table3", ["beauty"], one)
+    line = only(lines)
+    baseline = line.gains["ndcg@10"].baseline
+    expected = line.runs[1].test["self"]["ndcg@10"] / baseline.runs[1].test["self"]["ndcg@10"] - 1
+    assert line.gains["ndcg@10"].relative == pytest.approx(expected)
+    assert line.gains["ndcg@10"].corrected < 1e-6 and "** (" in markdown(paper("table3"), lines)  # one seed: no mark
+
+
+def test_equal_as_printed_is_equal():
+    lines = fill("table7", ["beauty"], [record("rns", 1, [1, 0]), record("dns_plus", 1, [1, 0])])
+    assert places(lines, "ndcg@10") == {0: 1, 1: 1}
+
+
+def test_the_largest_budget_counts_and_validation_chooses():
+    small = with_trial(with_config(record("rns", 1, [1, 1], valid=0.9), epochs=2), key="small")
+    worse = record("rns", 1, [1, 1], valid=0.1, setting={"neg_num": 2})
+    lines = fill("table7", ["beauty"], [small, worse, record("rns", 1, [0, 0])])
+    assert lines[0].mean("ndcg@10") == 0.0 and lines[0].budget == "80 / 80"
+    unread = with_config(record("rns", 1, [1, 1], test=None), epochs=300)  # of a sweep that has not ended
+    unread = with_trial(unread, key="unread")
+    lines = fill("table7", ["beauty"], [unread, record("rns", 1, [0, 0])])
+    assert lines[0].budget == "80 / 80" and lines[0].is_compared
+
+
+def test_records_occur_once_and_must_agree():
+    first, failed = record("rns", 1, [1, 0]), failure(record("rns", 2, [1, 0]))
+    unread = replace(first, test=None)
+    assert unique([unread, first, first, failed]) == [first]
+    with pytest.raises(UserError, match="two records of trial amazon-beauty-rns-None-1 .*have different results"):
+        unique([first, replace(first, test={"self": {"ndcg@10": 0.7}})])
+    assert not fill("table7", ["beauty"], [unread])[0].runs  # chosen, and its sweep unfinished
+    other = with_trial(first, key="other")
+    with pytest.raises(UserError, match=r"trials amazon-beauty-rns-None-1 and other are .*rns/BCE, seed 1, and differ"):
+        fill("table7", ["beauty"], [first, other])
+
+
+def test_lines_without_all_seeds_of_their_block_are_named_as_missing():
+    records = [record("rns", 1, [1, 0]), record("rns", 2, [1, 0]), record("dns_plus", 1, [1, 1])]
+    text = markdown(paper("table7"), fill("table7", ["beauty"], records))
+    named = re.findall(r"^\| beauty, .*?(\S+) \| `", text.split("## Missing")[1], re.MULTILINE)
+    assert named == ["DNS+", "MDCNS-wts", "MDCNS"]
+
+
+def test_a_page_of_several_versions_says_so_in_one_line():
+    records = [record("rns", 1, [1, 0]), record("dns_plus", 1, [1, 1], package_version="2.0")]
+    lines = fill("table7", ["beauty"], records)
+    sentence = "Mixed versions: records of recbole-mdcns 1.0, 2.0, whose numbers may differ."
+    assert markdown(paper("table7"), lines).splitlines().count(sentence) == 1
+    assert "Mixed versions" not in markdown(paper("table7"), fill("table7", ["beauty"], records[:1]))
+
+
+def test_a_table_has_no_other_datasets_than_its_own():
+    with pytest.raises(UserError, match="dataset bauty is not in table3; it has beauty"):
+        paper("table3").lines(["bauty"])
