@@ -132,7 +132,7 @@ def run_sweep_overhead() -> None:
     settings = "".join(f"  {key}: {value}\n" for key, value in TINY.items() if key != "data_path")
     data = f"  data_path: {Path('data').absolute()}\n"
     Path("grid.yaml").write_text(
-        f"datasets: [tiny]\nmodels: [SASRec]\nsamplers: [rns]\nseeds: [1]\nkeys:\n{data}{settings}"
+        f"datasets: [tiny]\nmodels: [SASRec]\nmethods: [rns]\nseeds: [1]\nkeys:\n{data}{settings}"
     )
     run_script("speed/sweep_overhead.py", "grid.yaml", "--epochs=1", "--cores=1", "--out=page.md")
     alone, by_ray = table("page.md")

@@ -9,6 +9,7 @@ import pytest
 import torch
 from helpers.runs import TINY, fit, tiny_config, tiny_run, write_inter
 
+from recbole_mdcns.data.load import dataset_of
 from recbole_mdcns.evaluation.collector import RankCollector
 from recbole_mdcns.quick_start import run_recbole_mdcns
 from recbole_mdcns.trainer import NegativeSamplingTrainer
@@ -20,7 +21,7 @@ def test_history_and_padding_are_never_ranked():
     original = run.trainer.eval_collector.eval_batch_collect
     run.trainer.eval_collector.eval_batch_collect = lambda s, *rest: (scores.append(s.clone()), original(s, *rest))
     run.trainer.evaluate(run.test, load_best_model=False)
-    rows = run.test._dataset.inter_feat
+    rows = dataset_of(run.test).inter_feat
     masked = scores[0] == -torch.inf
     assert masked[:, 0].all()
     for row in range(len(rows)):

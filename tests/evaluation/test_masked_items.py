@@ -5,6 +5,7 @@ import torch
 from helpers.runs import fit, states, tiny_config, tiny_run, write_inter
 
 from recbole_mdcns.cli.main import train_main
+from recbole_mdcns.data.load import dataset_of
 from recbole_mdcns.errors import TrainingError
 from recbole_mdcns.evaluation.collector import NonFiniteScores, RankCollector
 from recbole_mdcns.evaluation.evaluator import PlainEvaluator
@@ -124,7 +125,7 @@ def test_the_last_evaluation_is_checked_as_well():
     with pytest.raises(TrainingError, match=r"self model .*nan in \d+ of \d+ rows.* at the best epoch"):
         run.trainer.evaluate_all(run.test)
     run.trainer.scoring_models[0].model.load_state_dict(before[0])  # what was collected of the failure is forgotten
-    assert len(run.trainer.evaluate_all(run.test).places["self"]) == len(run.test._dataset)
+    assert len(run.trainer.evaluate_all(run.test).places["self"]) == len(dataset_of(run.test))
 
 
 def test_a_run_that_diverges_in_its_only_step_ends_with_one_sentence(capsys):

@@ -126,7 +126,7 @@ def test_a_sweep_leaves_a_record_per_trial_and_reads_test_of_the_chosen_alone(wh
     ((chosen,),) = ([setting for sampler, setting in read if sampler == "mdcns"],)
     assert chosen in best and read == {("rns", "{}"), ("mdcns", chosen)}
     monkeypatch.chdir(whole)
-    assert {trial.key for trial in trials(read_sweep("grid.yaml"))} == set(found)  # Ray's flags are in no config
+    assert {trial.id.key for trial in trials(read_sweep("grid.yaml"))} == set(found)  # Ray's flags are in no config
     assert not list(Path("sweeps").rglob("*-last.pth"))
     before = {path: path.stat().st_mtime_ns for path in Path("sweeps/grid/records").iterdir()}
     finish(start(whole, EPOCHS))
