@@ -13,7 +13,7 @@ from recbole_mdcns.report.cells import fill
 from recbole_mdcns.report.description import read_description
 from recbole_mdcns.report.description_file import _KEYS
 from recbole_mdcns.report.markdown import markdown
-from recbole_mdcns.tuning.sweep_file import Sweep
+from recbole_mdcns.tuning.sweep import Sweep
 
 REPORT, SWEEPS = ((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("report.md", "sweeps.md"))
 
