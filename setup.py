@@ -18,7 +18,7 @@ RAY_2_6_BOUNDS = [
     'setuptools<81; python_version < "3.12"',
 ]
 
-TEST_PACKAGES = ["pytest>=7", "pytest-xdist>=3.7", "hypothesis>=6"]
+TEST_PACKAGES = ["pytest>=7", "pytest-xdist>=3.7", "hypothesis>=6", "matplotlib"]  # scripts of benchmarks/ draw
 
 setup(
     name="recbole-mdcns",
@@ -48,9 +48,7 @@ setup(
         "mamba": ["mamba-ssm"],  # CUDA kernels of the selective scan, for Mamba4Rec on a GPU
         "benchmarks": ["matplotlib"],
         "dev": [
-            "pytest>=7",
-            "pytest-xdist>=3.7",
-            "hypothesis>=6",
+            *TEST_PACKAGES,
             "ruff==0.17.5",
             "mypy==2.4.1",
             "types-PyYAML",

@@ -7,7 +7,7 @@ Measured on RecBole 1.2.1 with numpy 1.26 and 2.4, pandas 2.2 and 3.1, torch 2.1
   built under :func:`numpy_long`.
 * RecBole fills missing values with a chained assignment, which does nothing on pandas 3.
 * RecBole takes the lengths of token sequences with ``Series.agg(len)``, which on pandas 3 is the length of the column.
-* pandas 3.1 reads categories of digits as numbers, so that 7 and 007 become one.
+* pandas 3.1 reads categories of digits as numbers: 7 and 007 become one category.
 * Importing RecBole's sequential models turns torch's anomaly detection on for the whole process (its SINE does).
 * RecBole pickles its Config into checkpoints, which torch >= 2.6 does not load by default.
 """
@@ -32,7 +32,7 @@ import torch
 
 @cache
 def token_dtype() -> type | str:
-    """Return what ``pandas.read_csv`` is asked for where tokens must stay text: categories, where they do."""
+    """Return the dtype that keeps tokens as text in ``pandas.read_csv``: categories or str."""
     seven = pd.read_csv(io.StringIO("token\n007\n"), dtype="category").token[0]
     return "category" if seven == "007" else str
 
@@ -62,13 +62,13 @@ def fill_missing(frame: Any, field2type: dict[str, Any]) -> Any:
 
 
 def flat_columns(columns: list[tuple[Any, str, Any]]) -> tuple[list[tuple[Any, str, Any]], Callable[[], None]]:
-    """Return columns for RecBole to number, sequences laid out flat, as it counts their lengths with pandas < 3 only.
+    """Return columns for RecBole to number, with flat sequences: RecBole counts their lengths right only on pandas < 3.
 
     Args:
         columns: Table, column and ``FeatureType`` of each.
 
     Returns:
-        The columns, all of type token; and what to call afterwards, which puts the sequences back, numbered.
+        The columns, all of type token; and a function that puts the numbered sequences back afterwards.
     """
     flat, sequences = [], []
     for table, name, each in columns:
@@ -88,7 +88,7 @@ def flat_columns(columns: list[tuple[Any, str, Any]]) -> tuple[list[tuple[Any, s
 
 
 def ray_tune() -> Any:
-    """Return the names of Ray Tune that moved between 2.6 and 2.41: ``report``, ``RunConfig``, ``FailureConfig``."""
+    """Return the parts of Ray Tune that moved between 2.6 and 2.41: ``report``, ``RunConfig``, ``FailureConfig``."""
     from types import SimpleNamespace
 
     import ray
@@ -112,7 +112,7 @@ def quiet_readonly_arrays():
 
 @contextlib.contextmanager
 def numpy_long():
-    """Give numpy before 2.0 its name ``long`` back for a while: RecBole's feature layers are built with it."""
+    """Give numpy before 2.0 its name ``long`` back in a ``with`` block: RecBole's feature layers are built with it."""
     missing = "long" not in vars(np)
     if missing:
         vars(np)["long"] = np.int_
@@ -128,18 +128,18 @@ def no_anomaly_mode():
     return torch.autograd.set_detect_anomaly(False)
 
 
-#: What torch raises on files whose bytes are wrong somewhere.
+#: Errors of torch for damaged files.
 _OF_DAMAGED_FILES = (
     RuntimeError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError, OverflowError,
 )  # fmt: skip
 
 
 def load_plain(path: str | Path, device: torch.device | str = "cpu") -> Any:
-    """Load a file of tensors and plain values, refusing anything that would run code.
+    """Load a file of tensors and plain values; a file that would run code is refused.
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: The file is damaged, or holds more than tensors and plain values.
+        ValueError: The file is damaged, or holds anything except tensors and plain values.
     """
     try:
         return torch.load(path, map_location=device, weights_only=True)
@@ -152,16 +152,16 @@ def load_plain(path: str | Path, device: torch.device | str = "cpu") -> Any:
 
 
 def grad_scaler(device: torch.device, enabled: bool) -> Any:
-    """Return the gradient scaler of mixed precision, under the name this torch has for it."""
+    """Return the gradient scaler of mixed precision, by its name in the installed torch."""
     if hasattr(torch.amp, "GradScaler"):
         return torch.amp.GradScaler(device.type, enabled=enabled)
     return torch.cuda.amp.GradScaler(enabled=enabled)
 
 
 def with_globals(function: Any, **replaced: Any) -> Any:
-    """Return a function that finds other objects under some of its global names; the function itself stays as it is.
+    """Return a copy of a function with other objects under some of its global names; the function itself is unchanged.
 
-    RecBole's ``Trainer`` makes folders in its constructor, without a hook; this is neither a copy of it nor a patch.
+    RecBole's ``Trainer`` makes folders in its constructor and has no hook for this.
     """
     names = {**function.__globals__, **replaced}
     return types.FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)

@@ -20,7 +20,7 @@ def teacher_scores(*scores: Tensor, mean: bool) -> Tensor:
     """Combine the models' scores, Eq. (4): ``s_teacher = s_self + s_peer``, or their mean.
 
     Args:
-        *scores: Of each model, all of the same shape.
+        *scores: Scores of each model, all of the same shape.
         mean: Take the mean, as the published runs do, instead of the printed sum.
 
     Returns:
@@ -31,9 +31,9 @@ def teacher_scores(*scores: Tensor, mean: bool) -> Tensor:
 
 
 def divergence(*scores: Tensor) -> Tensor:
-    """Return how far models are apart on each candidate, Eq. (5): ``d = |s_self - s_peer|``, same shape.
+    """Return the divergence of the models on each candidate, Eq. (5): ``d = |s_self - s_peer|``, same shape.
 
-    Of more than two models, it is the distance between the highest and the lowest score.
+    With more than two models it is the distance between the highest and the lowest score.
     """
     if len(scores) == 2:
         return (scores[0] - scores[1]).abs()

@@ -7,20 +7,20 @@ import errno
 from collections.abc import Iterable
 from pathlib import Path
 
-#: Exit codes of every command: something failed that is no mistake of the user, a mistake of the user, Ctrl-C, SIGTERM,
-#: and a reader of the output that went away.
+#: Exit codes of every command: a failure that is no mistake of the user, a mistake of the user, Ctrl-C, SIGTERM, and a
+#: closed output pipe.
 FAILURE, USER_ERROR, INTERRUPTED, TERMINATED, PIPE_CLOSED = 1, 2, 130, 143, 141
-#: What the system says when a disk is full, over its quota, or a file has reached its limit.
+#: Error numbers of the system for a full disk, an exceeded quota, or a file at its limit.
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-#: What it says when nobody's input is at fault: a disk is full, broken or read-only.
+#: Error numbers that no input causes: a disk is full, broken or read-only.
 DISK_ERRORS = (*DISK_FULL, errno.EIO, errno.EROFS)
 
 
 class UserError(Exception):
-    """Something the user gave cannot be used; the message says what was found and what is allowed.
+    """A mistake in the user's input; the message says what was found and what is allowed.
 
     Attributes:
-        exit_code: Of a command that ends with it.
+        exit_code: Exit code of a command that ends with this error.
     """
 
     exit_code = USER_ERROR
@@ -39,16 +39,16 @@ class CheckpointError(UserError):
 
 
 class TrainingError(UserError):
-    """Training cannot go on, for a reason that the user can remove."""
+    """Training cannot continue, for a reason that the user can remove."""
 
 
 class WriteError(UserError):
-    """A file cannot be written, as when the disk is full; the file that was there before is as it was.
+    """A file cannot be written, for example on a full disk; an older file at its place is unchanged.
 
     Args:
         path: The file.
-        reason: What the system says.
-        advice: What to do.
+        reason: The system's reason.
+        advice: Advice for the user.
     """
 
     exit_code = FAILURE
@@ -68,12 +68,12 @@ class WriteError(UserError):
 
 
 def reason_of(error: Exception) -> str:
-    """Return what the system said, without number and path."""
+    """Return the system's reason without its number and path."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """Return ``' (did you mean X?)'`` for the known name closest to ``name``, or nothing when none is close."""
+    """Return ``' (did you mean X?)'`` for the known name closest to ``name``, or an empty text if none is close."""
     lower = {candidate.lower(): candidate for candidate in known}
     close = difflib.get_close_matches(name.lower(), list(lower), n=1, cutoff=cutoff)
     return f" (did you mean {lower[close[0]]}?)" if close else ""

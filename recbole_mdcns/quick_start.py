@@ -1,9 +1,9 @@
-"""From names to results: calls that train and evaluate, that load what a training left, and evaluate it again."""
+"""From names to results: train and evaluate, load a saved model with its data, and evaluate it again."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from logging import getLogger
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,11 @@ from recbole_mdcns.checkpoints.data_identity import DataIdentity, warn_of_other_
 from recbole_mdcns.checkpoints.saved_config import saved_config
 from recbole_mdcns.checkpoints.saved_state import load_weights
 from recbole_mdcns.config.evaluation_keys import check_evaluation_keys, values_to_evaluate
+from recbole_mdcns.config.model_config import ModelConfig
 from recbole_mdcns.config.outputs import check_outputs, check_writable
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.dataset import HistoryDataset
-from recbole_mdcns.data.load import load_splits
+from recbole_mdcns.data.load import dataset_of, load_splits
 from recbole_mdcns.data.names import Numbering
 from recbole_mdcns.data.split import is_split, write_split
 from recbole_mdcns.encoder.pretrained import check_pretrained
@@ -32,7 +33,7 @@ from recbole_mdcns.records.building import build_record
 from recbole_mdcns.records.files import write_record
 from recbole_mdcns.run_log import start_log
 from recbole_mdcns.support.foreign_code import ForeignCall
-from recbole_mdcns.trainer import MDCNSTrainer, NegativeSamplingTrainer
+from recbole_mdcns.trainer import NegativeSamplingTrainer
 
 #: Splits that a model is evaluated on.
 EVALUATED = ("valid", "test")
@@ -66,8 +67,8 @@ def run_recbole_mdcns(
         model, and the whole ``record`` as plain values.
 
     Raises:
-        UserError: Something given cannot be used; raised before any training.
-        WriteError: A checkpoint or the record cannot be written; what is finished is kept.
+        UserError: A name, a key, a file or the data cannot be used; raised before any training.
+        WriteError: A checkpoint or the record cannot be written; finished epochs are kept.
     """
     config = MDCNSConfig(model, dataset, config_file_list, config_dict, argv)
     check_outputs(config)
@@ -85,7 +86,7 @@ def run_recbole_mdcns(
         if files is not None:
             locks.enter_context(files.lock.held())
         whole, splits = load_splits(config)
-        trainer = build_trainer(config, splits["train"]._dataset)
+        trainer = build_trainer(config, dataset_of(splits["train"]))
         if files is not None:
             trainer.use_files(files)
             trainer.resume_checkpoint(files.last)
@@ -115,7 +116,9 @@ def _train_and_evaluate(
     trainer.load_best()
     results = {name: trainer.evaluate_all(splits[name], show_progress=progress) for name in ("valid", "test")}
     title = f"results at the best epoch, mask_history {config['mask_history']}"
-    logger.info(set_color(title, "yellow") + ":\n" + results_table(results))
+    logger.info(
+        set_color(title, "yellow") + ":\n" + results_table({name: each.metrics for name, each in results.items()})
+    )
     record = build_record(config, trainer, splits, list(command), results)
     if config["result_file"]:
         try:
@@ -129,31 +132,28 @@ def _train_and_evaluate(
         "best_valid_score": best_score,
         "valid_score_bigger": config["valid_metric_bigger"],
         "best_valid_result": best_result,
-        "test_result": results["test"]["self"],
+        "test_result": results["test"].metrics["self"],
         "record": record.to_json(),
     }
 
 
 def build_trainer(config: MDCNSConfig, dataset: HistoryDataset) -> NegativeSamplingTrainer:
-    """Build the models of a run, from its seed, and the trainer that its ``neg_sampler`` needs.
+    """Build the models of a run, from its seed, and their trainer.
 
     Raises:
-        ConfigError: A model cannot be the self model or the peer, or would know none of the users it is tested on.
+        ConfigError: A model cannot be the self model or the peer, or it reads users and knows none of the test users.
     """
     init_seed(config["seed"], config["reproducibility"])
     model = build_model(config, dataset)
-    if config.peer_classes:
-        peer_configs = config.peer_configs()
-        peers = [build_model(each, dataset) for each in peer_configs]
-        trainer: NegativeSamplingTrainer = MDCNSTrainer(config, model, *peers, peer_configs=peer_configs)
-    else:
-        trainer = NegativeSamplingTrainer(config, model)
+    peer_configs = config.peer_configs()
+    peers = [build_model(peer_config, dataset) for peer_config in peer_configs]
+    trainer = NegativeSamplingTrainer(config, model, *peers, peer_configs=peer_configs)
     trainer.use_data(dataset)
-    refuse_unknown_users(trainer.encoders, config["protocol"], dataset.user_num)
+    refuse_unknown_users(trainer.scoring_models, config["protocol"], dataset.user_num)
     return trainer
 
 
-def build_model(config: MDCNSConfig, dataset: HistoryDataset) -> SequentialRecommender:
+def build_model(config: ModelConfig, dataset: HistoryDataset) -> SequentialRecommender:
     """Build the model that a configuration names, on its device.
 
     Raises:
@@ -165,13 +165,14 @@ def build_model(config: MDCNSConfig, dataset: HistoryDataset) -> SequentialRecom
     with compat.numpy_long(), ForeignCall(lambda error: _not_built(config, error)):
         model = build(config, dataset)
     model = model.to(config["device"])
-    model.counted_columns = frozenset(dataset.counted)  # it has tables for these, so a checkpoint needs their names
-    fuse_layers(model)
+    model.counted_columns = frozenset(dataset.counted)  # it has tables for these: a checkpoint needs their names
+    if config["fuse_layers"]:
+        fuse_layers(model)
     getLogger().info(model)
     return model
 
 
-def _not_built(config: MDCNSConfig, error: Exception) -> ConfigError:
+def _not_built(config: ModelConfig, error: Exception) -> ConfigError:
     if isinstance(error, KeyError):
         return ConfigError(
             f"model {config['model']} cannot be built: it needs {error}, which neither keys nor data have"
@@ -185,21 +186,21 @@ def load_data_and_model(
 ) -> tuple:
     """Load a saved model with its data, as RecBole's function of this name does.
 
-    Users and items get the numbers that they had in training, whatever the order of the lines is now. RecBole's
-    ``full_sort_scores`` and ``full_sort_topk`` of what is returned rank the items of a row's history too; to leave them
-    out, set ``scores[dataset.history.pairs(rows["history_start"], rows["history_end"])]`` to ``-inf``.
+    Users and items get the numbers that they had in training, for any order of the lines of the data. RecBole's
+    ``full_sort_scores`` and ``full_sort_topk`` also rank the items of a row's history. To leave these items out, set
+    ``scores[dataset.history.pairs(rows["history_start"], rows["history_end"])]`` to ``-inf``.
 
     Args:
         model_file: A file of the best self model, or of its peer.
-        trust_code: Import the classes of the user's own that the file names, such as ``model: module:Class``.
-        model_class: The model's class, where it is the user's own; nothing is imported for it then.
-        **overrides: Keys to set anew, such as ``data_path``.
+        trust_code: Import the user's classes that the file names, such as ``model: module:Class``.
+        model_class: The class of a user's own model; then no class is imported for it.
+        **overrides: Keys with new values, such as ``data_path``.
 
     Returns:
         config, model, dataset, train_data, valid_data, test_data.
 
     Raises:
-        UserError: The file or the data cannot be used; the data lacks names that the model knows, or has new ones.
+        UserError: The file or the data cannot be used, or the data have other names than the model.
     """
     content = checkpoint.load(model_file, "model")
     config = saved_config(content, model_file, trust_code, model_class, overrides)
@@ -218,7 +219,7 @@ def data_and_model(content: dict[str, Any], config: MDCNSConfig, model_file: str
     getLogger().info(config)
     numbering = Numbering(checkpoint.names(content, model_file), f"checkpoint {model_file}")
     dataset, splits = load_splits(config, numbering)
-    train_part = splits["train"]._dataset
+    train_part = dataset_of(splits["train"])
     model = build_model(config, train_part)
     load_weights(model, content, model_file)
     model.eval()
@@ -240,7 +241,7 @@ def evaluate_saved(
         split: ``test`` or ``valid``.
         trust_code: See :func:`load_data_and_model`.
         model_class: See :func:`load_data_and_model`.
-        **keys: Keys of the evaluation and of the data to set anew, such as ``topk=[50]``, ``metrics=["Recall"]``.
+        **keys: New values of keys of the evaluation and of the data, such as ``topk=[50]``, ``metrics=["Recall"]``.
 
     Returns:
         The metrics by name, such as ``recall@50``.
@@ -264,7 +265,7 @@ def evaluate_checkpoint(
         raise ConfigError(f"split = {split!r} is not allowed: choose {' or '.join(EVALUATED)}")
     check_evaluation_keys(keys)
     content = checkpoint.load(model_file, "model")
-    values = {"checkpoint_dir": str(Path(model_file).parent), **values_to_evaluate(content["config"], keys)}
+    values = {"checkpoint_dir": str(Path(model_file).parent), **values_to_evaluate(content["config"], keys, trust_code)}
     config = saved_config(content, model_file, trust_code, model_class, values)
     model, _, train, *evaluated = data_and_model(content, config, model_file)
     trainer = NegativeSamplingTrainer(config, model)
@@ -273,8 +274,8 @@ def evaluate_checkpoint(
     return config, dict(trainer.evaluate(loader, load_best_model=False, show_progress=config["show_progress"]))
 
 
-def results_table(results: dict[str, dict[str, dict[str, float]]]) -> str:
-    """Lay out metrics by split and role, one row each."""
+def results_table(results: Mapping[str, Mapping[str, dict[str, float]]]) -> str:
+    """Return a table of metrics with a row per split and role."""
     rows = [[split, role, *metrics.values()] for split, by_role in results.items() for role, metrics in by_role.items()]
     names = next(iter(next(iter(results.values())).values()))
     return tabulate(rows, headers=["split", "model", *names], floatfmt=".4f", tablefmt="github")

@@ -1,6 +1,6 @@
-"""Where a run reports to: the console, a file below ``log_dir``, and TensorBoard's files below ``tensorboard_dir``.
+"""The log of a run: the console, a file below ``log_dir``, and TensorBoard's files below ``tensorboard_dir``.
 
-RecBole's own set-up has fixed folders, and names its files by the second.
+RecBole's own log has fixed folders, and two runs in the same second share a file.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from recbole_mdcns.errors import WriteError, reason_of
 
 _LEVELS = ("debug", "info", "warning", "error", "critical")
 _LINE = "%(asctime)-15s %(levelname)s  %(message)s"
-#: Where the last run of this process logs to.
+#: The log handlers of the last run of this process.
 _handlers: list[logging.Handler] = []
 
 
 def start_log(config: MDCNSConfig) -> None:
-    """Log to the console and to a new file, in place of where the last run of this process logged to.
+    """Log to the console and to a new file; the log of the last run of this process ends.
 
-    As with RecBole's ``init_logger``, a program that has set up logging itself keeps its own way.
+    As with RecBole's ``init_logger``, a program that has set up logging itself keeps its own handlers.
 
     Args:
         config: The run.
@@ -58,24 +58,24 @@ def start_log(config: MDCNSConfig) -> None:
 
 
 def tensorboard(config: MDCNSConfig, run: str) -> TensorBoard:
-    """Return what a trainer writes TensorBoard's values to, in a folder named like the log file.
+    """Return TensorBoard's writer for a trainer; its folder has the name of the log file.
 
     Args:
         config: The run.
-        run: Name of the folder where there is no log file.
+        run: Name of the folder if there is no log file.
     """
     names = [Path(handler.baseFilename).stem for handler in _handlers if isinstance(handler, LogFile)]
     return TensorBoard(Path(config["tensorboard_dir"]) / (*names, run)[0] if config["tensorboard_dir"] else None)
 
 
 class LogFile(logging.FileHandler):
-    """A new log file; one that can no longer be written, as on a full disk, ends with a warning and not the run."""
+    """A new log file. If it can no longer be written, for example on a full disk, it ends with a warning."""
 
     def __init__(self, path: Path):
         super().__init__(path, mode="x", encoding="utf-8")
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Go on without the file where the system refuses it."""
+        """Continue without the file if the system refuses it."""
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
             super().handleError(record)
@@ -90,7 +90,7 @@ class TensorBoard:
     """TensorBoard's writer, opened with the first value: a run that only evaluates leaves no files.
 
     Args:
-        folder: Where to; None writes nothing.
+        folder: The folder of the files; None writes nothing.
     """
 
     def __init__(self, folder: Path | None):
@@ -98,7 +98,7 @@ class TensorBoard:
         self._writer: Any = None
 
     def __getattr__(self, name: str) -> Any:
-        """Return a method of torch's ``SummaryWriter`` that goes on without where the system refuses its files."""
+        """Return a method of torch's ``SummaryWriter``; it writes nothing more once the system refuses its files."""
         if not name.startswith("add_"):
             raise AttributeError(name)
 
@@ -117,7 +117,7 @@ class TensorBoard:
         return add
 
     def close(self) -> None:
-        """Write what is left, and end the writer's thread; a further value opens it again."""
+        """Write buffered values and end the writer's thread; a further value opens it again."""
         if self._writer is not None:
             try:
                 self._writer.close()

@@ -17,7 +17,8 @@ from tabulate import tabulate
 from recbole_mdcns.config.checks import LEFT_PADDED
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.load import dataset_of, load_splits
-from recbole_mdcns.encoder.encoder import FullRankingEncoder, make_encoder
+from recbole_mdcns.encoder.adapt import make_scoring_model
+from recbole_mdcns.encoder.scoring_model import FullRankingModel
 from recbole_mdcns.encoder.selftest import is_causal, is_trimmable
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.model.registry import model_names
@@ -27,17 +28,16 @@ SUPPORTED, REFUSED = "supported", "refused"
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "models.md"
 HEAD = """# Models
 
-Every sequential model of RecBole 1.2.1, and ours, as self or peer. Written by `benchmarks/models/model_table.py`, which
-builds each one on ml-100k (user, item and time columns) and measures it on random histories; nothing here is a list
-kept by hand.
+Every sequential model of RecBole 1.2.1, and ours, as self or peer. `benchmarks/models/model_table.py` writes this page:
+it builds each model on ml-100k (user, item and time columns) and measures it on random histories.
 
 * **scores**: *inner product* models are scored for the candidate pool alone; the others by their own
   `full_sort_predict`, V scores per target.
 * **causal**: the state inside a longer pass is the encoding of the prefix that ends there.
 * **trimmable**: columns that are padding in every row may be cut off.
 
-A model gives its scores, and `ranking_loss` is made of them: what its own `calculate_loss` adds, such as the
-regularisation of Caser, NextItNet and SHAN by `reg_weight`, plays no part here.
+Training uses the scores of a model and `ranking_loss`. Terms that its own `calculate_loss` adds are not used, for
+example the regularisation of Caser, NextItNet and SHAN by `reg_weight`.
 
 """
 
@@ -48,13 +48,13 @@ def measure_model(name: str) -> list[str]:
         keys = {"pad_side": "left"} if name in LEFT_PADDED else {}
         config = MDCNSConfig(name, "ml-100k", config_dict={"use_gpu": False, "MAX_ITEM_LIST_LENGTH": 20, **keys})
         _, splits = load_splits(config)
-        encoder = make_encoder(build_model(config, dataset_of(splits["train"])), config)
+        scoring_model = make_scoring_model(build_model(config, dataset_of(splits["train"])), config)
     except UserError as error:
         return [name, REFUSED, "", "", "", re.sub(r"\S*/(?=\S)", "", str(error)).replace("|", "/")]
     scores = "inner product"
-    if isinstance(encoder, FullRankingEncoder):
-        scores = "log of its probabilities" if encoder.probabilities else "its full ranking"
-    answers = ["yes" if test(encoder) else "no" for test in (is_causal, is_trimmable)]
+    if isinstance(scoring_model, FullRankingModel):
+        scores = "log of its probabilities" if scoring_model.gives_probabilities else "its full ranking"
+    answers = ["yes" if test(scoring_model) else "no" for test in (is_causal, is_trimmable)]
     ours = "of recbole_mdcns" if config.model_class.__module__.startswith("recbole_mdcns") else ""
     return [name, SUPPORTED, scores, *answers, "needs pad_side=left" if keys else ours]
 

@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.6, help="of the interactions, that of the active user")
     parser.add_argument("--samplers", default="rns,dns,srns,in_batch", help="by commas")
     parser.add_argument("--batching", default="auto,row", help="by commas")
+    parser.add_argument("--same_process", action="store_true", help="quick, for a look: memory is then of all so far")
     parser.add_argument("--out", type=Path, help="file of the table; without, it is only printed")
     parser.add_argument("--case", nargs=3, metavar=("NAME", "SAMPLER", "BATCHING"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -51,7 +52,10 @@ def main() -> None:
     for sampler in options.samplers.split(","):
         for batching in options.batching.split(","):
             for name in shares:
-                result = measure_apart(__file__, ["--data", str(options.data), "--case", name, sampler, batching])
+                if options.same_process:
+                    result = measure(options.data, name, sampler, batching)
+                else:
+                    result = measure_apart(__file__, ["--data", str(options.data), "--case", name, sampler, batching])
                 rows.append({"sampler": sampler, "batching": batching, "users": name, **result})
                 print(json.dumps(rows[-1]), flush=True)
     table = tabulate(rows, headers="keys", tablefmt="github", floatfmt=".1f")

@@ -33,7 +33,7 @@ from recbole_mdcns.kernels.causal_conv import causal_convolution
 from recbole_mdcns.kernels.full_softmax import mean_cross_entropy
 from recbole_mdcns.kernels.layers import fuse_layers
 from recbole_mdcns.kernels.pool_scores import pool_scores
-from recbole_mdcns.losses.listwise import cross_entropy
+from recbole_mdcns.losses.full_softmax import cross_entropy
 from recbole_mdcns.negatives.draws.pool import CandidateSampler
 from recbole_mdcns.quick_start import build_model
 

@@ -19,7 +19,7 @@ from step_phases import PhaseSeconds, now
 
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.load import dataset_of, load_splits
-from recbole_mdcns.evaluation.metrics import PlainEvaluator
+from recbole_mdcns.evaluation.evaluator import PlainEvaluator
 from recbole_mdcns.quick_start import build_trainer
 
 RELEASED, ALONE = "released step", "RecBole's SASRec alone"
@@ -98,18 +98,20 @@ def build_ours(options: argparse.Namespace, peer: str, batching: str, **keys: An
     train = dataset_of(splits["train"])
     trainer = build_trainer(config, train)
     trainer.prepare(splits["train"])
+    strategy = trainer.strategy
+    assert strategy is not None
 
     def step(batch: Any) -> None:
-        for encoder in trainer.encoders:
-            encoder.model.train()
+        for scoring_model in trainer.scoring_models:
+            scoring_model.model.train()
         trainer.train_step(batch)
 
     def watch(phases: PhaseSeconds) -> None:
-        phases.watch(trainer, "training_loss", "scoring and losses")
-        phases.watch(trainer, "_step", "backward")
-        phases.watch(trainer.sampler, "sample", "sampling")
-        for encoder, optimizer in zip(trainer.encoders, trainer.optimizers):
-            phases.watch(encoder, "encode", "encoding")
+        phases.watch(trainer.loop.objective, "step_loss", "scoring and losses")
+        phases.watch(trainer.loop, "step", "backward")
+        phases.watch(strategy.sampler, "sample", "sampling")
+        for scoring_model, optimizer in zip(trainer.scoring_models, trainer.optimizers):
+            phases.watch(scoring_model, "encode", "encoding")
             phases.watch(optimizer, "step", "optimiser")
 
     evaluate = functools.partial(trainer.evaluate, splits["valid"], load_best_model=False)

@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--result_file", type=Path, required=True)
     options, arguments = parser.parse_known_args()
     stages: dict[str, dict] = {}
-    record = None
+    record: Record | None = None
     try:
         ends = sorted(map(int, options.stages.split(",")))
     except ValueError:
@@ -36,8 +36,9 @@ def main() -> None:
         status = run_command([*arguments, f"--epochs={epochs}", f"--result_file={options.result_file}", *resume])
         if status:
             sys.exit(status)
-        (record,) = read_records(options.result_file)
-        assert isinstance(record, Record)  # of a single run, which leaves no other
+        (read,) = read_records(options.result_file)
+        assert isinstance(read, Record)  # of a single run, which leaves no other
+        record = read
         stages[str(epochs)] = {"best_epoch": record.best_epoch, "valid": record.valid, "test": record.test}
     assert record is not None
     staged = replace(record, command=["python", *sys.argv], study={"stages": stages})

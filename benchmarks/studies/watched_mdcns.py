@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.equations import divergence
 from recbole_mdcns.negatives import Negatives, ScoredPool
 from recbole_mdcns.negatives.mdcns import MDCNS
@@ -23,9 +24,9 @@ class Watched(MDCNS):
             choose the same item, such as ``self = peer``.
     """
 
-    def prepare(self, dataset, sampler) -> None:
+    def prepare(self, dataset: HistoryDataset) -> None:
         """Keep every sequence, whole, to know what a user takes later."""
-        super().prepare(dataset, sampler)
+        super().prepare(dataset)
         self.history, self.item_num = dataset.history.to(self.device), dataset.item_num
         self.epochs: list[dict[str, float]] = []
         self._reset()

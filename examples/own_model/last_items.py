@@ -1,11 +1,11 @@
-"""A sequential recommender of your own: the mean of the last few items, weighted by learned weights.
+"""Your own sequential recommender: the mean of the last few items with learned weights.
 
     cd examples/own_model
     run_recbole_mdcns --model=last_items:LastItems --dataset=ml-100k --epochs=2
     run_recbole_mdcns --model=SASRec --peer_model=last_items:LastItems --dataset=ml-100k --peer.window=3
 
-Its keys are in ``LastItems.yaml`` beside this file. What training needs is ``forward(item_seq, item_seq_len)`` and
-RecBole's ``full_sort_predict``; how the two hang together is measured, not declared.
+Its keys are in ``LastItems.yaml`` next to this file. Training needs ``forward(item_seq, item_seq_len)`` and RecBole's
+``full_sort_predict``. How the scores follow from the states is measured; nothing has to be declared.
 """
 
 import torch

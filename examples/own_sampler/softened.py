@@ -1,13 +1,13 @@
-r"""A negative sampler of one's own: a candidate drawn with probability softmax(score / temperature).
+r"""Your own negative sampler: it draws a candidate with probability softmax(score / temperature).
 
     cd examples/own_sampler
     python ../../run_recbole_mdcns.py --model=SASRec --dataset=ml-100k --neg_sampler=softened:Softened \
         --softened_temperature=1
 
-The trainer hands over a ``ScoredPool``: the targets and their histories, N candidate ids per target, and for each
-model its encodings and scores, with gradient. What comes back are the scores of the K negatives, taken from the
-pool's so that the gradient reaches them, and the weights of their losses. A choice must not carry a gradient.
-Its key is in ``Softened.yaml`` beside this file.
+``choose`` receives a ``ScoredPool``: the targets and their histories, N candidate ids per target, and for each model
+its encodings and scores, with gradient. It returns the scores of the K negatives and the weights of their losses. The
+scores are taken from the pool, and the gradient flows through them. The choice itself must not carry a gradient.
+The key of this sampler is in ``Softened.yaml`` next to this file.
 """
 
 from recbole_mdcns.negatives import Negatives, NegativeStrategy, ScoredPool

@@ -1,1 +1,1 @@
-"""Files that models and trainings are saved in, and what is checked before they are loaded."""
+"""Files of saved models and trainings, and the checks before they are loaded."""

@@ -24,7 +24,7 @@ from recbole_mdcns.errors import CheckpointError, WriteError
 from recbole_mdcns.support.safe_write import replacing
 
 FORMAT = "recbole_mdcns"
-#: Of the content. 1 had no names of items; 2 held the keys of every strategy and loss.
+#: Format of the content. Format 1 had no names of items; format 2 held the keys of every strategy and loss.
 FORMAT_NUMBER = 3
 
 
@@ -43,7 +43,7 @@ class RunFiles:
         self.lock = RunLock(best)
 
     def model(self, role: str) -> Path:
-        """Return the file of the best epoch's model of a role; that of ``self`` is :attr:`best`."""
+        """Return the file of the best epoch's model of a role; for ``self`` it is :attr:`best`."""
         return self.best if role == "self" else self.best.with_name(f"{self.best.stem}-{role}.pth")
 
     @classmethod
@@ -54,10 +54,10 @@ class RunFiles:
 
     @classmethod
     def of_last(cls, last: str | Path) -> RunFiles:
-        """Return the files of the run that a ``*-last.pth`` file belongs to.
+        """Return the files of the run of a ``*-last.pth`` file.
 
         Raises:
-            CheckpointError: The name is another.
+            CheckpointError: The file has another name.
         """
         last = Path(last)
         if not last.name.endswith("-last.pth"):
@@ -66,13 +66,13 @@ class RunFiles:
 
     @classmethod
     def to_resume(cls, config: MDCNSConfig, resume: str | Path | bool) -> RunFiles | None:
-        """Return the files of the run that goes on, by a value of the key ``resume``.
+        """Return the files of the run to resume, by the value of the key ``resume``.
 
         Returns:
-            None where a new run begins: without ``resume``, or with True and no such run, which the log says.
+            None if a new run begins: without ``resume``, or with True if there is no such run (the log says so).
 
         Raises:
-            CheckpointError: The file is missing, or not named as one of a training state.
+            CheckpointError: The file is missing, or has not the name of a training state.
         """
         if not resume:
             return None
@@ -83,7 +83,7 @@ class RunFiles:
 
     @classmethod
     def newest(cls, config: MDCNSConfig) -> RunFiles | None:
-        """Find the newest unfinished or finished run of the same settings; None, and a line in the log, without one."""
+        """Find the newest run with the same settings, finished or not; if there is none, log this and return None."""
         pattern = (
             f"{glob.escape('-'.join((config['model'], config['dataset'], settings_id(config.plain()))))}-*-last.pth"
         )
@@ -102,7 +102,7 @@ def _known_by(config: MDCNSConfig) -> str:
 
 
 def save(content: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint so that a crash leaves either the old file or the new one.
+    """Write a checkpoint; a crash leaves either the old file or the new one.
 
     Raises:
         WriteError: It cannot be written.
@@ -123,8 +123,8 @@ def load(path: str | Path, kind: str, device: torch.device | str = "cpu") -> dic
         device: Where its tensors go.
 
     Raises:
-        CheckpointError: Missing, truncated, not of this package, of the other kind, of another format, or with entries
-            that are none.
+        CheckpointError: The file is missing, truncated, not of this package, of the other kind or of another format, or
+            an entry is malformed.
     """
     if not isinstance(path, (str, os.PathLike)):
         raise CheckpointError(f"checkpoint {path!r} is not allowed: give the path of a file")
@@ -153,7 +153,7 @@ def load(path: str | Path, kind: str, device: torch.device | str = "cpu") -> dic
 
 
 def check_form(content: Any, form: Any, path: str | Path, where: str = "") -> None:
-    """Refuse the content of a checkpoint that has another form; see :func:`first_fault`.
+    """Refuse the content of a checkpoint if it has not a given form; see :func:`first_fault`.
 
     Raises:
         CheckpointError: Names the entry, what was found and what is expected.
@@ -176,15 +176,16 @@ def names(content: dict[str, Any], path: str | Path) -> dict[str, list[str]]:
 
 
 def check_same_settings(saved: dict[str, Any], config: MDCNSConfig, path: str | Path) -> None:
-    """Refuse to go on with other settings than those of the saved run.
+    """Refuse to continue a saved run with other settings.
 
     Raises:
         CheckpointError: Names every key that differs, with both values.
     """
-    here, there = settings(config.plain()), settings(saved)
+    plain = config.plain()
+    here, there = settings(plain), settings(saved)
     differ = sorted(key for key in {*here, *there} if here.get(key) != there.get(key))
     if differ:
-        pairs = ", ".join(f"{key} is {there.get(key)!r} there and {here.get(key)!r} here" for key in differ)
+        pairs = ", ".join(f"{key} is {saved.get(key)!r} there and {plain.get(key)!r} here" for key in differ)
         raise CheckpointError(f"checkpoint {path} is of another run: {pairs}")
 
 
@@ -192,7 +193,7 @@ def random_states(device: torch.device) -> dict[str, Any]:
     """Return the states of the random generators of Python, numpy and torch as plain values and tensors.
 
     Args:
-        device: Where the run is; of several GPUs only this one has a state that matters.
+        device: The device of the run; the states of other GPUs do not matter.
     """
     name, keys, position, has_gauss, gauss = cast(tuple, np.random.get_state())
     version, internal, next_gauss = random.getstate()
@@ -205,7 +206,7 @@ def random_states(device: torch.device) -> dict[str, Any]:
 
 
 def set_random_states(states: dict[str, Any], device: torch.device) -> None:
-    """Take back what :func:`random_states` gave."""
+    """Restore the states that :func:`random_states` returned."""
     version, internal, next_gauss = states["python"]
     random.setstate((version, tuple(internal), next_gauss))
     name, keys, position, has_gauss, gauss = states["numpy"]

@@ -1,4 +1,4 @@
-"""Which data a checkpoint is of: kept in it when it is written, and compared when it is read."""
+"""The identity of the data of a checkpoint: stored when it is written, compared when it is read."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from recbole_mdcns.errors import CheckpointError
 
 
 class DataIdentity:
-    """What a training part is, as checkpoints keep it; made once for each training.
+    """The identity of a training part in checkpoints; computed once per training.
 
     Args:
         dataset: The training part of a split dataset.
     """
 
     def __init__(self, dataset: Any):
-        self._dataset = dataset
+        self.dataset = dataset
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
         """See :func:`recbole_mdcns.data.fingerprint.fingerprints`."""
-        return fingerprints(self._dataset)
+        return fingerprints(self.dataset)
 
     @cached_property
     def names(self) -> dict[str, list[str]]:
         """By column, the names in the order of their numbers, from number 1 on."""
-        return names_of(self._dataset)
+        return names_of(self.dataset)
 
     @cached_property
     def _packed(self) -> dict[str, dict[str, Tensor]]:
@@ -42,21 +42,21 @@ class DataIdentity:
 
     def entries(self, *models: SequentialRecommender) -> dict[str, Any]:
         """Return the entries ``names`` and ``fingerprints`` of a checkpoint of some models."""
-        users = self._dataset.uid_field
-        with_users = any(embeds_users(model, self._dataset) for model in models)
+        users = self.dataset.uid_field
+        with_users = any(embeds_users(model, self.dataset) for model in models)
         names = {field: packed for field, packed in self._packed.items() if with_users or field != users}
         return {"names": names, "fingerprints": self.fingerprints}
 
 
 def embeds_users(model: SequentialRecommender, dataset: Any) -> bool:
-    """Tell whether a model may have a row for each user: it asked how many there are, or its shapes say so."""
+    """Tell whether a model may have a row per user: it asked for their number, or a weight has as many rows."""
     counted: frozenset[str] = getattr(model, "counted_columns", frozenset())
     number = len(dataset.field2id_token[dataset.uid_field])
     return dataset.uid_field in counted or any(number in tensor.shape for tensor in model.state_dict().values())
 
 
 def check_same_data(state: dict[str, Any], identity: DataIdentity, path: str | Path) -> None:
-    """Refuse to go on with a training on other data.
+    """Refuse to continue a training on other data.
 
     Raises:
         CheckpointError: Says what differs: names, their order, the sequences, or the split.
@@ -66,14 +66,14 @@ def check_same_data(state: dict[str, Any], identity: DataIdentity, path: str | P
     for entry, what in (
         ("sequences", "the same names and other sequences, times or features"),
         ("split", "the same sequences and another split: other users or rows are trained on or evaluated"),
-        ("order", "the same sequences in another order of lines, so that users or features have other numbers"),
+        ("order", "the same sequences in another order of lines, which gives users or features other numbers"),
     ):
         if saved[entry] != identity.fingerprints[entry]:
             raise CheckpointError(f"checkpoint {path} is of a run on other data, this data has {what}; train anew")
 
 
 def warn_of_other_data(content: dict[str, Any], identity: DataIdentity) -> None:
-    """Log where a model is loaded with other data than it was trained on; its names are the same."""
+    """Log that a model is loaded with other data than those of its training; the names are the same."""
     saved, here = content["fingerprints"], identity.fingerprints
     if saved["sequences"] != here["sequences"]:
         getLogger().warning(

@@ -1,4 +1,4 @@
-"""What a checkpoint of this package must hold, so that a file with wrong entries is refused in one sentence."""
+"""The form of a checkpoint of this package; a file with wrong entries is refused with one sentence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Rule:
-    """A condition on a value, and how to say it."""
+    """A condition on a value, and its description in words."""
 
     what: str
     holds: Callable[[Any], bool]
@@ -21,7 +21,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Each:
-    """A list, or a dict with names as keys, whose every value has a form."""
+    """A list, or a dict with names as keys; all of its values have the same form."""
 
     kind: type[Any]
     form: Any
@@ -40,7 +40,7 @@ def _vector(what: str, dtype: torch.dtype) -> Rule:
 
 
 def bytes_like(example: Tensor) -> Rule:
-    """Return the rule for the state of a random generator on a GPU, which is as long as an example."""
+    """Return the rule for the state of a random generator on a GPU: its length is that of an example."""
     return Rule(
         f"{len(example)} bytes",
         lambda value: isinstance(value, Tensor) and value.dtype == torch.uint8 and value.shape == example.shape,
@@ -119,7 +119,7 @@ FORMS: dict[str, dict[str, Any]] = {
             "metrics or None",
             lambda value: value is None or (isinstance(value, dict) and all(map(_is_number, value.values()))),
         ),
-        "history": Each(
+        "epoch_log": Each(
             list, {"epoch": COUNT, "loss": NUMBER, "parts": METRICS, "targets": COUNT, "train_seconds": NUMBER}
         ),
         "models": Each(dict, WEIGHTS),
@@ -132,18 +132,18 @@ FORMS: dict[str, dict[str, Any]] = {
             "cuda": Rule("bytes or None", lambda value: value is None or isinstance(value, Tensor)),
         },
         "loader": GENERATOR,
-        "extra": ANY_DICT,
+        "objective": ANY_DICT,
     },
 }
 
 
 def first_fault(value: Any, form: Any, where: str = "") -> str:
-    """Return what is wrong with a value, as ``epoch is 'x', expected an integer >= 0``; nothing if it has the form.
+    """Return the first fault of a value, such as ``epoch is 'x', expected an integer >= 0``, or an empty text.
 
     Args:
         value: Anything.
-        form: A :class:`Rule`, an :class:`Each`, or a dict from keys that must be there to their forms.
-        where: The way to the value, for the text.
+        form: A :class:`Rule`, an :class:`Each`, or a dict of required keys and their forms.
+        where: The path of keys to the value, for the text.
     """
     name = where or "the content"
     if isinstance(form, Rule):

@@ -1,4 +1,4 @@
-"""A run is trained by one process at a time."""
+"""Only one process at a time can train a run."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from recbole_mdcns.errors import DISK_ERRORS, CheckpointError, WriteError, reaso
 
 
 class RunLock:
-    """The lock of a run's files; the system lets go of it when the process dies, however it dies.
+    """The lock of a run's files; the system releases it whenever the process ends, even by a crash.
 
     Args:
-        best: The run's file of the best self model; the lock lies hidden beside it.
+        best: The run's file of the best self model; the lock is a hidden file next to it.
     """
 
     def __init__(self, best: Path):
@@ -26,10 +26,10 @@ class RunLock:
 
     @contextlib.contextmanager
     def held(self, wait: float = 0) -> Iterator[None]:
-        """Hold the run; the same object may hold it several times over.
+        """Hold the lock; the same object may hold it more than once.
 
         Args:
-            wait: Seconds to wait for another process to let go.
+            wait: Seconds to wait for another process to release it.
 
         Raises:
             CheckpointError: Another process trains the run.
@@ -56,6 +56,6 @@ class RunLock:
         except (OSError, NotImplementedError) as error:
             if isinstance(error, PermissionError) or getattr(error, "errno", None) in DISK_ERRORS:
                 raise WriteError(self.path, reason_of(error)) from None
-            # Some file systems have no locks; training there is as safe as its user is careful.
+            # Some file systems have no locks; there the user must not start a run twice.
             getLogger().warning(f"the run cannot be locked ({reason_of(error)}): let no second process resume it")
             return False

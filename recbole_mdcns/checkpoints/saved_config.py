@@ -1,4 +1,4 @@
-"""The configuration in a checkpoint, which imports no code that nobody asked for."""
+"""The configuration in a checkpoint; it imports no code unasked."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def saved_config(
     Args:
         content: The checkpoint.
         path: Its file, for the error.
-        trust_code: Import what the file names as ``module:Class``.
-        model_class: The class to take for the model.
-        overrides: Keys to set anew; import paths among them are the caller's own.
+        trust_code: Import the classes that the file names as ``module:Class``.
+        model_class: The class of the model.
+        overrides: Keys with new values; import paths in them come from the caller and are trusted.
 
     Raises:
-        CheckpointError: The file names code of the user's own, and nobody asked for it; or its keys cannot be used.
+        CheckpointError: The file names a user's class without ``trust_code``, or its keys cannot be used.
     """
     given = {"log_wandb": False, **(overrides or {})}  # loading is no run
     if model_class is not None:

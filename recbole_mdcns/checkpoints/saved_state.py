@@ -1,4 +1,4 @@
-"""What of a loaded checkpoint must fit the run that takes it: weights, optimisers, and states of other parts."""
+"""Checks of a loaded checkpoint against the run that reads it: weights, optimisers, and states of other parts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from recbole_mdcns.checkpoints.form import GENERATOR, bytes_like, described, fir
 from recbole_mdcns.checkpoints.storable import load_other_parameters
 from recbole_mdcns.errors import CheckpointError
 
-#: What an optimiser of RecBole's cannot make a step without, once it has made one.
+#: State that each of RecBole's optimisers needs for its second step.
 _MOMENTS = {
     "Adam": {"step", "exp_avg", "exp_avg_sq"},
     "AdamW": {"step", "exp_avg", "exp_avg_sq"},
@@ -53,17 +53,17 @@ def load_weights(model: SequentialRecommender, content: dict[str, Any], path: st
 def training_fault(
     state: dict[str, Any], optimizers: dict[str, Optimizer], scaler: dict[str, Any], device: torch.device
 ) -> str:
-    """Return why a run cannot go on from a training state, or nothing.
+    """Return why a run cannot continue from a training state, or an empty text.
 
     Args:
         state: The content of the file, which has the form of a training state.
         optimizers: The run's optimisers by role.
-        scaler: The state that the run's gradient scaler has now.
-        device: Where the run is.
+        scaler: The current state of the run's gradient scaler.
+        device: The device of the run.
     """
-    epochs = [entry["epoch"] for entry in state["history"]]
+    epochs = [entry["epoch"] for entry in state["epoch_log"]]
     if epochs != list(range(state["epoch"] + 1)):
-        return f"history holds epochs {described(epochs)}, expected 0 to {state['epoch']}"
+        return f"epoch_log holds epochs {described(epochs)}, expected 0 to {state['epoch']}"
     for entry in ("models", "optimizers"):
         if set(state[entry]) != set(optimizers):
             return f"{entry} holds {', '.join(state[entry]) or 'nothing'}, expected {', '.join(optimizers)}"
@@ -75,7 +75,7 @@ def training_fault(
 
 
 def optimizer_fault(saved: dict[str, Any], optimizer: Optimizer, role: str) -> str:
-    """Return why an optimiser cannot take up a saved state, or nothing."""
+    """Return why an optimiser cannot load a saved state, or an empty text."""
     where, now = f"optimizers.{role}", optimizer.state_dict()["param_groups"]
     if len(saved["param_groups"]) != len(now):
         return f"{where} has {len(saved['param_groups'])} param_groups, expected {len(now)}"
@@ -108,12 +108,12 @@ def optimizer_fault(saved: dict[str, Any], optimizer: Optimizer, role: str) -> s
 
 
 def state_fault(saved: Any, now: Any, where: str) -> str:
-    """Return why a part of the run cannot take up a saved state, judged by the state that it has now, or nothing.
+    """Return why a part of the run cannot load a saved state, or an empty text.
 
     Args:
         saved: The state in the file.
-        now: The state of the same part before its first step; shapes stay as they are.
-        where: Its name.
+        now: The state of the same part before its first step; both must have the same shapes.
+        where: Name of the part.
     """
     if isinstance(now, dict):
         if not isinstance(saved, dict) or not set(now) <= set(saved):

@@ -1,4 +1,4 @@
-"""What a checkpoint can hold, tensors and plain values, and numpy arrays on their way there and back."""
+"""Values that a checkpoint can hold: tensors and plain values, and numpy arrays as marked tensors."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ ALLOWED = "tensors, numpy arrays of numbers, numbers, texts, None, and lists, tu
 
 
 def storable(value: Any, where: str) -> Any:
-    """Return a value as a checkpoint can hold it, arrays as marked tensors.
+    """Return a value in the form that a checkpoint can hold, with arrays as marked tensors.
 
     Args:
         value: Anything.
         where: Its name, for the error.
 
     Raises:
-        ConfigError: It is, or holds, something else.
+        ConfigError: The value, or a part of it, cannot be stored.
     """
     if value is None or type(value) in (bool, int, float, str):
         return value
@@ -41,7 +41,7 @@ def storable(value: Any, where: str) -> Any:
 
 
 def restored(value: Any) -> Any:
-    """Return what :func:`storable` was given."""
+    """Return the value from which :func:`storable` made this one."""
     if isinstance(value, dict):
         if set(value) == {_ARRAY, "dtype"} and isinstance(value[_ARRAY], Tensor):
             array = value[_ARRAY].cpu().numpy()
@@ -53,7 +53,7 @@ def restored(value: Any) -> Any:
 
 
 def other_parameters(model: SequentialRecommender) -> dict[str, Any]:
-    """Return what RecBole's ``other_parameter_name`` of a model lists, less what its weights hold already.
+    """Return the attributes that RecBole's ``other_parameter_name`` of a model lists, except its weights and layers.
 
     Raises:
         ConfigError: A checkpoint cannot hold one of them.
@@ -67,7 +67,7 @@ def other_parameters(model: SequentialRecommender) -> dict[str, Any]:
 
 
 def check_weights(model: SequentialRecommender) -> None:
-    """Refuse a model whose weights come with other things than tensors.
+    """Refuse a model whose ``state_dict`` holds anything except tensors.
 
     Raises:
         ConfigError: Names the entry.
@@ -81,10 +81,10 @@ def check_weights(model: SequentialRecommender) -> None:
 
 
 def load_other_parameters(model: SequentialRecommender, stored: dict[str, Any]) -> None:
-    """Give a model what :func:`other_parameters` returned.
+    """Set the attributes of a model that :func:`other_parameters` returned.
 
     Raises:
-        ValueError: It holds others than the model lists.
+        ValueError: There is an attribute that the model does not list.
     """
     unknown = sorted(set(stored) - set(getattr(model, "other_parameter_name", ())))
     if unknown:

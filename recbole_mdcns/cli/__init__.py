@@ -1,1 +1,1 @@
-"""The command ``recbole-mdcns``: a parser, a file for each command, and what all commands do around their work."""
+"""The command ``recbole-mdcns``: a parser, one module per subcommand, and the frame that all of them share."""

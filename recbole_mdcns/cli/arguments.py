@@ -1,9 +1,9 @@
-"""The parser of every command: its mistakes are ours to print, and keys may follow its options."""
+"""The parser of every command: it raises its errors instead of exiting, and keys may follow the options."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from recbole_mdcns import __version__
@@ -11,15 +11,15 @@ from recbole_mdcns.errors import ConfigError, UserError
 
 
 class Printed(Exception):
-    """The parser has printed what was asked for, such as the version, and there is nothing else to do."""
+    """The parser has printed the help or the version, and nothing else is to be done."""
 
 
 class Parser(argparse.ArgumentParser):
     """Reads the options of a command; each has ``--version``.
 
     Args:
-        program: What is called, such as ``recbole-mdcns sweep``.
-        about: What it does.
+        program: The command as typed, such as ``recbole-mdcns sweep``.
+        about: Its description.
         own_help: The command prints its help itself.
 
     Raises:
@@ -31,16 +31,18 @@ class Parser(argparse.ArgumentParser):
         super().__init__(
             prog=program,
             description=about,
-            add_help=not own_help,
+            add_help=False,
             allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        self.add_argument("--version", action="version", version=__version__, help="print the version")
         if own_help:
             self.add_argument("--help", "-h", action="store_true")
+        else:
+            self.add_argument("--help", "-h", action=_Print, text=self.format_help, help="print this help")
+        self.add_argument("--version", action=_Print, text=lambda: f"{__version__}\n", help="print the version")
 
     def parse_with_keys(self, arguments: Sequence[str]) -> argparse.Namespace:
-        """Parse options, and gather all others as ``keys`` of the form ``--key=value``, whatever way they were written.
+        """Parse options, and collect all others in ``keys``, each in the form ``--key=value``.
 
         Raises:
             ConfigError: An argument is neither an option nor a key.
@@ -61,12 +63,21 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UserError(message)
 
-    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+
+class _Print(argparse.Action):
+    """Print a text and end the command."""
+
+    def __init__(self, option_strings, dest, text: Callable[[], str], help: str):
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)
+        self._text = text
+
+    def __call__(self, parser, namespace, values, option_string=None) -> NoReturn:
+        print(self._text(), end="")
         raise Printed
 
 
 class Once(argparse.Action):
-    """Take an option with a value, whatever its short form, once or with the same value again."""
+    """Accept an option once, in its long or short form; a second value must equal the first."""
 
     def __call__(self, parser, namespace, values, option_string=None):
         before = getattr(namespace, self.dest)

@@ -1,4 +1,4 @@
-"""A command: its name, what it does, and the module that knows its options and does its work."""
+"""A command: its description, and the module that has its options and does its work."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Command:
     """One command of the command line.
 
     Its module has the functions ``add_arguments(parser)`` and ``run(options)``, which returns an exit code or None. The
-    module is imported when the command runs. What trains or reads data is imported when ``run`` is called, so that
-    ``--help`` is fast.
+    module is imported when the command runs. Modules that train or read data are imported inside ``run``, which keeps
+    ``--help`` fast.
 
     Attributes:
         module: Name of the module.
-        about: What it does, in one line.
-        interrupted: What to say when it is interrupted: what is left, and how to go on.
+        about: Its description in one line.
+        interrupted: The message after an interrupt: what is saved, and how to continue.
         takes_keys: It takes ``--key=value`` after its options, as ``options.keys``, and prints its own help.
     """
 
@@ -37,12 +37,12 @@ class Command:
         """Run the command and return its exit code; see ``errors.py``.
 
         Args:
-            program: What was called, such as ``recbole-mdcns train``; its messages begin with it.
-            arguments: What follows.
+            program: The command as typed, such as ``recbole-mdcns train``; messages begin with it.
+            arguments: The arguments after it.
             is_process: The process ends with this call.
         """
         if os.getcwd() not in sys.path:
-            sys.path.insert(0, os.getcwd())  # so that --model=package.module:Class finds the user's own modules
+            sys.path.insert(0, os.getcwd())  # --model=package.module:Class finds the user's own modules there
         is_debug = self.takes_keys and "--state=DEBUG" in arguments
         advice = f"interrupted; {self.interrupted}"
         return run_program(program, lambda: self._work(program, arguments), advice, is_debug, is_process)

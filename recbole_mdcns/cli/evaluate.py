@@ -45,8 +45,8 @@ def evaluate(model_file: str, argv: list[str], trust_code: bool = False) -> None
     """
     from tabulate import tabulate
 
-    from recbole_mdcns.config.outputs import check_writable, is_evaluation
     from recbole_mdcns.config.allowed import Allowed
+    from recbole_mdcns.config.outputs import check_writable, is_evaluation
     from recbole_mdcns.config.values import literal, parse_key_values
     from recbole_mdcns.quick_start import evaluate_checkpoint
     from recbole_mdcns.records.environment import versions

@@ -1,4 +1,4 @@
-"""``recbole-mdcns export``: the records of a sweep as a table, or packed into one file; records brought up to date."""
+"""``recbole-mdcns export``: the records of a sweep as a table, or packed into one file; migration of old records."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Write the files, or bring a folder of records up to date.
+    """Write the files, or migrate a folder of records to the current form.
 
     Raises:
         UserError: The sweep or an option cannot be used, a record is damaged, or a file cannot be written.

@@ -1,12 +1,12 @@
-"""What ``--help`` prints for the commands that take keys, generated from the keys."""
+"""The output of ``--help`` for commands that take keys, generated from the keys."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
 
 from recbole_mdcns.config.evaluation_keys import EVALUATION_KEYS
-from recbole_mdcns.config.keys import Key, own_keys
+from recbole_mdcns.config.key_pages import help_lines
+from recbole_mdcns.config.keys import own_keys
 
 
 def training_help(program: str) -> str:
@@ -23,12 +23,11 @@ def training_help(program: str) -> str:
         "  --state=DEBUG      verbose log, and the traceback of an error",
         "  --peer.key=value   a key of the peer model, or its learning_rate, learner, weight_decay",
     ]
-    return "\n".join([*lines, *_keys(own_keys().values())])
+    return "\n".join([*lines, *help_lines()])
 
 
 def evaluation_help(program: str) -> str:
-    """Return usage and options of an evaluation, and the keys that it may set anew."""
-    ours = [key for name, key in own_keys().items() if name in EVALUATION_KEYS]
+    """Return usage and options of an evaluation, and the keys that it may change."""
     recboles = [name for name in EVALUATION_KEYS if name not in own_keys()]
     lines = [
         f"usage: {program} FILE [--split=valid|test] [--key=value ...]",
@@ -43,19 +42,4 @@ def evaluation_help(program: str) -> str:
         "keys of RecBole:",
         *textwrap.wrap(", ".join(recboles), 100, initial_indent="  ", subsequent_indent="  "),
     ]
-    return "\n".join([*lines, *_keys(ours)])
-
-
-def _keys(keys: Iterable[Key]) -> list[str]:
-    """Return the lines of keys: two or more for each, and a heading for each section."""
-    lines = []
-    section = ""
-    for key in keys:
-        if key.section != section:
-            section = key.section
-            lines += ["", f"{section}:"]
-        symbol = f" [{key.symbol}]" if key.symbol else ""
-        default = "~" if key.default is None else key.default
-        lines.append(f"  --{key.name}={default}{symbol}  ({key.allowed})")
-        lines += textwrap.wrap(key.help, 100, initial_indent=" " * 6, subsequent_indent=" " * 6)
-    return lines
+    return "\n".join([*lines, *help_lines(EVALUATION_KEYS)])

@@ -1,4 +1,4 @@
-"""The command line: ``recbole-mdcns COMMAND ...``, and ``run_recbole_mdcns ...``, which is its command ``train``."""
+"""The command line: ``recbole-mdcns COMMAND ...``, and ``run_recbole_mdcns ...``, which is the command ``train``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _RESUME = "add --resume to go on from the last finished epoch"
 _AGAIN = "the same command goes on where this one stopped"
 _NOTHING = "no file was changed"
 
-#: Every command by its name. A new one is a line here and a file beside this one.
+#: Every command by its name. A new command is a line here and a module in this folder.
 COMMANDS = {
     name: Command(f"{__package__}.{name}", about, interrupted, takes_keys)
     for name, about, interrupted, takes_keys in (
@@ -59,7 +59,7 @@ def train_main(argv: Sequence[str] | None = None) -> int:
 
 
 def overview() -> str:
-    """Return what ``recbole-mdcns --help`` prints: a line for each command."""
+    """Return the output of ``recbole-mdcns --help``: a line for each command."""
     lines = [f"  {name:<10} {command.about}" for name, command in COMMANDS.items()]
     return "\n".join(
         [f"usage: {PROGRAM} COMMAND ...", "", *lines, "", f"{PROGRAM} COMMAND --help shows the options of a command."]

@@ -1,4 +1,4 @@
-"""What every command does around its work: exit codes, one sentence for what went wrong, and signals."""
+"""The frame of every command: exit codes, one sentence for every error, and signals."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def run_program(
 ) -> int:
     """Do the work of a command and return its exit code; see ``errors.py`` for the codes.
 
-    SIGTERM, which clusters send, is handled as Ctrl-C is. A second signal ends the process at once, and without a
-    traceback: whatever is written is written whole or not at all.
+    SIGTERM, which clusters send, is handled like Ctrl-C. A second signal ends the process at once and without a
+    traceback. This is safe: every file is written whole or not at all.
 
     Args:
-        program: What the command is called in its messages.
+        program: Name of the command in its messages.
         work: Returns the exit code, or None for success.
-        advice: What to say when it is interrupted.
+        advice: Advice in the message after an interrupt.
         debug: Show the traceback of a mistake of the user.
-        is_process: The process ends with this call, so that signals are ours to the very end.
+        is_process: The process ends with this call; signals stay handled until its end.
     """
     _open_closed_streams()
     signals = _Signals(f"{program}: {advice}")
@@ -54,10 +54,10 @@ def run_program(
 
 
 class _Signals:
-    """Ctrl-C and SIGTERM, for as long as a command runs.
+    """Ctrl-C and SIGTERM while a command runs.
 
     Attributes:
-        received: The first signal that came here.
+        received: The first signal that arrived.
     """
 
     def __init__(self, message: str):
@@ -101,7 +101,7 @@ class _Signals:
 
 @contextlib.contextmanager
 def _quiet_writers() -> Iterator[None]:
-    """Leave out the traceback of TensorBoard's thread on a full disk, which the run reports in one line itself."""
+    """Drop the traceback of TensorBoard's thread on a full disk; the run itself reports this in one line."""
     before = threading.excepthook
 
     def show(arguments: Any) -> None:
@@ -117,14 +117,14 @@ def _quiet_writers() -> Iterator[None]:
 
 
 def _open_closed_streams() -> None:
-    """Give a process that was started without output a place to write to."""
+    """Open streams for a process that was started without output."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
 
 
 def _close_pipes() -> None:
-    """Let what is still to be written go nowhere, so that Python has nothing to say about it at the end."""
+    """Discard buffered output: Python would complain about the closed pipe at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         try:

@@ -1,4 +1,4 @@
-"""``recbole-mdcns status``: how far each cell of a sweep is, and the hours that the rest should take."""
+"""``recbole-mdcns status``: the progress of each cell of a sweep, and the hours that are left."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def run(options: argparse.Namespace) -> None:
 
 
 def print_status(storage: str, sweep: Sweep, store: Store) -> None:
-    """Print how far each cell is, and the hours that the rest should take.
+    """Print the progress of each cell, and the hours that are left.
 
     Args:
-        storage: Folder of all sweeps, whose records tell how long trials take.
+        storage: Folder of all sweeps; their records give the times of trials.
         sweep: The sweep.
         store: Its records.
     """

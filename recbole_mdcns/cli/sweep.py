@@ -20,10 +20,10 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the sweep and print the best settings; the exit code is 1 where trials failed.
+    """Run the sweep and print the best settings; the exit code is 1 if a trial failed.
 
     Raises:
-        UserError: The sweep or an option cannot be used; before any trial starts.
+        UserError: The sweep or an option cannot be used; raised before any trial starts.
     """
     from recbole_mdcns.records.record import Failure
     from recbole_mdcns.tuning.driver import run_sweeps

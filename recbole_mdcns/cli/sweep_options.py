@@ -1,4 +1,4 @@
-"""What the commands of a sweep share: their options, the sweep and the store that these name, and tables."""
+"""Shared parts of the commands of a sweep: options, the sweep and the store that these name, and tables."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _LISTS = ("datasets", "models", "peers", "methods", "losses", "protocols", "seed
 
 
 def add_sweep_arguments(parser: Parser, **options: Any) -> None:
-    """Add the sweep, where its records are, and what is to be other than in its file.
+    """Add the options for the sweep, its storage, and everything that replaces an entry of its file.
 
     Args:
-        parser: Of the command.
-        **options: Further ones of the argument ``grid``.
+        parser: The parser of the command.
+        **options: Further options of the argument ``grid``.
     """
     parser.add_argument("grid", help="yaml file of the sweep, or the name of one in properties/sweep", **options)
     parser.add_argument("--storage", default="sweeps", help="folder of all sweeps, seen by every node (sweeps)")
@@ -59,7 +59,7 @@ def print_table(rows: list[dict[str, Any]]) -> None:
 
 
 def _entry(name: str, text: str) -> Any:
-    """Read an entry of an option: a number of seeds, else a name as it is written, or ~ for the default peer."""
+    """Read an entry of an option: a number for seeds, otherwise a name, or ~ for the default peer."""
     from recbole_mdcns.config.values import literal
 
     return literal(text) if name.endswith("seeds") else None if text == "~" else text.strip()

@@ -1,4 +1,4 @@
-"""``recbole-mdcns train`` and ``run_recbole_mdcns``: ``--model=SASRec --dataset=ml-100k ...``, as RecBole's."""
+"""``recbole-mdcns train`` and ``run_recbole_mdcns``: ``--model=SASRec --dataset=ml-100k ...``, as in RecBole."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train, evaluate a saved model again with ``--evaluate``, or print every key with ``--help``.
+    """Train, or evaluate a saved model again with ``--evaluate``, or print every key with ``--help``.
 
     Raises:
-        UserError: Something given cannot be used.
+        UserError: An option, a key, a file or the data cannot be used.
     """
     if options.help:
         from recbole_mdcns.cli.help import training_help

@@ -1,1 +1,1 @@
-"""The keys of a run: where they come from, what they may be, and what a run reads."""
+"""The keys of a run: their sources, their allowed values, and the keys that a run reads."""

@@ -1,4 +1,4 @@
-"""What values a key may take: kinds, bounds and choices, and one sentence for a value that is none of them."""
+"""The allowed values of a key: kinds, bounds and choices, and one sentence for a wrong value."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from recbole_mdcns.data import intervals
 from recbole_mdcns.errors import ConfigError
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-#: How messages describe kinds whose name alone says too little.
+#: Descriptions in messages for kinds whose name says too little.
 _SAID = {
     "~": "nothing",
     "path": "a path as text, not empty and without NUL",
@@ -29,23 +29,23 @@ _SAID = {
 
 
 class _OtherKind(Exception):
-    """The value is not of this kind; it may be of the next."""
+    """The value is not of this kind; it may be of the next one."""
 
 
 class _Refused(Exception):
-    """The value is of this kind and not allowed; the text says why."""
+    """The value is of this kind but not allowed; the text says why."""
 
 
 @dataclass(frozen=True)
 class Allowed:
-    """What a key may be.
+    """The allowed values of a key.
 
     Attributes:
-        kinds: Names of kinds: those of ``_KINDS``, ``choice``, ``list of KIND``, and ``~``, which allows nothing.
+        kinds: Names of kinds: those of ``_KINDS``, ``choice``, ``list of KIND``, and ``~`` for no value.
         minimum: The smallest number.
         above: Numbers are larger than this.
         maximum: The largest number.
-        choices: The words to choose from, of kind ``choice``.
+        choices: The words of kind ``choice``.
     """
 
     kinds: tuple[str, ...]
@@ -102,10 +102,10 @@ class Allowed:
 
         Args:
             name: The key, for the message.
-            value: What was given.
+            value: The given value.
 
         Returns:
-            The value; ``~/`` in a path stands for the home folder afterwards.
+            The value; ``~/`` at the start of a path is replaced by the home folder.
 
         Raises:
             ConfigError: Names the key, the value and what is allowed.

@@ -1,4 +1,4 @@
-"""Keys that cannot be used: unknown, replaced, of the wrong kind, or at odds with one another."""
+"""Keys that cannot be used: unknown, replaced, of the wrong kind, or in conflict with each other."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recbole.evaluator import metric_types
-from recbole.utils import EvaluatorType
-
 from recbole_mdcns.config.key import Key
 from recbole_mdcns.config.keys import own_keys
 from recbole_mdcns.config.recbole_keys import recbole_specs
 from recbole_mdcns.errors import ConfigError, nearest
+from recbole_mdcns.metrics import is_higher_better, reported_names, resolve_metric
 
 #: Keys that only the split over users reads.
 _USER_SPLIT_KEYS = ("split_ratio", "split_seed", "split_file", "eval_prefixes")
@@ -33,22 +31,22 @@ _REPLACED = {
     "local_rank": "one process trains on one device",
     "nproc": "one process trains on one device",
 }
-#: Models that read the newest items at the right edge of the window, where padding on the right would be.
+#: Models that read the newest items at the right edge of the window; padding must not be there.
 LEFT_PADDED = ("SHAN",)
 
 
 def check_given(
     given: dict[str, Any], defaults: dict[str, Any], known: set[str], typed: Mapping[str, Key], strict: bool
 ) -> None:
-    """Refuse given keys that nobody reads, or that are of another kind than their default.
+    """Refuse given keys that nothing reads, or whose values are of another kind than their defaults.
 
     Args:
-        given: What the user set.
+        given: The user's keys and values.
         defaults: Every default.
-        known: Every key that somebody reads.
-        typed: Those of them that are checked one by one.
-        strict: Refuse each unknown key; otherwise only look-alikes of known ones, as a user's own model may read keys
-            that no yaml names.
+        known: Every key that something reads.
+        typed: Known keys with their own checks, which are skipped here.
+        strict: Refuse every unknown key. Otherwise refuse only look-alikes of known keys, because a user's own model
+            may read keys that no yaml names.
 
     Raises:
         ConfigError: Names the key, its value and what is allowed.
@@ -72,10 +70,10 @@ def check_given(
 
 
 def check_symbols(unread: Sequence[str]) -> None:
-    """Refuse a symbol of the paper, where it is a key of another model: the run would not read it.
+    """Refuse a symbol of the paper that is also a key of another model: the run would not read it.
 
     Raises:
-        ConfigError: Names the key and what it is called.
+        ConfigError: Names the symbol and its key.
     """
     for key in unread:
         hint = _of_symbol(key)
@@ -93,13 +91,8 @@ def check_values(final: dict[str, Any]) -> None:
     names = [metrics] if isinstance(metrics, str) else metrics
     if not names or not all(isinstance(name, str) for name in names):
         raise ConfigError(f"metrics = {metrics!r} is not allowed: give names of metrics, such as ['Recall', 'NDCG']")
-    known = [name for name, kind in metric_types.items() if kind == EvaluatorType.RANKING]
     for name in names:
-        if name.lower() not in known:
-            raise ConfigError(
-                f"metrics = {metrics!r} is not allowed: full ranking has no metric {name!r}{nearest(name, known)}; "
-                f"choose from {', '.join(known)}"
-            )
+        resolve_metric(name)
     if isinstance(topk, list) and (not topk or len(set(topk)) < len(topk)):
         raise ConfigError(f"topk = {topk!r} is not allowed: give one cut-off or more, each once")
     if clip is not None and "max_norm" not in clip:
@@ -107,7 +100,7 @@ def check_values(final: dict[str, Any]) -> None:
 
 
 def check_together(final: dict[str, Any]) -> None:
-    """Refuse values that are allowed one by one and not together.
+    """Refuse values that are allowed separately but not together.
 
     Raises:
         ConfigError: Names both keys.
@@ -125,7 +118,7 @@ def check_together(final: dict[str, Any]) -> None:
 
 
 def check_protocol(final: dict[str, Any], given: dict[str, Any], defaults: dict[str, Any]) -> None:
-    """Refuse shares that are none, other splits than the protocols', and keys of the protocol that is not used.
+    """Refuse wrong shares, splits that differ from the protocol's, and keys of the other protocol.
 
     Raises:
         ConfigError: Names the key and what is allowed.
@@ -158,7 +151,7 @@ def check_protocol(final: dict[str, Any], given: dict[str, Any], defaults: dict[
 
 
 def check_evaluation(final: dict[str, Any], given: dict[str, Any]) -> None:
-    """Refuse sampled evaluation, and a metric to stop by that is not computed.
+    """Refuse sampled evaluation, and a ``valid_metric`` that is not computed; set ``valid_metric_bigger``.
 
     Raises:
         ConfigError: Names the key and what is allowed.
@@ -166,13 +159,12 @@ def check_evaluation(final: dict[str, Any], given: dict[str, Any]) -> None:
     modes = final["eval_args"]["mode"]
     if set(modes.values()) != {"full"}:
         raise ConfigError(f"eval_args.mode = {modes!r} is not allowed: evaluation is by full ranking, mode full")
-    names = [name.lower() for name in final["metrics"]]
-    reported = [name if name == "gauc" else f"{name}@{k}" for name in names for k in final["topk"]]
+    reported = reported_names(final["metrics"], final["topk"])
     if final["valid_metric"].lower() not in reported:
         raise ConfigError(
             f"valid_metric = {final['valid_metric']!r} is not allowed: metrics and topk give {', '.join(reported)}"
         )
-    bigger = final["valid_metric_bigger"]
+    bigger = final["valid_metric_bigger"] = is_higher_better(final["valid_metric"], final["metrics"])
     if given.get("valid_metric_bigger", bigger) != bigger:
         raise ConfigError(
             f"valid_metric_bigger = {not bigger} is not allowed: it is {bigger} for valid_metric = "
@@ -181,7 +173,7 @@ def check_evaluation(final: dict[str, Any], given: dict[str, Any]) -> None:
 
 
 def check_padding(pad_side: str, model_classes: Sequence[type]) -> None:
-    """Refuse padding on the right for models that would read it.
+    """Refuse padding on the right for models that would read it as items.
 
     Raises:
         ConfigError: Names the key and the model.
@@ -205,7 +197,7 @@ def check_cutoffs(topk: list[int], item_num: int) -> None:
 
 
 def _of_symbol(symbol: str) -> str:
-    """Return ``' (the paper's tau is distill_temperature)'`` for a symbol of the paper, or nothing."""
+    """Return ``' (the paper's tau is distill_temperature)'`` for a symbol of the paper, or an empty text."""
     names = [key.name for key in own_keys().values() if key.symbol == symbol]
     return f" (the paper's {symbol} is {names[0]})" if names else ""
 

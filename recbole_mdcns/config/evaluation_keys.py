@@ -1,4 +1,4 @@
-"""The keys that an evaluation of a saved model may set anew, because they leave the model as it is."""
+"""The keys that an evaluation of a saved model may change, because they do not change the model."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 from recbole_mdcns.config.keys import own_keys
 from recbole_mdcns.config.values import unboxed
 from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.metrics import reported_names
 
-#: Keys that leave the model as it is.
+#: Keys that do not change the model.
 EVALUATION_KEYS = (
     "topk", "metrics", "mask_history", "eval_batch_size", "metric_decimal_place", "dataset", "data_path", "strict_data",
     "expected_statistics", "protocol", "split_ratio", "split_seed", "split_file", "eval_prefixes", "gpu_id", "use_gpu",
@@ -31,16 +32,16 @@ def check_evaluation_keys(keys: dict[str, Any]) -> None:
             )
 
 
-def values_to_evaluate(saved: dict[str, Any], keys: dict[str, Any]) -> dict[str, Any]:
-    """Return the keys and values to set anew in the configuration of a saved model that is evaluated.
+def values_to_evaluate(saved: dict[str, Any], keys: dict[str, Any], trust_code: bool = False) -> dict[str, Any]:
+    """Return the new keys and values for the configuration of a saved model that is evaluated.
 
     Args:
-        saved: The configuration as it was saved.
-        keys: What the user sets anew, checked by :func:`check_evaluation_keys`.
+        saved: The saved configuration.
+        keys: The user's keys, checked by :func:`check_evaluation_keys`.
+        trust_code: Import the user's own metrics that ``saved`` names.
 
     Returns:
-        Those of the user, and values for keys of the training, whose saved values an evaluation does not need and might
-        stumble over.
+        The user's keys, and values for keys of the training whose saved values an evaluation must not use.
     """
     values: dict[str, Any] = {
         "peer_model": None,
@@ -50,8 +51,9 @@ def values_to_evaluate(saved: dict[str, Any], keys: dict[str, Any]) -> dict[str,
         "lazy_items": False,
     }
     metrics, cutoffs = (_as_list(keys.get(key, saved.get(key))) for key in ("metrics", "topk"))
-    if metrics and cutoffs:
-        values["valid_metric"] = metrics[0] if str(metrics[0]).lower() == "gauc" else f"{metrics[0]}@{cutoffs[0]}"
+    may_import = trust_code or "metrics" in keys or not any(":" in str(name) for name in metrics)
+    if metrics and cutoffs and may_import:
+        values["valid_metric"] = reported_names(metrics[:1], cutoffs)[0]
     if keys.get("protocol") == "leave_one_out":
         values.update({key: own_keys()[key].default for key in _OF_USER_SPLIT})
     elif {"split_ratio", "split_seed"} & set(keys):
@@ -60,7 +62,7 @@ def values_to_evaluate(saved: dict[str, Any], keys: dict[str, Any]) -> dict[str,
 
 
 def _as_list(value: Any) -> list[Any]:
-    """Return one or several metrics or cut-offs as a list; an empty one for what is neither, which is refused later."""
+    """Return one or several metrics or cut-offs as a list; other values give an empty list and are refused later."""
     value = unboxed(value)
     if isinstance(value, (str, int)):
         return [value]

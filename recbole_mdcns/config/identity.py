@@ -1,4 +1,4 @@
-"""What a run is known by: the keys that it reads, and of these the ones that change its numbers."""
+"""The identity of a run: the keys that it reads and that change its numbers."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.model.registry import default_peer, resolve_model
 from recbole_mdcns.support.declared import resolve
 
-#: What RecBole derives from other keys, or has for its own training; no run of ours reads it from a file.
+#: Keys that RecBole derives from others, or that serve its own training; no run of ours reads them from a file.
 NOT_READ = frozenset({
     "MODEL_TYPE", "MODEL_INPUT_TYPE", "eval_type", "device", "single_spec", "local_rank", "valid_metric_bigger",
     "train_neg_sample_args", "valid_neg_sample_args", "test_neg_sample_args", "neg_sampling", "loss_type", "transform",
     "save_dataset", "save_dataloaders", "dataset_save_path", "dataloaders_save_path", "benchmark_filename", "threshold",
     "config_file", "config_files", "nproc",
 })  # fmt: skip
-#: Keys that do not change the numbers of an epoch: a resumed run may set them anew.
+#: Keys that do not change the numbers of an epoch: a resumed run may set them to other values.
 FREE_KEYS = frozenset({
     "resume", "result_file", "epochs", "stopping_step", "checkpoint_dir", "data_path", "show_progress", "state",
     "gpu_id", "use_gpu", "log_wandb", "wandb_project", "evaluate_peers", "eval_batch_size", "metric_decimal_place",
@@ -40,8 +40,8 @@ _LENGTH = ("epochs", "stopping_step", "eval_step", "valid_metric", "metrics", "t
 def settings(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keys that two runs must share to give the same numbers in each epoch.
 
-    A key of ours with its first default is left out: so a later version can add a key, and no run that leaves it alone
-    becomes another run.
+    A key of ours is left out if it has its first default. Therefore a later version can add a key, and runs that do not
+    set it keep their identity.
 
     Args:
         values: A plain configuration; see ``ModelConfig.plain``.
@@ -50,12 +50,12 @@ def settings(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def settings_id(values: Mapping[str, Any]) -> str:
-    """Return eight hexadecimal digits that stand for :func:`settings`."""
+    """Return eight hexadecimal digits that identify :func:`settings`."""
     return _digits(settings(values), 8)
 
 
 def content_key(values: Mapping[str, Any]) -> str:
-    """Return sixteen hexadecimal digits that stand for what the result of a run depends on.
+    """Return sixteen hexadecimal digits that identify everything that the result of a run depends on.
 
     Args:
         values: A plain configuration.
@@ -65,13 +65,13 @@ def content_key(values: Mapping[str, Any]) -> str:
 
 
 def reduce(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those keys of a plain configuration that its run reads.
+    """Return the keys of a plain configuration that its run reads.
 
     Args:
-        values: Resolved keys, which may hold those of other strategies, losses and models.
+        values: Resolved keys, which may include keys of other strategies, losses and models.
 
     Raises:
-        ConfigError: A name among them is none of a model, a strategy or a loss, or names code to import.
+        ConfigError: There is no model, strategy or loss of a name among them, or it is an import path.
     """
     for key in IMPORTING:
         if ":" in str(values.get(key)):
@@ -89,7 +89,7 @@ def parts_of(model_class: type, values: Mapping[str, Any]) -> Parts:
         values: The keys.
 
     Raises:
-        ConfigError: A name is none of a peer, a strategy or a loss.
+        ConfigError: There is no peer, strategy or loss of that name.
     """
     loss = resolve("losses", values["ranking_loss"])
     strategy = resolve("negatives", values["neg_sampler"]) if loss.needs_negatives else None
@@ -101,7 +101,7 @@ def parts_of(model_class: type, values: Mapping[str, Any]) -> Parts:
 
 
 def _changed(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values less those keys of ours that have their first default."""
+    """Return the values without the keys of ours that have their first default."""
     keys = {**own_keys(), **_keys_of(values["model"])}
     changed = {key: value for key, value in values.items() if not _is_first(keys, key, value)}
     peer, names = values.get("peer"), str(values.get("peer_model") or default_peer(values["model"])).split(",")
@@ -116,7 +116,7 @@ def _is_first(keys: Mapping[str, Key], name: str, value: Any) -> bool:
 
 
 def _keys_of(model: str) -> dict[str, Key]:
-    """Return the declared keys of a model that goes by name; nothing is imported for one of the user's own."""
+    """Return the declared keys of a model by its name; a user's own model is not imported and has none."""
     return {} if ":" in model else declared_model_keys(resolve_model(model))
 
 

@@ -1,4 +1,4 @@
-"""One key of ours: default, what it may be, symbol in the paper, meaning."""
+"""One key of ours: its default, allowed values, symbol in the paper, and meaning."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Key:
 
     Attributes:
         name: Its name.
-        default: Its value where nobody gives one.
-        first_default: The default of the version that brought the key. A run with this value has the identity that it
-            had before there was the key; see ``identity``.
-        allowed: What it may be.
-        symbol: Its symbol in the paper, or nothing.
-        help: What it means.
-        section: Where it is listed: a section of overall.yaml, or the strategy, loss or model that it belongs to.
+        default: Its value if the user gives none.
+        first_default: Its default in the version that introduced it. A run with this value has the same identity as
+            before that version; see ``identity``.
+        allowed: Its allowed values.
+        symbol: Its symbol in the paper, or an empty text.
+        help: Its meaning.
+        section: A section of overall.yaml, or the strategy, loss or model that it belongs to.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Key:
         Args:
             name: Its name.
             fields: The fields of :data:`FIELDS`; ``default``, ``type`` and ``help`` must be there.
-            section: Where it is listed.
+            section: Its section.
             where: The file, for the message.
 
         Raises:
@@ -61,7 +61,7 @@ class Key:
         return cls(name, default, first, allowed, str(fields.get("symbol", "")), str(fields["help"]), section)
 
     def check(self, value: Any) -> Any:
-        """Check a value; an int becomes a float where one is asked for. See :meth:`Allowed.check`."""
+        """Check a value; an int becomes a float if the key is a float. See :meth:`Allowed.check`."""
         is_int = isinstance(value, int) and not isinstance(value, bool)
         if is_int and "float" in self.allowed.kinds and abs(value) < 2**63:
             value = float(value)

@@ -1,16 +1,16 @@
-"""Pages about our keys, made from the yaml files that define them: ``docs/keys.md`` and ``docs/keys.yaml``.
+"""Pages about our keys, generated from the yaml files that define them: ``docs/keys.md`` and ``docs/keys.yaml``.
 
     python -m recbole_mdcns.config.key_pages docs
 
-The second is a yaml file in RecBole's form, ``key: value  # (type) meaning``, to copy from or to pass as
-``--config_files``.
+The second page is a yaml file in RecBole's form, ``key: value  # (type) meaning``. Users can copy from it or pass it
+with ``--config_files``.
 """
 
 from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from itertools import groupby
 from pathlib import Path
 
@@ -27,7 +27,7 @@ _MADE = "made by python -m recbole_mdcns.config.key_pages from the yaml files in
 
 
 def sections() -> Iterator[tuple[str, list[Key]]]:
-    """Yield title and keys of each section: those of all runs, then of each strategy, loss and model of ours."""
+    """Yield title and keys of each section: keys of all runs, then of each strategy, loss and model of ours."""
     for title, keys in groupby(own_keys().values(), key=lambda key: key.section):
         kind, _, name = title.partition(": ")
         yield (f"{_KIND[kind]} {name}" if name else title), list(keys)
@@ -59,7 +59,7 @@ def markdown() -> str:
 
 
 def _plugins(kind: str, title: str, name: str) -> list[str]:
-    """Return a table of what goes by a name, and of the keys that it reads from other files."""
+    """Return a table of the names of a kind, with the keys that each reads from other files."""
     lines = ["", f"## {title}", "", f"| `{name}` | what it does | keys of other sections |", "|---|---|---|"]
     for each in declared(kind).values():
         lines.append(f"| `{each.name}` | {each.help} | {', '.join(f'`{key}`' for key in each.reads or ())} |")
@@ -67,9 +67,9 @@ def _plugins(kind: str, title: str, name: str) -> list[str]:
 
 
 def recbole_yaml() -> str:
-    """Return docs/keys.yaml: every key of all runs with its default, as RecBole's yaml files are written.
+    """Return docs/keys.yaml: every key of all runs with its default, in the form of RecBole's yaml files.
 
-    Keys of one strategy, loss or model are comments, as a run warns of those that it does not read.
+    Keys of one strategy, loss or model are comments, because a run warns of keys that it does not read.
     """
     lines = [f"# {_MADE}"]
     for title, keys in sections():
@@ -82,12 +82,17 @@ def recbole_yaml() -> str:
     return "\n".join(lines) + "\n"
 
 
-def help_lines() -> list[str]:
-    """Return the keys for ``--help``: name, default, symbol, what is allowed, and meaning."""
+def help_lines(of: Container[str] | None = None) -> list[str]:
+    """Return the keys for ``--help``: name, default, symbol, allowed values, and meaning.
+
+    Args:
+        of: Names of the keys to show; None for all.
+    """
     lines: list[str] = []
     for title, keys in sections():
-        lines += ["", f"{title}:"]
-        for key in keys:
+        shown = [key for key in keys if of is None or key.name in of]
+        lines += ["", f"{title}:"] if shown else []
+        for key in shown:
             symbol = f" [{key.symbol}]" if key.symbol else ""
             lines.append(f"  --{key.name}={_value(key.default)}{symbol}  ({key.allowed})")
             lines += textwrap.wrap(key.help, 100, initial_indent=" " * 6, subsequent_indent=" " * 6)

@@ -13,9 +13,10 @@ from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.support.declared import Declaration, declared
 from recbole_mdcns.support.yaml_files import properties_dir, read_yaml, recbole_properties_dir
 
-#: Sections of overall.yaml whose keys not every run reads.
+#: Sections of overall.yaml whose keys only some runs read.
 PEERS = "Peers"
 USER_SPLIT = "Split over users"
+LOSS = "Loss"
 NEGATIVE_SAMPLING = "Negative sampling"
 NEGATIVES = "Negatives"
 
@@ -42,7 +43,7 @@ def own_keys() -> dict[str, Key]:
     """Return every key of ours that belongs to no model: those of overall.yaml, of the strategies and of the losses.
 
     Raises:
-        ConfigError: An entry of a file is no key, a key is defined twice, or a declaration reads one that there is not.
+        ConfigError: An entry of a file is no key, a key is defined twice, or a declaration reads an unknown key.
     """
     plugins = {kind: declared(kind).values() for kind in ("negatives", "losses")}
     every = [declaration for declarations in plugins.values() for declaration in declarations]
@@ -72,7 +73,7 @@ def _collected(keys: Iterable[Key]) -> dict[str, Key]:
 
 
 def model_file_keys(path: Path) -> dict[str, Key]:
-    """Return the keys of a model's yaml file that have fields; RecBole's files, and the user's own, may hold values."""
+    """Return the keys with fields of a model's yaml file; RecBole's and users' files may hold plain values instead."""
     entries = read_yaml(path).items()
     return {name: Key.from_fields(name, each, path.stem, str(path)) for name, each in entries if _has_fields(each)}
 
@@ -105,7 +106,7 @@ def recbole_keys() -> frozenset[str]:
 
 @functools.lru_cache(maxsize=1)
 def keys_of_models() -> frozenset[str]:
-    """Return every key that some model of RecBole or of ours has, and not all runs."""
+    """Return every key that belongs to a model of RecBole or of ours, without the keys of all runs."""
     files = (path for folder in (recbole_properties_dir(), properties_dir()) for path in folder.glob("model/*.yaml"))
     names = set().union(*map(_names, files), *UNLISTED_OF_MODEL.values())
     return frozenset(names - recbole_keys() - own_keys().keys())

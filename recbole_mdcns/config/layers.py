@@ -1,4 +1,4 @@
-"""What a configuration is made from: files, keys and values, and a command line."""
+"""The sources of a configuration: files, keys and values, and a command line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def check_layers(
     config_dict: dict[str, Any] | None,
     argv: Sequence[str],
 ) -> tuple[list[str | Path], dict[str, Any], list[str]]:
-    """Return files, keys and arguments as lists and a dict of their own.
+    """Return new lists and a new dict of the files, keys and arguments.
 
     Args:
         config_file_list: Yaml files, or one of them.
@@ -23,7 +23,7 @@ def check_layers(
         argv: Arguments of a command line.
 
     Raises:
-        ConfigError: One of the three is of another kind; names it.
+        ConfigError: One of the three is of the wrong kind; names it.
     """
     files = [config_file_list] if isinstance(config_file_list, (str, os.PathLike)) else config_file_list
     if files is None:

@@ -36,14 +36,14 @@ _NAMES = ("model", "dataset")
 
 
 class ModelConfig(Config):
-    """Configuration of one model on one dataset: what it is built from and how it is optimised.
+    """Configuration of one model on one dataset: how the model is built and how it is optimised.
 
-    Layers, the later ones winning: RecBole's overall, model and dataset yaml; ours; ``config_file_list`` in order;
-    ``config_dict``; ``argv``. Unlike RecBole's, it reads no ``sys.argv``, evaluates no strings as code and leaves
-    numpy, PyYAML, ``CUDA_VISIBLE_DEVICES`` and RecBole's argument lists as they are.
+    Layers, later ones win: RecBole's overall, model and dataset yaml; ours; ``config_file_list`` in order;
+    ``config_dict``; ``argv``. Unlike RecBole's Config, it does not read ``sys.argv``, evaluates no strings as code, and
+    does not change numpy, PyYAML, ``CUDA_VISIBLE_DEVICES`` or RecBole's argument lists.
 
-    It holds the keys that are read and no others. To ask for a key of ours that is not read is an error; for any other
-    unknown key, RecBole's Config gives None.
+    It holds only the keys that are read. Reading one of our other keys is an error; for any other unknown key the value
+    is None, as in RecBole.
 
     Args:
         model: A name, a class, or ``package.module:Class``.
@@ -53,7 +53,7 @@ class ModelConfig(Config):
         argv: Command line, such as ``["--epochs=3", "--hidden_size=32"]``.
 
     Attributes:
-        parts: The classes that the configuration is for; they say which keys are read.
+        parts: The classes of the configuration; they determine the keys that are read.
 
     Raises:
         ConfigError: A key or value cannot be used; names it, what was found and what is allowed.
@@ -155,7 +155,7 @@ class ModelConfig(Config):
         self._keys = {**own_keys(), **declared, **declared_model_keys(model_class)}
 
     def _find_parts(self, model_class: type, values: Mapping[str, Any]) -> Parts:
-        """Return what resolved keys make of a run."""
+        """Return the parts of a run from its resolved keys."""
         return Parts(model_class, values["protocol"], bool(values["split_file"]))
 
     def _get_final_config_dict(self) -> dict[str, Any]:
@@ -179,7 +179,7 @@ class ModelConfig(Config):
         recbole_checks.check_columns(final, given)
         needed = [final[name] for name in ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD")]
         final["load_col"] = given.get("load_col", {"inter": needed})
-        # RecBole's models and loaders know no BCE: underneath, one row per positive and no negatives of theirs.
+        # RecBole's models and loaders know no BCE: they get one row per positive, and RecBole draws no negatives.
         final["train_neg_sample_args"] = None
         if not hasattr(self.model_class, "input_type"):  # the others insist on the loss_type of their yaml
             final["loss_type"] = "CE"
@@ -187,11 +187,14 @@ class ModelConfig(Config):
         return final
 
     def _set_default_parameters(self) -> None:
-        self._data_path = self.final_config_dict["data_path"]  # RecBole appends the dataset's name to it
+        final = self.final_config_dict
+        self._data_path = final["data_path"]  # RecBole appends the dataset's name to it
+        metrics, final["metrics"] = final["metrics"], ["Recall"]  # RecBole's own table has none of the user's
         try:
             super()._set_default_parameters()
         except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:  # RecBole's ways to refuse
             raise ConfigError(str(error)) from error
+        final["metrics"] = [metrics] if isinstance(metrics, str) else metrics
         checks.check_evaluation(self.final_config_dict, self.external_config_dict)
         self.final_config_dict["data_path"] = dataset_folder(self._data_path, self.final_config_dict)
 
@@ -217,7 +220,7 @@ class ModelConfig(Config):
         given.update(check_recbole_keys(given))
 
     def _check_together(self, final: dict[str, Any]) -> None:
-        """Check values beside each other, and tell which of them the user has not given."""
+        """Check combinations of values; an error names those that the user has not given."""
         try:
             self._check_parts(final)
         except ConfigError as error:
@@ -229,7 +232,7 @@ class ModelConfig(Config):
         checks.check_padding(final["pad_side"], [self.model_class])
 
     def dataset_defaults(self, final: Mapping[str, Any] | None = None) -> list[str]:
-        """Return a line for each key of a method that the dataset's yaml sets, and not the user."""
+        """Return a line for each key of a method that the dataset's yaml sets and the user does not."""
         values = self.final_config_dict if final is None else final
         of_method = self._of_dataset.keys() & optional_keys() & values.keys()
         return [
@@ -238,13 +241,13 @@ class ModelConfig(Config):
         ]
 
     def unread_keys(self) -> list[str]:
-        """Return the given keys that others read and this run does not: of models, strategies, losses, protocols."""
+        """Return the given keys of other models, strategies, losses and protocols, which this run does not read."""
         return keys_not_read(self.external_config_dict, self.parts)
 
     # -- plain values -------------------------------------------------------------------------------------------------
 
     def plain(self) -> dict[str, Any]:
-        """Return the keys that are read, as plain values, from which the same configuration can be built again."""
+        """Return the keys that are read, as plain values for :meth:`from_plain`."""
         values = {key: value for key, value in self.final_config_dict.items() if key not in NOT_READ}
         values["data_path"] = self._data_path
         values["model"] = self.model_spec
@@ -252,7 +255,7 @@ class ModelConfig(Config):
 
     @classmethod
     def from_plain(cls, values: dict[str, Any], **overrides: Any):
-        """Build the configuration that :meth:`plain` described, with some keys replaced."""
+        """Build a configuration from the values of :meth:`plain`, with some keys replaced."""
         values = copy.deepcopy(values)
         values.pop("repeatable", None)  # always True, and mask_history says what it would
         values.update(overrides)

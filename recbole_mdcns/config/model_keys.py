@@ -1,4 +1,4 @@
-"""The yaml files that declare the keys of a model: RecBole's, ours, and those beside the user's own classes."""
+"""The yaml files that declare the keys of a model: RecBole's, ours, and those next to the user's own classes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _OF_RECBOLES_TRAINING = {"loss_type", "train_neg_sample_args"}
 
 
 def keyed_class(model_class: type) -> type:
-    """Return the class whose keys a model has: itself, or its nearest base that RecBole or we have a yaml file of.
+    """Return the class whose keys a model has: its nearest base (or itself) with a yaml file of RecBole or of ours.
 
-    A subclass so needs no yaml file of its own; one that it has beside its module comes on top.
+    A subclass therefore needs no yaml file. If there is one next to its module, its keys are added.
     """
     folders = (recbole_properties_dir(), properties_dir())
     named = (cls for cls in model_class.__mro__ if any(_of_name(folder, cls) for folder in folders))
@@ -24,12 +24,12 @@ def keyed_class(model_class: type) -> type:
 
 
 def model_yamls(model_class: type) -> list[Path]:
-    """Return our yaml files of a model: in properties/, and beside the user's own module."""
+    """Return our yaml files of a model: in properties/, and next to the user's own module."""
     return [*_of_name(properties_dir(), keyed_class(model_class)), *yaml_beside(model_class)]
 
 
 def model_keys(*classes: type) -> set[str]:
-    """Return the keys that models have of their own: those of their yaml files, and what RecBole's read beside them."""
+    """Return the keys that belong to models: those of their yaml files, and further keys that RecBole's models read."""
     bases = [keyed_class(cls) for cls in classes]
     files = [path for cls in bases for path in _of_name(recbole_properties_dir(), cls)]
     files += [path for cls in classes for path in model_yamls(cls)]
@@ -38,7 +38,7 @@ def model_keys(*classes: type) -> set[str]:
 
 
 def declared_model_keys(model_class: type) -> dict[str, Key]:
-    """Return those keys of a model whose yaml file says what they may be."""
+    """Return the keys of a model with fields in its yaml file."""
     files = (path for path in model_yamls(model_class))
     return {name: key for path in files for name, key in model_file_keys(path).items() if name != "loss_type"}
 

@@ -1,4 +1,4 @@
-"""What the keys of RecBole's models and ours may be: their yaml files tell defaults, and no ranges."""
+"""The ranges of the keys of RecBole's models, whose yaml files have only defaults."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from recbole_mdcns.errors import ConfigError
 
-#: Numbers of layers, heads, dimensions and the like: whole, and at least 1.
+#: Whole numbers from 1: layers, heads, dimensions.
 SIZES = frozenset(
     ("n_layers", "num_layers", "n_heads", "hidden_size", "inner_size", "embedding_size", "kg_embedding_size",
      "block_num", "kernel_size", "d_state", "d_conv", "expand", "interest_size", "k_interests", "prototype_size",
@@ -18,16 +18,16 @@ SHARES = frozenset(
     ("dropout_prob", "hidden_dropout_prob", "attn_dropout_prob", "item_dropout", "sess_dropout", "mask_ratio",
      "ft_ratio")
 )  # fmt: skip
-#: Deviations and the like: at least 0.
+#: Numbers from 0, such as standard deviations.
 SCALES = frozenset(("initializer_range", "layer_norm_eps"))
 
 
 def check_model_values(values: Mapping[str, Any], keys: Iterable[str]) -> None:
-    """Refuse sizes, shares and scales of a model that cannot be, before it is built.
+    """Refuse impossible sizes, shares and scales of a model before it is built.
 
     Args:
         values: All keys of a run.
-        keys: Those that the model has of its own.
+        keys: The keys of the model.
 
     Raises:
         ConfigError: Names the key, the value and what is allowed.

@@ -1,4 +1,4 @@
-"""Where a run is to write, tried before it begins: nobody should train for hours and have nowhere to put the result."""
+"""Checks of all outputs before a run begins: nobody should train for hours and then fail to write the result."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from recbole_mdcns.support.safe_write import remove_abandoned, try_replacing
 
 
 def check_outputs(config: MDCNSConfig) -> None:
-    """Try every place that a run writes to, and remove what killed runs left half written there.
+    """Try every place that a run writes to, and remove temporary files of killed runs there.
 
     Raises:
-        ConfigError: One cannot be written to, or is taken by a file of another kind; names its key.
+        ConfigError: A place cannot be written to, or has a file of another kind; names its key.
         WriteError: The disk is full.
     """
     if config["result_file"]:
@@ -39,7 +39,7 @@ def is_result(path: Path) -> bool:
 
 
 def is_evaluation(path: Path) -> bool:
-    """Tell whether a file holds what ``--evaluate`` writes, which a new one may replace."""
+    """Tell whether a file holds the result of ``--evaluate``, which a new one may replace."""
     return _entries(path) >= {"model_file", "metrics"}
 
 
@@ -52,12 +52,12 @@ def _entries(path: Path) -> set[str]:
 
 
 def check_writable(path: str | Path, key: str = "result_file", replaces: Callable[[Path], bool] = is_result) -> None:
-    """Check before training that a file can be written, and that it replaces nothing but an older one of its kind.
+    """Check before training that a file can be written, and that it only replaces an older file of its kind.
 
     Args:
         path: The file.
-        key: Where the user named it.
-        replaces: Whether the new file may take the place of one that is there.
+        key: The key that names it.
+        replaces: Tells whether the new file may replace an existing one.
 
     Raises:
         ConfigError: It cannot be written, or would replace something else, such as the data or a configuration.
@@ -88,11 +88,11 @@ def check_folder(path: Any, key: str, otherwise: str = "") -> None:
 
     Args:
         path: The folder.
-        key: Where the user named it.
-        otherwise: What else the key may be, for the message.
+        key: The key that names it.
+        otherwise: Other allowed values of the key, for the message.
 
     Raises:
-        ConfigError: It is, or is below, something that is no writable folder.
+        ConfigError: The path, or a part of it, is no writable folder.
         WriteError: The disk is full.
     """
     reason = "it is no path"

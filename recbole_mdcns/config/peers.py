@@ -1,4 +1,4 @@
-"""Who the peers are, and which keys each of them takes."""
+"""The peers of a run, and the keys that each of them takes."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from recbole_mdcns.model.registry import default_peer, resolve_model
 from recbole_mdcns.support.declared import is_known
 
 PEER_PREFIX = "peer."
-#: Keys of the training that may differ between self and peer, beside the keys of the peer's own model.
+#: Keys of the training that may differ between self and peer; keys of the peer's model may differ too.
 PEER_TRAINING_KEYS = ("learner", "learning_rate", "weight_decay")
 
 
 def peer_classes(peer_model: str | type | None) -> list[type]:
-    """Return the classes that ``peer_model`` names, one or several by commas; none for None.
+    """Return the classes that ``peer_model`` names, one or several with commas; an empty list for None.
 
     Raises:
-        ConfigError: A name is no model.
+        ConfigError: There is no model of that name.
     """
     names = peer_model.split(",") if isinstance(peer_model, str) else [] if peer_model is None else [peer_model]
     return [resolve_model(name.strip() if isinstance(name, str) else name, "peer_model") for name in names]
@@ -29,21 +29,21 @@ def named_peers(model_class: type, peer_model: str | type | None) -> list[type]:
     """Return the peers of a self model: those that ``peer_model`` names, or its default peer.
 
     Raises:
-        ConfigError: A name is no model.
+        ConfigError: There is no model of that name.
     """
     return peer_classes(peer_model) or [resolve_model(default_peer(model_class.__name__), "peer_model")]
 
 
 def check_overrides(overrides: Iterable[str], peers: Sequence[type], common: set[str]) -> None:
-    """Refuse keys that cannot be set apart for the peers.
+    """Refuse ``peer.``-keys that cannot be set for the peers only.
 
     Args:
-        overrides: The keys given with the prefix, without it.
+        overrides: The ``peer.``-keys, without the prefix.
         peers: The peers' classes.
         common: Keys that all models of the run share.
 
     Raises:
-        ConfigError: Names the key and those that are allowed.
+        ConfigError: Names the key and the allowed keys.
     """
     own = model_keys(*peers)
     shared = common - own - set(PEER_TRAINING_KEYS)
@@ -60,13 +60,13 @@ def check_overrides(overrides: Iterable[str], peers: Sequence[type], common: set
 def values_of_peer(
     peer: type, given: dict[str, Any], model: type, overrides: dict[str, Any], peers: Sequence[type]
 ) -> dict[str, Any]:
-    """Return what the user gave for one of the peers.
+    """Return the user's keys and values for one of the peers.
 
     Args:
         peer: Its class.
-        given: Keys and values without prefix: for all models, but for those that only the self model knows.
+        given: Keys without prefix; the peer takes all except those that only the self model knows.
         model: The self model's class.
-        overrides: Keys and values with the prefix: for the peers, but for those that only another of them knows.
+        overrides: ``peer.``-keys; each peer takes those it knows.
         peers: The classes of all peers.
     """
     known = model_keys(peer)

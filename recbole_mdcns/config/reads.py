@@ -1,4 +1,4 @@
-"""Which keys a run reads: those of all runs, of its models, of its strategy and of its loss, and of its protocol."""
+"""The keys that a run reads: those of all runs, of its models, its strategy, its loss and its protocol."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from recbole_mdcns.config.key import Key
 from recbole_mdcns.config.keys import (
+    LOSS,
     NEGATIVE_SAMPLING,
     NEGATIVES,
     PEERS,
@@ -24,14 +25,14 @@ from recbole_mdcns.support.declared import declarations_of, is_known
 
 @dataclass(frozen=True)
 class Parts:
-    """What a run is made of; a configuration of one model alone has its class and its protocol.
+    """The parts of a run; the configuration of a single model has only a model and a protocol.
 
     Attributes:
         model: The self model's class.
         protocol: The protocol.
-        has_split_file: A file says which users are trained on.
-        peers: The peers' classes; none where neither strategy nor loss trains peers.
-        strategy: The strategy's class; None where the loss takes no negatives.
+        has_split_file: A file gives the split over users.
+        peers: The peers' classes; empty if neither strategy nor loss trains peers.
+        strategy: The strategy's class; None if the loss takes no negatives.
         loss: The loss's class.
     """
 
@@ -45,16 +46,16 @@ class Parts:
 
 @functools.lru_cache(maxsize=1)
 def optional_keys() -> frozenset[str]:
-    """Return our keys that belong to no model and that not every run reads."""
+    """Return our keys that belong to no model and that only some runs read."""
     common = {name for name, key in overall_keys().items() if key.section not in _CONDITIONAL}
     return frozenset(own_keys().keys() - common)
 
 
-_CONDITIONAL = (PEERS, USER_SPLIT, NEGATIVE_SAMPLING, NEGATIVES)
+_CONDITIONAL = (PEERS, USER_SPLIT, LOSS, NEGATIVE_SAMPLING, NEGATIVES)
 
 
 def keys_read(parts: Parts) -> set[str]:
-    """Return which keys a run reads beside those of all runs."""
+    """Return the keys that a run reads in addition to those of all runs."""
     names = model_keys(parts.model, *parts.peers)
     if parts.peers:
         names |= _section(PEERS)
@@ -63,14 +64,14 @@ def keys_read(parts: Parts) -> set[str]:
     if parts.strategy is not None:
         names |= _section(NEGATIVE_SAMPLING) | _of_plugin("negatives", parts.strategy, _section(NEGATIVES))
     if parts.loss is not None:
-        names |= _of_plugin("losses", parts.loss, set())
+        names |= _section(LOSS) | _of_plugin("losses", parts.loss, set())
     return names
 
 
 def keys_not_read(given: Iterable[str], parts: Parts) -> list[str]:
-    """Return those of some keys that other models, strategies, losses or protocols read, and this run does not.
+    """Return the given keys that belong to other models, strategies, losses or protocols and that this run ignores.
 
-    A model of the user's own may read any key of a model.
+    A user's own model may read any key of a model.
     """
     of_others = set(optional_keys())
     if all(map(is_known, (parts.model, *parts.peers))):
@@ -79,7 +80,7 @@ def keys_not_read(given: Iterable[str], parts: Parts) -> list[str]:
 
 
 def plugin_keys(parts: Parts) -> dict[str, Key]:
-    """Return the keys that the run's own classes of strategy and loss declare, beside :func:`own_keys`."""
+    """Return the keys that the user's own strategy and loss of a run declare, in addition to :func:`own_keys`."""
     kinds = (("negatives", parts.strategy), ("losses", parts.loss))
     declarations = [each for kind, cls in kinds if cls is not None for each in declarations_of(kind, cls)]
     return {name: key for each in reversed(declarations) for name, key in keys_of(each).items()}
@@ -90,7 +91,7 @@ def _section(title: str) -> set[str]:
 
 
 def _of_plugin(kind: str, cls: type, shared: set[str]) -> set[str]:
-    """Return the keys that a class reads; one of the user's own that lists none may read all shared ones."""
+    """Return the keys that a class reads; a user's own class that lists none may read all shared keys."""
     declarations = declarations_of(kind, cls)
     lists_reads = any(declaration.reads is not None for declaration in declarations)
     names = {name for each in declarations for name in (*(each.reads or ()), *each.keys)}

@@ -1,4 +1,4 @@
-"""Keys of RecBole that are allowed one by one and not together, or that need a package."""
+"""Keys of RecBole that are in conflict with each other, or that need a package."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from recbole_mdcns.errors import ConfigError, nearest
 
 
 def tie_repeatable(final: dict[str, Any], given: dict[str, Any]) -> None:
-    """Refuse ``repeatable`` where it says the opposite of ``mask_history``; RecBole wants it True for all sequences.
+    """Refuse ``repeatable`` if it contradicts ``mask_history``; RecBole wants it True for all sequences.
 
     Raises:
         ConfigError: Names both keys.
@@ -26,7 +26,7 @@ def tie_repeatable(final: dict[str, Any], given: dict[str, Any]) -> None:
 
 
 def check_columns(final: dict[str, Any], given: dict[str, Any]) -> None:
-    """Refuse lists of columns that leave out what every run needs, or that name no file of a dataset.
+    """Refuse lists of columns that lack a needed column, or that name no file of a dataset.
 
     Raises:
         ConfigError: Names the key, the file and the columns.

@@ -1,4 +1,4 @@
-"""The keys of RecBole that reach our code, and what is allowed for each; keys inside a key stand behind a dot."""
+"""The keys of RecBole that reach our code, and their allowed values; a dot separates a key and a key inside of it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from recbole_mdcns.support.yaml_files import properties_dir, read_yaml
 
 @functools.lru_cache(maxsize=1)
 def recbole_specs() -> dict[str, Allowed]:
-    """Return what each key of RecBole's may be, by its name in ``properties/recbole_keys.yaml``."""
+    """Return the allowed values of RecBole's keys, by their names in ``properties/recbole_keys.yaml``."""
     path = properties_dir() / "recbole_keys.yaml"
     return {name: Allowed.from_fields(f"{path}, key {name}", fields) for name, fields in read_yaml(path).items()}
 
 
 def check_recbole_keys(given: dict[str, Any]) -> dict[str, Any]:
-    """Check those of some keys that are RecBole's.
+    """Check RecBole's keys among some keys.
 
     Returns:
-        Their values, with the home folder in place of ``~`` in paths.
+        Their values; in paths the home folder replaces ``~``.
 
     Raises:
         ConfigError: Names the key, its value and what is allowed.
@@ -31,18 +31,18 @@ def check_recbole_keys(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_inner(name: str, value: Any, path: str = "") -> Any:
-    """Check the keys inside a key, where they are known.
+    """Check the keys inside a key, if they are known.
 
     Args:
         name: The key as the user wrote it, for messages.
-        value: Its value; anything but a dict is returned as it is.
-        path: The key as :func:`recbole_specs` has it, where that differs.
+        value: Its value; only dicts are checked.
+        path: The key in :func:`recbole_specs`, if it differs.
 
     Returns:
         The value.
 
     Raises:
-        ConfigError: Names the inner key, its value and what is allowed, or the inner keys that there are.
+        ConfigError: Names the inner key, its value and what is allowed, or the known inner keys.
     """
     path = path or name
     specs = recbole_specs()

@@ -1,4 +1,4 @@
-"""``MDCNSConfig``: the configuration of a run: of its self model, its peers, its strategy and its loss."""
+"""``MDCNSConfig``: the configuration of a run, with its self model, peers, strategy and loss."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from recbole_mdcns.config import checks
 from recbole_mdcns.config.identity import parts_of
+from recbole_mdcns.config.keys import own_keys
 from recbole_mdcns.config.model_config import ModelConfig
 from recbole_mdcns.config.model_keys import model_keys
 from recbole_mdcns.config.peers import (
@@ -17,7 +18,7 @@ from recbole_mdcns.config.peers import (
     named_peers,
     values_of_peer,
 )
-from recbole_mdcns.config.reads import Parts
+from recbole_mdcns.config.reads import Parts, plugin_keys
 from recbole_mdcns.config.values import plain_value
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.support.declared import is_known
@@ -26,11 +27,11 @@ from recbole_mdcns.support.declared import is_known
 class MDCNSConfig(ModelConfig):
     """Configuration of one run.
 
-    A key without prefix holds for self and peer, ``peer.KEY`` for the peer alone. See :class:`ModelConfig` for the
-    layers, the arguments and what it holds.
+    A plain key holds for self and peer, ``peer.KEY`` for the peer only. See :class:`ModelConfig` for the layers, the
+    arguments and the content.
 
     Attributes:
-        peer_overrides: What was given with the prefix ``peer.``.
+        peer_overrides: The keys that were given with the prefix ``peer.``.
     """
 
     def __init__(
@@ -91,7 +92,7 @@ class MDCNSConfig(ModelConfig):
         return f"a run with ranking_loss = {self.final_config_dict.get('ranking_loss')!r}{by}"
 
     def unread_keys(self) -> list[str]:
-        """See :meth:`ModelConfig.unread_keys`; those of the peer, where the run has none, are written ``peer.KEY``."""
+        """See :meth:`ModelConfig.unread_keys`; includes all ``peer.KEY`` if the run has no peer."""
         of_peer = [] if self.parts.peers else sorted(f"{PEER_PREFIX}{key}" for key in self.peer_overrides)
         return [*super().unread_keys(), *of_peer]
 
@@ -99,34 +100,36 @@ class MDCNSConfig(ModelConfig):
 
     @property
     def peer_classes(self) -> tuple[type, ...]:
-        """The classes of the peers that the run trains; none without a strategy or loss that needs them."""
+        """The classes of the peers that the run trains; empty if neither strategy nor loss needs peers."""
         return self.parts.peers
 
     @property
     def peer_roles(self) -> list[str]:
-        """What the peers are called: ``peer``, or ``peer1``, ``peer2`` and so on where there are several."""
+        """The names of the peers: ``peer``, or ``peer1``, ``peer2`` and so on if there are several."""
         number = len(self.parts.peers)
         return ["peer"] if number == 1 else [f"peer{place}" for place in range(1, number + 1)]
 
     def peer_configs(self) -> list[ModelConfig]:
-        """Return each peer's configuration: keys of all runs, values of its model, and the ``peer.`` keys it knows."""
+        """Return the configuration of each peer: keys of all runs, of its model, and the ``peer.``-keys it knows."""
         configs = []
+        of_own_plugins = plugin_keys(self.parts).keys() - own_keys().keys()  # of the user's own strategy and loss
         for peer_class in self.parts.peers:
             values = values_of_peer(
                 peer_class, self.external_config_dict, self.model_class, self.peer_overrides, self.parts.peers
             )
-            if is_known(peer_class):  # keys that no yaml names are for classes of the user's own
+            values = {key: value for key, value in values.items() if key not in of_own_plugins}
+            if is_known(peer_class):  # keys that no yaml names are for the user's own classes
                 known = model_keys(peer_class) | self._common_keys()
                 values = {key: value for key, value in values.items() if key in known}
             configs.append(ModelConfig(peer_class, self.dataset, config_dict=values))
         return configs
 
     def plain(self) -> dict[str, Any]:
-        """See :meth:`ModelConfig.plain`; ``peer`` holds what the peer's keys resolve to."""
+        """See :meth:`ModelConfig.plain`; ``peer`` holds the resolved keys of the peer."""
         values = super().plain()
         if self.parts.peers:
             values["peer"] = dict(self.peer_overrides)
-        if len(self.parts.peers) == 1:  # what several peers resolve to may differ from one to the other
+        if len(self.parts.peers) == 1:  # the resolved keys of several peers may differ
             (peer,) = self.peer_configs()
             own = {key for key in (*model_keys(self.parts.peers[0]), *PEER_TRAINING_KEYS) if key in peer}
             values["peer"] = {**{key: peer[key] for key in sorted(own)}, **values["peer"]}

@@ -1,4 +1,4 @@
-"""Values on their way in and out: from the text of a command line, and to what JSON and checkpoints can hold."""
+"""Values from the text of a command line, and plain values for JSON and checkpoints."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def parse_key_values(argv: Sequence[str]) -> dict[str, str]:
     """Read ``--key=value`` arguments; a bare ``--key`` means True.
 
     Raises:
-        ConfigError: An argument of another form, without a value, or a key given twice with different values.
+        ConfigError: An argument has another form or no value, or a key is given twice with different values.
     """
     found: dict[str, str] = {}
     for argument in argv:
@@ -33,7 +33,7 @@ def parse_key_values(argv: Sequence[str]) -> dict[str, str]:
 
 
 def literal(text: str) -> Any:
-    """Read a value as RecBole's command line does (numbers, lists, dicts, True, None), without running it."""
+    """Read a value as RecBole's command line does (numbers, lists, dicts, True, None), without running it as code."""
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     if text in ("~", "null"):
@@ -47,7 +47,7 @@ def literal(text: str) -> Any:
 
 
 def parse_settings(entries: Sequence[str]) -> dict[str, Any]:
-    """Read ``key=value`` entries, such as those of an option ``--set``, values as :func:`literal` reads them.
+    """Read ``key=value`` entries, such as those of the option ``--set``; :func:`literal` reads the values.
 
     Raises:
         ConfigError: A key is missing, or given twice with different values.
@@ -56,7 +56,7 @@ def parse_settings(entries: Sequence[str]) -> dict[str, Any]:
 
 
 def unboxed(value: Any) -> Any:
-    """Return a value with Python's own numbers, lists and bools in place of numpy's, also in its lists and dicts."""
+    """Return a value with Python's numbers, lists and bools instead of numpy's, also inside lists and dicts."""
     if isinstance(value, dict):
         return {unboxed(key): unboxed(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -70,7 +70,7 @@ def unboxed(value: Any) -> Any:
 
 
 def plain_value(value: Any) -> Any:
-    """Return a value made of None, bools, finite numbers, strings, lists and dicts alone; anything else as its text."""
+    """Return a value of None, bools, finite numbers, strings, lists and dicts; anything else becomes its text."""
     if isinstance(value, dict):
         return {unboxed(key): plain_value(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set)):

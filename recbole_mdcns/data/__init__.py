@@ -1,1 +1,1 @@
-"""Datasets: checked atomic files, rows as RecBole makes them, and every row's full history."""
+"""Datasets: checked atomic files, rows as in RecBole, and the full history of every row."""

@@ -1,4 +1,4 @@
-"""One training step's worth of targets, however their histories are encoded."""
+"""The targets of one training step, and their histories in the forms that models read."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Sequences:
 
 @dataclass
 class Rows:
-    """The newest items of each target's history, in parts of similar length: each is as wide as its longest.
+    """The newest items of each target's history, in parts of similar length; a part is as wide as its longest sequence.
 
     Attributes:
-        parts: Sequences, T of them in all.
-        place: Where each target's sequence is when the parts follow each other, shape [T]; None for the same order.
+        parts: T sequences in all parts together.
+        place: Index of each target's sequence in the concatenated parts, shape [T]; None if the order is the same.
     """
 
     parts: list[Sequences]
@@ -43,7 +43,7 @@ class Rows:
 
 @dataclass
 class Passes:
-    """Longer sequences that hold the histories of many targets: one pass of a causal model serves them all.
+    """Longer sequences that hold the histories of many targets: one pass of a causal model encodes all of these.
 
     Attributes:
         sequences: The sequences, B of them.
@@ -65,7 +65,7 @@ class TargetBatch:
         target: The items to predict, shape [T].
         history_start: Where each target's sequence begins in the history index, shape [T].
         history_end: Where its full history ends there (exclusive), shape [T].
-        number: Which row of the training set each target is, shape [T].
+        row_index: Which row of the training set each target is, shape [T].
         rows: The newest items of each history; None when every model reads ``passes``.
         passes: The same histories inside longer sequences, in parts of similar length whose targets follow each other;
             None when every model reads ``rows``.
@@ -75,7 +75,7 @@ class TargetBatch:
     target: Tensor
     history_start: Tensor
     history_end: Tensor
-    number: Tensor
+    row_index: Tensor
     rows: Rows | None = None
     passes: list[Passes] | None = None
 
@@ -85,4 +85,4 @@ class TargetBatch:
     def targets(self, index: Tensor) -> TargetBatch:
         """Return some of the targets, without the sequences that models read."""
         start, end = self.history_start[index], self.history_end[index]
-        return TargetBatch(self.user[index], self.target[index], start, end, self.number[index])
+        return TargetBatch(self.user[index], self.target[index], start, end, self.row_index[index])

@@ -1,4 +1,4 @@
-"""The targets of an epoch in random batches, on the training device: by row, by row without padding, or by user."""
+"""The targets of an epoch in random batches on the training device: by row, by bucket of similar rows, or by user."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START, ranges
 from recbole_mdcns.data.windows import window_index, windows
 
-#: Sequences are divided by length into this many parts with as many targets each, and every batch has some of each.
-#: Validation NDCG@20 on Toys, SASRec + GRU4Rec, by user, after 10 epochs: .043 with 1 (batches of one length), .050
-#: with 2, 3, 4, and with random users. A part adds about 6 % to an epoch.
+#: Sequences are divided by length into this many classes with the same number of targets, and every batch has some of
+#: each class. Validation NDCG@20 on Toys, SASRec + GRU4Rec, by user, after 10 epochs: .043 with 1 class (batches of one
+#: length), .050 with 2, 3, 4, and with random users. A class adds about 6 % to the time of an epoch.
 PARTS = 3
 
-#: Passes over a history longer than the window L begin L / 5 apart. Validation NDCG@10 on ml-100k, L = 20, SASRec +
-#: GRU4Rec, 20 epochs, 3 seeds, each ± .002: .116 with L / 2, .118 with L / 5, where an epoch takes twice as long, .121
-#: by row, where it takes ten times as long.
+#: A history longer than the window L is cut into passes, and a new pass begins every L / 5 items. Validation NDCG@10 on
+#: ml-100k, L = 20, SASRec + GRU4Rec, 20 epochs, 3 seeds, each ± .002: .116 with L / 2; .118 with L / 5, and an epoch
+#: takes twice as long; .121 by row, and an epoch takes ten times as long.
 SHIFTS = 5
 
 
 class TargetLoader:
     """Every target of a training set exactly once per epoch, in random batches.
 
-    * ``row``: batches of random rows, each with its own history padded to L; the plain way.
-    * ``bucket``: batches with short, middling and long histories in the same shares; those of one length class are
+    * ``row``: batches of random rows, each with its own history padded to L.
+    * ``bucket``: every batch has the same shares of short, middle and long histories. The rows of one length class are
       encoded together, as wide as the longest of them.
-    * ``user``: the same with whole sequences instead of rows: each is encoded once, and the state at a position serves
-      the target behind it. A step has as many sequences as make about ``batch_size`` targets. Histories longer than the
-      window L are cut into windows that begin L / 5 apart: each target has at least the newest 4 L / 5 items of its
-      history before it.
+    * ``user``: the same with whole sequences instead of rows. A sequence is encoded once, and the state at a position
+      serves the target that follows it. A step has enough sequences for about ``batch_size`` targets. A history longer
+      than the window L is cut into windows, one every L / 5 items, and each target sees at least the newest 4 L / 5
+      items of its history.
 
-    Batches of one length alone would need fewer passes, and learn later: the shares keep all steps alike.
+    Batches of a single length would need fewer passes, but they learn more slowly.
 
     Args:
         dataset: The training part.
         batch_size: Targets per batch.
         mode: ``row``, ``bucket`` or ``user``.
         with_rows: In mode ``user``, also give every target's own history, for a model that is not causal.
-        generator: Source of the order, on the CPU; None leaves out chance.
+        generator: Source of the random order, on the CPU; with None the order is fixed.
         device: Where batches are made.
     """
 
@@ -78,7 +78,7 @@ class TargetLoader:
         return order.to(self.device)
 
     def _stratified(self, order: Tensor, length: Tensor, served: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Deal sequences out to batches so that each gets its share of every length.
+        """Deal sequences out to batches; every batch gets its share of each length class.
 
         Args:
             order: A random order of the sequences, shape [n].
@@ -120,7 +120,7 @@ class TargetLoader:
         return (self.end[index] - self.start[index]).clamp(max=self.width)
 
     def _with_rows(self, batch: TargetBatch, parts: list[_Part], order: Tensor | None = None) -> TargetBatch:
-        """Give a batch its targets' histories, in parts; ``order`` puts its targets into the order of the parts."""
+        """Add the histories of the targets to a batch, in parts; ``order`` sorts the targets like the parts."""
         user, start, end = batch.user, batch.history_start, batch.history_end
         if order is not None:
             user, start, end = user[order], start[order], end[order]
@@ -203,7 +203,7 @@ class _Part(NamedTuple):
 def _parts(
     batch_of: Tensor, part_of: Tensor, length: Tensor, served: Tensor | None = None
 ) -> tuple[Tensor, list[list[_Part]]]:
-    """Put sequences that are encoded together beside each other, reading the device once for all of them.
+    """Sort sequences by batch and part, with one read of the device for all of them.
 
     Args:
         batch_of: The batch of each sequence, shape [n].

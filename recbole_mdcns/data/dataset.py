@@ -1,4 +1,4 @@
-"""RecBole's sequential dataset on flat arrays: rows are ranges, windows are gathered when a batch asks for them."""
+"""RecBole's sequential dataset on flat arrays: rows are ranges, and a batch gathers its windows from them."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ _KEEP_ALL = (None, False, "[0,inf)")
 
 
 class HistoryDataset(AtomicDataset):
-    """One row per prefix as RecBole makes them, kept as ranges of one flat array per column.
+    """One row per prefix, as in RecBole, stored as ranges of one flat array per column.
 
-    ``inter_feat`` holds what a row has of its own: user, target, length, and where its history lies; the windows of the
-    newest ``MAX_ITEM_LIST_LENGTH`` entries, which RecBole's models read, are made for the rows of a batch. Lines are
-    checked while they are read, sequences are ordered by the exact time, ties by the order in the file (RecBole rounds
-    to float32 first), and with ``protocol: paper`` users are split instead of rows.
+    ``inter_feat`` holds user, target, length and the place of the history of each row. The windows that RecBole's
+    models read, the newest ``MAX_ITEM_LIST_LENGTH`` entries, are made for the rows of a batch only. Lines are checked
+    while they are read. Sequences are ordered by the exact time, and ties by the order in the file; RecBole rounds
+    times to float32 first. With ``protocol: paper`` users are split instead of rows.
 
-    With ``pad_side: left`` windows are padded on the left, and ``item_length`` is their width, so that models read the
-    last position.
+    With ``pad_side: left`` windows are padded on the left, and ``item_length`` is the width of the window: models read
+    the last position.
 
     Args:
         config: The run.
-        numbering: Numbers that names must have, instead of those of their first appearance.
+        numbering: Numbers that names must have; without it names are numbered by their first appearance.
 
     Attributes:
-        counted (set[str]): Columns whose number of names somebody has asked for; a model has tables for these.
+        counted (set[str]): Columns whose number of names a model has asked for; it has tables for these.
         history (HistoryIndex): All histories, not cut by any window; set once the rows exist.
         user_split (dict[str, list[str]]): Users by part under the ``paper`` protocol, empty otherwise.
     """
@@ -67,7 +67,7 @@ class HistoryDataset(AtomicDataset):
     # -- loading ------------------------------------------------------------------------------------------------------
 
     def _remove_duplication(self) -> None:
-        """Keep a user's first or last line of an item by time, ties by the file; RecBole's sort breaks ties anyhow."""
+        """Keep a user's first or last line of an item by time, ties by the file; RecBole's sort is not stable."""
         keep = self.config["rm_dup_inter"]
         if keep is not None:
             by_time = self.inter_feat.iloc[np.argsort(self.inter_feat[self.time_field].to_numpy(), kind="stable")]
@@ -75,7 +75,7 @@ class HistoryDataset(AtomicDataset):
             self.inter_feat = self.inter_feat.drop(left_out)
 
     def _filter_by_field_value(self) -> None:
-        """Apply ``val_interval``, and drop columns that were loaded for it alone."""
+        """Apply ``val_interval``, and drop columns that were loaded only for it."""
         for field, allowed in (self.config["val_interval"] or {}).items():
             if field not in self.field2type:
                 raise DataError(
@@ -93,7 +93,7 @@ class HistoryDataset(AtomicDataset):
             self._rest_fields = self._rest_fields[self._rest_fields != field]
 
     def _filter_by_inter_num(self) -> None:
-        """Apply RecBole's intervals by counting integers; its own way counts strings in Python."""
+        """Apply RecBole's intervals by counting integers; RecBole itself counts strings in Python."""
         keys = ("user_inter_num_interval", "item_inter_num_interval")
         fields = (self.uid_field, self.iid_field)
         columns = [pd.factorize(self.inter_feat[field])[0] for field in fields]
@@ -118,7 +118,7 @@ class HistoryDataset(AtomicDataset):
         super()._reset_index()
 
     def _check_left(self, name: str) -> None:
-        """Refuse filters that leave nothing of a table."""
+        """Refuse filters that leave no row of a table."""
         if getattr(self, name).empty:
             suffix = name[: -len("_feat")]
             filters = ", ".join(f"{k} = {self.config[k]!r}" for k in _FILTERS if self.config[k] not in _KEEP_ALL)
@@ -168,7 +168,7 @@ class HistoryDataset(AtomicDataset):
         super()._change_feat_format()
 
     def data_augmentation(self) -> None:
-        """Make one row per prefix: user and target of its own, its history as a range of the flat columns."""
+        """Make one row per prefix: its user, its target, and its history as a range of the flat columns."""
         self._aug_presets()
         users = self.inter_feat[self.uid_field].numpy()
         is_start = np.ones(len(users), dtype=bool)
@@ -212,7 +212,7 @@ class HistoryDataset(AtomicDataset):
             self._drop_unused_col()
             parts = [self._part(rows) for rows in self._split_by_users()]
         check_rows(self, parts)
-        for part in parts[1:]:  # so that batches of short histories are narrow
+        for part in parts[1:]:  # by length: batches of short histories are then narrow
             rows = part.inter_feat
             part.inter_feat = rows.part(rows[self.item_list_length_field].argsort(stable=True))
         return parts

@@ -1,4 +1,4 @@
-"""Exposures: items that users were shown, from an atomic file beside the interactions."""
+"""Exposures: items that users were shown, from an atomic file next to the interactions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from recbole_mdcns.errors import DataError
 def read_exposures(dataset: HistoryDataset) -> tuple[Tensor, Tensor, Tensor]:
     """Read ``<dataset>.exposed`` (or ``exposure_file``): user, item and time columns, as in the interactions.
 
-    Lines of users and items that the dataset does not know are left out.
+    Lines with users or items that the dataset does not have are skipped.
 
     Args:
         dataset: The training part.

@@ -24,7 +24,7 @@ def rows_to_keep(field: str, column: pd.Series, kind: str, allowed: Any) -> np.n
         Booleans of shape [n]; a missing number is in no interval.
 
     Raises:
-        DataError: The filter does not go with the type of the column; names both.
+        DataError: The filter does not fit the type of the column; names both.
     """
     if kind == "float":
         try:

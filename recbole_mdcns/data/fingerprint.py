@@ -1,4 +1,4 @@
-"""Fingerprints of what a training reads, which do not depend on the order of the lines or on the numbers of names."""
+"""Fingerprints of the data of a training; neither the order of the lines nor the numbers of names changes them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START
 
-#: Odd factors, so that nothing of a number is lost.
+#: Odd factors: multiplication by them is reversible in 64 bits.
 _FACTORS = [np.uint64(factor) for factor in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)]
 _BLOCK = 1 << 16
 
@@ -86,7 +86,7 @@ def _name_hashes(names: Iterable[str]) -> np.ndarray:
 
 
 def _mix(*numbers: np.ndarray) -> np.ndarray:
-    """Return one number for each place of up to three arrays, spread over 64 bits, so that sums of them tell much."""
+    """Return a 64-bit hash of each place of up to three arrays; sums of these hashes identify sets of places."""
     mixed = np.empty(len(numbers[0]), dtype=np.uint64)
     for begin in range(0, len(mixed), _BLOCK):  # in pieces that stay in the processor's cache
         part = mixed[begin : begin + _BLOCK]

@@ -1,4 +1,4 @@
-"""What every row has seen before: all users' items as one flat array, rows as ranges into it."""
+"""The full history of every row: all users' items as one flat array, and rows as ranges of it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ HISTORY_END = "history_end"
 
 
 class HistoryIndex:
-    """Full, untruncated histories, and the question "has this row seen that item?" without a table per row.
+    """Full, untruncated histories; it answers "has this row seen that item?" without a table per row.
 
-    Users' sequences lie one after the other in ``items``. A history is a prefix of one sequence, so one sorted array
-    of (user, item, first position) answers membership for every prefix by one binary search.
+    Users' sequences lie one after the other in ``items``. A history is a prefix of one sequence. One binary search in a
+    sorted array of (user, item, first position) answers the question for every prefix.
 
     Args:
         items: Item ids in the order of users and time, shape [n].
@@ -80,7 +80,7 @@ def ranges(start: Tensor, length: Tensor, total: int | None = None) -> tuple[Ten
     Args:
         start: First integer of each range, shape [B].
         length: Number of integers in each, shape [B].
-        total: The sum of the lengths, where the host knows it: a GPU is then not waited for.
+        total: The sum of the lengths, if the host knows it; the call then does not wait for a GPU.
 
     Returns:
         The range that each integer belongs to, and the integers, both of shape [sum of lengths].

@@ -1,4 +1,4 @@
-"""Intervals as RecBole writes them: ``"[5,inf)"``, ``"(0,10]"``, several by semicolons: ``"[0,5];[10,inf)"``."""
+"""Intervals as in RecBole: ``"[5,inf)"``, ``"(0,10]"``, or several with semicolons, ``"[0,5];[10,inf)"``."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ FORMS = "an interval in quotes, such as '[5,inf)', '(0,10]' or '[0,5];[10,inf)'"
 def interval_text(value: Any) -> Any:
     """Return the text of an interval that a command line has turned into a list or tuple; anything else as it is.
 
-    ``[5,10]`` arrives as a list and means the same to RecBole, so it stays. ``(5,10)`` arrives as a tuple, which no
-    record can tell from a list, so it becomes text.
+    ``[5,10]`` arrives as a list, which means the same to RecBole, and stays a list. ``(5,10)`` arrives as a tuple and
+    becomes text, because records cannot tell a tuple from a list.
     """
     return str(value) if isinstance(value, tuple) else value
 
@@ -31,7 +31,7 @@ def parse_intervals(value: Any) -> list[Interval]:
         The intervals in the form of RecBole's filters.
 
     Raises:
-        ValueError: It is none, or an interval in it holds no number; says what is wrong with it.
+        ValueError: The value is no interval, or an interval in it holds no number.
     """
     if isinstance(value, (list, tuple)):
         value = str(value)

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-#: Tells which numbers of interactions may stay: counts [n] -> booleans [n].
+#: Tells which counts are allowed: counts [n] -> booleans [n].
 Allowed = Callable[[np.ndarray], np.ndarray]
 
 
 def filter_by_counts(users: np.ndarray, items: np.ndarray, user_allowed: Allowed, item_allowed: Allowed) -> np.ndarray:
-    """Drop users and items whose number of interactions is not allowed, again and again until all are.
+    """Drop users and items whose number of interactions is not allowed, until every number is.
 
     Each round counts once and drops users and items together.
 
@@ -38,5 +38,5 @@ def filter_by_counts(users: np.ndarray, items: np.ndarray, user_allowed: Allowed
 
 
 def k_core(users: np.ndarray, items: np.ndarray, user_min: int, item_min: int) -> np.ndarray:
-    """Keep what is left when every user has ``user_min`` interactions and every item ``item_min``; see above."""
+    """Keep interactions until every user has ``user_min`` of them and every item ``item_min``; see above."""
     return filter_by_counts(users, items, lambda counts: counts >= user_min, lambda counts: counts >= item_min)

@@ -1,4 +1,4 @@
-"""From a configuration to the loaders of train, valid and test, with a look at what they hold."""
+"""From a configuration to the loaders of train, valid and test; odd data are reported on the way."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def split_dataset(config: Config, dataset: HistoryDataset) -> dict[str, Abstract
     """Split a dataset as a configuration says, and report what is odd about it.
 
     Args:
-        config: The run; it may be another than the dataset was loaded with, if that shares its keys of the data.
-        dataset: A loaded dataset, which is used up.
+        config: The run. The dataset may have been loaded with another configuration that has the same keys of the data.
+        dataset: A loaded dataset; the split consumes it.
 
     Returns:
         RecBole's loaders by name: ``train``, ``valid``, ``test``.
@@ -63,7 +63,7 @@ def split_dataset(config: Config, dataset: HistoryDataset) -> dict[str, Abstract
         DataError: A part has no rows.
     """
     dataset.config = config
-    splits = dict(zip(PARTS, _loaders(config, dataset)))
+    splits: dict[str, AbstractDataLoader] = dict(zip(PARTS, _loaders(config, dataset)))
     parts = {name: dataset_of(loader) for name, loader in splits.items()}
     dataset.report(_unexpected(dataset) + _only_evaluated(**parts) + _repeated(parts["valid"], parts["test"]))
     return splits
@@ -105,7 +105,7 @@ def _only_evaluated(train: HistoryDataset, valid: HistoryDataset, test: HistoryD
 
 
 def _repeated(valid: HistoryDataset, test: HistoryDataset) -> list[str]:
-    """Count the targets that their row's own history holds; without ``mask_history`` they are as any other."""
+    """Count the targets that are in their own history; without ``mask_history`` nothing is special about them."""
     counts = {}
     for name, part in (("valid", valid), ("test", test)):
         rows = part.inter_feat

@@ -1,4 +1,4 @@
-"""Names behind the numbers of a dataset: packed for a checkpoint, and numbered as there when it is loaded."""
+"""Names of users and items: packed into a checkpoint, and numbered as in the checkpoint when data are loaded."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def names_of(dataset: Any, with_users: bool = True) -> dict[str, list[str]]:
         with_users: Take the users' names too.
 
     Returns:
-        By column; columns that share their numbers stand once, under the first one's name.
+        By column. Columns that share their numbers appear once, under the name of the first of them.
     """
     seen: set[int] = set()
     found = {}
@@ -65,14 +65,14 @@ class Numbering:
 
     Args:
         names: By column, the names from number 1 on.
-        source: What has these numbers, for the error: ``checkpoint FILE``.
+        source: Where the numbers come from, for the error: ``checkpoint FILE``.
     """
 
     def __init__(self, names: dict[str, list[str]], source: str):
         self._names, self._source = names, source
 
     def put_first(self, columns: list[_Column]) -> list[_Column]:
-        """Return columns that share their numbers, behind one that holds the known names in the known order.
+        """Return columns that share their numbers, preceded by a column of the known names in the known order.
 
         Args:
             columns: Tables, columns and types as RecBole is about to number them: by first appearance.
@@ -123,7 +123,7 @@ def check_same_numbers(saved: dict[str, list[str]], here: dict[str, list[str]], 
     Args:
         saved: By column, the names from number 1 on, of the checkpoint.
         here: The same of the data.
-        source: What the saved numbers are of, for the error.
+        source: Where the saved numbers come from, for the error.
 
     Raises:
         CheckpointError: Counts the names that are missing and those that are new, or says that the order differs.

@@ -1,4 +1,4 @@
-"""Parts of a split that hold nothing: refused before anything is built on them."""
+"""Empty parts of a split are refused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from recbole_mdcns.errors import DataError
 
 
 def check_rows(dataset: Any, parts: Sequence[Any]) -> None:
-    """Refuse a split of which a part has no rows.
+    """Refuse a split that has a part without rows.
 
     Args:
         dataset: The ``HistoryDataset`` that was split.

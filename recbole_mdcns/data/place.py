@@ -1,4 +1,4 @@
-"""Where a dataset lies: below ``data_path``, or, for ml-100k alone, in RecBole's own folder."""
+"""The folder of a dataset: below ``data_path``, or RecBole's own folder for ml-100k."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import recbole
 
-#: RecBole ships ml-100k here, and reads it whatever ``data_path`` says.
+#: RecBole ships ml-100k here, and ignores ``data_path`` for it.
 _SHIPPED = Path(recbole.__file__).resolve().parent / "dataset_example"
 
 

@@ -1,23 +1,24 @@
-"""Who is trained on and who is evaluated: leave-one-out over rows, and the paper's split over users."""
+"""The parts for training, validation and test: leave-one-out over rows, and the paper's split over users."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from recbole_mdcns.errors import DataError
 from recbole_mdcns.support.safe_write import replacing
 
-PARTS = ("train", "valid", "test")
+PARTS: tuple[Literal["train", "valid", "test"], ...] = ("train", "valid", "test")
 _HEADER = "user_id:token\tpart:token"
 
 
 def leave_one_out(users: np.ndarray) -> list[np.ndarray]:
-    """Take the last two rows of every user apart, as RecBole's ``LS: valid_and_test`` does.
+    """Give the last two rows of every user to validation and test, as RecBole's ``LS: valid_and_test`` does.
 
-    A user keeps at least one row to train on; one with two rows gives the other to the test.
+    A user keeps at least one row to train on. A user with two rows gives the second to the test.
 
     Args:
         users: User of each row, the rows of a user in the order of time, shape [rows].
@@ -37,9 +38,9 @@ def leave_one_out(users: np.ndarray) -> list[np.ndarray]:
 
 
 def split_users(users: Sequence[str], ratio: Sequence[float], seed: int) -> dict[str, list[str]]:
-    """Split users at random; which user goes where depends on the set of names, the ratio and the seed alone.
+    """Split users at random. The result depends only on the set of names, the ratio and the seed.
 
-    The bounds are the cumulated ratios times the number of users, rounded down, which gives the published counts for
+    The bounds are the cumulated ratios times the number of users, rounded down. They give the published counts for
     Beauty, Toys, Sports and KuaiRand (15,654 / 4,472 / 2,237 of 22,363 for Beauty).
 
     Args:
@@ -57,7 +58,7 @@ def split_users(users: Sequence[str], ratio: Sequence[float], seed: int) -> dict
 
 
 def read_split(path: str | Path, known: set[str]) -> dict[str, list[str]]:
-    """Read a split from a file of two tab-separated columns, user and part, under the header that ours have.
+    """Read a split from a file of two tab-separated columns, user and part, with the header of :func:`write_split`.
 
     Args:
         path: The file.
@@ -93,7 +94,7 @@ def read_split(path: str | Path, known: set[str]) -> dict[str, list[str]]:
 
 
 def write_split(parts: dict[str, list[str]], path: Path) -> None:
-    """Write a split so that :func:`read_split` gives the same again."""
+    """Write a split in the form that :func:`read_split` reads."""
     lines = [_HEADER, *(f"{user}\t{part}" for part, users in parts.items() for user in users)]
     with replacing(path, make_folder=True) as file:
         file.write(("\n".join(lines) + "\n").encode())

@@ -1,4 +1,4 @@
-"""Prefixes of flat sequences as padded windows, gathered when a batch asks for them."""
+"""Prefixes of flat sequences as padded windows, made when a batch reads them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from recbole_mdcns.data.history import HISTORY_END, HISTORY_START
 
 
 class PrefixRows(Interaction):
-    """RecBole's table of rows without its window columns: they are made for the rows that are asked for.
+    """RecBole's table of rows, whose window columns are made only for the rows that are read.
 
     ``rows[index]`` is an ``Interaction`` with all columns, ``rows[name]`` one column of all rows.
 

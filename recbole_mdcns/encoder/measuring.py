@@ -42,7 +42,9 @@ def measuring(model: SequentialRecommender) -> Iterator[None]:
     """
     device = next(model.parameters()).device
     generator = torch.Generator().manual_seed(0)
-    weights = {weight: weight.detach().clone() for weight in model.parameters() if weight.is_floating_point()}
+    weights: dict[torch.Tensor, torch.Tensor] = {
+        weight: weight.detach().clone() for weight in model.parameters() if weight.is_floating_point()
+    }
     was_training = model.training
     model.eval()
     try:

@@ -17,8 +17,10 @@ from recbole.config import Config
 from recbole.model.abstract_recommender import SequentialRecommender
 
 from recbole_mdcns.config.keys import own_keys, recbole_keys
-from recbole_mdcns.encoder.encoder import Encoder, make_encoder
+from recbole_mdcns.encoder.adapt import find_adapter
 from recbole_mdcns.encoder.measuring import PlacesInside, alike, measuring, random_sequences
+from recbole_mdcns.encoder.model_calls import ModelCallError, call_model
+from recbole_mdcns.encoder.scoring_model import ScoringModel
 
 #: Up to this many widths all are measured; of more, the edges, a quarter, the middle and some random ones.
 FEW, RANDOM = 8, 2
@@ -28,8 +30,8 @@ AT_ONCE = 4
 _measured: dict[Hashable, dict[str, bool]] = {}
 
 
-def measured_encoder(model: SequentialRecommender, config: Config, role: str = "self") -> Encoder:
-    """Return the encoder of a model, knowing what the model can do, as far as the run asks.
+def measure_scoring_model(model: SequentialRecommender, config: Config, role: str = "self") -> ScoringModel:
+    """Return the scoring model of a model, knowing what the model can do, as far as the run asks.
 
     With ``pad_side: left`` nothing is asked, and whether it is causal only where batches may be by user. A process
     measures each class once for the same settings: what counts are layers and sizes, whatever the weights.
@@ -37,26 +39,28 @@ def measured_encoder(model: SequentialRecommender, config: Config, role: str = "
     Args:
         model: The model, as RecBole builds it.
         config: The configuration that it was built from.
-        role: ``self`` or ``peer``.
+        role: ``self``, ``peer``, or ``peer1`` and so on.
 
     Raises:
-        ConfigError: As ``make_encoder``.
+        ConfigError: As ``find_adapter``.
     """
     started = perf_counter()
-    encoder = make_encoder(model, config, role)
+    adapter = find_adapter(model, config, role)
+    scoring_model = adapter()
     if config["pad_side"] == "right":
         known = _measured.setdefault(_settings(model, config), {})
-        if "trimmable" not in known:
-            known["trimmable"] = is_trimmable(encoder)
-        encoder.trimmable = known["trimmable"]
+        if "is_trimmable" not in known:
+            known["is_trimmable"] = is_trimmable(scoring_model)
+        asked = ["is_trimmable"]
         if config["batching"] in ("auto", "user"):
-            if "causal" not in known:  # passes are as wide as their longest, so a causal model must be trimmable
-                known["causal"] = known["trimmable"] and is_causal(encoder)
-            encoder.causal = known["causal"]
+            if "is_causal" not in known:  # passes are as wide as their longest, so a causal model must be trimmable
+                known["is_causal"] = known["is_trimmable"] and is_causal(scoring_model)
+            asked.append("is_causal")
+        scoring_model = adapter(**{ability: known[ability] for ability in asked})
     seconds = perf_counter() - started
     if seconds > 1:
         getLogger().info(f"{type(model).__name__} was measured in {seconds:.1f} s")
-    return encoder
+    return scoring_model
 
 
 def _settings(model: SequentialRecommender, config: Config) -> Hashable:
@@ -76,47 +80,47 @@ def some_widths(longest: int) -> list[int]:
     return sorted({1, 2, *share, *random, longest - 1, longest})
 
 
-def fastest_mode(encoders: Sequence[Encoder]) -> str:
+def fastest_mode(scoring_models: Sequence[ScoringModel]) -> str:
     """Return the fastest batching that measured models allow together.
 
     One causal model is enough for ``user``: the others then encode each target's own history, as they would in
     ``row``.
     """
-    if any(encoder.causal for encoder in encoders):
+    if any(each.is_causal for each in scoring_models):
         return "user"
-    return "bucket" if any(encoder.trimmable for encoder in encoders) else "row"
+    return "bucket" if any(each.is_trimmable for each in scoring_models) else "row"
 
 
-def is_trimmable(encoder: Encoder) -> bool:
+def is_trimmable(scoring_model: ScoringModel) -> bool:
     """Tell whether columns that are padding in every row may be cut off without changing an encoding."""
-    some = random_sequences(encoder.model)
+    some = random_sequences(scoring_model.model)
     width = some.item_seq.size(1)
     if width < 2:
         return False
     items, column = some.item_seq.clamp(min=1), torch.arange(width, device=some.item_seq.device)
-    with measuring(encoder.model):
+    with measuring(scoring_model.model):
         for short_width in some_widths(width - 1):
             length = some.item_length.clamp(max=short_width)
             padded = replace(some, item_seq=items * (column < length[:, None]), item_length=length)
             cut = replace(padded, item_seq=padded.item_seq[:, :short_width])
             try:
                 with PlacesInside():
-                    short = encoder.encode_sequences(cut)
-            except Exception:  # the model's own code: it counts on the whole window, whatever it says
+                    short = call_model(scoring_model.encode_sequences, cut)
+            except ModelCallError:  # it counts on the whole window, whatever it says
                 return False
-            if not alike(short, encoder.encode_sequences(padded)):
+            if not alike(short, scoring_model.encode_sequences(padded)):
                 return False
     return True
 
 
-def is_causal(encoder: Encoder) -> bool:
+def is_causal(scoring_model: ScoringModel) -> bool:
     """Tell whether the state inside a longer pass is the encoding of the prefix that ends there."""
-    some = random_sequences(encoder.model)
+    some = random_sequences(scoring_model.model)
     row_num, width = some.item_seq.shape
     items, column = some.item_seq.clamp(min=1), torch.arange(width, device=some.item_seq.device)
     full = replace(some, item_seq=items, item_length=torch.full_like(some.item_length, width))
-    with measuring(encoder.model):
-        states = encoder.position_states(full)
+    with measuring(scoring_model.model):
+        states = scoring_model.position_states(full)
         if states is None:
             return False
         for lengths in torch.tensor(some_widths(width), device=items.device).split(AT_ONCE):
@@ -125,6 +129,6 @@ def is_causal(encoder: Encoder) -> bool:
             prefixes = replace(
                 full, user=full.user[row], item_seq=items[row] * (column < length[:, None]), item_length=length
             )
-            if not alike(encoder.encode_sequences(prefixes), states[row, length - 1]):
+            if not alike(scoring_model.encode_sequences(prefixes), states[row, length - 1]):
                 return False
     return True

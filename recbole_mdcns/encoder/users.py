@@ -8,16 +8,16 @@ from dataclasses import replace
 import torch
 from recbole.model.abstract_recommender import SequentialRecommender
 
-from recbole_mdcns.encoder.encoder import Encoder, full_ranking
 from recbole_mdcns.encoder.measuring import alike, measuring, random_sequences
+from recbole_mdcns.encoder.scoring_model import ScoringModel, full_ranking
 from recbole_mdcns.errors import ConfigError
 
 
-def refuse_unknown_users(encoders: Sequence[Encoder], protocol: str, user_num: int) -> None:
+def refuse_unknown_users(scoring_models: Sequence[ScoringModel], protocol: str, user_num: int) -> None:
     """Refuse models that read the user, where the users of validation and test are not trained on.
 
     Args:
-        encoders: The models of a run, not yet trained.
+        scoring_models: The models of a run, not yet trained.
         protocol: The run's protocol.
         user_num: Number of users with the padding, the size of RecBole's user tables.
 
@@ -26,12 +26,12 @@ def refuse_unknown_users(encoders: Sequence[Encoder], protocol: str, user_num: i
     """
     if protocol != "paper":
         return
-    for encoder in encoders:
-        if reads_user(encoder.model, user_num):
+    for scoring_model in scoring_models:
+        if reads_user(scoring_model.model, user_num):
             raise ConfigError(
-                f"protocol = 'paper' is not allowed with {type(encoder.model).__name__} as the {encoder.role} model: "
-                "its scores depend on the user, and no user of validation or test is trained on; set "
-                "protocol=leave_one_out, or take a model that reads histories alone"
+                f"protocol = 'paper' is not allowed with {type(scoring_model.model).__name__} as the "
+                f"{scoring_model.role} model: its scores depend on the user, and no user of validation or test is "
+                "trained on; set protocol=leave_one_out, or take a model that reads histories alone"
             )
 
 

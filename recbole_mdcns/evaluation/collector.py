@@ -11,9 +11,12 @@ from recbole.config import Config
 from recbole.data.interaction import Interaction
 from recbole.evaluator import Collector
 from recbole.evaluator.collector import DataStruct
+from recbole.evaluator.register import Register
 from torch import Tensor
 
+from recbole_mdcns import compat
 from recbole_mdcns.errors import TrainingError
+from recbole_mdcns.metrics import resolve_metric
 
 #: What other metrics than those of the top K ask for.
 _OTHERS = ("rec.items", "rec.meanrank", "rec.score", "data.label")
@@ -26,11 +29,11 @@ class NonFiniteScores(TrainingError):
 
 
 @contextlib.contextmanager
-def dated_failure(history: Sequence[dict[str, Any]]) -> Iterator[None]:
+def dated_failure(epoch_log: Sequence[dict[str, Any]]) -> Iterator[None]:
     """Say of scores that are not finite after which epoch that is, and since when.
 
     Args:
-        history: The epochs trained so far, as a trainer keeps them.
+        epoch_log: The epochs trained so far, as a trainer keeps them.
 
     Raises:
         TrainingError: In place of ``NonFiniteScores``.
@@ -38,15 +41,24 @@ def dated_failure(history: Sequence[dict[str, Any]]) -> Iterator[None]:
     try:
         yield
     except NonFiniteScores as error:
-        validated = [entry["epoch"] for entry in history if "valid" in entry]
-        if not history:
+        validated = [entry["epoch"] for entry in epoch_log if "valid" in entry]
+        if not epoch_log:
             when = ""
-        elif "valid" in history[-1]:  # training is over, and the best epoch is evaluated
+        elif "valid" in epoch_log[-1]:  # training is over, and the best epoch is evaluated
             when = " at the best epoch"
         else:
-            when = f" after epoch {history[-1]['epoch']}"
+            when = f" after epoch {epoch_log[-1]['epoch']}"
             when += f", and were after epoch {validated[-1]}" if validated else ", the first that is evaluated"
         raise TrainingError(f"{error}{when}: lower learning_rate or set clip_grad_norm") from None
+
+
+class MetricRegister(Register):
+    """RecBole's list of what the metrics of a run need, the user's own among them."""
+
+    def _build_register(self) -> None:
+        for name in self.config["metrics"]:
+            for need in getattr(resolve_metric(name), "metric_need", ()):
+                setattr(self, need, True)
 
 
 class RankCollector(Collector):
@@ -64,9 +76,18 @@ class RankCollector(Collector):
     """
 
     def __init__(self, config: Config, role: str = "self"):
-        super().__init__(config)
+        # RecBole's constructor, whose register looks the needs of metrics up in a table of RecBole's own alone.
+        compat.with_globals(Collector.__init__, Register=MetricRegister)(self, config)
         self.role = role
         self._row_num = self._empty_num = 0
+
+    def for_role(self, role: str) -> RankCollector:
+        """Return an empty collector for another model, with what this one knows of the training data."""
+        other = RankCollector(self.config, role)
+        for name, value in self.data_struct._data_dict.items():
+            if not _is_of_a_pass(name):
+                other.data_struct.set(name, value)
+        return other
 
     def eval_batch_collect(
         self, scores_tensor: Tensor, interaction: Interaction, positive_u: Tensor, positive_i: Tensor
@@ -129,12 +150,12 @@ class RankCollector(Collector):
         if bad.any():
             self._fail(f"{'nan' if highest.isnan().any() else 'inf'} in {int(bad.sum())} of {len(bad)} rows of a batch")
 
-    def _fail(self, found: str) -> None:
+    def _fail(self, fault: str) -> None:
         for name in list(self.data_struct._data_dict):
-            if name.startswith("rec.") or name == "data.label":
+            if _is_of_a_pass(name):
                 del self.data_struct[name]
         self._row_num = self._empty_num = 0
-        raise NonFiniteScores(f"the scores of the {self.role} model are not finite ({found})")
+        raise NonFiniteScores(f"the scores of the {self.role} model are not finite ({fault})")
 
     def _leave_masked_out(self, scores: Tensor, is_masked: Tensor) -> None:
         """Correct what RecBole has just collected of a batch, which ranks masked items last instead of nowhere.
@@ -155,6 +176,11 @@ class RankCollector(Collector):
             self.data_struct["rec.meanrank"][-len(scores) :, :2][is_masked] = last.expand(-1, 2)
 
 
+def _is_of_a_pass(name: str) -> bool:
+    """Tell whether an entry is collected from ranked rows, and not from the training data."""
+    return name.startswith("rec.") or name == "data.label"
+
+
 def _compared(scores: Tensor, own: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return, of scores [B, V + 1], each row's highest, and how many are above and equal to its own [B, 1]; [B] each.
 
@@ -163,9 +189,9 @@ def _compared(scores: Tensor, own: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """
     rows_at_once = ROWS_AT_ONCE if scores.device.type == "cpu" else len(scores)
     buffer = scores.new_empty(min(rows_at_once, len(scores)), scores.size(1), dtype=torch.float32)
-    found = []
+    counted = []
     for block, of_target in zip(scores.split(rows_at_once), own.split(rows_at_once)):
         counts = (compare(block, of_target, out=buffer[: len(block)]).sum(1) for compare in (torch.gt, torch.eq))
-        found.append((block.amax(1), *counts))
-    highest, above, equal = map(torch.cat, zip(*found))
+        counted.append((block.amax(1), *counts))
+    highest, above, equal = map(torch.cat, zip(*counted))
     return highest, above.long(), equal.long()

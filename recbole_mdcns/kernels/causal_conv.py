@@ -2,7 +2,7 @@
 
 Mamba convolves each channel over the last few positions. torch's ``Conv1d`` with a group per channel needs the
 channels before the positions, and on a CPU takes two to nine times as long as the few multiply-adds that it consists
-of (``benchmarks/speed_kernels.py``).
+of (``benchmarks/speed/speed_kernels.py``).
 
 Letters: B rows, L positions, D channels, K taps.
 """

@@ -1,7 +1,7 @@
 """The chunks of the selective scan in a form for ``torch.compile``: position by position, nothing in place.
 
 The compiler makes one loop over rows, states and channels of it, which writes no states in between: about twice as fast
-on a CPU as the same formulas operation by operation (``benchmarks/selective_scan.py``).
+on a CPU as the same formulas operation by operation (``benchmarks/speed/selective_scan.py``).
 
 Letters: c positions of a chunk, R rows, D channels, S states; arguments and results as in ``selective_scan``.
 """
@@ -19,7 +19,8 @@ from recbole_mdcns.support.foreign_code import ForeignCall
 
 #: Whose errors say that a function cannot be compiled here.
 _COMPILER = ("torch._dynamo", "torch._inductor", "torch._functorch", "torch.utils")
-#: Every number of positions is compiled by itself, the last one of a scan too: with two there are two.
+#: torch.compile specialises on the chunk length. With chunks of 2 only two graphs are ever compiled: length 2 and the
+#: remainder, 1.
 _CHUNK = 2
 
 
@@ -34,9 +35,9 @@ def compiled_kernels() -> Kernels:
         torch.compile(_outputs, dynamic=True), torch.compile(_gradients, dynamic=True), chunk=_CHUNK, rows=None
     )
     shapes = [(7, _CHUNK + 1, 128)] * 2 + [(128, 16)] + [(7, _CHUNK + 1, 16)] * 2  # Mamba4Rec's own
-    x, step, decay, into, out_of = (torch.ones(shape, requires_grad=True) for shape in shapes)
+    x, dt, A, B, C = (torch.ones(shape, requires_grad=True) for shape in shapes)
     with ForeignCall(_not_compiled, *_COMPILER):
-        selective_scan(x, step, decay, into, out_of, kernels).sum().backward()
+        selective_scan(x, dt, A, B, C, kernels).sum().backward()
     return kernels
 
 
@@ -46,43 +47,41 @@ def _not_compiled(error: Exception) -> ConfigError:
     )
 
 
-def _outputs(
-    x: Tensor, step: Tensor, into: Tensor, out_of: Tensor, decay: Tensor, before: Tensor
-) -> tuple[Tensor, Tensor]:
+def _outputs(x: Tensor, dt: Tensor, B: Tensor, C: Tensor, A: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
     state, outputs = before, []
     for t in range(x.size(0)):
-        state = _factors(step[t], decay) * state + _inputs(x[t], step[t], into[t])
-        outputs.append((state * out_of[t].unsqueeze(2)).sum(1))
+        state = _factors(dt[t], A) * state + _inputs(x[t], dt[t], B[t])
+        outputs.append((state * C[t].unsqueeze(2)).sum(1))
     return torch.stack(outputs), state
 
 
 def _gradients(
-    grad: Tensor, x: Tensor, step: Tensor, into: Tensor, out_of: Tensor, decay: Tensor, before: Tensor, after: Tensor
+    grad: Tensor, x: Tensor, dt: Tensor, B: Tensor, C: Tensor, A: Tensor, before: Tensor, after: Tensor
 ) -> tuple[Tensor, ...]:
     factors, states = [], [before]
     for t in range(x.size(0)):
-        factors.append(_factors(step[t], decay))
-        states.append(factors[t] * states[t] + _inputs(x[t], step[t], into[t]))
+        factors.append(_factors(dt[t], A))
+        states.append(factors[t] * states[t] + _inputs(x[t], dt[t], B[t]))
     grads = []
-    grad_decay, wanted = torch.zeros_like(decay), after
+    grad_A, wanted = torch.zeros_like(A), after
     for t in range(x.size(0) - 1, -1, -1):
-        wanted = wanted + grad[t].unsqueeze(1) * out_of[t].unsqueeze(2)  # gradient of the state, [R, S, D]
-        grad_out = (states[t + 1] * grad[t].unsqueeze(1)).sum(2)
-        grad_input = (into[t].unsqueeze(2) * wanted).sum(1)
-        grad_into = (wanted * (step[t] * x[t]).unsqueeze(1)).sum(2)
+        wanted = wanted + grad[t].unsqueeze(1) * C[t].unsqueeze(2)  # gradient of the state, [R, S, D]
+        grad_C = (states[t + 1] * grad[t].unsqueeze(1)).sum(2)
+        grad_input = (B[t].unsqueeze(2) * wanted).sum(1)
+        grad_B = (wanted * (dt[t] * x[t]).unsqueeze(1)).sum(2)
         wanted = wanted * factors[t]
         exponent = wanted * states[t]
-        grad_decay = grad_decay + (exponent * step[t].unsqueeze(1)).sum(0)
-        grad_step = grad_input * x[t] + (exponent * decay).sum(1)
-        grads.append((grad_input * step[t], grad_step, grad_into, grad_out))
-    return (*(torch.stack(pieces[::-1]) for pieces in zip(*grads)), grad_decay, wanted)
+        grad_A = grad_A + (exponent * dt[t].unsqueeze(1)).sum(0)
+        grad_dt = grad_input * x[t] + (exponent * A).sum(1)
+        grads.append((grad_input * dt[t], grad_dt, grad_B, grad_C))
+    return (*(torch.stack(pieces[::-1]) for pieces in zip(*grads)), grad_A, wanted)
 
 
-def _factors(step: Tensor, decay: Tensor) -> Tensor:
+def _factors(dt: Tensor, A: Tensor) -> Tensor:
     """Return exp(dt A), [R, S, D], from a position's step sizes [R, D]."""
-    return torch.exp(step.unsqueeze(1) * decay)
+    return torch.exp(dt.unsqueeze(1) * A)
 
 
-def _inputs(x: Tensor, step: Tensor, into: Tensor) -> Tensor:
+def _inputs(x: Tensor, dt: Tensor, B: Tensor) -> Tensor:
     """Return dt B x, [R, S, D], from a position's inputs and step sizes [R, D] and B [R, S]."""
-    return (step * x).unsqueeze(1) * into.unsqueeze(2)
+    return (dt * x).unsqueeze(1) * B.unsqueeze(2)

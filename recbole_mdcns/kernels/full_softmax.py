@@ -17,7 +17,7 @@ LEAST_ROWS = 32
 
 
 def mean_cross_entropy(encoding: Tensor, item_table: Tensor, target: Tensor) -> Tensor:
-    """Return the mean over T of :func:`recbole_mdcns.losses.listwise.cross_entropy` of ``encoding @ item_table.T``.
+    """Return the mean over T of :func:`recbole_mdcns.losses.full_softmax.cross_entropy` of ``encoding @ item_table.T``.
 
     A few rows at a time are scored, and turned in place into the gradients of their scores, which go on at once to the
     gradients of encodings and table. So a backward pass has only to scale these; each score is computed once.

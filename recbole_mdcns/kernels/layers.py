@@ -15,7 +15,8 @@ def fuse_layers(model: nn.Module) -> None:
     """Let the layers of one model use faster forms; other models, of the same classes too, stay as they are.
 
     RecBole's ``FeedForward`` writes its activations out operation by operation: torch's own GELU and SiLU take half the
-    time, and are the same up to rounding. ``Dropout`` becomes :class:`QuickDropout` (``benchmarks/speed_kernels.py``).
+    time, and are the same up to rounding. ``Dropout`` becomes :class:`QuickDropout`: a debugger shows that class then,
+    and the key ``fuse_layers`` leaves all layers as they are. ``benchmarks/speed/speed_kernels.py`` measures both.
     """
     for layer in model.modules():
         if isinstance(layer, FeedForward):

@@ -15,7 +15,7 @@ _Kind = TypeVar("_Kind", bound=Optimizer)
 ROWS_AT_ONCE = 4096
 
 
-def fused(optimizer: Optimizer) -> Optimizer:
+def fuse(optimizer: Optimizer) -> Optimizer:
     """Return the same optimiser updating all weights in one kernel, or the given one where there is no such kernel.
 
     Args:
@@ -29,7 +29,7 @@ def fused(optimizer: Optimizer) -> Optimizer:
         trial.grad = torch.zeros_like(trial)
         kind: Any = type(optimizer)
         kind([trial], fused=True).step()
-        return _again(type(optimizer), optimizer, fused=True, foreach=None)
+        return rebuild_optimizer(type(optimizer), optimizer, fused=True, foreach=None)
     except (RuntimeError, TypeError, ValueError):
         return optimizer
 
@@ -84,12 +84,12 @@ class LazyAdam(Adam):
                 table.index_copy_(0, rows, part)
 
 
-def lazy(optimizer: Optimizer) -> LazyAdam:
+def make_lazy(optimizer: Optimizer) -> LazyAdam:
     """Return a :class:`LazyAdam` with the weights and the settings of an Adam that has made no step yet."""
-    return _again(LazyAdam, optimizer)
+    return rebuild_optimizer(LazyAdam, optimizer)
 
 
-def _again(kind: type[_Kind], optimizer: Optimizer, **changes: Any) -> _Kind:
+def rebuild_optimizer(kind: type[_Kind], optimizer: Optimizer, **changes: Any) -> _Kind:
     """Make an optimiser of a kind for the weights of another one, with its settings but for the changes."""
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     taken = inspect.signature(kind).parameters  # AdamW notes down settings that it does not take

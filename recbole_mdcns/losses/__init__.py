@@ -1,12 +1,13 @@
-"""Ranking losses: of a positive and its negatives, or over the catalogue."""
+"""Ranking losses by the value of ``ranking_loss``: of a positive and its negatives, or over the catalogue."""
 
-from __future__ import annotations
-
+from recbole_mdcns.losses.base import CatalogueLoss, LossOfNegatives, ModelScores, RankingLoss
 from recbole_mdcns.support.declared import resolve
 
+__all__ = ["CatalogueLoss", "LossOfNegatives", "ModelScores", "RankingLoss", "resolve_loss"]
 
-def resolve_loss(name: str) -> type:
-    """Return the loss that a value of ``ranking_loss`` names: one of ours, or ``package.module:Class``.
+
+def resolve_loss(name: str) -> type[RankingLoss]:
+    """Return the loss that a value of ``ranking_loss`` names: a declared one, or ``package.module:Class``.
 
     Raises:
         ConfigError: There is none of that name.

@@ -1,17 +1,117 @@
-"""What every ranking loss is."""
+"""What every ranking loss is given and gives: one of negatives, or one over the catalogue."""
 
 from __future__ import annotations
 
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from recbole.config import Config
+from torch import Tensor
+
+from recbole_mdcns.encoder.scoring_model import ScoringModel
+from recbole_mdcns.errors import ConfigError
 
 
-class RankingLoss(ABC):  # noqa: B024
-    """A loss that a model is trained with."""
+@dataclass(frozen=True)
+class ModelScores:
+    """One model's part of a step: how it scores the targets and its negatives.
 
-    needs_negatives = True
+    Attributes:
+        positive: Scores of the targets, shape [T]; with gradient.
+        negative: Scores of the model's negatives, shape [T, K]; with gradient.
+        weights: Weights of the negatives' mean losses, shape [K].
+        factors: Factors of each target's and negative's loss, shape [T, K] or [T, 1]; None for 1.
+        log_q: Log probabilities of the targets [T] and of the negatives [T, K] under the distribution that they were
+            drawn from; None when uniform.
+    """
+
+    positive: Tensor
+    negative: Tensor
+    weights: Tensor
+    factors: Tensor | None = None
+    log_q: tuple[Tensor, Tensor] | None = None
+
+
+class RankingLoss(ABC):
+    """A value of ``ranking_loss``. Subclass :class:`LossOfNegatives` or :class:`CatalogueLoss`.
+
+    Args:
+        config: The run; read your keys here.
+        item_num: V.
+        device: Where the scores are.
+
+    Attributes:
+        needs_negatives: Whether a strategy chooses negatives for it.
+        generator: Random generator of the loss's own draws, seeded by the run and saved with it.
+    """
+
+    needs_negatives: ClassVar[bool]
 
     @classmethod  # noqa: B027
     def check(cls, keys: Mapping[str, Any]) -> None:
-        """Refuse keys that do not go together."""
+        """Refuse keys that do not go with the loss; called with all keys of a run before anything is loaded.
+
+        Raises:
+            ConfigError: Names the keys and what is allowed.
+        """
+
+    def __init__(self, config: Config, item_num: int, device: torch.device):
+        self.item_num = item_num
+        # The candidate pools have the seed itself, the other draws of a strategy seed + 1.
+        self.generator = torch.Generator(device).manual_seed(config["seed"] + 2)
+
+    def check_model(self, scoring_model: ScoringModel) -> None:  # noqa: B027
+        """Refuse, once it is built, a model that cannot be trained with the loss.
+
+        Raises:
+            ConfigError: Names the loss and the model.
+        """
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what must survive a resume, as tensors and plain values."""
+        return {"generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what :meth:`state_dict` gave."""
+        self.generator.set_state(state["generator"].cpu())
+
+
+class LossOfNegatives(RankingLoss):
+    """A loss of targets and the negatives that a strategy chose for them."""
+
+    needs_negatives = True
+
+    @abstractmethod
+    def __call__(self, scores: ModelScores) -> tuple[Tensor, Tensor]:
+        """Return a model's mean losses and their weights.
+
+        Returns:
+            One of each for each of the K negatives, or one for all together, shape [K] or [1].
+        """
+
+
+class CatalogueLoss(RankingLoss):
+    """A loss of targets against the whole catalogue, or what the loss itself takes of it."""
+
+    needs_negatives = False
+
+    @classmethod
+    def check(cls, keys: Mapping[str, Any]) -> None:
+        """Refuse item tables with sparse gradients."""
+        if keys["lazy_items"]:
+            raise ConfigError(
+                f"lazy_items is not allowed with ranking_loss = {keys['ranking_loss']!r}, which scores all items"
+            )
+
+    @abstractmethod
+    def __call__(self, scoring_model: ScoringModel, encoding: Tensor, target: Tensor) -> Tensor:
+        """Return a model's mean loss, a scalar.
+
+        Args:
+            scoring_model: The model.
+            encoding: What its ``encode`` gave for T histories, shape [T, .]; with gradient.
+            target: Their targets, shape [T].
+        """

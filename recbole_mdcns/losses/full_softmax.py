@@ -1,22 +1,37 @@
-"""Softmax over all items."""
+"""Softmax over all items.
+
+Letters: T targets, V items.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import torch.nn.functional as F
+from torch import Tensor
 
-from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.losses.base import RankingLoss
+from recbole_mdcns.encoder.scoring_model import InnerProductModel, ScoringModel
+from recbole_mdcns.kernels.full_softmax import mean_cross_entropy
+from recbole_mdcns.losses.base import CatalogueLoss
 
 
-class CrossEntropy(RankingLoss):
-    """Softmax over all items."""
+def cross_entropy(scores: Tensor, target: Tensor) -> Tensor:
+    """Full softmax cross-entropy: ``log sum_v exp s(v) - s+`` over all items.
 
-    needs_negatives = False
+    Args:
+        scores: Scores of all items, shape [T, V + 1]; column 0 is the padding, which takes no part.
+        target: Item ids, shape [T].
 
-    @classmethod
-    def check(cls, keys: Mapping[str, Any]) -> None:
-        if keys["lazy_items"]:
-            raise ConfigError(
-                f"lazy_items is not allowed with ranking_loss = {keys['ranking_loss']!r}, which scores all items"
-            )
+    Returns:
+        Shape [T].
+    """
+    return F.cross_entropy(scores[:, 1:], target - 1, reduction="none")
+
+
+class CrossEntropy(CatalogueLoss):
+    """The mean of :func:`cross_entropy`; a model of inner products is scored a few rows at a time."""
+
+    def __call__(self, scoring_model: ScoringModel, encoding: Tensor, target: Tensor) -> Tensor:
+        """Return the mean over the targets, a scalar."""
+        if isinstance(scoring_model, InnerProductModel):
+            table = scoring_model.item_table[: scoring_model.model.n_items]
+            return mean_cross_entropy(encoding.float(), table, target)
+        return cross_entropy(scoring_model.score_all(encoding), target).mean()

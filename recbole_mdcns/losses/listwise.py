@@ -1,33 +1,22 @@
-"""Losses of a positive against many negatives at once: the softmax family and gBCE.
+"""Losses of a positive against all its negatives at once: sampled softmax and gBCE.
 
-Letters: T targets, K negatives, V items, H hidden size. Everything is in log space.
+Letters: T targets, K negatives, V items. Everything is in log space.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from recbole.config import Config
 from torch import Tensor
 
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.losses.base import RankingLoss
+from recbole_mdcns.losses.base import LossOfNegatives, ModelScores
 from recbole_mdcns.negatives import resolve_strategy, strategy_names
-
-
-def cross_entropy(scores: Tensor, target: Tensor) -> Tensor:
-    """Full softmax cross-entropy: ``log sum_v exp s(v) - s+`` over all items.
-
-    Args:
-        scores: Scores of all items, shape [T, V + 1]; column 0 is the padding, which takes no part.
-        target: Item ids, shape [T].
-
-    Returns:
-        Shape [T].
-    """
-    return F.cross_entropy(scores[:, 1:], target - 1, reduction="none")
 
 
 def sampled_softmax(positive: Tensor, negative: Tensor, log_q: tuple[Tensor, Tensor] | None = None) -> Tensor:
@@ -63,33 +52,77 @@ def gbce(positive: Tensor, negative: Tensor, item_num: int, calibration: float) 
     Returns:
         Shape [T].
     """
-    number = negative.size(1)
-    weight = 1 - calibration + calibration * min(1.0, number / (item_num - 1))
-    return (weight * F.softplus(-positive) + F.softplus(negative).sum(1)) / (number + 1)
+    negative_num = negative.size(1)
+    weight = 1 - calibration + calibration * min(1.0, negative_num / (item_num - 1))
+    return (weight * F.softplus(-positive) + F.softplus(negative).sum(1)) / (negative_num + 1)
 
 
-class SampledSoftmax(RankingLoss):
-    """Softmax over a positive and its negatives."""
+class ListwiseLoss(LossOfNegatives):
+    """One loss per target, of all its negatives: weights of single negatives have no place in it."""
+
+    @abstractmethod
+    def of_lists(self, scores: ModelScores) -> Tensor:
+        """Return one loss per target, shape [T]."""
+
+    def __call__(self, scores: ModelScores) -> tuple[Tensor, Tensor]:
+        """Return the mean loss over the targets and the weight 1, shape [1] each.
+
+        Raises:
+            ConfigError: The strategy gives each negative a factor of its own.
+        """
+        losses = self.of_lists(scores)  # [T]
+        if scores.factors is not None:
+            if scores.factors.size(1) != 1:
+                raise ConfigError(
+                    f"ranking_loss: {type(self).__name__} is not allowed with a neg_sampler that gives each negative a "
+                    "factor of its own: it has one loss for all negatives of a target; choose BCE or BPR"
+                )
+            losses = losses * scores.factors.squeeze(1)
+        return losses.mean(0, keepdim=True), losses.new_ones(1)
+
+
+class SampledSoftmax(ListwiseLoss):
+    """Softmax over the target and its negatives, draws from a known distribution; see :func:`sampled_softmax`."""
 
     @classmethod
     def check(cls, keys: Mapping[str, Any]) -> None:
-        sampler = keys["neg_sampler"]
-        if not resolve_strategy(sampler).knows_proposal:
-            allowed = ", ".join(name for name in strategy_names() if resolve_strategy(name).knows_proposal)
+        """Refuse strategies that do not say how likely their negatives are."""
+        if not resolve_strategy(keys["neg_sampler"]).knows_proposal:
             raise ConfigError(
-                f"neg_sampler = {sampler!r} is not allowed with ranking_loss = {keys['ranking_loss']!r}, which takes "
-                f"draws from a known distribution: choose {allowed}"
+                f"neg_sampler = {keys['neg_sampler']!r} is not allowed with ranking_loss = {keys['ranking_loss']!r}, "
+                f"which takes draws from a known distribution: choose {_strategies_that('knows_proposal')}"
             )
 
+    def __init__(self, config: Config, item_num: int, device: torch.device):
+        super().__init__(config, item_num, device)
+        self.is_corrected = config["logq_correction"]
 
-class GBCE(RankingLoss):
-    """gBCE."""
+    def of_lists(self, scores: ModelScores) -> Tensor:
+        """See :func:`sampled_softmax`."""
+        return sampled_softmax(scores.positive, scores.negative, scores.log_q if self.is_corrected else None)
+
+
+class GBCE(ListwiseLoss):
+    """Binary cross-entropy calibrated for uniform negatives; see :func:`gbce`."""
 
     @classmethod
     def check(cls, keys: Mapping[str, Any]) -> None:
-        sampler = keys["neg_sampler"]
-        if sampler != "rns":
+        """Refuse strategies whose negatives are not uniform draws."""
+        if not resolve_strategy(keys["neg_sampler"]).draws_uniformly:
             raise ConfigError(
-                f"neg_sampler = {sampler!r} is not allowed with ranking_loss = 'gBCE', calibrated for uniform draws: "
-                "choose rns"
+                f"neg_sampler = {keys['neg_sampler']!r} is not allowed with ranking_loss = {keys['ranking_loss']!r}, "
+                f"calibrated for uniform draws: choose {_strategies_that('draws_uniformly')}"
             )
+
+    def __init__(self, config: Config, item_num: int, device: torch.device):
+        super().__init__(config, item_num, device)
+        self.calibration = config["gbce_calibration"]
+
+    def of_lists(self, scores: ModelScores) -> Tensor:
+        """See :func:`gbce`."""
+        return gbce(scores.positive, scores.negative, self.item_num, self.calibration)
+
+
+def _strategies_that(ability: str) -> str:
+    """Return the names of our strategies with an ability."""
+    return ", ".join(name for name in strategy_names() if getattr(resolve_strategy(name), ability))

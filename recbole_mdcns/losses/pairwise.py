@@ -1,18 +1,17 @@
-"""Ranking losses of the views and the consensus distillation. Eqs. (9) to (12).
+"""Losses of a positive against each of its negatives, Eq. (9) of MDCNS (SIGIR 2026, arXiv 2605.19651).
 
-All losses are in log space: the gradient never dies, however large a score is.
-Letters: T targets, K negatives (one per view), C items of a distillation set.
-Equation numbers are those of MDCNS, SIGIR 2026, arXiv 2605.19651.
+All are in log space: the gradient never dies, however large a score is.
+Letters: T targets, K negatives (one per view).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import abstractmethod
 
 import torch.nn.functional as F
 from torch import Tensor
 
-from recbole_mdcns.losses.base import RankingLoss
+from recbole_mdcns.losses.base import LossOfNegatives, ModelScores
 
 
 def bce(positive: Tensor, negative: Tensor) -> Tensor:
@@ -33,13 +32,32 @@ def bpr(positive: Tensor, negative: Tensor) -> Tensor:
     return F.softplus(negative - positive.unsqueeze(1))
 
 
-#: Losses of one positive against each of its negatives.
-PAIRWISE_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"BCE": bce, "BPR": bpr}
+class PairwiseLoss(LossOfNegatives):
+    """The mean over the targets of the loss against each negative, for any strategy."""
+
+    @abstractmethod
+    def of_pairs(self, positive: Tensor, negative: Tensor) -> Tensor:
+        """Return one loss per target and negative, shape [T, K], of scores [T] and [T, K]."""
+
+    def __call__(self, scores: ModelScores) -> tuple[Tensor, Tensor]:
+        """Return the mean loss against each negative and the negatives' weights, shape [K] each."""
+        losses = self.of_pairs(scores.positive, scores.negative)  # [T, K]
+        if scores.factors is not None:
+            losses = losses * scores.factors
+        return losses.mean(0), scores.weights
 
 
-class BCE(RankingLoss):
-    """Binary cross-entropy."""
+class BCE(PairwiseLoss):
+    """Binary cross-entropy, :func:`bce`."""
+
+    def of_pairs(self, positive: Tensor, negative: Tensor) -> Tensor:
+        """See :func:`bce`."""
+        return bce(positive, negative)
 
 
-class BPR(RankingLoss):
-    """Bayesian personalised ranking."""
+class BPR(PairwiseLoss):
+    """Bayesian personalised ranking, :func:`bpr`."""
+
+    def of_pairs(self, positive: Tensor, negative: Tensor) -> Tensor:
+        """See :func:`bpr`."""
+        return bpr(positive, negative)

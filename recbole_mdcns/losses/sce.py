@@ -9,9 +9,12 @@ import math
 
 import torch
 import torch.nn.functional as F
+from recbole.config import Config
 from torch import Tensor
 
-from recbole_mdcns.losses.full_softmax import CrossEntropy
+from recbole_mdcns.encoder.scoring_model import InnerProductModel, ScoringModel
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.losses.base import CatalogueLoss
 
 
 def sce(
@@ -57,5 +60,28 @@ def sce(
     return largest[largest > -math.inf]
 
 
-class ScalableCrossEntropy(CrossEntropy):
-    """SCE."""
+class ScalableCrossEntropy(CatalogueLoss):
+    """The mean of :func:`sce` with ``2 sqrt(T)`` buckets of as many states, as its authors set them."""
+
+    def __init__(self, config: Config, item_num: int, device: torch.device):
+        super().__init__(config, item_num, device)
+        self.bucket_items = config["sce_bucket_items"]
+
+    def check_model(self, scoring_model: ScoringModel) -> None:
+        """Refuse models whose scores are no inner products: buckets are found by the items' embeddings.
+
+        Raises:
+            ConfigError: Names the loss and the model.
+        """
+        if not isinstance(scoring_model, InnerProductModel):
+            raise ConfigError(
+                f"ranking_loss = 'SCE' is not allowed with {scoring_model.role} model "
+                f"{type(scoring_model.model).__name__}: its scores are no inner products"
+            )
+
+    def __call__(self, scoring_model: ScoringModel, encoding: Tensor, target: Tensor) -> Tensor:
+        """Return the mean over the states that are in some bucket, a scalar."""
+        assert isinstance(scoring_model, InnerProductModel)
+        bucket_num = int(2 * math.sqrt(len(target)))
+        table = scoring_model.item_table[: scoring_model.model.n_items]
+        return sce(encoding.float(), table, target, bucket_num, bucket_num, self.bucket_items, self.generator).mean()

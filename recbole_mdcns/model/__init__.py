@@ -1,1 +1,1 @@
-"""Models by name or import path, and the way training looks at them."""
+"""Backbones, and models by name or import path."""

@@ -12,8 +12,8 @@ from recbole_mdcns.model.window_model import WindowModel, states_at
 class FilterLayer(nn.Module):
     """A learned filter over the whole window: transform, multiply, transform back, dropout, residual norm.
 
-    Multiplying in the frequency domain is a circular convolution over the L positions, so every position sees all
-    of them, padding and later items included. The filter belongs to a window of one length.
+    A product in the frequency domain is a circular convolution over the L positions: every position sees all others,
+    including padding and later items. A filter fits windows of one length only.
 
     Args:
         max_seq_length: Length L of the window.
@@ -32,7 +32,7 @@ class FilterLayer(nn.Module):
         self.LayerNorm = nn.LayerNorm(hidden_size, eps=layer_norm_eps)
 
     def forward(self, states: Tensor, position: Tensor | None = None) -> Tensor:
-        """Filter states [B, L, H] into the same shape, or into [B, 1, H] at the positions asked for.
+        """Filter states [B, L, H] into the same shape, or into [B, 1, H] at the given positions.
 
         Raises:
             ValueError: The window has another length than the filter.

@@ -1,4 +1,4 @@
-"""What our backbones share: an item table, one state per position, and RecBole's interface to both."""
+"""The base of our backbones: an item table, one state per position, and RecBole's interface to both."""
 
 from __future__ import annotations
 

@@ -11,10 +11,10 @@ from recbole_mdcns.model.window_model import WindowModel, states_at
 
 
 def linear_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Attend in linear time: ``Q~ (K~^T V) / sqrt(D)`` with ``Q~ = elu(Q) / |elu(Q)|`` and K~ alike.
+    """Attend in linear time: ``Q~ (K~^T V) / sqrt(D)`` with ``Q~ = elu(Q) / |elu(Q)|``, and the same for K~.
 
-    The norms run over the D features of a head, position by position, as in the released code; the paper's text
-    speaks of row-wise norms for Q and column-wise ones for K. Neither masks the future or the padding.
+    The norms run over the D features of a head, position by position, as in the released code; the text of the paper
+    has row-wise norms for Q and column-wise norms for K. Nothing masks the future or the padding.
 
     Args:
         query: Shape [B, heads, Q, D], of any number of positions Q.
@@ -30,10 +30,10 @@ def linear_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 class LinearAttention(MultiHeadAttention):
-    """RecBole's attention layer, its softmax attention replaced by :func:`linear_attention`."""
+    """RecBole's attention layer with :func:`linear_attention` instead of softmax attention."""
 
     def forward(self, input_tensor: Tensor, position: Tensor | None = None) -> Tensor:
-        """Attend from the positions asked for, [B], or from all, to states [B, L, H]; the rest as in RecBole's layer.
+        """Attend from the given positions [B], or from all, to states [B, L, H]; the rest is as in RecBole's layer.
 
         Returns:
             Shape [B, 1, H], or [B, L, H].

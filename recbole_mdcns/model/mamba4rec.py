@@ -22,12 +22,12 @@ except ImportError:
     cuda_scan = None
 
 
-def scan(x: Tensor, step: Tensor, decay: Tensor, into: Tensor, out_of: Tensor, kernels: Kernels) -> Tensor:
+def scan(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, kernels: Kernels) -> Tensor:
     """Run :func:`selective_scan`, by the kernels of ``mamba-ssm`` where they are installed and the data is on a GPU."""
     if cuda_scan is None or not x.is_cuda:
-        return selective_scan(x, step, decay, into, out_of, kernels)
-    x_t, step_t, into_t, out_t = (tensor.transpose(1, 2).contiguous() for tensor in (x, step, into, out_of))
-    return cuda_scan(x_t, step_t.to(x_t.dtype), decay.float(), into_t, out_t).transpose(1, 2)
+        return selective_scan(x, dt, A, B, C, kernels)
+    x_t, dt_t, B_t, C_t = (tensor.transpose(1, 2).contiguous() for tensor in (x, dt, B, C))
+    return cuda_scan(x_t, dt_t.to(x_t.dtype), A.float(), B_t, C_t).transpose(1, 2)
 
 
 class MambaMixer(nn.Module):
@@ -46,13 +46,13 @@ class MambaMixer(nn.Module):
         self.kernels = kernels
         self.channel_num = expand * hidden_size
         self.state_size = state_size
-        self.step_rank = math.ceil(hidden_size / 16)
+        self.dt_rank = math.ceil(hidden_size / 16)
         self.in_proj = nn.Linear(hidden_size, 2 * self.channel_num, bias=False)
         self.conv1d = nn.Conv1d(
             self.channel_num, self.channel_num, conv_size, groups=self.channel_num, padding=conv_size - 1
         )
-        self.x_proj = nn.Linear(self.channel_num, self.step_rank + 2 * state_size, bias=False)
-        self.dt_proj = nn.Linear(self.step_rank, self.channel_num)
+        self.x_proj = nn.Linear(self.channel_num, self.dt_rank + 2 * state_size, bias=False)
+        self.dt_proj = nn.Linear(self.dt_rank, self.channel_num)
         self.A_log = nn.Parameter(torch.arange(1.0, state_size + 1).log().repeat(self.channel_num, 1))
         self.D = nn.Parameter(torch.ones(self.channel_num))
         self.out_proj = nn.Linear(self.channel_num, hidden_size, bias=False)
@@ -63,7 +63,7 @@ class MambaMixer(nn.Module):
         Args:
             states: Shape [B, L, H].
             real: True where a position holds an item, shape [B, L]. Padding feeds nothing into the convolution and
-                takes steps of size 0, so that it changes no state, on whichever side it is.
+                takes steps of size 0: it changes no state, on either side.
 
         Returns:
             Shape [B, L, H].
@@ -71,9 +71,9 @@ class MambaMixer(nn.Module):
         mask = real.unsqueeze(-1).to(states.dtype)
         x, gate = self.in_proj(states).chunk(2, dim=-1)  # [B, L, D] each
         x = F.silu(self._convolve(x * mask))
-        step, into, out_of = self.x_proj(x).split([self.step_rank, self.state_size, self.state_size], dim=-1)
-        step = F.softplus(self.dt_proj(step)) * mask
-        y = scan(x, step, -self.A_log.float().exp(), into, out_of, self.kernels) + self.D * x
+        dt, B, C = self.x_proj(x).split([self.dt_rank, self.state_size, self.state_size], dim=-1)
+        dt = F.softplus(self.dt_proj(dt)) * mask
+        y = scan(x, dt, -self.A_log.float().exp(), B, C, self.kernels) + self.D * x
         return self.out_proj(y * F.silu(gate))
 
     def _convolve(self, x: Tensor) -> Tensor:
@@ -84,7 +84,7 @@ class MambaMixer(nn.Module):
 
 
 class MambaLayer(nn.Module):
-    """A mixer, dropout and norm, residual where there are several layers, and RecBole's feed-forward of 4 H."""
+    """A mixer, dropout and norm, with a residual connection if there are several layers, and RecBole's feed-forward."""
 
     def __init__(self, mixer: MambaMixer, hidden_size: int, dropout_prob: float, residual: bool, layer_norm_eps: float):
         super().__init__()
@@ -101,10 +101,10 @@ class MambaLayer(nn.Module):
 
 
 class Mamba4Rec(ItemSequenceModel):
-    """Mamba for sequential recommendation (Liu et al., 2024). Causal; padding on either side leaves states alone.
+    """Mamba for sequential recommendation (Liu et al., 2024). Causal; padding on either side changes no state.
 
-    As in the authors' code, all linear maps are drawn from a normal distribution, the step sizes' bias starts at 0,
-    and there are no position embeddings; the residual around a mixer is there from two layers on.
+    As in the authors' code, all linear maps are drawn from a normal distribution, the bias of the step sizes starts at
+    0, and there are no position embeddings. A mixer has a residual connection only if there are two or more layers.
 
     Args:
         config: Keys of ``properties/model/Mamba4Rec.yaml``.

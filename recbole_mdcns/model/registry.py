@@ -18,12 +18,12 @@ DEFAULT_PEER_OF_DEFAULT = "SASRec"
 
 
 def default_peer(model_name: str) -> str:
-    """Return the peer that a self model gets when none is named: Mamba4Rec, and SASRec for Mamba4Rec (paper, 4.1)."""
+    """Return the default peer of a self model: Mamba4Rec, and SASRec for Mamba4Rec (paper, 4.1)."""
     return DEFAULT_PEER_OF_DEFAULT if model_name == DEFAULT_PEER else DEFAULT_PEER
 
 
 def model_names() -> list[str]:
-    """Return the sequential models that go by name alone: a class ``Name`` in a module ``name`` of either package."""
+    """Return the names of RecBole's and our sequential models: a class ``Name`` in a module ``name``."""
     names = []
     for package_name in _PACKAGES:
         package = importlib.import_module(package_name)

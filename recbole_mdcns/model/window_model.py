@@ -1,4 +1,4 @@
-"""Backbones whose every state depends on the whole window, padding and later items included: FMLP4Rec, LinRec."""
+"""Backbones whose states depend on the whole window, including padding and later items: FMLP4Rec, LinRec."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from recbole_mdcns.model.item_sequence import ItemSequenceModel
 class WindowModel(ItemSequenceModel):
     """Item and position embeddings, then blocks of a mixer and RecBole's point-wise feed-forward.
 
-    Not causal, and not to be trimmed: a prefix needs a pass of its own over the whole window. Of that pass only the
-    last state is asked for, so the last block computes nothing else: its mixer reads all positions and returns one.
+    Such a model is neither causal nor trimmable: each prefix needs a separate pass over the whole window. Training
+    reads only the last state of a pass, and the last block computes only this state: its mixer reads all positions and
+    returns one.
 
-    Subclasses define :meth:`make_mixer`: a module that maps states [B, L, H], and ``position`` [B] or None, to the
-    mixed states at that position, [B, 1, H], or at all, [B, L, H].
+    Subclasses define :meth:`make_mixer`. A mixer maps states [B, L, H], and ``position`` [B] or None, to the mixed
+    states at that position, [B, 1, H], or at all positions, [B, L, H].
 
     Args:
         config: Keys ``n_layers``, ``hidden_size``, ``inner_size``, ``hidden_dropout_prob``, ``hidden_act``,
@@ -43,7 +44,7 @@ class WindowModel(ItemSequenceModel):
         raise NotImplementedError
 
     def embedded(self, item_seq: Tensor) -> Tensor:
-        """Return what the first block reads of padded histories [B, L], shape [B, L, H]."""
+        """Return the input of the first block for padded histories [B, L], shape [B, L, H]."""
         position = torch.arange(item_seq.size(1), device=item_seq.device)
         return self.dropout(self.LayerNorm(self.item_embedding(item_seq) + self.position_embedding(position)))
 
@@ -56,5 +57,5 @@ class WindowModel(ItemSequenceModel):
 
 
 def states_at(states: Tensor, position: Tensor | None) -> Tensor:
-    """Return, of states [B, L, H], those at positions [B], shape [B, 1, H]; all of them for None."""
+    """Return the states [B, L, H] at positions [B], shape [B, 1, H]; all states if the position is None."""
     return states if position is None else states[torch.arange(len(states), device=states.device), position, None]

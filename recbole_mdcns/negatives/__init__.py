@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from recbole_mdcns.negatives.base import Negatives, NegativeStrategy, Proposed, ScoredPool
+from recbole_mdcns.negatives.base import DrawnNegatives, Negatives, NegativeStrategy, ScoredPool
 from recbole_mdcns.support.declared import declared, resolve
 
-__all__ = ["NegativeStrategy", "Negatives", "Proposed", "ScoredPool", "resolve_strategy", "strategy_names"]
+__all__ = ["DrawnNegatives", "NegativeStrategy", "Negatives", "ScoredPool", "resolve_strategy", "strategy_names"]
 
 
 def strategy_names() -> list[str]:

@@ -11,7 +11,6 @@ from torch import Tensor
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.negatives.base import Negatives, NegativeStrategy, ScoredPool
-from recbole_mdcns.negatives.draws.pool import CandidateSampler
 from recbole_mdcns.negatives.draws.popularity import Popularity, item_counts
 from recbole_mdcns.negatives.draws.rejection import draw_allowed
 
@@ -45,9 +44,9 @@ class AdaSIR(NegativeStrategy):
         self.by_popularity = config["adasir_proposal"] == "popularity"
         self.rank_weight = config["adasir_rank_weight"]
 
-    def prepare(self, dataset: HistoryDataset, sampler: CandidateSampler) -> None:
+    def prepare(self, dataset: HistoryDataset) -> None:
         """Make room for a pool per target."""
-        super().prepare(dataset, sampler)
+        super().prepare(dataset)
         self.item_num = dataset.item_num - 1
         shape = (len(dataset), self.pool_num)
         self.items = torch.zeros(shape, dtype=torch.int32, device=self.device)
@@ -64,13 +63,13 @@ class AdaSIR(NegativeStrategy):
             fresh = draw_allowed(
                 lambda rows: popularity.draw((len(rows), self.candidate_num), self.generator), batch, self.sampler
             )
-        old, seen = self.items[batch.number].long(), self.visited[batch.number]
+        old, seen = self.items[batch.row_index].long(), self.visited[batch.row_index]
         place = torch.arange(self.pool_num, device=self.device) % self.candidate_num
         return torch.cat([torch.where(seen[:, None], old, fresh[:, place]), fresh], dim=1)
 
     def choose(self, pool: ScoredPool) -> Negatives:
         """Renew the pools, then draw from them."""
-        rows = pool.batch.number
+        rows = pool.batch.row_index
         scores = pool.scores[0].detach()
         columns, probability = self._renewed(pool.candidates, scores, rows)  # [T, R] each
         self.items[rows] = pool.candidates.gather(1, columns).int()

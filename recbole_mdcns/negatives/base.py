@@ -13,8 +13,8 @@ from torch import Tensor
 
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
+from recbole_mdcns.equations import teacher_scores
 from recbole_mdcns.negatives.draws.pool import CandidateSampler
-from recbole_mdcns.negatives.draws.popularity import Popularity
 
 
 @dataclass
@@ -24,7 +24,9 @@ class ScoredPool:
     Attributes:
         batch: The T targets and their histories.
         candidates: Candidate ids, shape [T, N].
-        encodings: Per model, what its encoder made of the histories, shape [T, .]; with gradient.
+        encodings: Per model, what its ``ScoringModel.encode`` gave for the histories, shape [T, .]; with gradient. Of a
+            model of inner products these are its states, of any other its scores of all items. Ours do not look at
+            them.
         positive: Per model, the scores of the targets, shape [T]; with gradient.
         scores: Per model, the scores of the candidates, shape [T, N]; with gradient.
     """
@@ -59,7 +61,8 @@ class NegativeStrategy(ABC):
     """Chooses the negatives of a step. One subclass, one file; ``choose`` is all that it must have.
 
     The trainer calls ``prepare`` once, ``start_epoch`` before each epoch, and for each step ``propose`` and, once all
-    models have scored the candidates, ``choose``.
+    models have scored the candidates, ``choose``. The draws are the strategy's own: their states are in its
+    ``state_dict``.
 
     Args:
         config: The run's configuration; read your keys here.
@@ -72,15 +75,17 @@ class NegativeStrategy(ABC):
         candidate_key: The key that ``candidate_num`` comes from, for messages.
         needs_peer: Whether peer models are trained beside the self model.
         knows_proposal: The negatives are draws from a known distribution, so that softmax losses can use them.
+        draws_uniformly: That distribution is uniform over the allowed items.
         epoch: The epoch, from 0.
-        generator: Random generator of the strategy's draws, seeded by the run and saved with it.
-        sampler: Draws distinct uniform candidates, free of history and target; set by :meth:`prepare`.
+        generator: Random generator of what the strategy draws itself, seeded by the run and saved with it.
+        sampler: Draws distinct uniform candidates, free of history and target; made by :meth:`prepare`.
     """
 
     views: tuple[str, ...] = ("negative",)
     candidate_key = "neg_candidate_num"
     needs_peer = False
     knows_proposal = False
+    draws_uniformly = False
     sampler: CandidateSampler
 
     @classmethod  # noqa: B027
@@ -94,22 +99,27 @@ class NegativeStrategy(ABC):
         """
 
     def __init__(self, config: Config, device: torch.device):
-        self.check(config)
-        self.negative_num = 1 if "neg_num" not in config else config["neg_num"]  # noqa: SIM401 (RecBole has no get)
+        self.check(config)  # type: ignore[arg-type]  # no Mapping, but it has what is asked of one
+        self.negative_num = config["neg_num"] if "neg_num" in config else 1  # noqa: SIM401  RecBole's Config has no get
         self.weights = torch.full((1, self.negative_num), 1 / self.negative_num, device=device)
-        self.candidate_num = 0 if "neg_candidate_num" not in config else config["neg_candidate_num"]  # noqa: SIM401
+        self.candidate_num = config["neg_candidate_num"] if "neg_candidate_num" in config else 0  # noqa: SIM401
+        self.teacher_mean = self.needs_peer and config["teacher_mean"]
         self.device = device
         self.epoch = 0
-        self.generator = torch.Generator(device).manual_seed(config["seed"] + 1)  # the candidate sampler has seed
+        self.seed = config["seed"]
+        self.generator = torch.Generator(device).manual_seed(self.seed + 1)  # the candidate sampler has the seed itself
 
-    def prepare(self, dataset: HistoryDataset, sampler: CandidateSampler) -> None:
-        """Take what the draws need; a subclass builds here what it keeps about the training set.
+    def prepare(self, dataset: HistoryDataset) -> None:
+        """Make the candidate sampler; a subclass builds here what else it keeps about the training set.
 
         Args:
             dataset: The training part; targets are numbered by its rows.
-            sampler: Of ``candidate_num`` uniform candidates.
+
+        Raises:
+            ConfigError: A row leaves fewer than ``candidate_num`` items.
         """
-        self.sampler = sampler
+        self.sampler = CandidateSampler(dataset, self.candidate_num, self.seed, self.device)
+        self.sampler.check(dataset, self.candidate_key)
 
     def start_epoch(self, epoch: int) -> None:
         """Take note of the epoch that begins, counted from 0."""
@@ -127,25 +137,28 @@ class NegativeStrategy(ABC):
         """Return per model the scores of the chosen pool columns [T, K], shape [T, K], with gradient."""
         return [scores.gather(1, columns) for scores in pool.scores]
 
+    def teacher(self, *scores: Tensor) -> Tensor:
+        """Return the models' joint scores of some items, from those of each model: their mean or their sum, Eq. (4).
+
+        An evaluation of all models ranks by it as well.
+        """
+        return teacher_scores(*scores, mean=self.teacher_mean)
+
     def state_dict(self) -> dict[str, Any]:
-        """Return what must survive a resume, as tensors and plain values."""
-        return {"generator": self.generator.get_state()}
+        """Return what must survive a resume, as tensors and plain values; called after :meth:`prepare`."""
+        return {"generator": self.generator.get_state(), "sampler": self.sampler.generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take back what :meth:`state_dict` gave; called after :meth:`prepare`."""
         self.generator.set_state(state["generator"].cpu())
+        self.sampler.generator.set_state(state["sampler"].cpu())
 
 
-class Proposed(NegativeStrategy):
-    """A strategy whose candidates are its negatives: K draws from a distribution, whatever the models think.
-
-    Attributes:
-        popularity: The distribution; None where it is uniform.
-    """
+class DrawnNegatives(NegativeStrategy):
+    """A strategy whose candidates are its negatives: K draws from a distribution, whatever the models think."""
 
     candidate_key = "neg_num"
     knows_proposal = True
-    popularity: Popularity | None = None
 
     def __init__(self, config: Config, device: torch.device):
         super().__init__(config, device)
@@ -153,9 +166,7 @@ class Proposed(NegativeStrategy):
 
     def log_q(self, pool: ScoredPool) -> tuple[Tensor, Tensor] | None:
         """Return the log probabilities of targets [T] and candidates [T, K], or None when all are the same."""
-        if self.popularity is None:
-            return None
-        return self.popularity.log_q[pool.batch.target], self.popularity.log_q[pool.candidates]
+        return None
 
     def choose(self, pool: ScoredPool) -> Negatives:
         """Take all candidates."""

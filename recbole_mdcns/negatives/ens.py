@@ -13,12 +13,11 @@ from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.exposure import read_exposures
 from recbole_mdcns.errors import CheckpointError, DataError
-from recbole_mdcns.negatives.base import Proposed
-from recbole_mdcns.negatives.draws.pool import CandidateSampler
+from recbole_mdcns.negatives.base import DrawnNegatives
 from recbole_mdcns.negatives.draws.rejection import draw_allowed
 
 
-class ENS(Proposed):
+class ENS(DrawnNegatives):
     """K negatives from what the user was shown before the target and did not take.
 
     Each is, with probability ``exposure_share``, drawn uniformly from those exposures (with repetition), otherwise from
@@ -33,13 +32,13 @@ class ENS(Proposed):
         super().__init__(config, device)
         self.share = config["exposure_share"]
 
-    def prepare(self, dataset: HistoryDataset, sampler: CandidateSampler) -> None:
+    def prepare(self, dataset: HistoryDataset) -> None:
         """Read the exposures.
 
         Raises:
             DataError: The dataset has none, their file is malformed, or they do not fit the dataset.
         """
-        super().prepare(dataset, sampler)
+        super().prepare(dataset)
         exposures = read_exposures(dataset)
         self.items, self.first, self.count = (column.to(self.device) for column in exposures)
         share = float((self.count == 0).double().mean())
@@ -64,12 +63,12 @@ class ENS(Proposed):
         """
         if not torch.equal(state["exposures"].cpu(), self.state_dict()["exposures"].cpu()):
             raise CheckpointError("neg_sampler = 'ens': these are other exposures than at the start; train anew")
-        super().load_state_dict({"generator": state["generator"]})
+        super().load_state_dict(state)
 
     def propose(self, batch: TargetBatch) -> Tensor:
         """Draw K exposures of each target's user."""
         uniform = self.sampler.sample(batch)
-        first, count = self.first[batch.number], self.count[batch.number]
+        first, count = self.first[batch.row_index], self.count[batch.row_index]
 
         def draw(rows: Tensor) -> Tensor:
             shape = (len(rows), self.negative_num)

@@ -14,7 +14,6 @@ from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.negatives.base import Negatives, ScoredPool
 from recbole_mdcns.negatives.dns_plus import DNSPlus
-from recbole_mdcns.negatives.draws.pool import CandidateSampler
 from recbole_mdcns.negatives.overlap import NeighbourOverlap
 
 #: Proposals per negative wanted; one is accepted with probability exp(J - t), at least exp(-1).
@@ -64,9 +63,9 @@ class GNNO(DNSPlus):
             self.weights = torch.full((1, uniform + self.hard_num), 1 / (uniform + self.hard_num), device=device)
         self.hardness = 0.0
 
-    def prepare(self, dataset: HistoryDataset, sampler: CandidateSampler) -> None:
+    def prepare(self, dataset: HistoryDataset) -> None:
         """Build the graph."""
-        super().prepare(dataset, sampler)
+        super().prepare(dataset)
         self.overlap = NeighbourOverlap(dataset, self.device)
 
     def start_epoch(self, epoch: int) -> None:

@@ -7,12 +7,11 @@ from torch import Tensor
 
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
-from recbole_mdcns.negatives.base import Proposed, ScoredPool
-from recbole_mdcns.negatives.draws.pool import CandidateSampler
+from recbole_mdcns.negatives.base import DrawnNegatives, ScoredPool
 from recbole_mdcns.negatives.draws.rejection import draw_allowed
 
 
-class InBatch(Proposed):
+class InBatch(DrawnNegatives):
     """K of the batch's targets of other users, drawn uniformly with replacement.
 
     Targets of the row's own user are never drawn: with ``batching: user`` a batch holds whole sequences, and they would
@@ -27,9 +26,9 @@ class InBatch(Proposed):
 
     views = ("in batch",)
 
-    def prepare(self, dataset: HistoryDataset, sampler: CandidateSampler) -> None:
+    def prepare(self, dataset: HistoryDataset) -> None:
         """Count the targets, of all users and of each, for the correction of softmax losses."""
-        super().prepare(dataset, sampler)
+        super().prepare(dataset)
         rows, self.item_num = dataset.inter_feat, dataset.item_num
         user, item = rows[dataset.uid_field], rows[dataset.iid_field]
         pairs, times = (user * self.item_num + item).unique(return_counts=True)  # sorted

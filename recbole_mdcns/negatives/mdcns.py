@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
-from recbole.config import Config
 from torch import Tensor
 
-from recbole_mdcns.equations import distillation, divergence, divergence_aware, draw_one, teacher_scores, top_candidates
+from recbole_mdcns.equations import distillation, divergence, divergence_aware, draw_one, top_candidates
 from recbole_mdcns.negatives.base import Negatives, NegativeStrategy, ScoredPool
+
+if TYPE_CHECKING:
+    from recbole_mdcns.config.run_config import MDCNSConfig
 
 
 class MDCNS(NegativeStrategy):
@@ -23,13 +27,12 @@ class MDCNS(NegativeStrategy):
 
     needs_peer = True
 
-    def __init__(self, config: Config, device: torch.device):
+    def __init__(self, config: MDCNSConfig, device: torch.device):
         super().__init__(config, device)
         models = ("self", *config.peer_roles)
         self.views = (*models, "teacher")
         self.top_num = config["neg_top_num"]
         self.divergence_weight = config["divergence_weight"]
-        self.teacher_mean = config["teacher_mean"]
         own, other, teacher = (config[f"{view}_neg_weight"] for view in ("self", "peer", "teacher"))
         self.weights = torch.tensor(
             [[*(own if view == model else other for view in models), teacher] for model in models], device=device
@@ -54,10 +57,9 @@ class MDCNS(NegativeStrategy):
         Returns:
             Columns in the order self, peers, teacher, shape [T, views].
         """
-        teacher = teacher_scores(*scores, mean=self.teacher_mean)
         distance = divergence(*scores)
         chosen = []
-        for view in (*scores, teacher):
+        for view in (*scores, self.teacher(*scores)):
             ranked = divergence_aware(view, distance, self.divergence_weight)
             chosen.append(draw_one(top_candidates(ranked, self.top_num), self.generator))
         return torch.stack(chosen, dim=1)
@@ -68,7 +70,7 @@ class MDCNS(NegativeStrategy):
         students = list(pool.scores)
         if self.distill_positive:
             students = [torch.cat([p[:, None], s], dim=1) for p, s in zip(pool.positive, pool.scores)]  # [T, 1 + N]
-        teacher = teacher_scores(*(student.detach() for student in students), mean=self.teacher_mean)
+        teacher = self.teacher(*(student.detach() for student in students))
         return [
             {"distill": self.distill_weight * distillation(student, teacher, self.temperature, self.reduction)}
             for student in students

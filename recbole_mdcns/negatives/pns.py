@@ -8,13 +8,12 @@ from torch import Tensor
 
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
-from recbole_mdcns.negatives.base import Proposed
-from recbole_mdcns.negatives.draws.pool import CandidateSampler
+from recbole_mdcns.negatives.base import DrawnNegatives, ScoredPool
 from recbole_mdcns.negatives.draws.popularity import Popularity, item_counts
 from recbole_mdcns.negatives.draws.rejection import draw_allowed
 
 
-class PNS(Proposed):
+class PNS(DrawnNegatives):
     """K negatives drawn in proportion to a power of the items' popularity (Mikolov et al., 2013, for words).
 
     Popularity is counted in the training sequences, each position once. Draws are independent, so that an item may
@@ -27,13 +26,16 @@ class PNS(Proposed):
         super().__init__(config, device)
         self.power = config["pop_power"]
 
-    def prepare(self, dataset: HistoryDataset, sampler: CandidateSampler) -> None:
+    def prepare(self, dataset: HistoryDataset) -> None:
         """Count the items."""
-        super().prepare(dataset, sampler)
+        super().prepare(dataset)
         self.popularity = Popularity(item_counts(dataset), self.power, self.device)
 
     def propose(self, batch: TargetBatch) -> Tensor:
         """Draw K popular items for each target."""
-        assert self.popularity is not None
         draw = self.popularity.draw
         return draw_allowed(lambda rows: draw((len(rows), self.negative_num), self.generator), batch, self.sampler)
+
+    def log_q(self, pool: ScoredPool) -> tuple[Tensor, Tensor]:
+        """Return the log probabilities of targets [T] and candidates [T, K]."""
+        return self.popularity.log_q[pool.batch.target], self.popularity.log_q[pool.candidates]

@@ -1,9 +1,10 @@
 """RNS: uniform negatives."""
 
-from recbole_mdcns.negatives.base import Proposed
+from recbole_mdcns.negatives.base import DrawnNegatives
 
 
-class RNS(Proposed):
+class RNS(DrawnNegatives):
     """K different negatives drawn uniformly from the items that are neither the target nor in the history."""
 
     views = ("uniform",)
+    draws_uniformly = True

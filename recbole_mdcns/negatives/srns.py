@@ -14,7 +14,6 @@ from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.negatives.base import Negatives, NegativeStrategy, ScoredPool
-from recbole_mdcns.negatives.draws.pool import CandidateSampler
 
 #: Visits whose probabilities are kept.
 RING = 5
@@ -59,30 +58,30 @@ class SRNS(NegativeStrategy):
         self.std_weight, self.warm_up = config["srns_std_weight"], config["srns_warm_up"]
         self.temperature = config["srns_temperature"]
 
-    def prepare(self, dataset: HistoryDataset, sampler: CandidateSampler) -> None:
+    def prepare(self, dataset: HistoryDataset) -> None:
         """Draw every target's candidates and its first memory."""
-        super().prepare(dataset, sampler)
-        number, shape = len(dataset), (len(dataset), self.candidate_num)
+        super().prepare(dataset)
+        target_num, shape = len(dataset), (len(dataset), self.candidate_num)
         self.candidates = torch.empty(shape, dtype=torch.int32, device=self.device)
-        self.ring = torch.zeros((number, RING, self.candidate_num), dtype=torch.float16, device=self.device)
-        self.visits = torch.zeros(number, dtype=torch.uint8, device=self.device)
-        self.memory = torch.empty((number, self.memory_num), dtype=torch.int32, device=self.device)
+        self.ring = torch.zeros((target_num, RING, self.candidate_num), dtype=torch.float16, device=self.device)
+        self.visits = torch.zeros(target_num, dtype=torch.uint8, device=self.device)
+        self.memory = torch.empty((target_num, self.memory_num), dtype=torch.int32, device=self.device)
         rows = dataset.inter_feat
         fields = (dataset.uid_field, dataset.iid_field, HISTORY_START, HISTORY_END)
         user, target, start, end = (rows[name].to(self.device) for name in fields)
-        everyone = TargetBatch(user, target, start, end, torch.arange(number, device=self.device))
-        for index in everyone.number.split(4096):
-            self.candidates[index] = sampler.sample(everyone.targets(index)).int()
+        everyone = TargetBatch(user, target, start, end, torch.arange(target_num, device=self.device))
+        for index in everyone.row_index.split(4096):
+            self.candidates[index] = self.sampler.sample(everyone.targets(index)).int()
             keys = torch.rand(len(index), self.candidate_num, generator=self.generator, device=self.device)
             self.memory[index] = keys.topk(self.memory_num, dim=1).indices.int()
 
     def propose(self, batch: TargetBatch) -> Tensor:
         """Return the targets' own candidates."""
-        return self.candidates[batch.number].long()
+        return self.candidates[batch.row_index].long()
 
     def choose(self, pool: ScoredPool) -> Negatives:
         """Take the best of each memory, then renew it."""
-        rows, scores = pool.batch.number, pool.scores[0].detach()
+        rows, scores = pool.batch.row_index, pool.scores[0].detach()
         probability = torch.sigmoid(scores - pool.positive[0].detach()[:, None])  # [T, N]
         self._remember(rows, probability)
         memory = self.memory[rows].long()

@@ -11,8 +11,9 @@ from recbole.data.dataloader import AbstractDataLoader
 import recbole_mdcns
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.history import HISTORY_END
+from recbole_mdcns.evaluation.ranking import Evaluation
 from recbole_mdcns.records.environment import environment
-from recbole_mdcns.records.parts import TrialId
+from recbole_mdcns.records.parts import TestRows, TrialId
 from recbole_mdcns.records.record import FINISHED, SCHEMA_VERSION, Record
 from recbole_mdcns.trainer import NegativeSamplingTrainer
 from recbole_mdcns.trainer.early_stopping import best_epoch
@@ -23,7 +24,7 @@ def build_record(
     trainer: NegativeSamplingTrainer,
     splits: dict[str, Any],
     command: list[str],
-    results: dict[str, dict[str, dict[str, float]]],
+    results: dict[str, Evaluation],
     trial: TrialId | None = None,
     study: dict[str, Any] | None = None,
 ) -> Record:
@@ -34,21 +35,21 @@ def build_record(
         trainer: After ``fit``.
         splits: RecBole's loaders by name: ``train``, ``valid``, ``test``.
         command: The command line.
-        results: Metrics by split (``valid``, ``test``), then role (``self``, ``peer``, ``teacher``); test, where it is
-            there, is what the trainer evaluated last.
+        results: Evaluations by split: ``valid``, and ``test`` where it is there.
         trial: Whose trial it is; None for a single run.
         study: What a study adds, as plain values.
     """
-    best = best_epoch(trainer.history, config)
+    best = best_epoch(trainer.epoch_log, config)
     dataset = splits["train"]._dataset
-    rows = rows_of_test(trainer, splits["test"]) if "test" in results else None
+    test = results.get("test")
+    rows = None if test is None else rows_of_test(test, splits["test"]).to_json()
     values = {
         "schema": SCHEMA_VERSION,
         "package_version": recbole_mdcns.__version__,
         "command": command,
         "dataset": config["dataset"],
         "model": config["model"],
-        "peer_model": ",".join(c.__name__ for c in config.peer_classes) if trainer.strategy.needs_peer else None,
+        "peer_model": ",".join(c.__name__ for c in config.peer_classes) if len(trainer.scoring_models) > 1 else None,
         "config": config.plain(),
         "batching": trainer.batches.mode,
         "data": {
@@ -57,14 +58,14 @@ def build_record(
             "rows": {name: len(loader._dataset) for name, loader in splits.items()},
             "split_users": {part: len(users) for part, users in dataset.user_split.items()},
         },
-        "epochs": trainer.history,
+        "epochs": trainer.epoch_log,
         "best_epoch": best,
         "valid_metric": config["valid_metric"],
         "best_valid_score": float(trainer.best_valid_score) if best is not None else None,
-        "valid": results["valid"],
-        "test": results.get("test"),
+        "valid": dict(results["valid"].metrics),
+        "test": None if test is None else dict(test.metrics),
         "test_rows": rows,
-        "seconds_per_epoch": statistics.median([entry["train_seconds"] for entry in trainer.history] or [0.0]),
+        "seconds_per_epoch": statistics.median([entry["train_seconds"] for entry in trainer.epoch_log] or [0.0]),
         "environment": environment(trainer.device).to_json(),
         "trial": None if trial is None else trial.to_json(),
         "status": FINISHED,
@@ -74,8 +75,8 @@ def build_record(
     return Record.from_json(values, "of this run")
 
 
-def rows_of_test(trainer: NegativeSamplingTrainer, loader: AbstractDataLoader) -> dict[str, Any]:
-    """Return what tests over users need, as :class:`~recbole_mdcns.records.parts.TestRows` has it.
+def rows_of_test(test: Evaluation, loader: AbstractDataLoader) -> TestRows:
+    """Return what tests over users need: places of the targets by role, and whose rows they are.
 
     Rows are ordered by the name of the user, and of a user by time, so that records with the same users and rows can be
     paired whatever order they were ranked in.
@@ -86,10 +87,8 @@ def rows_of_test(trainer: NegativeSamplingTrainer, loader: AbstractDataLoader) -
     ends = part.inter_feat[HISTORY_END].tolist()
     order = sorted(range(len(users)), key=lambda row: (users[row], ends[row]))
     row_nums = Counter(users[row] for row in order)  # in that order
-    rows: dict[str, Any] = {
-        "places": {role: ",".join(str(of[row]) for row in order) for role, of in trainer.places.items() if of},
-        "names": "\n".join(row_nums),
-    }
-    if len(row_nums) < len(users):
-        rows["row_nums"] = ",".join(map(str, row_nums.values()))
-    return rows
+    return TestRows(
+        places={role: ",".join(str(of[row]) for row in order) for role, of in test.places.items() if of},
+        names="\n".join(row_nums),
+        row_nums=",".join(map(str, row_nums.values())) if len(row_nums) < len(users) else None,
+    )

@@ -1,1 +1,1 @@
-"""What every room may use: yaml files, import paths, names of files, files written whole."""
+"""Tools for every room: yaml files, import paths, names of files, safe writing."""

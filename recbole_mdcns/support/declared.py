@@ -1,8 +1,8 @@
-"""What goes by a name: strategies, losses and metrics, each declared by one yaml file.
+"""Strategies, losses and metrics by name; one yaml file declares each of them.
 
 ``properties/negatives/rns.yaml`` declares the strategy ``rns``: its ``class``, its ``help``, the keys that it defines
-(``keys``) and those of other files that it reads too (``reads``). A class of the user's own goes by its import path,
-and a yaml of its name beside its module declares its keys in the same form.
+(``keys``) and the keys of other files that it reads (``reads``). A user's own class is named by its import path, and
+``<Class>.yaml`` next to its module declares its keys in the same form.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Declaration:
-    """What one yaml file declares.
+    """The content of one yaml file.
 
     Attributes:
-        name: What it goes by.
+        name: The name of the strategy, loss or metric.
         path: The yaml file.
         class_path: ``package.module:Class``.
         help: One line.
-        reads: Keys that other files define and it reads; None where the file does not say.
-        keys: Its own keys: their fields by name.
+        reads: Keys of other files that the class reads; None if the file does not list them.
+        keys: The fields of its own keys, by name.
     """
 
     name: str
@@ -52,7 +52,7 @@ def declared(kind: str) -> dict[str, Declaration]:
     """Return all declarations of a kind (a folder of ``properties/``) by name.
 
     Raises:
-        ConfigError: A file is no declaration; names the file and the field.
+        ConfigError: A file is malformed; names the file and the field.
     """
     return _declared(kind, properties_dir())
 
@@ -67,10 +67,10 @@ def read_declaration(path: Path, class_path: str = "") -> Declaration:
 
     Args:
         path: The file.
-        class_path: The class, where the file need not name it.
+        class_path: The class, if the file need not name it.
 
     Raises:
-        ConfigError: It is no declaration; names the file and the field.
+        ConfigError: The file is malformed; names the file and the field.
     """
     fields = read_yaml(path)
     for name in fields:
@@ -89,14 +89,14 @@ def read_declaration(path: Path, class_path: str = "") -> Declaration:
 
 
 def resolve(kind: str, name: Any) -> Any:
-    """Return the class that goes by a name, or by an import path.
+    """Return a class by its name or its import path.
 
     Args:
         kind: ``negatives``, ``losses`` or ``metrics``.
-        name: A name that is declared, or ``package.module:Class``.
+        name: A declared name, or ``package.module:Class``.
 
     Raises:
-        ConfigError: There is none of that name, or it is of another kind.
+        ConfigError: There is no class of that name, or it is of another kind.
     """
     key, base_path = KINDS[kind]
     known = declared(kind)
@@ -117,7 +117,7 @@ def is_known(cls: type) -> bool:
 
 
 def yaml_beside(cls: type) -> list[Path]:
-    """Return ``<Class>.yaml`` beside the module of a class of the user's own, where there is one."""
+    """Return ``<Class>.yaml`` next to the module of a user's own class, if it exists."""
     module_file = getattr(sys.modules.get(cls.__module__), "__file__", None)
     if not module_file or is_known(cls):
         return []
@@ -126,9 +126,9 @@ def yaml_beside(cls: type) -> list[Path]:
 
 
 def declarations_of(kind: str, cls: type) -> list[Declaration]:
-    """Return what declares the keys of a class: yaml files beside its own module and those of its bases, ours last.
+    """Return the declarations of a class and of its bases, ours last.
 
-    A class that inherits from one of ours reads the keys of that one too.
+    A class that inherits from one of ours also reads the keys of that one.
     """
     by_class = {declaration.class_path: declaration for declaration in declared(kind).values()}
     found: list[Declaration] = []

@@ -1,4 +1,4 @@
-"""Whose error it is: what RecBole or the user's own code refuses becomes a sentence, our own bugs stay tracebacks."""
+"""Errors of RecBole's or the user's code become one sentence; our own bugs stay tracebacks."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from recbole_mdcns.errors import UserError
 
 _OURS = __name__.partition(".")[0]
 _RECBOLE = "recbole"
-#: Folders of installed packages: what is raised there is the matter of the code that called it.
-_INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+#: Folders of installed packages. The cause of an error in them is the code that called them.
+INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 class ForeignCall:
-    """One call of RecBole's code or of the user's, whose refusals become mistakes of the user.
+    """Guards one call of RecBole's or the user's code: its errors become mistakes of the user.
 
-    Everything else passes as it is: an error of our own code, a ``UserError``, and what is no ``Exception``.
+    Nothing else is caught: no error of our own code, no ``UserError``, and nothing outside of ``Exception``.
 
         with ForeignCall(lambda error: ConfigError(f"model {name} cannot be built: {error}")):
             model = model_class(config, dataset)
 
-    The block holds the call alone, and its arguments are names: an error without any further frame, such as that of a
-    wrong number of arguments, is taken as the refusal of what was called.
+    The block contains only the call, and its arguments are plain names. An error without any further frame, for example
+    from a wrong number of arguments, counts as an error of the called code.
 
     Args:
-        refuse: Makes the mistake of the user out of the refusal.
-        *modules: Modules and packages, with all that is below them, whose errors are refusals too, such as ``torch``.
+        refuse: Makes the user's error from the caught one.
+        *modules: Further modules and packages whose errors count, such as ``torch``.
     """
 
     def __init__(self, refuse: Callable[[Exception], UserError], *modules: str):
@@ -43,14 +43,14 @@ class ForeignCall:
             raise self._refuse(error) from error
 
 
-def is_foreign(error: Exception, *modules: str) -> bool:
+def is_foreign(error: BaseException, *modules: str) -> bool:
     """Tell whether an error came out of RecBole's code or the user's, as seen from the function that caught it.
 
-    The innermost frames decide. Ours is an error that our code raises, or that a library raises when our code calls it;
-    the function that caught the error does not count, because the call that it guards is not ours.
+    The innermost frames decide. An error is ours if our code raises it, or if our code calls the library that raises
+    it. The function that caught the error does not count, because the call that it guards is not ours.
 
     Args:
-        error: As it was caught, with its traceback.
+        error: The caught error with its traceback.
         *modules: See :class:`ForeignCall`.
     """
     if isinstance(error, UserError):
@@ -72,5 +72,5 @@ def _is_below(name: str, modules: tuple[str, ...]) -> bool:
 
 
 def _is_installed(frame: FrameType) -> bool:
-    """Tell whether a frame runs an installed package, or code that is in no file, as that of a dataclass."""
-    return frame.f_code.co_filename.startswith(("<", *_INSTALLED))
+    """Tell whether a frame runs an installed package, or code without a file, such as that of a dataclass."""
+    return frame.f_code.co_filename.startswith(("<", *INSTALLED))

@@ -1,28 +1,26 @@
-"""Classes of the user's own, named by import path: ``package.module:Class``."""
+"""The user's own classes by import path: ``package.module:Class``."""
 
 from __future__ import annotations
 
 import importlib
-import sysconfig
 import traceback
 from pathlib import Path
 from typing import Any
 
-from recbole_mdcns.errors import ConfigError
-
-#: Folders of installed code: an error that is raised there was caused by the last line outside of them.
-_INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+from recbole_mdcns.errors import ConfigError, UserError
+from recbole_mdcns.support.foreign_code import INSTALLED, is_foreign
 
 
 def import_own(path: str, key: str) -> Any:
-    """Return what an import path names.
+    """Return the object at an import path.
 
     Args:
         path: ``package.module:Class``.
-        key: The key that it was given under, for the message.
+        key: The key whose value the path is, for the message.
 
     Raises:
-        ConfigError: The module cannot be imported, whatever it raises, or has nothing of that name.
+        ConfigError: The module cannot be imported, for any reason that is not an error of our own code, or has nothing
+            of that name.
     """
     module_name, _, name = path.partition(":")
     if not name.isidentifier() or not all(part.isidentifier() for part in module_name.split(".")):
@@ -31,6 +29,8 @@ def import_own(path: str, key: str) -> Any:
         module = importlib.import_module(module_name)
     # The module is the user's, and it may raise anything while it runs; it may also call sys.exit.
     except (Exception, SystemExit) as error:
+        if not isinstance(error, UserError) and not is_foreign(error):
+            raise
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise ConfigError(
             f"{key} = {path!r}: module {module_name!r} cannot be imported{_line(error)}: {reason}"
@@ -45,10 +45,10 @@ def import_own(path: str, key: str) -> Any:
 
 
 def _line(error: BaseException) -> str:
-    """Return ``' (mine.py, line 3)'``: the last line of the user's own code, or nothing where none has run."""
+    """Return ``' (mine.py, line 3)'``, the last line of the user's own code, or an empty text if none has run."""
     if isinstance(error, SyntaxError) and error.filename:
         return f" ({Path(error.filename).name}, line {error.lineno})"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__)[1:] if not frame.filename.startswith("<")]
     frames = [frame for frame in frames if not frame.filename.endswith("importlib/__init__.py")]
-    own = [frame for frame in frames if not frame.filename.startswith(_INSTALLED)] or frames
+    own = [frame for frame in frames if not frame.filename.startswith(INSTALLED)] or frames
     return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""

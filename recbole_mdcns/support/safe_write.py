@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and what killed processes leave of them."""
+"""Files that are written whole or not at all, and the removal of files that killed processes left."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _TEMPORARY = re.compile(r".+\.[0-9a-f]{8}\.tmp")
 
 @contextlib.contextmanager
 def replacing(path: Path, make_folder: bool = False) -> Iterator[BinaryIO]:
-    """Open a file to write to that takes the place of ``path`` once it is complete and on disk.
+    """Open a temporary file that replaces ``path`` as soon as it is complete and on disk.
 
-    A crash or an error leaves the old file as it was. Who may read the file is as ``open`` would have it: the mode of
-    the old file, and without one what the process's umask leaves.
+    After a crash or an error the old file is unchanged. The new file has the mode of the old one, or the mode that
+    ``open`` would give it under the process's umask.
 
     Args:
         path: The file.
-        make_folder: Make its folder where that is missing.
+        make_folder: Make its folder if that is missing.
 
     Raises:
-        WriteError: It cannot be written, such as on a full disk; names the file and the reason.
+        WriteError: It cannot be written, for example on a full disk; names the file and the reason.
     """
     with _write_errors(path):
         if make_folder:
@@ -72,11 +72,11 @@ def try_replacing(path: Path) -> None:
 
 
 def remove_abandoned(folder: Path, name: str = "*") -> None:
-    """Remove the temporary files of :func:`replacing` that killed processes left; those of living ones are locked.
+    """Remove the temporary files of :func:`replacing` that killed processes left; files of living ones are locked.
 
     Args:
         folder: Where to look.
-        name: Of the files that they would have become; may have wildcards.
+        name: Name of the files that the temporary ones would replace; may have wildcards.
     """
     if fcntl is None:
         return
@@ -110,7 +110,7 @@ def _temporary(path: Path) -> tuple[BinaryIO, Path, int | None]:
 
 @contextlib.contextmanager
 def _write_errors(path: Path) -> Iterator[None]:
-    """Turn what the system says into one sentence, also where torch raises an error of its own on top of it."""
+    """Turn an error of the system into one sentence, also if torch has wrapped it in another error."""
     try:
         yield
     except (OSError, RuntimeError) as error:

@@ -1,6 +1,5 @@
-"""Training loops: one model with a strategy, and the Teacher-Peer-Self loop."""
+"""The training loop: one model or several at once, with the negatives of a strategy or over the whole catalogue."""
 
-from recbole_mdcns.trainer.mdcns import MDCNSTrainer
-from recbole_mdcns.trainer.negative_sampling import NegativeSamplingTrainer
+from recbole_mdcns.trainer.trainer import NegativeSamplingTrainer
 
-__all__ = ["MDCNSTrainer", "NegativeSamplingTrainer"]
+__all__ = ["NegativeSamplingTrainer"]

@@ -16,13 +16,12 @@ import recbole_mdcns
 from recbole_mdcns.checkpoints.checkpoint import RunFiles
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.dataset import HistoryDataset
-from recbole_mdcns.data.load import load_dataset, split_dataset
+from recbole_mdcns.data.load import dataset_of, load_dataset, split_dataset
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.quick_start import build_trainer
 from recbole_mdcns.records.building import build_record, rows_of_test
-from recbole_mdcns.records.entries import Entry
 from recbole_mdcns.records.environment import reset_peak_memory
-from recbole_mdcns.records.parts import Epoch, TestRows
+from recbole_mdcns.records.parts import Epoch
 from recbole_mdcns.records.record import FINISHED, STOPPED, AnyRecord, Failure, Record
 from recbole_mdcns.records.store import Store
 from recbole_mdcns.run_log import start_log
@@ -129,12 +128,10 @@ def add_test(trial: Trial, store: Store, dataset: HistoryDataset | None = None) 
     record = store.record(trial.id.key)
     assert isinstance(record, Record)
     trainer, splits = prepare_trial(trial_config(trial, folder), dataset)
-    trainer.history = [entry.to_json() for entry in record.epochs]  # which says the epoch that the weights must be of
+    trainer.epoch_log = [entry.to_json() for entry in record.epochs]  # which says the epoch that the weights must be of
     trainer.load_best()
     test = trainer.evaluate_all(splits["test"])
-    rows = Entry(rows_of_test(trainer, splits["test"]), "of this run", "test_rows")
-    test_rows = TestRows.from_entry(rows, len(splits["test"]._dataset))
-    store.write(replace(record, test=test, test_rows=test_rows))
+    store.write(replace(record, test=dict(test.metrics), test_rows=rows_of_test(test, splits["test"])))
 
 
 def _train(
@@ -166,7 +163,7 @@ def _fit(
 
     def validated(epoch: int, score: float) -> None:
         _replay(_epochs(trainer)[-1:], config["valid_metric"], report)
-        if hours is not None and sum(entry["train_seconds"] for entry in trainer.history) > 3600 * hours:
+        if hours is not None and sum(entry["train_seconds"] for entry in trainer.epoch_log) > 3600 * hours:
             raise OutOfTime
 
     try:
@@ -177,7 +174,7 @@ def _fit(
 
 
 def _epochs(trainer: NegativeSamplingTrainer) -> list[Epoch]:
-    return [Epoch(**entry) for entry in trainer.history]
+    return [Epoch(**entry) for entry in trainer.epoch_log]
 
 
 def _replay(epochs: Iterable[Epoch], metric: str, report: Report | None) -> None:
@@ -215,7 +212,7 @@ def prepare_trial(
     init_seed(config["seed"], config["reproducibility"])
     start_log(config)
     splits = split_dataset(config, load_dataset(config) if dataset is None else dataset)
-    trainer = build_trainer(config, splits["train"]._dataset)
+    trainer = build_trainer(config, dataset_of(splits["train"]))
     trainer.prepare(splits["train"])
     trainer.use_files(_files(Path(config["checkpoint_dir"]).parent))
     return trainer, splits

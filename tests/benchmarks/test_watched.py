@@ -32,7 +32,7 @@ def test_it_trains_as_mdcns_does_and_knows_what_was_chosen():
 def test_the_figures_of_one_step_by_hand():
     run = tiny_run(neg_sampler="watched_mdcns:Watched", neg_candidate_num=2, divergence_weight=0)
     run.trainer.prepare(run.train)
-    strategy, history = run.trainer.strategy, run.trainer.sampler.history
+    strategy, history = run.trainer.strategy, run.trainer.strategy.sampler.history
     batch = next(iter(run.trainer.batches)).targets(torch.tensor([0, 1]))
     later = [
         [int(history.contains(batch.history_start[[row]], torch.tensor([len(history.items)]), torch.tensor([[item]])))

@@ -1,9 +1,11 @@
 """A checkpoint with the right mark and wrong entries is refused in one sentence that names the file and the entry."""
 
 import copy
+from pathlib import Path
 
 import pytest
 import torch
+from helpers.refusals import SASREC, refused
 from helpers.runs import fit, tiny_run
 
 from recbole_mdcns.cli.main import train_main
@@ -11,6 +13,8 @@ from recbole_mdcns.errors import CheckpointError
 from recbole_mdcns.quick_start import evaluate_saved
 
 DROP = object()
+#: Where an entry is, what it becomes, and what is said.
+Case = tuple[tuple, object, str]
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +64,11 @@ def refusal(kind, content):
 
 
 TEXT = torch.tensor([255, 254], dtype=torch.uint8)
-COMMON = [
+COMMON: list[Case] = [
     (("config",), 7, "config is 7"),
     (("config",), DROP, "config is missing"),
+    (("format",), "other", "was not written by recbole_mdcns"),
+    (("kind",), DROP, "holds a None state"),
     (("config", "model"), DROP, "config.model is missing"),
     (("config", "dataset"), 5, "config.dataset is 5"),
     (("config", 3), 1, "config has keys that are no text"),
@@ -83,8 +89,10 @@ COMMON = [
     (("fingerprints",), {}, "fingerprints.sequences is missing"),
     (("fingerprints", "split"), 5, "fingerprints.split is 5"),
 ]
-MODEL = [
+MODEL: list[Case] = [
     (("state_dict",), [], "state_dict is []"),
+    (("state_dict",), DROP, "state_dict is missing"),
+    (("state_dict",), {}, "Missing key(s)"),
     (("state_dict", "item_embedding.weight"), 5, "state_dict.item_embedding.weight is 5"),
     (("state_dict", "item_embedding.weight"), torch.zeros(3), "size mismatch for item_embedding.weight"),
     (("state_dict", "item_embedding.weight"), DROP, 'Missing key(s) in state_dict: "item_embedding.weight"'),
@@ -94,10 +102,12 @@ MODEL = [
     (("other_parameter",), {"forward": 1}, "other_parameter holds forward"),
     (("role",), DROP, "role is missing"),
     (("epoch",), -2, "epoch is -2"),
+    (("config", "model"), "os:system", "names code to import: model = 'os:system'"),
+    (("config", "dataset"), "../tiny", "dataset = '../tiny'"),
     (("config", "model"), "NoModel", "model = 'NoModel'"),
     (("config", "hidden_size"), "wide", "hidden_size = 'wide'"),
 ]
-TRAINING = [
+TRAINING: list[Case] = [
     (("device",), 1, "device is 1"),
     (("best_valid_result",), [], "best_valid_result is []"),
     (("best_valid_result",), {"x": "y"}, "best_valid_result is"),
@@ -108,9 +118,15 @@ TRAINING = [
     (("history", 0, "epoch"), 4, "history holds epochs [4]"),
     (("history", 0, "parts"), {"self/x": None}, "history.0.parts.self/x is None"),
     (("epoch",), 5, "history holds epochs [0], expected 0 to 5"),
+    (("epoch",), DROP, "epoch is missing"),
+    (("best_valid_score",), "high", "best_valid_score is 'high'"),
+    (("history",), DROP, "history is missing"),
+    (("models",), DROP, "models is missing"),
     (("models",), {}, "models holds nothing, expected self"),
+    (("models", "self"), {}, "Missing key(s)"),
     (("models", "self"), 1, "models.self is 1"),
     (("models", "self", "item_embedding.weight"), torch.zeros(2, 2), "size mismatch"),
+    (("optimizers",), DROP, "optimizers is missing"),
     (("optimizers",), {}, "optimizers holds nothing"),
     (("optimizers", "self"), {}, "optimizers.self.state is missing"),
     (("optimizers", "self", "param_groups"), [], "0 param_groups, expected 1"),
@@ -124,6 +140,7 @@ TRAINING = [
     (("optimizers", "self", "state", 0, "step"), "x", "state[0].step is 'x'"),
     (("optimizers", "self", "state", 99), {}, "optimizers.self.state[99] is {}"),
     (("scaler",), None, "scaler is None"),
+    (("random",), DROP, "random is missing"),
     (("random",), {}, "random.python is missing"),
     (("random", "python"), [3, [1, 2], None], "random.python is"),
     (("random", "python", 1, 624), 700, "random.python is"),
@@ -131,6 +148,7 @@ TRAINING = [
     (("random", "numpy", 2), 1000, "random.numpy is"),
     (("random", "torch"), torch.zeros(3), "random.torch is"),
     (("random", "torch"), lambda state: torch.full_like(state, 255), "random.torch is"),
+    (("loader",), DROP, "loader is missing"),
     (("loader",), "x", "loader is 'x'"),
     (("loader",), torch.zeros(5, dtype=torch.uint8), "loader is"),
     (("extra",), [], "extra is []"),
@@ -157,3 +175,11 @@ def test_the_command_line_says_it_in_one_line(files, capsys):
     assert train_main(["--evaluate=x.pth"]) == 2
     error = capsys.readouterr().err
     assert error == "run_recbole_mdcns: checkpoint x.pth is damaged: epoch is 'x', expected an integer >= -1\n"
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"not a checkpoint", b"\x80\x04N."])
+@pytest.mark.parametrize("option", ["resume", "evaluate"])
+def test_files_that_are_no_checkpoints(option, content, capsys):
+    Path("x-last.pth").write_bytes(content)
+    keys = SASREC if option == "resume" else []
+    refused(train_main, [*keys, f"--{option}=x-last.pth"], capsys, "x-last.pth")

@@ -25,7 +25,7 @@ def trained(model="SASRec", **keys):
     run = tiny_run(model, epochs=keys.pop("epochs", 2), neg_sampler="rns", **keys)
     fit(run)
     run.trainer.load_best()
-    return run.trainer.files.best, run.trainer.evaluate_all(run.test)["self"], run
+    return run.trainer.files.best, run.trainer.evaluate_all(run.test).metrics["self"], run
 
 
 def metrics_of(model_file, **keys):
@@ -155,13 +155,13 @@ def test_a_file_of_the_version_before_is_refused_by_its_format(kind):
     content = torch.load(path, weights_only=True)
     before = {k: v for k, v in content.items() if k not in ("format_number", "names", "fingerprints")}
     torch.save(before, path)
-    with pytest.raises(CheckpointError, match=r"has format 1, .* this version reads format 2: .* names of its items"):
+    with pytest.raises(CheckpointError, match=r"has format 1, .* this version reads format 3: .* names of its items"):
         if kind == "model":
             load_data_and_model(path)
         else:
             tiny_run(epochs=3, neg_sampler="rns").trainer.resume_checkpoint(path)
-    torch.save({**content, "format_number": 3}, path)
-    with pytest.raises(CheckpointError, match="has format 3"):
+    torch.save({**content, "format_number": 4}, path)
+    with pytest.raises(CheckpointError, match="has format 4"):
         load_data_and_model(path)
 
 

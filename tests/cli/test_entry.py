@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from helpers.runs import TINY, tiny_config, tiny_run
 
-from recbole_mdcns.checkpoints.checkpoint import settings
 from recbole_mdcns.cli import train
 from recbole_mdcns.cli.arguments import Parser
 from recbole_mdcns.cli.main import train_main
+from recbole_mdcns.config.identity import settings
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.encoder.users import reads_user
 from recbole_mdcns.errors import USER_ERROR, ConfigError
@@ -151,9 +151,9 @@ def subclass(base, depth=1):
 @pytest.mark.parametrize("base", BASES)
 @pytest.mark.parametrize("depth", [1, 2])
 def test_a_subclass_without_a_yaml_has_the_keys_of_its_nearest_known_base(base, depth):
-    own = set(settings(tiny_config(base))) - {"model", "peer"}
+    own = set(settings(tiny_config(base).plain())) - {"model", "peer"}
     config = tiny_config(subclass(base, depth))
-    assert own <= set(settings(config)) and config[BASES[base]] == tiny_config(base)[BASES[base]]
+    assert own <= set(settings(config.plain())) and config[BASES[base]] == tiny_config(base)[BASES[base]]
     peer = tiny_config("STAMP", peer_model=subclass(base, depth)).peer_configs()[0]
     assert peer[BASES[base]] == config[BASES[base]]
 

@@ -35,12 +35,16 @@ def test_the_main_command_trains_and_writes_its_record():
     assert Path("log/SASRec").is_dir() and Path("log_tensorboard").is_dir() and Path("saved").is_dir()
 
 
-def test_short_options_files_and_spaces():
+def test_short_options_files_and_spaces_without_ray_and_recboles_quick_start():
     Path("a.yaml").write_text("epochs: 5\nneg_top_num: 2\n")
     Path("b.yaml").write_text("neg_top_num: 3\n")
+    code = (
+        "import sys; from recbole_mdcns.cli.main import train_main; assert train_main(sys.argv[1:]) == 0; "
+        "assert 'ray' not in sys.modules and 'recbole.quick_start' not in sys.modules"
+    )
     done = command(
         "-m", "GRU4Rec", "-d", "tiny", "--config_files", "a.yaml b.yaml", *KEYS, "--seed", "7", "--evaluate_peers",
-        "--peer.hidden_size=32", "--result_file", "r.json",
+        "--peer.hidden_size=32", "--result_file", "r.json", entry=(sys.executable, "-c", code), PYTHONPATH=str(ROOT),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     config = json.loads(Path("r.json").read_text())["config"]
@@ -114,12 +118,3 @@ def test_help_lists_every_key_of_ours():
         assert f"({key.allowed})" in done.stdout
     for symbol in ("alpha", "beta", "gamma", "mu", "tau", "N", "M"):
         assert f"[{symbol}]" in done.stdout
-
-
-def test_ray_and_recboles_quick_start_are_not_imported():
-    code = (
-        "import sys; from recbole_mdcns.cli.main import train_main; train_main(sys.argv[1:]); "
-        "assert 'ray' not in sys.modules and 'recbole.quick_start' not in sys.modules"
-    )
-    done = command("-m", "SASRec", "-d", "tiny", *KEYS, entry=(sys.executable, "-c", code), PYTHONPATH=str(ROOT))
-    assert done.returncode == 0, done.stderr

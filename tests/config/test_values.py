@@ -1,4 +1,4 @@
-"""Values of keys: each wrong one is one sentence that names the key, and each form that RecBole takes still works."""
+"""Values of keys: each form that RecBole takes still works, and each is kept as it was given."""
 
 import importlib.util
 import sys
@@ -16,149 +16,6 @@ from recbole_mdcns.config.keys import own_keys, recbole_keys
 from recbole_mdcns.config.recbole_keys import recbole_specs
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError
-
-#: What is typed, and what the message must hold beside key and value.
-BAD = [
-    # numbers that are none, or out of range
-    ("learning_rate=inf", "finite"),
-    ("learning_rate=nan", "finite"),
-    ("learning_rate=-inf", "finite"),
-    ("weight_decay=nan", "finite"),
-    ("weight_decay=inf", "finite"),
-    ("distill_weight=inf", "finite"),
-    ("distill_temperature=inf", "finite"),
-    ("pop_power=nan", "finite"),
-    ("hidden_dropout_prob=nan", "finite"),
-    ("initializer_range=inf", "finite"),
-    ("epochs=1e400", "expected int"),
-    ("neg_num=10000000000000000000000", "64 bits"),
-    ("train_batch_size=-5", ">= 1"),
-    ("eval_batch_size=0", ">= 1"),
-    ("MAX_ITEM_LIST_LENGTH=-1", ">= 1"),
-    ("seed=-1", "0 to 4294967294"),
-    ("seed=4294967295", "0 to 4294967294"),
-    ("seed=1.5", "expected int"),
-    ("seed=abc", "expected int"),
-    ("split_seed=4294967296", "0 to 4294967295"),
-    ("metric_decimal_place=100000", "1 to 16"),
-    ("loss_decimal_place=-1", "0 to 16"),
-    ("worker=-1", ">= 0"),
-    ("show_progress=2", "expected bool"),
-    ("shuffle=yes", "expected bool"),
-    ("enable_amp=1", "expected bool"),
-    # where and how to run
-    ("gpu_id=0,1", "one GPU"),
-    ("gpu_id=(0,1)", "one GPU"),
-    ("gpu_id=first", "one GPU"),
-    ("gpu_id=1.5", "one GPU"),
-    ("gpu_id=True", "one GPU"),
-    ("state=LOUD", "WARNING"),
-    ("state=5", "WARNING"),
-    ("encoding=utf-88", "utf-8"),
-    ("encoding=hex", "utf-8"),
-    ("encoding=5", "utf-8"),
-    ("data_path=5", "path"),
-    ("data_path=None", "path"),
-    ("checkpoint_dir=5", "path"),
-    ("checkpoint_dir=", "no value"),
-    ("result_file=7", "path"),
-    ("split_file=[1]", "path"),
-    ("exposure_file=3", "path"),
-    ("resume=3", "path"),
-    ("transform=inverse_itemseq", "as they are"),
-    ("config_file=a.yaml", "--config_files"),
-    # metrics
-    ("topk=['a']", "int"),
-    ("topk=[5.5]", "int"),
-    ("topk=['10']", "int"),
-    ("topk=[True]", "int"),
-    ("topk=True", "int"),
-    ("topk=[0]", ">= 1"),
-    ("topk=0", ">= 1"),
-    ("topk=[]", "one cut-off"),
-    ("topk=[5,5]", "each once"),
-    ("topk=None", "int"),
-    ("metrics=5", "list or str"),
-    ("metrics=['Recal']", "did you mean recall"),
-    ("metrics=['AUC']", "ndcg"),
-    ("metrics=RMSE", "ndcg"),
-    ("valid_metric=5", "str"),
-    ("valid_metric=NDCG", "ndcg@10"),
-    ("valid_metric_bigger=False", "NDCG@10"),
-    ("repeatable=True", "mask_history=False"),
-    # keys inside keys
-    ("eval_args=full", "dict"),
-    ("eval_args={'spilt': {'LS': 'valid_and_test'}}", "did you mean split"),
-    ("eval_args={'split': 'LS'}", "dict"),
-    ("eval_args={'order': 'RO'}", "TO"),
-    ("eval_args={'order': 'time'}", "TO"),
-    ("eval_args={'group_by': 'usr'}", "user"),
-    ("eval_args={'group_by': None}", "user"),
-    ("eval_args={'mode': ['full']}", "dict"),
-    ("eval_args={'mode': {'vaild': 'full'}}", "did you mean valid"),
-    ("eval_args={'mode': {'test': 'uni100'}}", "mode full"),
-    ("clip_grad_norm={}", "max_norm"),
-    ("clip_grad_norm={'max_norm': '5'}", "float"),
-    ("clip_grad_norm={'max_norm': 5, 'norm_tpye': 1}", "did you mean norm_type"),
-    ("expected_statistics={'user': 3}", "did you mean users"),
-    ("expected_statistics={'users': -3}", ">= 0"),
-    ("expected_statistics=40", "dict"),
-    ("seq_len={'tags': 0}", ">= 1"),
-    ("discretization={'rating': {'methd': 'ED'}}", "did you mean method"),
-    ("discretization={'rating': {'method': 'XX'}}", "ED or LD"),
-    # columns
-    ("load_col=5", "dict"),
-    ("load_col=*", "dict"),
-    ("load_col={'inter': 'user_id'}", "list"),
-    ("load_col={'inter': [1]}", "list"),
-    ("load_col={'item': ['item_id']}", "load_col.inter"),
-    ("load_col={'inter': '*', 'item': ['kind']}", "item_id"),
-    ("load_col={'inter': '*', 'itme': '*'}", "did you mean item"),
-    ("unload_col={'inter': ['timestamp']}", "must not hold"),
-    ("unload_col={'inter': ['rating']}", "load_col"),
-    ("unused_col={'inter': ['item_id']}", "must not hold"),
-    ("USER_ID_FIELD=5", "text"),
-    ("TIME_FIELD=None", "text"),
-    ("LIST_SUFFIX=", "no value"),
-    ("numerical_features=rating", "list"),
-    ("alias_of_item_id=item_id", "list"),
-    ("field_separator=", "no value"),
-    # filters
-    ("user_inter_num_interval=5", "'[5,inf)'"),
-    ("user_inter_num_interval=5,inf", "'[5,inf)'"),
-    ("user_inter_num_interval={5,inf}", "'[5,inf)'"),
-    ("user_inter_num_interval=[5;inf)", "'[5,inf)'"),
-    ("user_inter_num_interval=[5,inf);", "'[5,inf)'"),
-    ("user_inter_num_interval=[five,inf)", "'[5,inf)'"),
-    ("user_inter_num_interval=[nan,inf)", "'[5,inf)'"),
-    ("user_inter_num_interval=[5]", "'[5,inf)'"),
-    ("user_inter_num_interval=", "no value"),
-    ("item_inter_num_interval=[10,5]", "above"),
-    ("item_inter_num_interval=(5,5)", "no number"),
-    ("item_inter_num_interval=[inf,inf]", "no number"),
-    ("item_inter_num_interval=(1,2)", "no number of interactions"),
-    ("item_inter_num_interval=[0,0]", "no number of interactions"),
-    ("val_interval=5", "dict"),
-    ("val_interval=[3,inf)", "dict"),
-    ("val_interval={'rating': 3}", "list"),
-    ("val_interval={'rating': '[3,inf'}", "'[5,inf)'"),
-    ("val_interval={'rating': '[5,3]'}", "above"),
-    ("threshold={'rating': 3}", "val_interval"),
-    ("rm_dup_inter=False", "first or last"),
-    ("rm_dup_inter=newest", "first or last"),
-    ("filter_inter_by_user_or_item=1", "bool"),
-    # what is no key, though a file of RecBole has a line of that name
-    ("netflix=1", "there is no key netflix"),
-]
-
-
-@pytest.mark.parametrize(("argument", "allowed"), BAD, ids=[argument for argument, _ in BAD])
-def test_a_bad_value_is_one_sentence_before_anything_runs(argument, allowed, capsys):
-    assert train_main(["--model=SASRec", "--dataset=tiny", "--data_path=data", f"--{argument}"]) == 2
-    message = capsys.readouterr().err
-    assert message.count("\n") == 1 and "Traceback" not in message
-    assert argument.partition("=")[0] in message and allowed in message
-    assert not Path("log").exists() and not Path("saved").exists()
 
 
 @pytest.mark.parametrize(
@@ -205,7 +62,7 @@ def test_what_recbole_takes_is_taken_and_its_plain_values_build_the_same_run(key
 
 def test_accepted_values_stay_what_they_are():
     """A run is found again by its plain values, so that checks must not rewrite them."""
-    kept = {
+    kept: dict = {
         "clip_grad_norm": {"max_norm": 5},
         "user_inter_num_interval": "[5,inf)",
         "eval_args": {"split": {"LS": "valid_and_test"}, "order": "TO", "group_by": "user", "mode": "full"},

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from recbole_mdcns.data.batching import SHIFTS, TargetLoader
 from recbole_mdcns.data.history import HistoryIndex
-from recbole_mdcns.encoder.encoder import widened
+from recbole_mdcns.encoder.scoring_model import widened
 from recbole_mdcns.errors import ConfigError
 
 CPU = torch.device("cpu")
@@ -136,7 +136,7 @@ def test_training_learns_in_every_mode(mode, model, peer):
     run = tiny_run(model, peer_model=peer, batching=mode, epochs=12, stopping_step=12)
     score, _ = run.trainer.fit(run.train, run.valid, verbose=False, saved=False)
     assert score > 0.5
-    assert {entry["targets"] for entry in run.trainer.history} == {360}
+    assert {entry["targets"] for entry in run.trainer.epoch_log} == {360}
 
 
 def test_left_padding_goes_with_rows_alone():

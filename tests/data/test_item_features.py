@@ -44,7 +44,7 @@ def test_a_model_with_item_features_finishes_and_is_loaded_in_any_order_of_lines
     run = with_features(model)
     fit(run)
     run.trainer.load_best()
-    expected = run.trainer.evaluate_all(run.test)["self"]
+    expected = run.trainer.evaluate_all(run.test).metrics["self"]
     path = run.trainer.files.best
     assert evaluate_saved(path) == expected
     for write, lines in ((write_inter, LINES), (lambda lines: write_items(lines, kind), items)):
@@ -97,12 +97,12 @@ class Counting(SASRec):
 
 def test_other_parameters_come_back_as_they_were():
     run = tiny_run(Counting, neg_sampler="rns", epochs=1, **OWN)
-    model = run.trainer.encoders[0].model
+    model = run.trainer.scoring_models[0].model
     model.counts += 1
     fit(run)
     other = tiny_run(Counting, neg_sampler="rns", **OWN).trainer
     other.load_best(run.trainer.files.best)
-    loaded = other.encoders[0].model
+    loaded = other.scoring_models[0].model
     assert type(loaded.counts) is np.ndarray and (loaded.counts == model.counts).all()
     assert type(loaded.scale) is np.float64 and loaded.scale == 0.5
     assert torch.equal(loaded.memory, model.memory) and loaded.plain == model.plain
@@ -117,10 +117,10 @@ class Locked(SASRec):
 @pytest.mark.parametrize("value", [threading.Lock(), object(), {1.5: 2}, [set()], np.array(["a"]), torch.nn.ReLU()])
 def test_what_cannot_be_saved_is_refused_before_the_first_epoch(value):
     run = tiny_run(Locked, neg_sampler="rns", epochs=1, **OWN)
-    vars(run.trainer.encoders[0].model)["found"] = value
+    vars(run.trainer.scoring_models[0].model)["found"] = value
     with pytest.raises(ConfigError, match=r"Locked.found \(of other_parameter_name\).*a checkpoint cannot hold"):
         fit(run)
-    assert run.trainer.history == []
+    assert run.trainer.epoch_log == []
     assert not list(Path("saved").glob("*.pth"))
     fit(run, saved=False)  # which saves nothing
 

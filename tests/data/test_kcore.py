@@ -27,8 +27,8 @@ def test_what_stays_is_the_largest_part_that_has_enough(pairs, user_min, item_mi
         if enough == left:
             break
         left = enough
-    users, items = (np.array([pair[k] for pair in pairs], dtype=np.int64) for k in (0, 1))
-    kept = k_core(users, items, user_min, item_min)
+    by, what = (np.array([pair[k] for pair in pairs], dtype=np.int64) for k in (0, 1))
+    kept = k_core(by, what, user_min, item_min)
     assert [pair for pair, keeps in zip(pairs, kept) if keeps] == left
 
 

@@ -8,6 +8,7 @@ from helpers.runs import TINY, tiny_config, tiny_run, write_inter
 
 from recbole_mdcns.data.load import load_splits
 from recbole_mdcns.errors import DataError
+from recbole_mdcns.evaluation.collector import RankCollector
 from recbole_mdcns.quick_start import run_recbole_mdcns
 from recbole_mdcns.trainer import NegativeSamplingTrainer
 
@@ -15,6 +16,8 @@ from recbole_mdcns.trainer import NegativeSamplingTrainer
 PLAYS = {"a": "mnopmn", "b": "qrsqrt", "c": "mmmm", "d": "tuvwxyz", "e": "zyxwvz"}
 #: By hand, from PLAYS: targets that their history holds.
 VALID_AGAIN, TEST_AGAIN = {"a", "b", "c"}, {"a", "c", "e"}
+
+KEYS = {"dataset": "plays", "topk": [1, 3, 5], "valid_metric": "Recall@5", "neg_candidate_num": 3}
 
 
 def write_plays(name="plays"):
@@ -37,8 +40,8 @@ def rank_by_hand(history, target, masked):
 @pytest.fixture
 def run():
     write_plays()
-    run = tiny_run(dataset="plays", neg_candidate_num=3, topk=[1, 3, 5], valid_metric="Recall@5", peer_model="GRU4Rec")
-    for encoder in run.trainer.encoders:
+    run = tiny_run(**KEYS, peer_model="GRU4Rec")
+    for encoder in run.trainer.scoring_models:
         scores = scores_by_name(run)
         encoder.model.full_sort_predict = lambda rows, s=scores: s.repeat(len(rows), 1)
     return run
@@ -49,7 +52,7 @@ def run():
 def test_recall_and_ndcg_equal_those_by_hand_for_self_peer_and_teacher(run, masked, part, last):
     run.config["mask_history"] = masked
     run.trainer.prepare(run.train)
-    results = run.trainer.evaluate_all(getattr(run, part))
+    results = run.trainer.evaluate_all(getattr(run, part)).metrics
     places = [rank_by_hand(songs[:last], songs[last], masked) for songs in PLAYS.values()]
     assert set(results) == {"self", "peer", "teacher"}
     for metrics in results.values():
@@ -58,23 +61,24 @@ def test_recall_and_ndcg_equal_those_by_hand_for_self_peer_and_teacher(run, mask
 
 
 def test_a_strategy_without_peer_ranks_repeated_targets_too(run):
-    trainer = NegativeSamplingTrainer(run.config, run.trainer.model)
+    trainer = NegativeSamplingTrainer(tiny_config(**KEYS, neg_sampler="rns"), run.trainer.model)
     metrics = trainer.evaluate(run.test, load_best_model=False)
     places = [rank_by_hand(songs[:-1], songs[-1], True) for songs in PLAYS.values()]
     assert metrics["recall@1"] == pytest.approx(sum(place <= 1 for place in places) / 5, abs=1e-6)
 
 
-def test_hidden_are_the_history_without_the_target_and_the_padding(run):
-    collected = {}
-    for role, collector in {"self": run.trainer.eval_collector, **run.trainer.peer_collectors}.items():
-        collector.eval_batch_collect = lambda s, *rest, r=role: collected.setdefault(r, s.clone())
-    run.trainer._compare = True
-    rows, _, row_num, targets = next(iter(run.test))
-    run.trainer._eval_history = run.data.history
-    run.trainer.tot_item_num = run.data.item_num
-    _, own, _, _ = run.trainer._full_sort_batch_eval((rows, None, row_num, targets))
+def test_hidden_are_the_history_without_the_target_and_the_padding(run, monkeypatch):
+    collected, collect = {}, RankCollector.eval_batch_collect
+
+    def keep(collector, scores, *rest):
+        collected[collector.role] = scores.clone()
+        collect(collector, scores, *rest)
+
+    monkeypatch.setattr(RankCollector, "eval_batch_collect", keep)
+    run.trainer.evaluate_all(run.test)
+    rows, *_ = next(iter(run.test))
     tokens = run.data.field2id_token
-    for scores in (own, collected["peer"], collected["teacher"]):
+    for scores in (collected["self"], collected["peer"], collected["teacher"]):
         for row in range(len(rows)):
             songs = PLAYS[tokens["user_id"][rows["user_id"][row]]]
             hidden = {tokens["item_id"][item] for item in (scores[row] == -torch.inf).nonzero().flatten()}

@@ -9,10 +9,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from recbole_mdcns.config.checks import LEFT_PADDED
 from recbole_mdcns.data.batch import Sequences
 from recbole_mdcns.data.batching import TargetLoader
-from recbole_mdcns.data.load import load_splits
-from recbole_mdcns.encoder.encoder import FullRankingEncoder, InnerProductEncoder, full_ranking, make_encoder
+from recbole_mdcns.data.load import dataset_of, load_splits
+from recbole_mdcns.encoder.adapt import make_scoring_model
 from recbole_mdcns.encoder.measuring import PlacesInside, measuring
-from recbole_mdcns.encoder.selftest import is_causal, is_trimmable, measured_encoder
+from recbole_mdcns.encoder.scoring_model import FullRankingModel, InnerProductModel, full_ranking
+from recbole_mdcns.encoder.selftest import is_causal, is_trimmable, measure_scoring_model
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.losses.pairwise import bce
 from recbole_mdcns.model.item_sequence import ItemSequenceModel
@@ -26,11 +27,11 @@ REFUSED = {
 }  # fmt: skip
 SUPPORTED = [name for name in model_names() if name not in REFUSED]
 CAUSAL = {"SASRec", "GRU4Rec", "Mamba4Rec"}
-SMALL = {"train_batch_size": 32, "neg_candidate_num": 5, "learning_rate": 0.01, "epochs": 2}
+SMALL: dict = {"train_batch_size": 32, "neg_candidate_num": 5, "learning_rate": 0.01, "epochs": 2}
 
 #: Two epochs of this data are 80 steps; these need more of them. BERT4Rec learns late, and which of two that are
 #: trained alike is the first depends on the seed, and on rounding.
-SLOW = {
+SLOW: dict[str, dict] = {
     "BERT4Rec": {
         "epochs": 60, "stopping_step": 60, "learning_rate": 0.005, "n_layers": 1, "batching": "row",
         "hidden_size": 64, "inner_size": 64, "hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0,
@@ -54,11 +55,11 @@ class TestEveryModel:
     def encoder(self, name):
         config = tiny_config(name, neg_candidate_num=5, **padding(name))
         _, splits = load_splits(config)
-        self.data = data = splits["train"]._dataset
+        self.data = data = dataset_of(splits["train"])
         torch.manual_seed(0)
         generator = torch.Generator().manual_seed(0)
         batch = next(iter(TargetLoader(data, 64, "row", True, generator, torch.device("cpu"))))
-        return make_encoder(build_model(config, data), config), batch, next(iter(splits["train"]))
+        return make_scoring_model(build_model(config, data), config), batch, next(iter(splits["train"]))
 
     def test_scores_equal_the_models_own_full_ranking(self, name):
         encoder, batch, _ = self.encoder(name)
@@ -67,7 +68,7 @@ class TestEveryModel:
         assert encoding.shape[0] == len(batch) and encoding.isfinite().all()
         items = torch.arange(1, 151).expand(len(batch), -1)
         expected = full_ranking(encoder.model, batch.rows.parts[0])[:, 1:151]
-        if getattr(encoder, "probabilities", False):
+        if getattr(encoder, "gives_probabilities", False):
             expected = expected.clamp(min=1e-12).log()
         torch.testing.assert_close(encoder.score(encoding, items), expected, rtol=1e-4, atol=1e-5)
 
@@ -84,24 +85,24 @@ class TestEveryModel:
         for field in ("INVERSE_ITEM_SEQ", "MASK_ITEM_SEQ", "POS_ITEMS", "NEG_ITEMS", "MASK_INDEX"):
             setattr(model, field, config[field])  # known once the transform is built
         loss = model.calculate_loss(rows)
-        (sum(loss) if isinstance(loss, tuple) else loss).backward()
+        torch.as_tensor(sum(loss) if isinstance(loss, tuple) else loss).backward()
         # more than rounding: the bias before a softmax has none
         theirs = {key for key, p in model.named_parameters() if p.grad is not None and p.grad.abs().max() > 1e-7}
         assert theirs <= reached
 
     def test_learns_a_known_next_item_as_self_and_as_peer_and_survives_saving(self, name):
-        keys = {**SMALL, "peer_model": name, **padding(name), **SLOW.get(name, {})}
+        keys: dict = {**SMALL, "peer_model": name, **padding(name), **SLOW.get(name, {})}
         run = tiny_run(name, **keys)
         run.trainer.fit(run.train, run.valid, verbose=False)
         run.trainer.load_best()
-        results = run.trainer.evaluate_all(run.test)
+        results = run.trainer.evaluate_all(run.test).metrics
         # ranking 143 unseen items at random gives about 0.03
         learned = [results[role]["ndcg@10"] > 0.08 for role in ("self", "peer")]
         assert any(learned) if name == "BERT4Rec" else all(learned), results
         other = tiny_run(name, **keys)
-        other.trainer.files = run.trainer.files
+        other.trainer.use_files(run.trainer.files)
         other.trainer.load_best()
-        assert other.trainer.evaluate_all(other.test) == results
+        assert other.trainer.evaluate_all(other.test).metrics == results
 
     def test_is_deterministic_under_a_seed(self, name):
         ends = []
@@ -139,12 +140,12 @@ class TestEveryModel:
         if name in LEFT_PADDED:
             pytest.skip("left padding goes with row batches alone")
         encoder, _, _ = self.encoder(name)
-        encoder = measured_encoder(encoder.model.eval(), encoder.config)
+        encoder = measure_scoring_model(encoder.model.eval(), encoder.config)
         found = {}
         for kind in ("row", mode):
             losses = {}
             generator = torch.Generator().manual_seed(3)
-            for batch in TargetLoader(self.data, 100, kind, not encoder.causal, generator, torch.device("cpu")):
+            for batch in TargetLoader(self.data, 100, kind, not encoder.is_causal, generator, torch.device("cpu")):
                 scores = encoder.score(encoder.encode(batch), torch.stack([batch.target, batch.target % 150 + 1], 1))
                 losses.update(zip(batch.history_end.tolist(), bce(scores[:, 0], scores[:, 1:])[:, 0]))
             found[kind] = torch.stack([losses[place] for place in sorted(losses)])
@@ -175,7 +176,7 @@ class Outside(TorchDispatchMode):
 
 @pytest.mark.parametrize("name", ["FOSSIL", "FEARec"])
 def test_models_that_count_on_the_whole_window_are_not_let_outside_a_narrow_one(name):
-    (encoder,) = tiny_run(name, neg_sampler="rns", neg_candidate_num=5).trainer.encoders
+    (encoder,) = tiny_run(name, neg_sampler="rns", neg_candidate_num=5).trainer.scoring_models
     outside = Outside()
     with outside:
         assert not is_trimmable(encoder)
@@ -222,15 +223,16 @@ class FromTheEdge(ItemSequenceModel):
 
 def test_a_model_that_counts_on_the_width_of_its_window_is_given_whole_windows():
     run = tiny_run(f"{__name__}:FromTheEdge", initializer_range=1.0)
-    encoder = run.trainer.encoders[0]
-    assert is_causal(encoder) and not encoder.trimmable and not encoder.causal
+    encoder = run.trainer.scoring_models[0]
+    assert is_causal(encoder) and not encoder.is_trimmable and not encoder.is_causal
 
 
 def test_inner_products_are_found_by_measuring():
     kinds = {
-        name: type(tiny_run(name, neg_sampler="rns").trainer.encoders[0]) for name in ("SASRec", "HGN", "TransRec")
+        name: type(tiny_run(name, neg_sampler="rns").trainer.scoring_models[0])
+        for name in ("SASRec", "HGN", "TransRec")
     }
-    assert kinds == {"SASRec": InnerProductEncoder, "HGN": InnerProductEncoder, "TransRec": FullRankingEncoder}
+    assert kinds == {"SASRec": InnerProductModel, "HGN": InnerProductModel, "TransRec": FullRankingModel}
 
 
 class Biased(ItemSequenceModel):
@@ -254,7 +256,7 @@ class Biased(ItemSequenceModel):
 def test_a_bias_that_begins_at_zero_is_trained(keys):
     run = tiny_run(f"{__name__}:Biased", initializer_range=0.02, epochs=1, **keys)
     fit(run, saved=False)
-    assert isinstance(run.trainer.encoders[0], FullRankingEncoder)
+    assert isinstance(run.trainer.scoring_models[0], FullRankingModel)
     assert run.trainer.model.bias.abs().max() > 0 and run.trainer.model.scale != 1
 
 
@@ -274,7 +276,7 @@ def test_the_measurement_leaves_weights_mode_and_random_numbers_alone():
         assert moved[1:].all() and not moved[0].any()
     assert rounding() == before
     torch.set_float32_matmul_precision("highest")
-    measured_encoder(run.trainer.model, run.config)
+    measure_scoring_model(run.trainer.model, run.config)
     assert run.trainer.model.training
     assert same(weights, states(run.trainer))
     assert torch.equal(random, torch.get_rng_state())

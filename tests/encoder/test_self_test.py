@@ -6,7 +6,7 @@ import pytest
 import torch
 from helpers.runs import tiny_config, tiny_run
 
-from recbole_mdcns.data.load import load_splits
+from recbole_mdcns.data.load import dataset_of, load_splits
 from recbole_mdcns.encoder import encoder, selftest
 from recbole_mdcns.encoder.selftest import some_widths
 from recbole_mdcns.errors import ConfigError
@@ -70,7 +70,7 @@ def counted(monkeypatch):
 def built(model, **keys):
     config = tiny_config(model, neg_sampler="rns", initializer_range=0.02, **keys)
     _, splits = load_splits(config)
-    return build_model(config, splits["train"]._dataset), config
+    return build_model(config, dataset_of(splits["train"])), config
 
 
 def test_widths_are_few_and_hold_the_edges():
@@ -84,7 +84,7 @@ def test_widths_are_few_and_hold_the_edges():
 def test_a_class_is_measured_once_for_the_same_settings(monkeypatch):
     calls = counted(monkeypatch)
     for keys in ({}, {"learning_rate": 0.5, "seed": 3}, {"hidden_size": 8}, {"MAX_ITEM_LIST_LENGTH": 6}):
-        (found,) = tiny_run(neg_sampler="rns", neg_num=2, **keys).trainer.encoders
+        (found,) = tiny_run(neg_sampler="rns", neg_num=2, **keys).trainer.scoring_models
         assert (found.causal, found.trimmable) == (True, True)
     assert (calls.is_trimmable, calls.is_causal) == (3, 3)
 
@@ -105,15 +105,15 @@ def test_long_measurements_are_told(monkeypatch, caplog):
     monkeypatch.setattr(selftest, "perf_counter", lambda: next(times))
     model, config = built(LastItem)
     with caplog.at_level("INFO"):
-        selftest.measured_encoder(model, config)
+        selftest.measure_scoring_model(model, config)
     assert "LastItem was measured in 3.2 s" in caplog.text
 
 
 def test_a_model_that_raises_in_a_narrow_window_keeps_its_whole_one():
     model, config = built(OfOneWidth)
-    assert (selftest.measured_encoder(model, config).trimmable) is False
+    assert (selftest.measure_scoring_model(model, config).trimmable) is False
     model, config = built(LastItem)
-    assert (selftest.measured_encoder(model, config).causal) is True
+    assert (selftest.measure_scoring_model(model, config).causal) is True
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_errors_of_ours_stay_what_they_are(module, error, monkeypatch):
     model, config = built(LastItem)
     monkeypatch.setattr(module, "alike", broken)
     with pytest.raises(error, match="ours"):
-        selftest.measured_encoder(model, config)
+        selftest.measure_scoring_model(model, config)
 
 
 def test_scores_that_are_no_inner_products_are_refused_with_sce_when_models_are_built():
@@ -151,5 +151,5 @@ def test_scores_that_are_no_inner_products_are_refused_with_sce_when_models_are_
 def test_measuring_leaves_the_generators_alone():
     model, config = built(LastItem)
     before = torch.get_rng_state()
-    selftest.measured_encoder(model, config)
+    selftest.measure_scoring_model(model, config)
     assert torch.equal(before, torch.get_rng_state())

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from helpers.runs import cycle_lines, fit, tiny_run, write_inter
 
-from recbole_mdcns.cli.main import train_main
+from recbole_mdcns.cli.main import main, train_main
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.quick_start import evaluate_saved
 
@@ -22,14 +22,14 @@ def trained():
 def test_a_saved_model_gives_the_metrics_of_its_run(trained):
     files = trained.trainer.files
     for split in ("test", "valid"):
-        expected = trained.trainer.evaluate_all(getattr(trained, split))
+        expected = trained.trainer.evaluate_all(getattr(trained, split)).metrics
         assert evaluate_saved(files.best, split) == expected["self"]
         assert evaluate_saved(files.model("peer"), split) == expected["peer"]
 
 
 def test_other_cutoffs_and_metrics(trained, capsys):
     path = trained.trainer.files.best
-    expected = trained.trainer.evaluate_all(trained.test)["self"]
+    expected = trained.trainer.evaluate_all(trained.test).metrics["self"]
     found = evaluate_saved(path, topk=[5, 25], metrics=["NDCG", "Recall"])
     assert list(found) == ["ndcg@5", "ndcg@25", "recall@5", "recall@25"]
     assert (found["ndcg@5"], found["recall@5"]) == (expected["ndcg@5"], expected["recall@5"])
@@ -55,10 +55,12 @@ def test_other_data_of_the_same_items(trained):
     assert 0 <= evaluate_saved(trained.trainer.files.best, dataset="later")["recall@10"] <= 1
 
 
-def test_the_command_prints_a_table_and_writes_a_file(trained, capsys):
+@pytest.mark.parametrize("is_option", [True, False])
+def test_the_command_prints_a_table_and_writes_a_file(is_option, trained, capsys):
     path = trained.trainer.files.best
     arguments = ["--topk=[20]", "--metrics=['Recall']", "--split=valid", "--result_file=r.json"]
-    assert train_main([f"--evaluate={path}", *arguments]) == 0
+    command = [f"--evaluate={path}"] if is_option else ["evaluate", str(path)]
+    assert (train_main if is_option else main)([*command, *arguments]) == 0
     lines = capsys.readouterr().out.strip().splitlines()
     expected = evaluate_saved(path, "valid", topk=[20], metrics=["Recall"])
     assert lines[0].split() == ["|", "split", "|", "recall@20", "|"]

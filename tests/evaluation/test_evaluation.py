@@ -1,13 +1,14 @@
 """What is ranked, and for whom: history and padding left out, self, peers and teacher from one pass."""
 
 import copy
-import functools
 import math
+from typing import Any
 
 import pytest
 import torch
 from helpers.runs import TINY, fit, tiny_config, tiny_run, write_inter
 
+from recbole_mdcns.evaluation.collector import RankCollector
 from recbole_mdcns.quick_start import run_recbole_mdcns
 from recbole_mdcns.trainer import NegativeSamplingTrainer
 
@@ -34,43 +35,47 @@ def test_history_and_padding_are_never_ranked():
 def test_peer_and_teacher_come_from_the_same_pass_and_are_right():
     run = tiny_run(epochs=2, evaluate_peers=True)
     fit(run, saved=False)
-    assert set(run.trainer.history[-1]["valid_peers"]) == {"peer", "teacher"}
-    results = run.trainer.evaluate_all(run.test)
+    assert set(run.trainer.epoch_log[-1]["valid_peers"]) == {"peer", "teacher"}
+    evaluation = run.trainer.evaluate_all(run.test)
+    results = evaluation.metrics
     # the peer alone, evaluated as a self model of its own
     config = tiny_config("GRU4Rec", neg_sampler="rns")
-    alone = NegativeSamplingTrainer(config, copy.deepcopy(run.trainer.encoders[1].model))
+    alone = NegativeSamplingTrainer(config, copy.deepcopy(run.trainer.scoring_models[1].model))
     assert alone.evaluate(run.test, load_best_model=False) == results["peer"]
 
     # the teacher alone: a model whose scores are the sum of both
-    class Both(type(run.trainer.model)):
+    of_self: Any = type(run.trainer.model)
+
+    class Both(of_self):
         def full_sort_predict(self, interaction):
-            return super().full_sort_predict(interaction) + run.trainer.encoders[1].model.full_sort_predict(interaction)
+            return super().full_sort_predict(interaction) + run.trainer.scoring_models[1].model.full_sort_predict(
+                interaction
+            )
 
     both = copy.deepcopy(run.trainer.model)
     alone.model = both
     both.__class__ = Both
     assert alone.evaluate(run.test, load_best_model=False) == results["teacher"]
-    assert alone.places["self"] == run.trainer.places["teacher"]
-    for role, places in run.trainer.places.items():
+    assert alone.evaluate_all(run.test).places["self"] == evaluation.places["teacher"]
+    for role, places in evaluation.places.items():
         assert len(places) == len(run.test.dataset)
         gain = sum(1 / math.log2(place + 1) for place in places if 0 < place <= 10)
         assert gain / len(places) == pytest.approx(results[role]["ndcg@10"], abs=1e-6)
 
 
-def test_the_teacher_of_a_peer_that_ranks_by_probabilities_is_the_one_that_was_distilled():
+def test_the_teacher_of_a_peer_that_ranks_by_probabilities_is_the_one_that_was_distilled(monkeypatch):
     run = tiny_run(peer_model="RepeatNet", evaluate_peers=True, dropout_prob=0.1)
-    peer = run.trainer.encoders[1]
-    assert peer.probabilities
+    peer = run.trainer.scoring_models[1]
+    assert peer.gives_probabilities
     run.trainer.prepare(run.train)
-    collected = {}
+    collected, collect = {}, RankCollector.eval_batch_collect
 
-    def keep(role, collect, scores, *rest):
-        collected.setdefault(role, scores.clone())
-        collect(scores, *rest)
+    def keep(collector, scores, *rest):
+        collected.setdefault(collector.role, scores.clone())
+        collect(collector, scores, *rest)
 
-    for role, collector in run.trainer.peer_collectors.items():
-        collector.eval_batch_collect = functools.partial(keep, role, collector.eval_batch_collect)
-    run.trainer.evaluate(run.test, load_best_model=False)
+    monkeypatch.setattr(RankCollector, "eval_batch_collect", keep)
+    run.trainer.evaluate_all(run.test)
     rows, *_ = next(iter(run.test))
     expected = peer.model.full_sort_predict(rows).log()
     ranked = collected["peer"] != -torch.inf
@@ -83,7 +88,7 @@ def test_the_teacher_of_a_peer_that_ranks_by_probabilities_is_the_one_that_was_d
 def test_peers_are_left_out_of_validation_by_default():
     run = tiny_run(epochs=1)
     fit(run, saved=False)
-    assert "valid_peers" not in run.trainer.history[-1]
+    assert "valid_peers" not in run.trainer.epoch_log[-1]
 
 
 def test_evaluation_leaves_out_common_padding_without_another_result():
@@ -96,8 +101,8 @@ def test_evaluation_leaves_out_common_padding_without_another_result():
     run.trainer.model.forward = lambda items, length: widths.append(items.size(1)) or forward(items, length)
     trimmed = run.trainer.evaluate_all(run.test)
     assert widths == sorted(widths) and widths[0] < widths[-1] == 8
-    for encoder in run.trainer.encoders:
-        encoder.trimmable = False
+    for encoder in run.trainer.scoring_models:
+        encoder.is_trimmable = False
     assert run.trainer.evaluate_all(run.test) == trimmed
 
 

@@ -7,7 +7,7 @@ from helpers.runs import fit, states, tiny_config, tiny_run, write_inter
 from recbole_mdcns.cli.main import train_main
 from recbole_mdcns.errors import TrainingError
 from recbole_mdcns.evaluation.collector import NonFiniteScores, RankCollector
-from recbole_mdcns.evaluation.metrics import PlainEvaluator
+from recbole_mdcns.evaluation.evaluator import PlainEvaluator
 
 OUT = -torch.inf
 LISTS = ["ItemCoverage", "ShannonEntropy", "GiniIndex", "AveragePopularity", "TailPercentage"]
@@ -22,7 +22,8 @@ def evaluate(metrics, scores, target, topk, counts=None):
     collector.data_struct.set("data.count_items", counts or {})
     for part, of_part in zip(scores.split(4), target.split(4)):
         collector.eval_batch_collect(part.clone(), None, torch.arange(len(part)), of_part)
-    return evaluator.evaluate(collector.get_data_struct()), evaluator.places
+    result = evaluator.evaluate(collector.get_data_struct())
+    return result, result.places
 
 
 @pytest.mark.parametrize("beside", [[], ["ItemCoverage"], ["GAUC"]], ids=["counted", "with items", "with ranks"])
@@ -106,7 +107,7 @@ def test_a_model_that_breaks_in_training_is_named_with_its_epoch(index):
     def broken_in_the_third(data, epoch, *rest, **more):
         loss = train(data, epoch, *rest, **more)
         if epoch == 2:
-            spoil(run.trainer.encoders[index].model)
+            spoil(run.trainer.scoring_models[index].model)
         return loss
 
     run.trainer._train_epoch = broken_in_the_third
@@ -119,12 +120,11 @@ def test_the_last_evaluation_is_checked_as_well():
     run = tiny_run(neg_sampler="rns", epochs=1)
     fit(run)
     before = states(run.trainer)
-    spoil(run.trainer.encoders[0].model)
+    spoil(run.trainer.scoring_models[0].model)
     with pytest.raises(TrainingError, match=r"self model .*nan in \d+ of \d+ rows.* at the best epoch"):
         run.trainer.evaluate_all(run.test)
-    run.trainer.encoders[0].model.load_state_dict(before[0])  # what was collected of the failure is forgotten
-    run.trainer.evaluate_all(run.test)
-    assert len(run.trainer.places["self"]) == len(run.test._dataset)
+    run.trainer.scoring_models[0].model.load_state_dict(before[0])  # what was collected of the failure is forgotten
+    assert len(run.trainer.evaluate_all(run.test).places["self"]) == len(run.test._dataset)
 
 
 def test_a_run_that_diverges_in_its_only_step_ends_with_one_sentence(capsys):

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import torch
 
 from recbole_mdcns.config.run_config import MDCNSConfig
-from recbole_mdcns.data.load import load_splits
+from recbole_mdcns.data.load import dataset_of, load_splits
 from recbole_mdcns.quick_start import build_trainer
 
 HEADER = "user_id:token\titem_id:token\ttimestamp:float\n"
@@ -61,7 +61,7 @@ def tiny_run(model="SASRec", dataset="tiny", **keys) -> SimpleNamespace:
     """Return config, trainer and loaders of a run that has not started."""
     config = tiny_config(model, dataset, **keys)
     _, splits = load_splits(config)
-    data = splits["train"]._dataset
+    data = dataset_of(splits["train"])
     return SimpleNamespace(config=config, trainer=build_trainer(config, data), data=data, **splits)
 
 
@@ -72,7 +72,7 @@ def fit(run, **arguments):
 
 def states(trainer) -> list[dict[str, torch.Tensor]]:
     """Return copies of all models' weights."""
-    return [{k: v.clone() for k, v in encoder.model.state_dict().items()} for encoder in trainer.encoders]
+    return [{k: v.clone() for k, v in encoder.model.state_dict().items()} for encoder in trainer.scoring_models]
 
 
 def same(left, right) -> bool:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from recbole_mdcns.negatives import ScoredPool
 from recbole_mdcns.negatives.draws.pool import CandidateSampler
 
 #: Sizes that the tiny dataset, 30 items, has room for.
-SMALL = {
+SMALL: dict[str, dict] = {
     "adasir": {"adasir_sample_num": 8, "adasir_pool_num": 4},
     "gnno": {"neg_candidate_num": 5, "gnno_hard_num": 1, "gnno_max": 0.8, "gnno_pace": 0.1},
     "srns": {"srns_memory_num": 4, "srns_fresh_num": 3, "srns_warm_up": 1},
@@ -39,14 +40,14 @@ def pool_of(run, batch, candidates=None):
     """Propose for a batch and score by the run's models, without dropout."""
     trainer = run.trainer
     candidates = trainer.strategy.propose(batch) if candidates is None else candidates
-    encodings = [encoder.encode(batch) for encoder in trainer.encoders]
+    encodings = [encoder.encode(batch) for encoder in trainer.scoring_models]
     items = torch.cat([batch.target[:, None], candidates], 1)
-    scores = [encoder.score(h, items) for encoder, h in zip(trainer.encoders, encodings)]
+    scores = [encoder.score(h, items) for encoder, h in zip(trainer.scoring_models, encodings)]
     return ScoredPool(batch, candidates, encodings, [s[:, 0] for s in scores], [s[:, 1:] for s in scores])
 
 
 def chosen_of(run, batch, candidates=None):
-    for encoder in run.trainer.encoders:
+    for encoder in run.trainer.scoring_models:
         encoder.model.eval()
     return run.trainer.strategy.choose(pool_of(run, batch, candidates))
 
@@ -77,7 +78,9 @@ def sampler_for(sequences, item_num, candidate_num, seed=0):
     lengths = [len(sequence) for sequence in sequences]
     begins = np.cumsum([0, *lengths])
     history = HistoryIndex(items, np.repeat(begins[:-1], lengths), item_num + 1)
-    dataset = SimpleNamespace(iid_field="item_id", user_num=len(sequences) + 1, item_num=item_num + 1, history=history)
+    dataset: Any = SimpleNamespace(
+        iid_field="item_id", user_num=len(sequences) + 1, item_num=item_num + 1, history=history
+    )
     target = torch.tensor([sequence[-1] for sequence in sequences])
     start, end = torch.tensor(begins[:-1]), torch.tensor(begins[1:] - 1)
     batch = TargetBatch(target, target, start, end, torch.arange(len(target)))

@@ -5,7 +5,7 @@ import torch
 
 from recbole_mdcns.kernels import full_softmax
 from recbole_mdcns.kernels.full_softmax import mean_cross_entropy
-from recbole_mdcns.losses.listwise import cross_entropy
+from recbole_mdcns.losses.full_softmax import cross_entropy
 
 
 def inputs(rows: int, items: int, dtype: torch.dtype) -> list[torch.Tensor]:

@@ -125,7 +125,7 @@ def test_lazy_items_train_only_the_rows_of_a_step(batching):
         run = tiny_run("SASRec", peer_model="GRU4Rec", **keys)
         run.trainer.prepare(run.train)
         run.trainer.train_step(next(iter(run.trainer.batches)))
-        tables = [encoder.item_table for encoder in run.trainer.encoders]
+        tables = [encoder.item_table for encoder in run.trainer.scoring_models]
         assert all(table.grad.is_sparse == lazy_items for table in tables)
         ends.append([table.detach().clone() for table in tables])
         states = [optimizer.state[table] for optimizer, table in zip(run.trainer.optimizers, tables)]

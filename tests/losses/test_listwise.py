@@ -6,7 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from recbole_mdcns.losses.listwise import cross_entropy, gbce, sampled_softmax
+from recbole_mdcns.losses.full_softmax import cross_entropy
+from recbole_mdcns.losses.listwise import gbce, sampled_softmax
 from recbole_mdcns.losses.pairwise import bce
 from recbole_mdcns.losses.sce import sce
 

@@ -2,6 +2,7 @@
 
 import math
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -127,7 +128,7 @@ def test_exposures_come_before_the_target():
     for _ in range(30):
         for batch in batches_of(run):
             for row, time, drawn in zip(
-                batch.user, data.inter_feat["timestamp"][batch.number], strategy.propose(batch)
+                batch.user, data.inter_feat["timestamp"][batch.row_index], strategy.propose(batch)
             ):
                 if row == user:
                     seen.setdefault(int(time), set()).add(int(drawn))
@@ -155,9 +156,9 @@ def test_adasir_with_equal_scores_draws_uniformly():
     for _ in range(4000):
         candidates = strategy.propose(batch)
         strategy.choose(flat_pool(run, batch, candidates))
-        counts[strategy.items[batch.number].long()[0, 0]] += 1
+        counts[strategy.items[batch.row_index].long()[0, 0]] += 1
     allowed = counts > 0
-    free = int(run.trainer.sampler.allowed_num(batch.target, batch.history_start, batch.history_end))
+    free = int(run.trainer.strategy.sampler.allowed_num(batch.target, batch.history_start, batch.history_end))
     assert int(allowed.sum()) == free
     assert uniformly(counts[allowed][:, None].sum(1).numpy())
 
@@ -169,7 +170,7 @@ def test_adasir_resamples_by_softmax_keeps_half_of_the_pool_and_weighs_its_negat
     strategy.probability, strategy.visited = torch.full((number, 1), 0.5), torch.ones(number, dtype=torch.bool)
     strategy.popularity = None
     rows = torch.arange(number)
-    batch = SimpleNamespace(number=rows, __len__=lambda: number)
+    batch: Any = SimpleNamespace(number=rows, __len__=lambda: number)
     candidates = torch.tensor([[7, 1, 2]]).expand(number, -1)
     scores = torch.tensor([[0.0, math.log(3.0), 0.0]]).expand(number, -1).clone().requires_grad_()
     chosen = strategy.choose(ScoredPool(batch, candidates, [], [torch.zeros(number)], [scores]))
@@ -262,9 +263,9 @@ def test_srns_without_deviation_or_renewal_takes_the_best_of_a_fixed_memory():
     for _ in range(2):
         for batch in batches_of(run):
             chosen = chosen_of(run, batch)
-            memory = before[batch.number].long()
-            encoder = run.trainer.encoders[0]
-            scores = encoder.score(encoder.encode(batch), strategy.candidates[batch.number].long())
+            memory = before[batch.row_index].long()
+            encoder = run.trainer.scoring_models[0]
+            scores = encoder.score(encoder.encode(batch), strategy.candidates[batch.row_index].long())
             torch.testing.assert_close(chosen.scores[0][:, 0], scores.gather(1, memory).max(1).values)
     assert torch.equal(strategy.memory.sort(1).values, before.sort(1).values)
 

@@ -72,7 +72,7 @@ def test_step_gradients_equal_autograd_of_the_plain_formula(ranking, mean, with_
         strategy = MDCNS(config, CPU)
         strategy.weights = strategy.weights.double()
         chosen = strategy.choose(pool)
-        loss = 0
+        loss = torch.zeros((), dtype=torch.float64)
         for m in (0, 1):
             views = PAIRWISE_LOSSES[ranking](pool.positive[m], chosen.scores[m]).mean(0)
             loss = loss + multi_view(views, chosen.weights[m]) + chosen.extra[m]["distill"]
@@ -80,7 +80,7 @@ def test_step_gradients_equal_autograd_of_the_plain_formula(ranking, mean, with_
 
     def plain():
         s = [(leaves[m][:, None] * leaves[2 + m][items]).sum(-1) for m in (0, 1)]
-        loss = 0
+        loss = torch.zeros((), dtype=torch.float64)
         for t in range(5):
             a, b = s[0][t], s[1][t]
             teacher = (a + b) / 2 if mean else a + b

@@ -66,7 +66,7 @@ def test_a_call_that_does_not_fit_is_refused_by_what_was_called():
             pass
 
     with pytest.raises(ConfigError, match="Mine: .* 3 were given") as refused, ForeignCall(refusal):
-        Mine(1, 2)
+        Mine(*[1, 2])
     assert isinstance(refused.value.__cause__, TypeError)
 
 

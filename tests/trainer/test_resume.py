@@ -8,7 +8,7 @@ from helpers.runs import fit, same, states, tiny_run
 
 from recbole_mdcns.checkpoints import checkpoint
 from recbole_mdcns.errors import CheckpointError, ConfigError
-from recbole_mdcns.trainer import MDCNSTrainer
+from recbole_mdcns.trainer import NegativeSamplingTrainer
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,8 @@ def test_resume_equals_an_uninterrupted_run(keys):
     for left, right in zip(second.trainer.optimizers, whole.trainer.optimizers):
         torch.testing.assert_close(left.state_dict(), right.state_dict(), rtol=0, atol=0)
     times = "train_seconds"
-    assert [{k: v for k, v in e.items() if k != times} for e in second.trainer.history] == [
-        {k: v for k, v in e.items() if k != times} for e in whole.trainer.history
+    assert [{k: v for k, v in e.items() if k != times} for e in second.trainer.epoch_log] == [
+        {k: v for k, v in e.items() if k != times} for e in whole.trainer.epoch_log
     ]
     second.trainer.load_best(), whole.trainer.load_best()
     assert same(states(second.trainer), states(whole.trainer))
@@ -54,14 +54,14 @@ def test_resume_equals_an_uninterrupted_run(keys):
 
 def test_resume_of_a_stopped_run_trains_no_further(monkeypatch):
     run = tiny_run(epochs=9, stopping_step=1)
-    monkeypatch.setattr("recbole.trainer.trainer.calculate_valid_score", lambda *_: -len(run.trainer.history))
+    monkeypatch.setattr("recbole_mdcns.trainer.trainer.calculate_valid_score", lambda *_: -len(run.trainer.epoch_log))
     fit(run)
-    done = len(run.trainer.history)
+    done = len(run.trainer.epoch_log)
     assert done == 3  # one best, one step of patience, one to stop
     again = tiny_run(epochs=9, stopping_step=1)
     again.trainer.resume_checkpoint(True)
     score = fit(again)
-    assert len(again.trainer.history) == done
+    assert len(again.trainer.epoch_log) == done
     assert score == (run.trainer.best_valid_score, run.trainer.best_valid_result)
 
 
@@ -110,8 +110,8 @@ def test_a_run_does_not_go_on_with_another_device_other_data_or_other_peers():
         tiny_run(epochs=2).trainer.resume_checkpoint(True)
     with pytest.raises(ConfigError, match="prepared for another training set"):
         run.trainer.fit(tiny_run().train)
-    with pytest.raises(ConfigError, match="0 peers were given, and peer_model names 1"):
-        MDCNSTrainer(run.config, run.trainer.model)
+    with pytest.raises(ConfigError, match="0 peers were given, and the run trains 1, as neg_sampler"):
+        NegativeSamplingTrainer(run.config, run.trainer.model)
 
 
 def test_two_runs_of_the_same_settings_share_no_file():

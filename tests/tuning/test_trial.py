@@ -54,7 +54,8 @@ def test_a_trial_that_was_killed_goes_on_and_ends_with_the_same_record():
     with pytest.raises(KeyboardInterrupt):
         run_trial(trial, Store("broken"), report=killed)
     reports, store = [], Store("broken")
-    state = checkpoint.load(*store.folder.rglob("*-last.pth"), "training")
+    (last,) = store.folder.rglob("*-last.pth")
+    state = checkpoint.load(last, "training")
     seconds = [entry["train_seconds"] for entry in state["history"]]
     again = trained(run_trial(trial, store, report=lambda epoch, _: reports.append(epoch), retries=1))
     assert reports == [1, 2, 3, 4]  # the first two from the checkpoint

@@ -1,1 +1,1 @@
-"""Atomic files: read, checked, refused."""
+"""Reading and checking atomic files."""

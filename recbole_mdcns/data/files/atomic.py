@@ -1,4 +1,4 @@
-"""Reading atomic files, ``.inter`` and the like: whole and fast where they are clean, else line by line."""
+"""Reading atomic files such as ``.inter``: clean files in one fast pass, others line by line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BLOCK = 1 << 24
 
 
 def read_inter(path: Path, layout: Layout, columns: list[tuple[str, str]], wanted: set[str]) -> pd.DataFrame:
-    """Read columns of an atomic file; quotes, ``NA`` and the like have no meaning in it.
+    """Read columns of an atomic file; quotes and words such as ``NA`` are plain text.
 
     Args:
         path: The file.
@@ -45,7 +45,7 @@ def read_inter(path: Path, layout: Layout, columns: list[tuple[str, str]], wante
 def _read_clean(
     path: Path, layout: Layout, columns: list[tuple[str, str]], kinds: dict[str, str]
 ) -> pd.DataFrame | None:
-    """Read a file at once; None where it holds something that only a look at each line can tell."""
+    """Read a file at once; None if some value needs a check line by line."""
     if "float_seq" in kinds.values() or not _lines_are_even(path, layout.separator, len(columns)):
         return None
     types = {"float": "float64", "token": compat.token_dtype(), "token_seq": str}
@@ -65,7 +65,7 @@ def _read_clean(
             keep_default_na=False,
             na_values=[""],
         )
-    except ValueError:  # what a line holds is no number, or no text of this encoding
+    except ValueError:  # a value is no number, or no text of this encoding
         return None
     is_clean = all(_is_filled(frame[name], kinds[name]) for name in layout.needed)
     finite = all(not np.isinf(frame[name]).any() for name, kind in kinds.items() if kind == "float")
@@ -73,7 +73,7 @@ def _read_clean(
 
 
 def _read_checked(path: Path, layout: Layout, columns: list[tuple[str, str]], kinds: dict[str, str]) -> pd.DataFrame:
-    """Read a file line by line, which takes any separator, line ends and encoding, and names the line of an error."""
+    """Read a file line by line, with any separator, line ends and encoding; an error names its line."""
     found: dict[str, list] = {name: [] for name, _ in columns}
     for values in checked_lines(path, layout, columns, kinds):
         for column, value in zip(found.values(), values):
@@ -83,7 +83,7 @@ def _read_checked(path: Path, layout: Layout, columns: list[tuple[str, str]], ki
 
 
 def _entries(value: str | float, separator: str, kind: str) -> np.ndarray:
-    """Return the entries of a sequence, which is missing where the column is empty."""
+    """Return the entries of a sequence; an empty column is an empty sequence."""
     entries = [entry for entry in value.split(separator) if entry] if isinstance(value, str) else []
     return np.array(entries, dtype=np.float64 if kind == "float_seq" else object)
 
@@ -95,8 +95,7 @@ def _is_filled(column: pd.Series, kind: str) -> bool:
 def _lines_are_even(path: Path, separator: str, column_num: int) -> bool:
     """Tell whether every line has as many separators as the header, by counting bytes.
 
-    Not so where the bytes have something else that pandas understands in its own way: a NUL, at which it cuts a value,
-    or a carriage return within a line, at which it ends the line.
+    It is False too if pandas would misread the bytes: it cuts a value at a NUL, and ends a line at a carriage return.
     """
     mark, newline = separator.encode(), ord("\n")
     if len(mark) != 1:

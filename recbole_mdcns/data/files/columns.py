@@ -1,4 +1,4 @@
-"""Which columns of an atomic file are read: what ``load_col`` and ``unload_col`` ask for, against what there is."""
+"""The columns to read from an atomic file: ``load_col`` and ``unload_col``, checked against the file's columns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from recbole_mdcns.errors import DataError
 
 
 def check_sources(config: Config) -> None:
-    """Refuse files that ``load_col`` or ``unload_col`` name and nothing reads, and columns that are no list.
+    """Refuse names of files in ``load_col`` or ``unload_col`` that nothing reads, and columns that are no list.
 
     Raises:
         DataError: Names the key, what was found and what is allowed.
@@ -36,10 +36,10 @@ def check_named(config: Config, path: Path, columns: list[tuple[str, str]], sour
         config: The run.
         path: The file.
         columns: Name and type of each of its columns.
-        source: What the file's name ends in.
+        source: The ending of the file's name.
 
     Raises:
-        DataError: Names the key, the columns and those that there are.
+        DataError: Names the key, the unknown columns and the columns of the file.
     """
     found = [name for name, _ in columns]
     for key in ("load_col", "unload_col"):
@@ -64,7 +64,7 @@ def chosen_columns(
     Args:
         path: The file.
         columns: Name and type of each of its columns.
-        layout: What it must look like.
+        layout: The form of the file.
         load: Names to read; all of them when None.
         unload: Names to leave out.
 

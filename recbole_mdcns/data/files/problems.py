@@ -1,4 +1,4 @@
-"""What is odd in data that can be read: reported as it is, or refused with ``strict_data``."""
+"""Oddities in readable data: they are reported, or refused with ``strict_data``."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import pandas as pd
 
 
 def find_problems(frame: pd.DataFrame, user: str, item: str, time: str, unsorted: bool) -> list[str]:
-    """Look for lines that contradict each other or serve nothing.
+    """Look for repeated lines, lines out of time order and users with a single item.
 
     Args:
-        frame: Interactions, indexed by their line in the file less 2.
+        frame: Interactions; the index is the line in the file minus 2.
         user: Column of the users.
         item: Column of the items.
         time: Column of the times.
-        unsorted: Look for lines out of the order of time, too; sequences are sorted by time in any case.
+        unsorted: Look for lines out of time order too; sequences are sorted by time in any case.
 
     Returns:
-        One sentence for each kind that occurs, with the line where it occurs first and how often.
+        One sentence for each kind of problem, with its first line and its number of lines.
     """
     users, names = pd.factorize(frame[user])
     items = pd.factorize(frame[item])[0]

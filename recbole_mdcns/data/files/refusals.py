@@ -1,4 +1,4 @@
-"""RecBole's steps of loading, each with its refusals in one sentence."""
+"""RecBole's steps of loading a dataset, with one-sentence errors."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _STEPS = (
 
 
 class RefusingDataset(SequentialDataset):
-    """RecBole's dataset, whose steps raise DataError where RecBole refuses a key or the data.
+    """RecBole's dataset; its steps raise DataError if RecBole refuses a key or the data.
 
-    Errors of any other code, ours included, pass as they are.
+    Errors of other code, including ours, are not caught.
     """
 
 

@@ -1,4 +1,4 @@
-"""RecBole's dataset with another reader of its atomic files, and one that asks for files that are missing."""
+"""RecBole's dataset with our reader of atomic files, which also names missing files."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from recbole_mdcns.errors import DataError
 
 
 class AtomicDataset(RefusingDataset):
-    """Reads interactions, users and items line by line as they are written, and refuses what it cannot read.
+    """Reads interactions, users and items literally, and refuses malformed files.
 
     Raises:
-        DataError: A file that is asked for is missing or malformed, or lacks a column.
+        DataError: A requested file is missing or malformed, or lacks a column.
     """
 
     inter_feat: Any

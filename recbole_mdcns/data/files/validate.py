@@ -1,4 +1,4 @@
-"""Checks of atomic files, ``.inter`` and the like: every error names the file and the line."""
+"""Checks of atomic files such as ``.inter``: every error names the file and the line."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _FIELD_TYPES = ("token", "float", "token_seq", "float_seq")
 
 @dataclass(frozen=True)
 class Layout:
-    """What an atomic file must look like.
+    """The form of an atomic file.
 
     Attributes:
-        needed: Names and types of the columns that it must have and fill.
-        named_by: What sets these names, for the message.
-        separator: What stands between columns, taken literally.
-        encoding: Encoding of the text; a byte order mark before UTF-8 is passed over.
-        seq_separator: What stands between the entries of a sequence.
+        needed: Names and types of the columns that it must have; no value in them may be empty.
+        named_by: The keys that set these names, for the message.
+        separator: The text between columns, taken literally.
+        encoding: Encoding of the text; a byte order mark before UTF-8 is skipped.
+        seq_separator: The text between the entries of a sequence.
     """
 
     needed: Mapping[str, str]
@@ -39,11 +39,11 @@ class Layout:
 
     @classmethod
     def of(cls, config: Config, source: str = "inter") -> Layout:
-        """Return the layout that a configuration asks for, of the file of interactions, users, items or anything else.
+        """Return the form of a file of a dataset, by the keys of a run.
 
         Args:
             config: The run.
-            source: What the file's name ends in: ``inter``, ``user``, ``item``.
+            source: The ending of the file's name: ``inter``, ``user``, ``item`` or another.
         """
         keys = {"inter": ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD"), "user": ("USER_ID_FIELD",)}
         named_by = keys.get(source, ("ITEM_ID_FIELD",) if source == "item" else ())
@@ -58,7 +58,7 @@ class Layout:
 
 
 def inter_file(config: Config) -> Path:
-    """Return the ``.inter`` file that a configuration asks for."""
+    """Return the ``.inter`` file of a run."""
     return Path(config["data_path"]) / f"{config['dataset']}.inter"
 
 
@@ -66,7 +66,7 @@ def check_is_file(path: Path) -> None:
     """Refuse a path that is no file.
 
     Raises:
-        DataError: Nothing is there, or something else than a file.
+        DataError: The path does not exist, or is no file.
     """
     if os.path.isdir(path):
         raise DataError(f"dataset file {path} is a folder: put a file of this name there")
@@ -87,7 +87,7 @@ def check_header(path: Path, layout: Layout) -> list[tuple[str, str]]:
         Name and type of every column.
 
     Raises:
-        DataError: The file is missing, its header is malformed or lacks a needed column, or nothing follows it.
+        DataError: The file is missing, its header is malformed or lacks a needed column, or no line follows it.
     """
     check_is_file(path)
     if not layout.separator:
@@ -136,7 +136,7 @@ def checked_lines(
 
 @contextlib.contextmanager
 def readable(path: Path, encoding: str) -> Iterator[None]:
-    """Say in one sentence why a file cannot be read, or that nobody knows its encoding."""
+    """Turn errors of reading, and unknown encodings, into one sentence."""
     try:
         yield
     except OSError as error:

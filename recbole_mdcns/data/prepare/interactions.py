@@ -1,4 +1,4 @@
-"""Raw files as integer arrays: one pass, one line at a time, every bad line named or counted."""
+"""Raw files as integer arrays, read line by line in one pass; bad lines are named or counted."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _LINES_PER_UPDATE = 10_000
 
 @dataclass
 class BadLines:
-    """Lines that could not be used.
+    """Lines that cannot be used.
 
     Attributes:
-        skip: Whether they are passed over, or the first one is an error.
-        count: How many there were.
-        named: The first ten, as messages.
+        skip: Skip such lines; otherwise the first one is an error.
+        count: Their number.
+        named: Messages about the first ten.
     """
 
     skip: bool = False
@@ -47,14 +47,14 @@ class BadLines:
             self.named.append(message)
 
     def report(self) -> str:
-        """Return what is told about them at the end: how many, and the first ten."""
+        """Return the final message: their number, and the first ten."""
         which = f", the first {_NAMED}" if self.count > _NAMED else ""
         return "\n".join([f"{self.count} bad lines skipped{which}:", *self.named])
 
 
 @dataclass
 class Interactions:
-    """Interactions as integers, in the order of the files or, later, of the output.
+    """Interactions as integers, in the order of the raw files, later in the order of the output.
 
     Attributes:
         user_tokens: Users' names in the order of their first appearance.
@@ -82,18 +82,18 @@ class Interactions:
 def read_interactions(
     paths: Sequence[Path], raw_format: Format, chosen: Selection, bad_lines: BadLines
 ) -> tuple[Interactions, int]:
-    """Read raw files, one after the other, with a progress bar over their bytes where a terminal shows it.
+    """Read raw files one after the other, with a progress bar over their bytes on a terminal.
 
-    Files are UTF-8; those that end in ``.gz`` are unpacked on the way. Empty lines are passed over.
+    Files are UTF-8; files that end in ``.gz`` are unpacked while they are read. Empty lines are skipped.
 
     Args:
         paths: The files.
         raw_format: Their format.
         chosen: Which rows count as interactions.
-        bad_lines: Takes the lines that cannot be used.
+        bad_lines: Collects the lines that cannot be used.
 
     Returns:
-        The interactions that count, in the order of the files, and the number of rows there were in all.
+        The interactions that count, in the order of the files, and the number of all rows.
 
     Raises:
         DataError: A file is missing, cannot be read or has another format, or the first bad line.

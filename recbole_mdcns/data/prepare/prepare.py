@@ -27,11 +27,11 @@ SELECTION_FLAGS = {"signal": "--signal", "first_day": "--from", "last_day": "--t
 
 @dataclass(frozen=True)
 class Prepared:
-    """What was written.
+    """A new atomic file.
 
     Attributes:
-        path: The atomic file.
-        steps: What was read, and what each filter left.
+        path: The file.
+        steps: The number of interactions read, and the number after each filter.
         statistics: See :func:`~recbole_mdcns.data.prepare.table2.statistics`.
     """
 
@@ -55,20 +55,20 @@ def prepare(
     """Read raw files, filter, sort, and write ``<out>/<name>/<name>.inter``.
 
     Args:
-        name: Of the dataset.
+        name: Name of the dataset.
         raw: Raw files, read in this order.
         out: Folder of the datasets.
-        format_name: Of the raw files; what the name stands for without.
-        selection: Fields of :class:`Selection` and their values, those that the format takes.
-        min_user: Least interactions of a user; that of the format without.
-        min_item: Least interactions of an item; that of the format without.
+        format_name: Format of the raw files; without it, the format of the dataset's name.
+        selection: Fields of :class:`Selection` that the format takes, and their values.
+        min_user: Least interactions of a user; the default is that of the format.
+        min_item: Least interactions of an item; the default is that of the format.
         duplicates: Which of several interactions of a user and an item stays: ``first``, ``last`` or ``keep`` for all;
-            that of the format without.
-        skip_bad_lines: Count bad lines and name them on stderr, instead of stopping at the first.
+            the default is that of the format.
+        skip_bad_lines: Count bad lines and name them on stderr; otherwise the first one is an error.
         overwrite: Replace an existing file.
 
     Raises:
-        UserError: Something given does not fit the format, or the output exists.
+        UserError: An argument does not fit the format, or the output exists.
         DataError: A raw file cannot be used, nothing is left to write, or writing fails.
     """
     path = inter_file(out, name)
@@ -108,7 +108,7 @@ def prepare(
 
 
 def write_inter(file: BinaryIO, data: Interactions) -> None:
-    """Write interactions as they stand, as an atomic file; times as whole numbers where they are."""
+    """Write interactions in their order as an atomic file; whole times are written without decimals."""
     file.write(_HEADER)
     for start in range(0, len(data), _ROWS_AT_ONCE):
         rows = slice(start, start + _ROWS_AT_ONCE)
@@ -123,7 +123,7 @@ def write_inter(file: BinaryIO, data: Interactions) -> None:
 def file_statistics(
     names: Sequence[str], data_path: Path, user_field: str = "user_id", item_field: str = "item_id"
 ) -> dict[str, dict[str, float]]:
-    """Count what the atomic files of some datasets hold.
+    """Count users, items and interactions of some datasets.
 
     Args:
         names: Datasets.
@@ -132,7 +132,7 @@ def file_statistics(
         item_field: Name of the item column.
 
     Returns:
-        By name; see :func:`~recbole_mdcns.data.prepare.table2.statistics`.
+        Statistics by name; see :func:`~recbole_mdcns.data.prepare.table2.statistics`.
 
     Raises:
         DataError: A dataset is missing or malformed.

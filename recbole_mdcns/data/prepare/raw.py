@@ -1,4 +1,4 @@
-"""The raw formats that datasets are published in: what one line of each says about who took which item when.
+"""The raw formats in which datasets are published: how a line gives user, item and time.
 
 A format is a function that looks at a file's name and first line and returns a ``Layout``, which reads single lines;
 ``FORMATS`` lists them. Files are opened and lines counted in ``interactions.py``.
@@ -21,12 +21,12 @@ from pathlib import Path
 
 from recbole_mdcns.errors import DataError, UserError
 
-#: User, item, time (in the file's own unit), and whether the row counts as an interaction or was not asked for.
+#: User, item, time (in the unit of the file), and whether the row counts as an interaction.
 Row = tuple[str, str, float, bool]
-#: Takes a line apart; ValueError if it cannot.
+#: Splits a line into fields; ValueError for a malformed line.
 Split = Callable[[str], list[str]]
 _BLANKS = re.compile(r"[ \t]+")
-#: The signal of KuaiRand that every row has: the video was shown.
+#: The signal that every row of KuaiRand has: the video was shown.
 EXPOSURE = "exposure"
 #: Whole numbers up to here are exact in 64-bit floats, which is what RecBole reads times as.
 _LARGEST = 2**53
@@ -67,7 +67,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Format:
-    """A raw format and the defaults that go with it.
+    """A raw format and its defaults.
 
     Attributes:
         layout: Makes the layout of a file from its path, its first line and the selection; DataError if it cannot.
@@ -75,7 +75,7 @@ class Format:
         options: Fields of ``Selection`` that it takes.
         min_count: Default of the k-core, for users and items.
         duplicates: Which of several interactions of a user and an item stays by default: first, last or keep (all).
-        one_line_a_user: A line holds all that a user did.
+        one_line_a_user: A line holds the whole sequence of a user.
     """
 
     layout: Callable[[Path, str, Selection], Layout]
@@ -87,10 +87,10 @@ class Format:
 
 
 def find_format(dataset: str, format_name: str | None = None) -> Format:
-    """Return the format of that name or, without one, the format that the dataset's name stands for.
+    """Return the format of that name or, without one, the format that belongs to the dataset's name.
 
     Raises:
-        UserError: The dataset's name stands for none.
+        UserError: No format belongs to the dataset's name.
     """
     if format_name is not None:
         return FORMATS[format_name]
@@ -164,7 +164,7 @@ def _movielens(path: Path, first_line: str, chosen: Selection) -> Layout:
 
 
 def _sequences(path: Path, first_line: str, chosen: Selection) -> Layout:
-    """Plain text, a user and their items in order; the time is the position, from 1."""
+    """Plain text: each line has a user and their items in order; the time is the position, from 1."""
 
     def parse(line: str) -> list[Row]:
         user, *items = _BLANKS.split(line.strip(" \t"))  # not split(), to which more characters are blanks

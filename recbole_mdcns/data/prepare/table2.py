@@ -17,7 +17,7 @@ def statistics(users: np.ndarray, items: np.ndarray) -> dict[str, float]:
     """Count users, items and interactions.
 
     Args:
-        users: User of each interaction, in whatever form ``np.unique`` takes, shape [n], n >= 1.
+        users: User of each interaction, any array that ``np.unique`` accepts, shape [n], n >= 1.
         items: Item of each interaction, shape [n].
 
     Returns:
@@ -46,7 +46,7 @@ def statistics_table(datasets: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def read_users_and_items(path: Path, user_field: str, item_field: str) -> tuple[np.ndarray, np.ndarray]:
-    """Read who interacted with what from an atomic ``.inter`` file, tab-separated UTF-8.
+    """Read users and items from an atomic ``.inter`` file, tab-separated UTF-8.
 
     Args:
         path: The file.

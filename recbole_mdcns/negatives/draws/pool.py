@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterable, Sequence
+
+import numpy as np
 import torch
 from recbole.sampler import RepeatableSampler
-from scipy.stats import nbinom
 from torch import Tensor
 
 from recbole_mdcns.data.batch import TargetBatch
@@ -12,9 +15,9 @@ from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.negatives.draws.allowed import AllowedItems
+from recbole_mdcns.negatives.draws.distinct import distinct_numbers, draws_for, first_good, mark_repeats
+from recbole_mdcns.negatives.draws.used_items import UsedItems
 
-#: The chance that a row's draws do not give N candidates: its last ones are then the padding item.
-SHORT_CHANCE = 1e-15
 #: Histories of more entries than this many times the draws of a row are searched instead of sorted: measured.
 LONG = 2
 
@@ -29,6 +32,9 @@ class CandidateSampler(RepeatableSampler):
     none, no step waits for a GPU.
 
     Time and memory grow with the draws, not with the lengths of the histories: long ones are searched.
+
+    What it inherits from RecBole's sampler knows a user and no row, so it leaves out the user's whole training
+    sequence, of which every history is a part; draws by popularity are refused.
 
     Args:
         dataset: A dataset that knows its histories.
@@ -122,9 +128,8 @@ class CandidateSampler(RepeatableSampler):
         self.sorts_histories = on_cpu and self.history.mean_length <= LONG * self.draw_num
 
     def _draw(self, target: Tensor, start: Tensor, end: Tensor) -> Tensor:
-        shape = (len(target), self.draw_num)
-        drawn = torch.randint(1, self.item_num, shape, generator=self.generator, device=self.generator.device)
-        return _first(drawn, self._is_bad(drawn, target, start, end), self.candidate_num)
+        drawn = self._randint((len(target), self.draw_num))
+        return first_good(drawn, self._is_bad(drawn, target, start, end), self.candidate_num)
 
     def _is_bad(self, pool: Tensor, target: Tensor, start: Tensor, end: Tensor) -> Tensor:
         """Mark draws [T, N] that are in the history, the target, or an earlier draw of their row.
@@ -132,11 +137,13 @@ class CandidateSampler(RepeatableSampler):
         Short histories join the sort that finds repeated draws; long ones are searched.
         """
         if not self.sorts_histories:
-            return (pool == target[:, None]) | self.history.contains(start, end, pool) | _repeats(pool, self.item_num)
+            return (
+                (pool == target[:, None]) | self.history.contains(start, end, pool) | mark_repeats(pool, self.item_num)
+            )
         long = end - start > LONG * self.draw_num
         row, seen = self.history.pairs(start, torch.where(long, start, end))
         before = torch.cat([row * self.item_num + seen, torch.arange(len(target)) * self.item_num + target])
-        bad = _repeats(pool, self.item_num, before)
+        bad = mark_repeats(pool, self.item_num, before)
         if long.any():
             bad[long] |= self.history.contains(start[long], end[long], pool[long])
         return bad
@@ -148,59 +155,66 @@ class CandidateSampler(RepeatableSampler):
         numbers = distinct_numbers(allowed_num, self.candidate_num, self.generator)
         return self.allowed_items(numbers, target, start, end)
 
+    # -- RecBole's sampler ---------------------------------------------------------------------------------------------
 
-def distinct_numbers(below: Tensor, number: int, generator: torch.Generator) -> Tensor:
-    """Draw N different integers from 0 to a bound of each row, every ordered choice equally likely.
+    def get_used_ids(self) -> UsedItems:
+        """Return the items of each user's training sequence; see :class:`UsedItems`."""
+        return UsedItems(self.dataset)
 
-    Args:
-        below: The bounds, shape [T], each at least N.
-        number: N.
-        generator: On the device of the bounds.
+    def set_distribution(self, distribution: str) -> None:
+        """Take the uniform distribution; RecBole's other one is refused.
 
-    Returns:
-        Shape [T, N].
-    """
-    found = torch.empty(len(below), number, dtype=torch.int64, device=below.device)
-    few = below < 2 * number
-    rows, some = few.nonzero().squeeze(1), below[few]
-    if len(rows):
-        keys = torch.rand(len(rows), int(some.max()), generator=generator, device=below.device)
-        beyond = torch.arange(keys.size(1), device=below.device) >= some[:, None]
-        found[rows] = keys.masked_fill_(beyond, -1.0).topk(number, dim=1).indices
-    rows, many = (~few).nonzero().squeeze(1), below[~few]
-    if len(rows):
-        shape = (len(rows), draws_for(number, 0.5))  # a draw is an earlier one with a chance below N / bound
-        share = torch.rand(shape, generator=generator, device=below.device, dtype=torch.float64)
-        drawn = (share * many[:, None]).long()
-        found[rows] = _first(drawn, _repeats(drawn, int(many.max())), number)
-    return found
+        Raises:
+            ConfigError: Another distribution is asked for.
+        """
+        if distribution != "uniform":
+            raise ConfigError(
+                f"distribution = {distribution!r} is not allowed: candidates are drawn uniformly, Eq. (2); "
+                "neg_sampler = 'pns' draws by popularity"
+            )
+        super().set_distribution(distribution)
 
+    def sample_by_key_ids(self, key_ids: Iterable[int], num: int) -> Tensor:
+        """Draw items that are not in the training sequences of users.
 
-def draws_for(number: int, good_chance: float) -> int:
-    """Return how many draws hold N good ones, but for :data:`SHORT_CHANCE`, if each is good with at least a chance."""
-    return number + int(nbinom.isf(SHORT_CHANCE, max(1, number), good_chance))
+        Args:
+            key_ids: B users.
+            num: Items per user; one may be drawn again.
 
+        Returns:
+            Items in RecBole's order, shape [num * B]: the first of each user, then the second of each, and so on.
 
-def _first(drawn: Tensor, bad: Tensor, number: int) -> Tensor:
-    """Return the first N draws of each row that are not bad, shape [T, N]."""
-    column = torch.where(bad, drawn.size(1), (~bad).cumsum(1) - 1).clamp_(max=number)
-    pool = torch.zeros(len(drawn), number + 1, dtype=torch.int64, device=drawn.device)
-    return pool.scatter_(1, column, drawn)[:, :-1]
+        Raises:
+            ValueError: There is no such user, or one has no item left.
+        """
+        return self._sample_outside([self.used_ids[user] for user in key_ids], num)
 
+    def sample_by_user_ids(self, user_ids: Iterable[int], item_ids: Iterable[int], num: int) -> Tensor:
+        """Draw items that are neither a user's item in question nor in its training sequence.
 
-def _repeats(pool: Tensor, item_num: int, before: Tensor | None = None) -> Tensor:
-    """Mark the second and later occurrences of an item in its row, shape [T, N], by one sort of all (row, item).
+        Args:
+            user_ids: B users.
+            item_ids: An item of each, such as its target.
+            num: See :meth:`sample_by_key_ids`.
 
-    Args:
-        pool: Item ids, shape [T, N].
-        item_num: V + 1.
-        before: Occurrences that come before those of the pool, as ``row * item_num + item``.
-    """
-    key = (torch.arange(len(pool), device=pool.device)[:, None] * item_num + pool).view(-1)
-    if before is not None:
-        key = torch.cat([before, key])
-    order = (key.int() if len(pool) * item_num < 2**31 else key).argsort(stable=True)
-    ordered = key.index_select(0, order)
-    again = torch.zeros_like(ordered, dtype=torch.bool)
-    again[1:] = ordered[1:] == ordered[:-1]
-    return torch.zeros_like(again).scatter_(0, order, again)[-pool.numel() :].view(pool.shape)
+        Returns:
+            See :meth:`sample_by_key_ids`.
+        """
+        pairs = zip(user_ids, item_ids)
+        return self._sample_outside([self.used_ids[user] | {int(item)} for user, item in pairs], num)
+
+    def _sample_outside(self, used: Sequence[set[int]], num: int) -> Tensor:
+        """Let RecBole draw items outside of a set for each row."""
+        for row, items in enumerate(used):
+            if len(items) >= self.item_num - 1:
+                raise ValueError(f"row {row} has no item left to draw: its user has all {self.item_num - 1} items")
+        by_row = copy.copy(self)
+        by_row.used_ids = np.array(used, dtype=object)
+        return super(CandidateSampler, by_row).sample_by_key_ids(np.arange(len(used)), num)
+
+    def _uni_sampling(self, sample_num: int) -> np.ndarray:
+        """Draw from the sampler's own generator, where RecBole's takes numpy's global one."""
+        return self._randint((sample_num,)).cpu().numpy()
+
+    def _randint(self, shape: tuple[int, ...]) -> Tensor:
+        return torch.randint(1, self.item_num, shape, generator=self.generator, device=self.generator.device)

@@ -1,5 +1,5 @@
 # RecBole's own class takes any attribute (__getattr__ looks among the keys); here a key is config["KEY"] alone.
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ class Config:
         self,
         model: str | type | None = None,
         dataset: str | None = None,
-        config_file_list: list[str] | None = None,
+        config_file_list: Sequence[str | Path] | None = None,
         config_dict: dict[str, Any] | None = None,
     ) -> None: ...
     def _init_parameters_category(self) -> None: ...

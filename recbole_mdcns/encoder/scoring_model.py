@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -13,8 +15,6 @@ from recbole.model.abstract_recommender import SequentialRecommender
 from torch import Tensor
 
 from recbole_mdcns.data.batch import Passes, Sequences, TargetBatch
-from recbole_mdcns.encoder.measuring import alike, measuring, random_sequences
-from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.kernels.pool_scores import pool_scores
 
 #: What RecBole's models call the arguments of their ``forward``.
@@ -28,36 +28,43 @@ _ARGUMENTS = {
 SMALLEST_PROBABILITY = 1e-12
 
 
-class Encoder(ABC):
+class ScoringModel(ABC):
     """A RecBole sequential model in the eyes of the training loop; nothing of it is copied.
 
-    Attributes:
+    Args:
         model: The model, as RecBole builds it.
         config: The configuration that it was built from.
-        role: ``self`` or ``peer``.
-        causal: The model may be asked for the states inside longer passes; None until it is measured.
-        trimmable: Columns that are padding in every row may be left out; None until it is measured.
+        role: ``self``, ``peer``, or ``peer1`` and so on.
+        is_causal: The model may be asked for the states inside longer passes; None where nobody has measured it.
+        is_trimmable: Columns that are padding in every row may be left out; None where nobody has measured it.
     """
 
-    causal: bool | None = None
-    trimmable: bool | None = None
-
-    def __init__(self, model: SequentialRecommender, config: Config, role: str):
+    def __init__(
+        self,
+        model: SequentialRecommender,
+        config: Config,
+        role: str = "self",
+        *,
+        is_causal: bool | None = None,
+        is_trimmable: bool | None = None,
+    ):
         self.model = model
         self.config = config
         self.role = role
+        self.is_causal = is_causal
+        self.is_trimmable = is_trimmable
 
     def abilities(self) -> str:
         """Return what has been measured, for the log."""
-        found = {"causal": self.causal, "trimmable": self.trimmable}
-        return ", ".join(f"{name} {value}" for name, value in found.items() if value is not None) or "not measured"
+        measured = {"causal": self.is_causal, "trimmable": self.is_trimmable}
+        return ", ".join(f"{name} {value}" for name, value in measured.items() if value is not None) or "not measured"
 
     def encode(self, batch: TargetBatch) -> Tensor:
         """Encode the histories of a batch, in the model's current mode, shape [T, .]: the cheapest way it allows."""
-        if self.causal and batch.passes is not None:
+        if self.is_causal and batch.passes is not None:
             return torch.cat([self._encode_passes(passes) for passes in batch.passes])
         assert batch.rows is not None
-        parts = batch.rows.parts if self.trimmable else [widened(batch.rows.parts, self.model.max_seq_length)]
+        parts = batch.rows.parts if self.is_trimmable else [widened(batch.rows.parts, self.model.max_seq_length)]
         return batch.rows.in_order([self.encode_sequences(part) for part in parts])
 
     def _encode_passes(self, passes: Passes) -> Tensor:
@@ -67,7 +74,7 @@ class Encoder(ABC):
 
     def trimmed(self, rows: Interaction) -> Interaction:
         """Return RecBole's rows without the columns that are padding in all of them, where the model allows it."""
-        if not self.trimmable:
+        if not self.is_trimmable:
             return rows
         sequence, width = self.model.ITEM_SEQ, int(rows[self.model.ITEM_SEQ_LEN].max())
         return Interaction({**rows.interaction, sequence: rows[sequence][:, :width]})
@@ -92,7 +99,7 @@ class Encoder(ABC):
     def score(self, encoding: Tensor, items: Tensor, order: Tensor | None = None) -> Tensor:
         """Score items [T, C] by what :meth:`encode` gave, shape [T, C], in float32 or wider.
 
-        ``order`` is what ``scoring.item_order`` gives for the items, where several models score them.
+        ``order`` is what ``pool_scores.item_order`` gives for the items, where several models score them.
         """
 
     @abstractmethod
@@ -100,15 +107,26 @@ class Encoder(ABC):
         """Score all items, and the padding in column 0, by what :meth:`encode` gave, shape [T, V + 1]."""
 
 
-class InnerProductEncoder(Encoder):
+class InnerProductModel(ScoringModel):
     """A model whose score is ``h . e(v)``: the encoding is the output of its ``forward``, shape [T, H].
 
-    Attributes:
+    Args:
+        model: See :class:`ScoringModel`.
+        config: See :class:`ScoringModel`.
+        role: See :class:`ScoringModel`.
         item_embedding: Its item table; row 0 is the padding, rows past the last item are not used.
+        **abilities: See :class:`ScoringModel`.
     """
 
-    def __init__(self, model: SequentialRecommender, config: Config, role: str, item_embedding: torch.nn.Embedding):
-        super().__init__(model, config, role)
+    def __init__(
+        self,
+        model: SequentialRecommender,
+        config: Config,
+        role: str,
+        item_embedding: torch.nn.Embedding,
+        **abilities: bool | None,
+    ):
+        super().__init__(model, config, role, **abilities)
         self.item_embedding = item_embedding
         self._fields = forward_fields(model) or []
 
@@ -131,21 +149,11 @@ class InnerProductEncoder(Encoder):
 
         None where it does not gather exactly once, or not from a tensor of shape [B, W, H].
         """
-        seen = []
-        gather = type(self.model).gather_indexes
-
-        def record(output: Tensor, gather_index: Tensor) -> Tensor:
-            seen.append(output)
-            return gather(self.model, output, gather_index)
-
-        self.model.gather_indexes = record
-        try:
+        with gathered_states(self.model) as gathered:
             encoding = self.encode_sequences(sequences)
-        finally:
-            del self.model.gather_indexes
-        if len(seen) != 1 or seen[0].shape != (*sequences.item_seq.shape, encoding.size(-1)):
+        if len(gathered) != 1 or gathered[0].shape != (*sequences.item_seq.shape, encoding.size(-1)):
             return None
-        return seen[0]
+        return gathered[0]
 
     def score(self, encoding: Tensor, items: Tensor, order: Tensor | None = None) -> Tensor:
         """Return inner products with the items' embeddings, shape [T, C]."""
@@ -156,19 +164,30 @@ class InnerProductEncoder(Encoder):
         return F.linear(encoding.float(), self.item_table[: self.model.n_items])
 
 
-class FullRankingEncoder(Encoder):
+class FullRankingModel(ScoringModel):
     """Any other model: its own ``full_sort_predict`` scores all items, of which the asked ones are taken.
 
     Right for biases, distances, temperatures and several interests, at the price of V scores per target. Where the
     model ranks by probabilities, their logarithms are the scores: the same ranking, on the scale that losses expect.
 
-    Attributes:
-        probabilities: Whether the model ranks by probabilities.
+    Args:
+        model: See :class:`ScoringModel`.
+        config: See :class:`ScoringModel`.
+        role: See :class:`ScoringModel`.
+        gives_probabilities: Whether the model ranks by probabilities.
+        **abilities: See :class:`ScoringModel`.
     """
 
-    def __init__(self, model: SequentialRecommender, config: Config, role: str, probabilities: bool):
-        super().__init__(model, config, role)
-        self.probabilities = probabilities
+    def __init__(
+        self,
+        model: SequentialRecommender,
+        config: Config,
+        role: str,
+        gives_probabilities: bool,
+        **abilities: bool | None,
+    ):
+        super().__init__(model, config, role, **abilities)
+        self.gives_probabilities = gives_probabilities
 
     def encode_sequences(self, sequences: Sequences) -> Tensor:
         """Return the scores of all items, shape [B, V + 1]; autocast stays off, as these models mix types."""
@@ -177,15 +196,36 @@ class FullRankingEncoder(Encoder):
 
     def as_scores(self, ranked_by: Tensor) -> Tensor:
         """Return logarithms of probabilities, and other scores as they are."""
-        return ranked_by.clamp(min=SMALLEST_PROBABILITY).log() if self.probabilities else ranked_by
+        return ranked_by.clamp(min=SMALLEST_PROBABILITY).log() if self.gives_probabilities else ranked_by
 
     def score(self, encoding: Tensor, items: Tensor, order: Tensor | None = None) -> Tensor:
-        """Return the items' scores, shape [T, C]."""
+        """Return the items' scores, shape [T, C]; ``order`` is not used."""
         return encoding.float().gather(1, items)
 
     def score_all(self, encoding: Tensor) -> Tensor:
         """Return the encoding, which is all scores."""
         return encoding.float()
+
+
+@contextlib.contextmanager
+def gathered_states(model: SequentialRecommender) -> Iterator[list[Tensor]]:
+    """Within it, note from which tensors a model gathers its last states with RecBole's ``gather_indexes``.
+
+    The model's method is replaced by one that notes and then gathers; afterwards it is what it was. One thread alone
+    may use the model meanwhile.
+    """
+    gathered: list[Tensor] = []
+    gather = type(model).gather_indexes
+
+    def note(output: Tensor, gather_index: Tensor) -> Tensor:
+        gathered.append(output)
+        return gather(model, output, gather_index)
+
+    model.gather_indexes = note  # type: ignore[method-assign]
+    try:
+        yield gathered
+    finally:
+        del model.gather_indexes
 
 
 def widened(parts: list[Sequences], width: int) -> Sequences:
@@ -215,63 +255,3 @@ def ranking_rows(model: SequentialRecommender, sequences: Sequences) -> Interact
         model.ITEM_ID: sequences.item_seq[:, 0],  # the CPR models compute a loss along the way, which is not used
     }
     return Interaction(rows)
-
-
-def make_encoder(model: SequentialRecommender, config: Config, role: str = "self") -> Encoder:
-    """Find out, on random histories, how a model scores items, and return the encoder that does the same.
-
-    Args:
-        model: The model, as RecBole builds it; its weights, its mode and all random generators stay as they are.
-        config: The configuration that it was built from.
-        role: ``self`` or ``peer``.
-
-    Raises:
-        ConfigError: The model needs more than users and items, or does not rank all items.
-    """
-    sequences = random_sequences(model)
-    rows = ranking_rows(model, sequences)
-    with measuring(model):
-        try:
-            ranked = model.full_sort_predict(rows)
-        except Exception as error:  # whatever the model's own code raises
-            raise ConfigError(
-                f"{type(model).__name__} cannot be the {role} model: it does not rank items by users and histories "
-                f"alone ({type(error).__name__}: {error})"
-            ) from error
-        shape, expected = getattr(ranked, "shape", None), len(sequences.user) * model.n_items
-        if not isinstance(ranked, Tensor) or ranked.numel() < expected or ranked.numel() % len(sequences.user):
-            raise ConfigError(
-                f"{type(model).__name__} cannot be the {role} model: its full_sort_predict gives "
-                f"{type(ranked).__name__ if shape is None else list(shape)}, where one score of each of "
-                f"{model.n_items} items for each of {len(sequences.user)} rows is expected"
-            )
-        scores = ranked.view(len(sequences.user), -1)
-        table = _inner_product_table(model, sequences, scores)
-    if table is not None:
-        return InnerProductEncoder(model, config, role, table)
-    probabilities = bool((scores >= 0).all()) and torch.allclose(
-        scores.sum(1), torch.ones_like(scores[:, 0]), atol=1e-3
-    )
-    return FullRankingEncoder(model, config, role, probabilities)
-
-
-def _inner_product_table(
-    model: SequentialRecommender, sequences: Sequences, scores: Tensor
-) -> torch.nn.Embedding | None:
-    """Return the embedding whose inner products with the model's output are its scores, if there is one."""
-    fields = forward_fields(model)
-    if fields is None:
-        return None
-    arguments = [getattr(sequences, field) for field in fields]
-    try:
-        state = model.forward(*arguments)
-    except Exception:  # the model's own code: its forward is then another one than RecBole's, and it ranks all the same
-        return None
-    if not isinstance(state, Tensor):
-        return None
-    for module in model.modules():
-        if isinstance(module, torch.nn.Embedding) and state.shape[1:] == (module.embedding_dim,):
-            table = module.weight[: scores.size(1)]
-            if alike(F.linear(state, table), scores):
-                return module
-    return None

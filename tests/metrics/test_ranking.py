@@ -5,7 +5,7 @@ import pytest
 from helpers.runs import tiny_config
 from recbole.evaluator import metrics as theirs
 
-from recbole_mdcns.evaluation import metrics as ours
+from recbole_mdcns.metrics import ranking as ours
 
 
 @pytest.fixture

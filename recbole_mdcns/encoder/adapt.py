@@ -1,0 +1,97 @@
+"""How a model scores items, found out on random histories, and the :class:`ScoringModel` that does the same."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from recbole.config import Config
+from recbole.model.abstract_recommender import SequentialRecommender
+from torch import Tensor
+
+from recbole_mdcns.data.batch import Sequences
+from recbole_mdcns.encoder.measuring import alike, measuring, random_sequences
+from recbole_mdcns.encoder.model_calls import ModelCallError, call_model
+from recbole_mdcns.encoder.scoring_model import (
+    FullRankingModel,
+    InnerProductModel,
+    ScoringModel,
+    forward_fields,
+    ranking_rows,
+)
+from recbole_mdcns.errors import ConfigError
+
+
+class Adapter(Protocol):
+    """Makes the scoring model of a model, with what is known of its abilities."""
+
+    def __call__(self, *, is_causal: bool | None = None, is_trimmable: bool | None = None) -> ScoringModel: ...
+
+
+def make_scoring_model(model: SequentialRecommender, config: Config, role: str = "self") -> ScoringModel:
+    """Return the scoring model of a model, whose abilities nobody has measured; see :func:`find_adapter`."""
+    return find_adapter(model, config, role)()
+
+
+def find_adapter(model: SequentialRecommender, config: Config, role: str = "self") -> Adapter:
+    """Find out, on random histories, how a model scores items.
+
+    Args:
+        model: The model, as RecBole builds it; its weights, its mode and all random generators stay as they are.
+        config: The configuration that it was built from.
+        role: ``self``, ``peer``, or ``peer1`` and so on.
+
+    Returns:
+        The constructor of the scoring model that does the same.
+
+    Raises:
+        ConfigError: The model needs more than users and items, or does not rank all items.
+    """
+    sequences = random_sequences(model)
+    rows = ranking_rows(model, sequences)
+    with measuring(model):
+        try:
+            ranked = call_model(model.full_sort_predict, rows)
+        except ModelCallError as error:
+            raise ConfigError(
+                f"{type(model).__name__} cannot be the {role} model: it does not rank items by users and histories "
+                f"alone ({error})"
+            ) from error.__cause__
+        shape, expected = getattr(ranked, "shape", None), len(sequences.user) * model.n_items
+        if not isinstance(ranked, Tensor) or ranked.numel() < expected or ranked.numel() % len(sequences.user):
+            raise ConfigError(
+                f"{type(model).__name__} cannot be the {role} model: its full_sort_predict gives "
+                f"{type(ranked).__name__ if shape is None else list(shape)}, where one score of each of "
+                f"{model.n_items} items for each of {len(sequences.user)} rows is expected"
+            )
+        scores = ranked.view(len(sequences.user), -1)
+        table = _inner_product_table(model, sequences, scores)
+    if table is not None:
+        return partial(InnerProductModel, model, config, role, table)
+    gives_probabilities = bool((scores >= 0).all()) and torch.allclose(
+        scores.sum(1), torch.ones_like(scores[:, 0]), atol=1e-3
+    )
+    return partial(FullRankingModel, model, config, role, gives_probabilities)
+
+
+def _inner_product_table(
+    model: SequentialRecommender, sequences: Sequences, scores: Tensor
+) -> torch.nn.Embedding | None:
+    """Return the embedding whose inner products with the model's output are its scores, if there is one."""
+    fields = forward_fields(model)
+    if fields is None:
+        return None
+    try:
+        state = call_model(model.forward, *(getattr(sequences, field) for field in fields))
+    except ModelCallError:  # its forward is another one than RecBole's, and it ranks all the same
+        return None
+    if not isinstance(state, Tensor):
+        return None
+    for module in model.modules():
+        if isinstance(module, torch.nn.Embedding) and state.shape[1:] == (module.embedding_dim,):
+            table = module.weight[: scores.size(1)]
+            if alike(F.linear(state, table), scores):
+                return module
+    return None

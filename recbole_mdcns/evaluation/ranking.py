@@ -1,0 +1,138 @@
+"""One pass over the rows of a split: what each row ranks, and how self, peers and teacher rank it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from recbole.config import Config
+from recbole.data.interaction import Interaction
+from torch import Tensor
+
+from recbole_mdcns.data.history import HISTORY_END, HISTORY_START, HistoryIndex
+from recbole_mdcns.encoder.scoring_model import ScoringModel
+from recbole_mdcns.evaluation.collector import RankCollector
+from recbole_mdcns.evaluation.evaluator import ModelMetrics, PlainEvaluator
+
+#: What RecBole's loader gives of a batch: rows, their history, and the targets as row numbers and items; and the same
+#: with scores [B, V + 1] in place of the history.
+_Batch = tuple[Interaction, Any, Tensor, Tensor]
+Teacher = Callable[..., "Tensor | None"]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation gives.
+
+    Attributes:
+        metrics: By role (``self``, ``peer``, ``teacher``), the metrics by name.
+        places: By role, of the rows in their order, the place of the target; see :class:`ModelMetrics`.
+    """
+
+    metrics: Mapping[str, dict[str, float]]
+    places: Mapping[str, list[int]]
+
+
+class FullRanking:
+    """Ranks all items for the rows of one split, once for each model and for their teacher.
+
+    Args:
+        config: The run.
+        scoring_models: Whose rankings are wanted, the self model first.
+        history: Of the split's rows, on the device of the models.
+        collector: Of the self model, with what it knows of the training data.
+        teacher: The models' joint scores from the scores of each, or None without such a view.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        scoring_models: Sequence[ScoringModel],
+        history: HistoryIndex,
+        collector: RankCollector,
+        teacher: Teacher | None = None,
+    ):
+        self.mask_history = config["mask_history"]
+        self.scoring_models = scoring_models
+        self.history = history
+        self.collector = collector
+        self.teacher = teacher
+        self.other_collectors: dict[str, RankCollector] = {}
+        for scoring_model in scoring_models:
+            scoring_model.model.eval()
+
+    def rank(self, batch: _Batch, rank_rows: Callable[[_Batch], _Batch]) -> _Batch:
+        """Rank a batch by the self model, and collect how the others rank it.
+
+        Args:
+            batch: What RecBole's loader gives.
+            rank_rows: RecBole's ranking of a batch by the self model.
+
+        Returns:
+            What ``rank_rows`` gives: the scores of the self model, -inf where an item is not ranked.
+        """
+        rows, _, target_row, target_item = batch
+        left_out = self.left_out(rows, target_item)
+        own = self.scoring_models[0]
+        ranked = rank_rows((own.trimmed(rows), left_out, target_row, target_item))
+        if len(self.scoring_models) > 1:
+            self.collector.check(ranked[1].amax(1))  # before the teacher, which takes over what is wrong here
+            for role, scores in self._scores_by_role(rows, ranked[1], left_out).items():
+                if role not in (own.role, *self.other_collectors):
+                    self.other_collectors[role] = self.collector.for_role(role)
+                if role != own.role:
+                    self.other_collectors[role].eval_batch_collect(scores, rows, target_row, target_item)
+        return ranked
+
+    def left_out(self, rows: Interaction, targets: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Return the rows' full histories without their targets, as row numbers and items; None without a mask.
+
+        Args:
+            rows: The rows to evaluate.
+            targets: Their targets, shape [B]; a target that the history holds too is ranked all the same.
+        """
+        if not self.mask_history:
+            return None
+        device = self.history.items.device
+        start, end = (rows[field].to(device) for field in (HISTORY_START, HISTORY_END))
+        row, item = self.history.pairs(start, end)
+        is_other = item != targets.to(device)[row]
+        return row[is_other], item[is_other]
+
+    def _scores_by_role(
+        self, rows: Interaction, own_scores: Tensor, left_out: tuple[Tensor, Tensor] | None
+    ) -> dict[str, Tensor]:
+        """Return the scores of all models and of the teacher by role, each of shape [B, V + 1]."""
+        is_masked = torch.zeros_like(own_scores, dtype=torch.bool)
+        is_masked[:, 0] = True  # the padding
+        if left_out is not None:
+            is_masked[left_out] = True
+        scores = {}
+        for place, scoring_model in enumerate(self.scoring_models):
+            ranked_by = own_scores
+            if place > 0:
+                trimmed = scoring_model.trimmed(rows).to(own_scores.device)
+                ranked_by = scoring_model.model.full_sort_predict(trimmed).view(own_scores.shape)
+            scores[scoring_model.role] = scoring_model.as_scores(ranked_by).masked_fill(is_masked, -torch.inf)
+        joint = self.teacher(*scores.values()) if self.teacher is not None else None
+        return scores if joint is None else {**scores, "teacher": joint}
+
+    def evaluation(self, own: ModelMetrics, evaluator: PlainEvaluator) -> Evaluation:
+        """Return what the pass has given, once all rows are ranked.
+
+        Args:
+            own: The self model's metrics.
+            evaluator: Of the run.
+
+        Raises:
+            NonFiniteScores: A model or the teacher has only scores of -inf.
+        """
+        by_role = {self.scoring_models[0].role: own}
+        for role, collector in self.other_collectors.items():
+            by_role[role] = evaluator.evaluate(collector.get_data_struct())
+        return Evaluation(
+            metrics={role: dict(metrics) for role, metrics in by_role.items()},
+            places={role: metrics.places for role, metrics in by_role.items()},
+        )

@@ -1,0 +1,75 @@
+"""Draws without repetition, many rows at once.
+
+Letters: T rows, N draws.
+"""
+
+from __future__ import annotations
+
+import torch
+from scipy.stats import nbinom
+from torch import Tensor
+
+#: The chance that a row's draws do not give N candidates: its last ones are then the padding item.
+SHORT_CHANCE = 1e-15
+
+
+def distinct_numbers(below: Tensor, draw_num: int, generator: torch.Generator) -> Tensor:
+    """Draw N different integers from 0 to a bound of each row, every ordered choice equally likely.
+
+    Args:
+        below: The bounds, shape [T], each at least N.
+        draw_num: N.
+        generator: On the device of the bounds.
+
+    Returns:
+        Shape [T, N].
+    """
+    chosen = torch.empty(len(below), draw_num, dtype=torch.int64, device=below.device)
+    few = below < 2 * draw_num
+    rows, some = few.nonzero().squeeze(1), below[few]
+    if len(rows):
+        keys = torch.rand(len(rows), int(some.max()), generator=generator, device=below.device)
+        beyond = torch.arange(keys.size(1), device=below.device) >= some[:, None]
+        chosen[rows] = keys.masked_fill_(beyond, -1.0).topk(draw_num, dim=1).indices
+    rows, many = (~few).nonzero().squeeze(1), below[~few]
+    if len(rows):
+        shape = (len(rows), draws_for(draw_num, 0.5))  # a draw is an earlier one with a chance below N / bound
+        share = torch.rand(shape, generator=generator, device=below.device, dtype=torch.float64)
+        drawn = (share * many[:, None]).long()
+        chosen[rows] = first_good(drawn, mark_repeats(drawn, int(many.max())), draw_num)
+    return chosen
+
+
+def draws_for(good_num: int, good_chance: float) -> int:
+    """Return how many draws hold N good ones in all rows but a share of :data:`SHORT_CHANCE`.
+
+    Args:
+        good_num: N.
+        good_chance: The least chance of a draw to be good.
+    """
+    return good_num + int(nbinom.isf(SHORT_CHANCE, max(1, good_num), good_chance))
+
+
+def first_good(drawn: Tensor, is_bad: Tensor, good_num: int) -> Tensor:
+    """Return the first N draws of each row that are not bad, shape [T, N]."""
+    column = torch.where(is_bad, drawn.size(1), (~is_bad).cumsum(1) - 1).clamp_(max=good_num)
+    pool = torch.zeros(len(drawn), good_num + 1, dtype=torch.int64, device=drawn.device)
+    return pool.scatter_(1, column, drawn)[:, :-1]
+
+
+def mark_repeats(pool: Tensor, item_num: int, before: Tensor | None = None) -> Tensor:
+    """Mark the second and later occurrences of an item in its row, shape [T, N], by one sort of all (row, item).
+
+    Args:
+        pool: Item ids, shape [T, N].
+        item_num: V + 1.
+        before: Occurrences that come before those of the pool, as ``row * item_num + item``.
+    """
+    key = (torch.arange(len(pool), device=pool.device)[:, None] * item_num + pool).view(-1)
+    if before is not None:
+        key = torch.cat([before, key])
+    order = (key.int() if len(pool) * item_num < 2**31 else key).argsort(stable=True)
+    ordered = key.index_select(0, order)
+    again = torch.zeros_like(ordered, dtype=torch.bool)
+    again[1:] = ordered[1:] == ordered[:-1]
+    return torch.zeros_like(again).scatter_(0, order, again)[-pool.numel() :].view(pool.shape)

@@ -1,0 +1,105 @@
+"""The models of the epoch that a run keeps: one file each, as plain weights, or in memory."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from logging import getLogger
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from recbole_mdcns.checkpoints import checkpoint
+from recbole_mdcns.checkpoints.data_identity import DataIdentity, check_numbers, check_same_data
+from recbole_mdcns.checkpoints.saved_state import load_weights
+from recbole_mdcns.checkpoints.storable import other_parameters
+from recbole_mdcns.encoder.scoring_model import ScoringModel
+from recbole_mdcns.errors import CheckpointError
+from recbole_mdcns.trainer.training_state import Progress, plain_score
+
+
+class BestModels:
+    """Keeps the weights of the best epoch, and puts them back.
+
+    Args:
+        scoring_models: The models, the self model first.
+        device: Where they are.
+    """
+
+    def __init__(self, scoring_models: Sequence[ScoringModel], device: torch.device):
+        self.scoring_models = scoring_models
+        self.device = device
+        self._in_memory: list[dict[str, Any]] | None = None
+
+    def keep_in_memory(self) -> None:
+        """Take copies of the weights that the models have now."""
+        self._in_memory = [copy.deepcopy(each.model.state_dict()) for each in self.scoring_models]
+
+    def forget(self) -> None:
+        """Drop the copies: files hold the best models from now on."""
+        self._in_memory = None
+
+    def save(self, files: checkpoint.RunFiles, progress: Progress, identity: DataIdentity) -> None:
+        """Write the models as they are now, one file each.
+
+        Raises:
+            WriteError: A file cannot be written.
+        """
+        for each in self.scoring_models:
+            content = {
+                "kind": "model",
+                "role": each.role,
+                "config": each.config.plain(),
+                "epoch": progress.epoch,
+                "cur_step": progress.cur_step,
+                "best_valid_score": plain_score(progress.best_valid_score),
+                "state_dict": each.model.state_dict(),
+                "other_parameter": other_parameters(each.model),
+                **identity.entries(each.model),
+            }
+            checkpoint.save(content, files.model(each.role))
+
+    def load(self, files: checkpoint.RunFiles, identity: DataIdentity | None, epoch: int | None) -> None:
+        """Put the kept weights into the models: those in memory, where there are any, otherwise those of the files.
+
+        Args:
+            files: Of the run.
+            identity: The data that the files must be of; None where nobody knows it.
+            epoch: Which epoch they must be of; None where nobody knows it.
+
+        Raises:
+            CheckpointError: A file is missing, damaged, of another model, of another epoch, or of other data.
+        """
+        if self._in_memory is not None:
+            for each, state in zip(self.scoring_models, self._in_memory):
+                each.model.load_state_dict(state)
+            return
+        for each in self.scoring_models:
+            path = files.model(each.role)
+            content = checkpoint.load(path, "model", self.device)
+            if epoch is not None and content["epoch"] != epoch:
+                raise CheckpointError(
+                    f"checkpoint {path} holds epoch {content['epoch']}, and the best epoch of this run is {epoch}: the "
+                    "run was killed between two files, or another process trained it; resume it with epochs = "
+                    f"{max(content['epoch'], epoch) + 1} or more, or train anew"
+                )
+            if identity is not None:
+                check_same_data(content, identity, path)
+            self._load_weights(each, content, path)
+
+    def load_self_model(self, path: str | Path, identity: DataIdentity | None) -> None:
+        """Put the weights of a file into the self model; the others stay as they are.
+
+        Raises:
+            CheckpointError: The file is missing, damaged, of another model, or numbers items in another way.
+        """
+        content = checkpoint.load(path, "model", self.device)
+        if identity is not None:
+            check_numbers(content, identity, path)
+        self._load_weights(self.scoring_models[0], content, path)
+
+    @staticmethod
+    def _load_weights(scoring_model: ScoringModel, content: dict[str, Any], path: str | Path) -> None:
+        load_weights(scoring_model.model, content, path)
+        getLogger().info(f"Loading model structure and parameters from {path}")

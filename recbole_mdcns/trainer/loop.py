@@ -1,0 +1,146 @@
+"""The training steps of an epoch: one objective for all models, one backward pass, one step of each optimiser."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from logging import getLogger
+from typing import Any
+
+import torch
+from recbole.utils import get_gpu_usage, set_color
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+from torch.optim import Optimizer
+from tqdm import tqdm
+
+from recbole_mdcns import compat
+from recbole_mdcns.config.run_config import MDCNSConfig
+from recbole_mdcns.data.batch import TargetBatch
+from recbole_mdcns.data.batching import TargetLoader
+from recbole_mdcns.data.dataset import HistoryDataset
+from recbole_mdcns.encoder.scoring_model import ScoringModel
+from recbole_mdcns.encoder.selftest import fastest_mode
+from recbole_mdcns.errors import ConfigError, TrainingError
+from recbole_mdcns.trainer.objective import make_objective
+
+
+class TrainingLoop:
+    """Makes the batches of a training part, and takes the steps of its epochs.
+
+    Args:
+        config: The run.
+        scoring_models: The models, the self model first.
+        optimizers: One per model.
+
+    Raises:
+        ConfigError: The loss cannot train one of the models.
+
+    Attributes:
+        objective: What a step minimises.
+        scaler: The gradient scaler of mixed precision.
+        batches: The training batches; there once a training part is prepared.
+    """
+
+    batches: TargetLoader
+
+    def __init__(self, config: MDCNSConfig, scoring_models: Sequence[ScoringModel], optimizers: Sequence[Optimizer]):
+        self.config = config
+        self.device: torch.device = config["device"]
+        self.scoring_models = scoring_models
+        self.optimizers = optimizers
+        self.objective = make_objective(config, scoring_models)
+        uses_scaler = torch.cuda.is_available() and config["enable_scaler"]  # as RecBole's trainer decides
+        self.scaler = compat.grad_scaler(self.device, uses_scaler)
+        self._dataset: HistoryDataset | None = None
+
+    def prepare(self, dataset: HistoryDataset, order: torch.Generator) -> None:
+        """Make the draws and the batches of a training part, once.
+
+        Args:
+            dataset: The training part.
+            order: Of the batches, where the run shuffles.
+
+        Raises:
+            ConfigError: A row leaves fewer than N candidates, or another training part was prepared before.
+        """
+        if self._dataset is not None:
+            if dataset is not self._dataset:
+                raise ConfigError("this trainer was prepared for another training set: make a new one")
+            return
+        self.objective.prepare(dataset)
+        if self.config["lazy_items"]:
+            self._make_lazy()
+        mode = self.config["batching"]
+        if mode == "auto":
+            mode = fastest_mode(self.scoring_models)
+        abilities = "; ".join(f"{each.role}: {each.abilities()}" for each in self.scoring_models)
+        getLogger().info(f"batching {mode} ({abilities})")
+        self.batches = TargetLoader(
+            dataset,
+            self.config["train_batch_size"],
+            mode,
+            with_rows=not all(each.is_causal for each in self.scoring_models),
+            generator=order if self.config["shuffle"] else None,
+            device=self.device,
+        )
+        self._dataset = dataset
+
+    def _make_lazy(self) -> None:
+        for each in self.scoring_models:
+            if not each.make_lazy():
+                getLogger().warning(
+                    f"lazy_items does nothing for the {each.role} model: {type(each.model).__name__} scores all items, "
+                    "so all their rows have a gradient"
+                )
+
+    def train_step(self, batch: TargetBatch) -> dict[str, Tensor]:
+        """Take one optimiser step per model on a batch; return the loss and its parts."""
+        loss, parts = self.objective.step_loss(batch)
+        self.step(loss)
+        return {"loss": loss.detach(), **parts}
+
+    def step(self, loss: Tensor) -> None:
+        """Take one optimiser step per model, down the gradient of a loss."""
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        for each, optimizer in zip(self.scoring_models, self.optimizers):
+            if self.config["clip_grad_norm"]:
+                self.scaler.unscale_(optimizer)
+                clip_grad_norm_(each.model.parameters(), **self.config["clip_grad_norm"])
+            self.scaler.step(optimizer)
+        self.scaler.update()
+
+    def train_epoch(self, epoch: int, show_progress: bool = False) -> dict[str, Any]:
+        """Train one epoch; losses are read back once, at its end.
+
+        Args:
+            epoch: Counted from 0.
+            show_progress: Show a progress bar.
+
+        Returns:
+            The epoch's number, mean ``loss`` per target, its ``parts``, and the number of ``targets``.
+
+        Raises:
+            TrainingError: The loss is no longer finite.
+        """
+        for each in self.scoring_models:
+            each.model.train()
+        self.objective.start_epoch(epoch)
+        label = set_color(f"Train {epoch:>5}", "pink")
+        batches: Any = tqdm(self.batches, ncols=100, desc=label) if show_progress else self.batches
+        sums: dict[str, Tensor] = {}
+        target_num = 0
+        for batch in batches:
+            losses = self.train_step(batch)
+            target_num += len(batch)
+            for name, loss in losses.items():
+                sums[name] = sums.get(name, 0) + loss.double() * len(batch)
+            if self.device.type == "cuda" and show_progress:
+                batches.set_postfix_str(set_color("GPU RAM: " + get_gpu_usage(self.device), "yellow"))
+        parts = dict(zip(sums, (torch.stack(list(sums.values())) / target_num).tolist()))
+        total = parts.pop("loss")
+        if not all(map(math.isfinite, (total, *parts.values()))):
+            raise TrainingError(f"the loss became {total} in epoch {epoch}: lower learning_rate or set clip_grad_norm")
+        return {"epoch": epoch, "loss": total, "parts": parts, "targets": target_num}

@@ -1,0 +1,159 @@
+"""What a run leaves on disk while it trains, and takes up again: its best models and its last state."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from logging import getLogger
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from recbole_mdcns.checkpoints import checkpoint
+from recbole_mdcns.checkpoints.data_identity import DataIdentity, check_same_data
+from recbole_mdcns.config.run_config import MDCNSConfig
+from recbole_mdcns.data.dataset import HistoryDataset
+from recbole_mdcns.errors import CheckpointError
+from recbole_mdcns.trainer.best_models import BestModels
+from recbole_mdcns.trainer.training_state import Progress, TrainingState
+
+
+class RunCheckpoints:
+    """The checkpoints of one run.
+
+    Args:
+        config: The run.
+        state: What a training changes.
+
+    Attributes:
+        files: Where the run saves.
+        identity: The training part that the models are built for; None as long as nobody has told.
+        is_saved: The training writes files; otherwise the best models are kept in memory.
+    """
+
+    def __init__(self, config: MDCNSConfig, state: TrainingState):
+        self.config = config
+        self.files = checkpoint.RunFiles.new(config)
+        self.identity: DataIdentity | None = None
+        self.is_saved = False
+        self._state = state
+        self._best = BestModels(state.scoring_models, state.device)
+        self._order: torch.Generator | None = None
+        self._resumed: tuple[dict[str, Any], tuple[int, int] | None] | None = None  # content, version of the file
+
+    def use_data(self, dataset: HistoryDataset) -> None:
+        """Say which training part the models are built for, so that checkpoints of other data are refused."""
+        if self.identity is None or self.identity.dataset is not dataset:
+            self.identity = DataIdentity(dataset)
+
+    def data_fingerprint(self) -> str:
+        """Return the fingerprint of the sequences that are trained on, once somebody has told which."""
+        assert self.identity is not None
+        return self.identity.fingerprints["sequences"]
+
+    # -- saving -------------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def training(self, order: torch.Generator, is_saved: bool) -> Iterator[None]:
+        """Train within it: no other process trains the run, and what it goes on with is taken back first.
+
+        Args:
+            order: The random generator of the order of batches.
+            is_saved: Write files.
+
+        Raises:
+            CheckpointError: Another process trains this run, or has gone on with it since it was loaded, or the
+                training to go on with was on other data.
+            ConfigError: A model, the loss or the strategy holds what a checkpoint cannot hold.
+        """
+        with self.files.lock.held() if is_saved else contextlib.nullcontext():
+            if self._resumed is not None:
+                state, version = self._resumed
+                if _version(self.files.last) != version:
+                    raise CheckpointError(
+                        f"checkpoint {self.files.last} was written anew since it was loaded: resume again"
+                    )
+                assert self.identity is not None
+                check_same_data(state, self.identity, self.files.last)
+                self._state.restore_random(state, order, self.files.last)
+                self._resumed = None
+            if is_saved:
+                self._best.forget()
+                self._state.check_storable()
+            self.is_saved, self._order = is_saved, order
+            yield
+
+    def save_best(self, progress: Progress) -> None:
+        """Write the models as they are now, one file each.
+
+        Raises:
+            WriteError: A file cannot be written.
+        """
+        assert self.identity is not None
+        self._best.save(self.files, progress, self.identity)
+
+    def keep_best(self) -> None:
+        """Keep the models as they are now in memory, where no files are written."""
+        if not self.is_saved:
+            self._best.keep_in_memory()
+
+    def finish_epoch(self, progress: Progress) -> None:
+        """Write the whole state, where files are written.
+
+        Raises:
+            WriteError: The file cannot be written.
+        """
+        if self.is_saved:
+            assert self.identity is not None and self._order is not None
+            checkpoint.save(self._state.content(progress, self._order, self.identity), self.files.last)
+
+    # -- loading ------------------------------------------------------------------------------------------------------
+
+    def load_best(self, model_file: str | Path | None, epoch: int | None) -> None:
+        """Put the best epoch's weights into the models.
+
+        Args:
+            model_file: Weights of the self model to take instead; the others stay as they are.
+            epoch: The best epoch, where somebody knows it.
+
+        Raises:
+            CheckpointError: A file is missing, damaged, of another model, of another epoch, or numbers items in
+                another way than the data.
+        """
+        if model_file:
+            self._best.load_self_model(model_file, self.identity)
+        else:
+            self._best.load(self.files, self.identity, epoch)
+
+    def resume(self, resume_file: str | Path | bool) -> Progress | None:
+        """Take back a training where it stopped, all but its random numbers, which :meth:`training` takes back.
+
+        Args:
+            resume_file: A ``*-last.pth`` file, or True for the newest one of the same settings, if there is one.
+
+        Returns:
+            How far it is; None where a new run begins.
+
+        Raises:
+            CheckpointError: See :meth:`TrainingState.load`.
+        """
+        files = checkpoint.RunFiles.to_resume(self.config, resume_file)
+        if files is None:
+            return None
+        if files.last != self.files.last:  # otherwise its lock may be held
+            self.files = files
+        version = _version(self.files.last)
+        state, progress = self._state.load(self.files.last, self.identity)
+        self._resumed = state, version
+        getLogger().info(f"Checkpoint {self.files.last} loaded. Resume training from epoch {progress.epoch + 1}")
+        return progress
+
+
+def _version(path: Path) -> tuple[int, int] | None:
+    """Return what changes when a file is replaced; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns

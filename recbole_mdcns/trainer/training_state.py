@@ -1,0 +1,160 @@
+"""The whole state of a training, with which it goes on as if it had never stopped."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from recbole_mdcns.checkpoints import checkpoint
+from recbole_mdcns.checkpoints.data_identity import DataIdentity, check_same_data
+from recbole_mdcns.checkpoints.saved_state import load_weights, state_fault, training_fault
+from recbole_mdcns.checkpoints.storable import check_weights, other_parameters, restored, storable
+from recbole_mdcns.config.run_config import MDCNSConfig
+from recbole_mdcns.errors import CheckpointError
+from recbole_mdcns.trainer.early_stopping import check_can_go_on
+from recbole_mdcns.trainer.loop import TrainingLoop
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training is.
+
+    Attributes:
+        epoch: The last epoch that is done, -1 before the first.
+        cur_step: Validations since the best one.
+        best_valid_score: Its score, infinite before the first.
+        best_valid_result: Its metrics.
+        epoch_log: One entry per finished epoch.
+    """
+
+    epoch: int
+    cur_step: int
+    best_valid_score: float | np.floating
+    best_valid_result: dict[str, float] | None
+    epoch_log: list[dict[str, Any]]
+
+
+class TrainingState:
+    """Reads and writes the state of everything that a training changes.
+
+    Args:
+        config: The run.
+        loop: The models, their optimisers and their objective.
+    """
+
+    def __init__(self, config: MDCNSConfig, loop: TrainingLoop):
+        self.config = config
+        self.device: torch.device = config["device"]
+        self.scoring_models = loop.scoring_models
+        self.optimizers = {each.role: optimizer for each, optimizer in zip(loop.scoring_models, loop.optimizers)}
+        self.scaler = loop.scaler
+        self.objective = loop.objective
+
+    def content(self, progress: Progress, order: torch.Generator, identity: DataIdentity) -> dict[str, Any]:
+        """Return the state as a checkpoint holds it.
+
+        Args:
+            progress: How far the training is.
+            order: The random generator of the order of batches.
+            identity: The data that it is of.
+        """
+        return {
+            "kind": "training",
+            "config": self.config.plain(),
+            "device": self.device.type,
+            "epoch": progress.epoch,
+            "cur_step": progress.cur_step,
+            "best_valid_score": plain_score(progress.best_valid_score),
+            "best_valid_result": dict(progress.best_valid_result) if progress.best_valid_result else None,
+            "epoch_log": progress.epoch_log,
+            "models": {each.role: each.model.state_dict() for each in self.scoring_models},
+            "optimizers": {role: optimizer.state_dict() for role, optimizer in self.optimizers.items()},
+            "scaler": self.scaler.state_dict(),
+            "random": checkpoint.random_states(self.device),
+            "loader": order.get_state(),
+            "objective": self._stored_objective(),
+            **identity.entries(*(each.model for each in self.scoring_models)),
+        }
+
+    def check_storable(self) -> None:
+        """Refuse before the first epoch what could not be saved after it.
+
+        Raises:
+            ConfigError: A model, the loss or the strategy holds what a checkpoint cannot hold.
+        """
+        self._stored_objective()
+        for each in self.scoring_models:
+            check_weights(each.model)
+            other_parameters(each.model)
+
+    def _stored_objective(self) -> dict[str, Any]:
+        keys = {"loss": "ranking_loss", "strategy": "neg_sampler"}
+        return {
+            name: storable(state, f"{keys[name]} = {self.config[keys[name]]!r}: its state")
+            for name, state in self.objective.state_dict().items()
+        }
+
+    def load(self, path: Path, identity: DataIdentity | None) -> tuple[dict[str, Any], Progress]:
+        """Take back models, optimisers and scaler from a file; :meth:`restore_random` takes the rest.
+
+        Args:
+            path: A ``*-last.pth`` file.
+            identity: The data that it must be of; None where nobody knows it.
+
+        Returns:
+            The content, and how far the training is.
+
+        Raises:
+            CheckpointError: The file is missing, damaged, or of a run with other settings, on other data or on another
+                device, or that has gone on for longer than ``epochs`` or ``stopping_step`` allow.
+        """
+        state = checkpoint.load(path, "training", self.device)
+        checkpoint.check_same_settings(state["config"], self.config, path)
+        check_can_go_on(state["epoch_log"], self.config, path)
+        if state["device"] != self.device.type:
+            raise CheckpointError(
+                f"checkpoint {path} is of a run on {state['device']}, this one is on {self.device.type}: "
+                "the random numbers of one cannot go on in the other"
+            )
+        if identity is not None:
+            check_same_data(state, identity, path)
+        fault = training_fault(state, self.optimizers, self.scaler.state_dict(), self.device)
+        if fault:
+            raise CheckpointError(f"checkpoint {path} does not fit this run: {fault}")
+        for each in self.scoring_models:
+            load_weights(each.model, {"state_dict": state["models"][each.role]}, path)
+            self.optimizers[each.role].load_state_dict(state["optimizers"][each.role])
+        self.scaler.load_state_dict(state["scaler"])
+        score = state["best_valid_score"]
+        if score is None:
+            score = -math.inf if self.config["valid_metric_bigger"] else math.inf
+        progress = Progress(state["epoch"], state["cur_step"], score, state["best_valid_result"], state["epoch_log"])
+        return state, progress
+
+    def restore_random(self, state: dict[str, Any], order: torch.Generator, path: Path) -> None:
+        """Take back the states of strategy, loss and random generators, once the strategy is prepared.
+
+        Args:
+            state: What :meth:`load` gave.
+            order: The random generator of the order of batches.
+            path: Of the file, for the message.
+
+        Raises:
+            CheckpointError: They do not fit.
+        """
+        fault = state_fault(state["objective"], self.objective.fixed_state(), "objective")
+        if fault:
+            raise CheckpointError(f"checkpoint {path} does not fit this run: {fault}")
+        self.objective.load_state_dict(restored(state["objective"]))
+        order.set_state(state["loader"].cpu())
+        checkpoint.set_random_states(state["random"], self.device)
+
+
+def plain_score(score: float | np.floating) -> float | None:
+    """Return a score as a plain float; the infinity before the first validation as None."""
+    return float(score) if math.isfinite(score) else None

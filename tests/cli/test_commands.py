@@ -1,0 +1,260 @@
+"""Every command: its help, its exit codes, and the one line that it ends with when something is wrong."""
+
+import errno
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from helpers.paths import ROOT
+from helpers.runs import TINY
+
+from recbole_mdcns import __version__
+from recbole_mdcns.cli.main import COMMANDS, main, train_main
+from recbole_mdcns.errors import FAILURE, PIPE_CLOSED, USER_ERROR, ConfigError, DataError, WriteError
+
+SWEEP = "datasets: [tiny]\nmodels: [SASRec]\nsamplers: [rns]\nkeys: {data_path: data, use_gpu: False}\n"
+KEYS = [f"--{key}={value}" for key, value in {**TINY, "epochs": 1, "neg_sampler": "rns"}.items()]
+#: Arguments with which a command gets as far as its work.
+GOOD = {
+    "train": ["--model=SASRec", "--dataset=tiny"],
+    "evaluate": ["model.pth"],
+    "sweep": ["sweep.yaml"],
+    "status": ["sweep.yaml"],
+    "best": ["sweep.yaml"],
+    "export": ["sweep.yaml", "all.csv"],
+    "report": ["table3", "--records=sweeps", "--out=pages"],
+    "reproduce": ["table3"],
+    "prepare": ["mine", "--format=lines", "--raw=raw.txt", "--out=dataset"],
+    "stats": ["tiny"],
+}
+#: Mistakes in the options of each command, and what the line says about them.
+MISTAKES = [
+    ("train", ["--model=SASRek", "--dataset=tiny"], "did you mean SASRec?"),
+    ("train", ["--model"], "expected one argument"),
+    ("train", ["--model=SASRec", "--dataset=tiny", "stray"], "argument 'stray' is not understood: write --key=value"),
+    ("train", ["--model=SASRec", "--dataset=tiny", "--distil_weight=1"], "did you mean distill_weight?"),
+    ("evaluate", [], "the file of the saved model must come first"),
+    ("evaluate", ["--topk", "[5]", "model.pth"], "the file of the saved model must come first"),
+    ("evaluate", ["model.pth", "stray"], "argument 'stray' is not understood"),
+    ("evaluate", ["model.pth", "--", "--topk=[5]"], "argument '--' is not understood"),
+    ("evaluate", ["gone.pth"], "gone.pth cannot be read"),
+    ("evaluate", ["gone.pth", "--epochs=3"], "epochs = 3 is not allowed when a saved model is evaluated"),
+    ("evaluate", ["gone.pth", "--model=SASRec"], "model = 'SASRec' is not allowed when a saved model is evaluated"),
+    ("sweep", [], "required: grid"),
+    ("sweep", ["gone.yaml"], "gone.yaml cannot be read"),
+    ("sweep", ["sweep.yaml", "--sampler=rns"], "--sampler"),
+    ("status", ["sweep.yaml", "other.yaml"], "other.yaml"),
+    ("status", ["sweep.yaml", "--dry-run"], "--dry-run"),
+    ("best", ["sweep.yaml", "--models=SASRek"], "did you mean SASRec?"),
+    ("export", [], "required: grid, FILE"),
+    ("export", ["sweep.yaml"], "required: FILE"),
+    ("export", ["sweep.yaml", "all.xlsx"], "all.xlsx cannot be written"),
+    ("export", ["sweep.yaml", "--migrate=records"], "sweep.yaml is given too"),
+    ("report", ["table3", "--records=gone", "--out=pages"], "gone"),
+    ("reproduce", ["table99"], "table99"),
+    ("reproduce", ["table3", "--methods=Guessing"], "table3 has no Guessing"),
+    ("prepare", ["mine", "--raw=raw.txt", "--out=dataset"], "mine"),
+    ("prepare", ["mine", "--format=lines", "--raw=gone.txt", "--out=dataset"], "gone.txt"),
+    ("prepare", ["kuairand", "--raw=raw.txt", "--out=dataset", "--from=2022"], "'2022' is not a day YYYYMMDD"),
+    ("stats", [], "required: NAME"),
+    ("stats", ["gone"], "gone.inter"),
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def files():
+    Path("sweep.yaml").write_text(SWEEP)
+    Path("raw.txt").write_text("u a b\n")
+
+
+def work_of(name):
+    """Return the module of a command."""
+    return importlib.import_module(COMMANDS[name].module)
+
+
+def test_there_are_arguments_and_mistakes_for_every_command():
+    assert list(GOOD) == list(COMMANDS) and {name for name, _, _ in MISTAKES} == set(COMMANDS)
+
+
+@pytest.mark.parametrize(("name", "arguments", "said"), MISTAKES)
+def test_a_mistake_is_one_line_that_names_the_command_and_code_2(name, arguments, said, capsys):
+    assert main([name, *arguments]) == USER_ERROR
+    error = capsys.readouterr().err
+    assert error.startswith(f"recbole-mdcns {name}: ") and said in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (ConfigError("a key is wrong"), USER_ERROR, "a key is wrong"),
+        (DataError("a line is wrong"), USER_ERROR, "a line is wrong"),
+        (
+            WriteError("x.json", "No space left on device"),
+            FAILURE,
+            "x.json cannot be written (No space left on device)",
+        ),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "y"),
+            FAILURE,
+            "y cannot be written (No space left on device)",
+        ),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), PIPE_CLOSED, None),
+    ],
+)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_way_to_end_has_its_code(name, error, code, said, monkeypatch, capsys):
+    monkeypatch.setattr(work_of(name), "run", raising(error))
+    assert main([name, *GOOD[name]]) == code
+    line = capsys.readouterr().err
+    assert line == "" if said is None else line.startswith(f"recbole-mdcns {name}: {said}") and line.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_code_of_a_command_is_that_of_its_work_and_a_bug_is_a_traceback(name, monkeypatch):
+    for returned, code in ((None, 0), (0, 0), (FAILURE, FAILURE)):
+        monkeypatch.setattr(work_of(name), "run", lambda _, returned=returned: returned)
+        assert main([name, *GOOD[name]]) == code
+    monkeypatch.setattr(work_of(name), "run", raising(KeyError("a bug")))
+    with pytest.raises(KeyError, match="a bug"):
+        main([name, *GOOD[name]])
+
+
+def raising(error):
+    def run(_):
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate"])
+def test_a_mistake_is_a_traceback_for_who_asks(name, monkeypatch):
+    monkeypatch.setattr(work_of(name), "run", raising(ConfigError("wrong")))
+    with pytest.raises(ConfigError, match="wrong"):
+        main([name, *GOOD[name], "--state=DEBUG"])
+
+
+# Help and version
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_and_version(name, capsys):
+    for flag in ("--help", "-h"):
+        assert main([name, flag]) == 0
+        printed = capsys.readouterr()
+        assert printed.out.startswith(f"usage: recbole-mdcns {name} ") and printed.err == ""
+    assert main([name, "--version"]) == 0
+    assert capsys.readouterr().out == f"{__version__}\n"
+
+
+def test_the_whole_has_a_line_for_each_command_and_the_version(capsys):
+    assert main(["--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if line.startswith("  ")] == list(COMMANDS)
+    assert all(len(line) <= 80 for line in lines)
+    for run in (main, train_main):
+        assert run(["--version"]) == 0
+        assert capsys.readouterr().out == f"{__version__}\n"
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("report", "reproduce")])
+def test_help_loads_nothing_that_trains(name):
+    code = (
+        "import sys; from recbole_mdcns.cli.main import main; main(sys.argv[1:]); "
+        "print(sorted({'torch', 'recbole', 'ray', 'pandas'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = run_python("-c", code, name, "--help")
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "a command is missing: choose train, "),
+        (["trian", "--model=SASRec"], "'trian' is no command (did you mean train?): choose train, "),
+        (["Sweep"], "'Sweep' is no command (did you mean sweep?)"),
+        (["--model=SASRec", "--dataset=tiny"], "'--model=SASRec' is no command: choose train, "),
+    ],
+)
+def test_what_is_no_command_is_told(arguments, said, capsys):
+    assert main(arguments) == USER_ERROR
+    error = capsys.readouterr().err
+    assert error.startswith(f"recbole-mdcns: {said}") and error.count("\n") == 1
+
+
+# As processes
+
+
+def run_python(*arguments):
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=env)
+
+
+def test_the_package_is_the_command_and_its_code_that_of_the_process():
+    done = run_python("-m", "recbole_mdcns", "stats", "gone")
+    assert done.returncode == USER_ERROR and done.stdout == ""
+    assert done.stderr.startswith("recbole-mdcns stats: ") and done.stderr.count("\n") == 1
+    done = run_python("-m", "recbole_mdcns", "stats", "tiny", "--data_path=data")
+    assert (done.returncode, done.stderr) == (0, "") and "| tiny" in done.stdout
+
+
+@pytest.mark.parametrize("flag", ["--help", "--version"])
+def test_a_reader_that_goes_away_is_no_traceback(flag):
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "recbole_mdcns", "sweep", flag],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=env,
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (PIPE_CLOSED, "")
+
+
+# What single commands do
+
+
+def test_train_is_run_recbole_mdcns(monkeypatch):
+    calls = []
+    monkeypatch.setattr("recbole_mdcns.quick_start.run_recbole_mdcns", lambda *args, **keys: calls.append((args, keys)))
+    given = ["-m", "SASRec", "--dataset", "tiny", "--config_files", "a.yaml b.yaml", "--epochs", "3", "--resume"]
+    assert main(["train", *given]) == train_main(given) == 0
+    commands = [keys.pop("command") for _, keys in calls]
+    assert commands == [["recbole-mdcns", "train", *given], ["run_recbole_mdcns", *given]]
+    assert calls[0] == calls[1] == (
+        ("SASRec", "tiny", ["a.yaml", "b.yaml"]), {"argv": ["--epochs=3", "--resume"], "config_dict": {}}
+    )  # fmt: skip
+
+
+def test_help_of_an_evaluation_names_every_key_that_it_takes(capsys):
+    from recbole_mdcns.config.evaluation_keys import EVALUATION_KEYS
+
+    assert main(["evaluate", "--help"]) == 0
+    printed = capsys.readouterr().out
+    for key in EVALUATION_KEYS:
+        assert key in printed
+    assert "--neg_top_num" not in printed
+
+
+def test_export_brings_a_folder_of_records_up_to_date(monkeypatch):
+    folders = []
+    migrate = type(sys)("recbole_mdcns.records.migrate")
+    migrate.migrate_folder = lambda folder: folders.append(folder) or {}  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "recbole_mdcns.records.migrate", migrate)
+    assert main(["export", "--migrate", "records"]) == 0
+    assert folders == [Path("records")]
+
+
+def test_export_takes_its_files_wherever_they_stand(monkeypatch):
+    for arguments in (
+        ["sweep.yaml", "a.csv", "--seeds=1", "b.csv"], ["--seeds=1", "sweep.yaml", "a.csv", "b.csv"],
+        ["sweep.yaml", "--seeds", "1", "a.csv", "b.csv"],
+    ):  # fmt: skip
+        assert main(["export", *arguments]) == 0
+        assert Path("a.csv").exists() and Path("b.csv").exists()
+        Path("a.csv").unlink(), Path("b.csv").unlink()

@@ -1,0 +1,62 @@
+"""Keys are data: their fields are checked, and the pages about them are made from them."""
+
+import json
+
+import pytest
+from helpers.paths import ROOT
+
+from recbole_mdcns.config.key import Key
+from recbole_mdcns.config.key_pages import pages, sections
+from recbole_mdcns.config.keys import own_keys
+from recbole_mdcns.errors import ConfigError
+
+GOOD = {"default": 1, "type": "int", "min": 1, "symbol": "M", "help": "How many."}
+
+
+def test_fields_make_a_key():
+    key = Key.from_fields("top", GOOD, "Section", "mine.yaml")
+    assert (key.default, key.first_default, key.symbol, str(key.allowed)) == (1, 1, "M", "int, >= 1")
+    assert key.check(3) == 3
+    with pytest.raises(ConfigError, match="top = 0 is not allowed: it must be >= 1"):
+        key.check(0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "culprit"),
+    [
+        ({"default": 0}, "default = 0 is not allowed: it must be >= 1"),
+        ({"type": "integer"}, "type = 'integer' is not allowed"),
+        ({"min": "one"}, "min = 'one' is not allowed: expected a number"),
+        ({"choices": ["a"]}, "choices"),
+        ({"type": "choice", "default": "a"}, "choices"),
+        ({"hlep": "x"}, "no field hlep .*did you mean help"),
+        ({"help": None, "type": None}, "type"),
+    ],
+)
+def test_a_wrong_field_is_named_with_its_file_and_key(changes, culprit):
+    with pytest.raises(ConfigError, match=f"mine.yaml, key top.*{culprit}"):
+        Key.from_fields("top", {**GOOD, **changes}, "Section", "mine.yaml")
+    with pytest.raises(ConfigError, match="mine.yaml, key top: expected the fields default, type and help, found 5"):
+        Key.from_fields("top", 5, "Section", "mine.yaml")
+
+
+def test_pages_of_keys_are_those_in_docs():
+    """``python -m recbole_mdcns.config.key_pages docs`` makes them."""
+    for name, text in pages().items():
+        assert (ROOT / "docs" / name).read_text() == text, name
+
+
+def test_every_key_is_on_the_pages():
+    listed = {key.name for _, keys in sections() for key in keys}
+    assert own_keys().keys() <= listed and {"d_state", "compile_scan"} <= listed
+
+
+def test_first_defaults_stay():
+    """A run with a key's first default has the identity that it had before there was the key.
+
+    So a first default never changes: whoever changes a default gives the old one as ``first_default``.
+    """
+    known = json.loads((ROOT / "tests/config/first_defaults.json").read_text())
+    now = {key.name: key.first_default for key in own_keys().values()}
+    assert {name: now[name] for name in known if name in now} == {n: v for n, v in known.items() if n in now}
+    assert now.keys() <= known.keys(), "add the new keys to first_defaults.json"
