@@ -84,7 +84,7 @@ def page(groups: dict[Group, dict[str, Record]], remark: str) -> str:
     for (dataset, peer), records in groups.items():
         released = released_curve(dataset, peer)
         epochs = sorted({*released, 2, 4, 6} & {epoch for record in records.values() for epoch in record.curve(METRIC)})
-        rows = [["released", *(_cell(released.get(epoch)) for epoch in epochs), "", "", ""]]
+        rows: list[list] = [["released", *(_cell(released.get(epoch)) for epoch in epochs), "", "", ""]]
         for name, record in records.items():
             curve = record.curve(METRIC)
             test = (record.test or {}).get("self", {}).get(METRIC)

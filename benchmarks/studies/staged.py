@@ -1,10 +1,10 @@
-"""Train in stages, and keep validation and test metrics at the end of each: one record with all of them.
+"""Train in stages, and keep what validation and test say at the end of each: one record with all of them.
 
     python benchmarks/studies/staged.py --stages 5,10,20,40 --result_file run.json \\
         --model=SASRec --dataset=amazon-beauty --protocol=paper --data_path=DIR
 
-A stage is one ordinary run that continues the one before. Its test metrics are those of the best epoch so far by
-validation; nothing is chosen on them. All other arguments are those of ``run_recbole_mdcns``.
+A stage is one ordinary run that goes on from the one before. Its test metrics are those of the epoch that validation
+chose so far; nothing is chosen on them. All other arguments are those of ``run_recbole_mdcns``.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from recbole_mdcns.data.history import HISTORY_END
 from recbole_mdcns.data.load import dataset_of
 from recbole_mdcns.evaluation.ranking import Evaluation
 from recbole_mdcns.records.environment import environment
-from recbole_mdcns.records.parts import TrialId
+from recbole_mdcns.records.parts import TestRows, TrialId
 from recbole_mdcns.records.record import FINISHED, SCHEMA_VERSION, Record
 from recbole_mdcns.trainer import NegativeSamplingTrainer
 from recbole_mdcns.trainer.early_stopping import best_epoch
@@ -42,7 +42,8 @@ def build_record(
     """
     best = best_epoch(trainer.epoch_log, config)
     dataset = dataset_of(splits["train"])
-    rows = rows_of_test(results["test"], splits["test"]) if "test" in results else None
+    test = results.get("test")
+    rows = None if test is None else rows_of_test(test, splits["test"]).to_json()
     values = {
         "schema": SCHEMA_VERSION,
         "package_version": recbole_mdcns.__version__,
@@ -62,8 +63,8 @@ def build_record(
         "best_epoch": best,
         "valid_metric": config["valid_metric"],
         "best_valid_score": float(trainer.best_valid_score) if best is not None else None,
-        "valid": results["valid"].metrics,
-        "test": results["test"].metrics if "test" in results else None,
+        "valid": dict(results["valid"].metrics),
+        "test": None if test is None else dict(test.metrics),
         "test_rows": rows,
         "seconds_per_epoch": statistics.median([entry["train_seconds"] for entry in trainer.epoch_log] or [0.0]),
         "environment": environment(trainer.device).to_json(),
@@ -75,8 +76,8 @@ def build_record(
     return Record.from_json(values, "of this run")
 
 
-def rows_of_test(test: Evaluation, loader: AbstractDataLoader) -> dict[str, Any]:
-    """Return what tests over users need, as :class:`~recbole_mdcns.records.parts.TestRows` has it.
+def rows_of_test(test: Evaluation, loader: AbstractDataLoader) -> TestRows:
+    """Return what tests over users need: places of the targets by role, and whose rows they are.
 
     Rows are ordered by the name of the user, and of a user by time, so that records with the same users and rows can be
     paired whatever order they were ranked in.
@@ -87,10 +88,8 @@ def rows_of_test(test: Evaluation, loader: AbstractDataLoader) -> dict[str, Any]
     ends = part.inter_feat[HISTORY_END].tolist()
     order = sorted(range(len(users)), key=lambda row: (users[row], ends[row]))
     row_nums = Counter(users[row] for row in order)  # in that order
-    rows: dict[str, Any] = {
-        "places": {role: ",".join(str(of[row]) for row in order) for role, of in test.places.items() if of},
-        "names": "\n".join(row_nums),
-    }
-    if len(row_nums) < len(users):
-        rows["row_nums"] = ",".join(map(str, row_nums.values()))
-    return rows
+    return TestRows(
+        places={role: ",".join(str(of[row]) for row in order) for role, of in test.places.items() if of},
+        names="\n".join(row_nums),
+        row_nums=",".join(map(str, row_nums.values())) if len(row_nums) < len(users) else None,
+    )

@@ -20,9 +20,8 @@ from recbole_mdcns.data.load import dataset_of, load_dataset, split_dataset
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.quick_start import build_trainer
 from recbole_mdcns.records.building import build_record, rows_of_test
-from recbole_mdcns.records.entries import Entry
 from recbole_mdcns.records.environment import reset_peak_memory
-from recbole_mdcns.records.parts import Epoch, TestRows
+from recbole_mdcns.records.parts import Epoch
 from recbole_mdcns.records.record import FINISHED, STOPPED, AnyRecord, Failure, Record
 from recbole_mdcns.records.store import Store
 from recbole_mdcns.run_log import start_log
@@ -132,9 +131,7 @@ def add_test(trial: Trial, store: Store, dataset: HistoryDataset | None = None) 
     trainer.epoch_log = [entry.to_json() for entry in record.epochs]  # which says the epoch that the weights must be of
     trainer.load_best()
     test = trainer.evaluate_all(splits["test"])
-    rows = Entry(rows_of_test(test, splits["test"]), "of this run", "test_rows")
-    test_rows = TestRows.from_entry(rows, len(dataset_of(splits["test"])))
-    store.write(replace(record, test=dict(test.metrics), test_rows=test_rows))
+    store.write(replace(record, test=dict(test.metrics), test_rows=rows_of_test(test, splits["test"])))
 
 
 def _train(

@@ -54,7 +54,7 @@ def values(
         "data": {"users": 1000, "rows": {"train": 9, "valid": 9, "test": len(places)}, "split_users": {}},
         "epochs": [{"epoch": 0, "train_seconds": 1.0, "parts": {"self/self": 1.0}, "valid": metrics}],
         "best_epoch": 0, "valid_metric": "NDCG@10", "best_valid_score": valid, "seconds_per_epoch": 1.0,
-        "valid": {"self": {"ndcg@10": valid}}, "test": {"self": metrics},
+        "valid": {"self": {more.get("valid_metric", "NDCG@10").lower(): valid}}, "test": {"self": metrics},
         "test_rows": {"places": {"self": ",".join(map(str, places))}}, "environment": environment, "study": {}, **more,
     }  # fmt: skip
 

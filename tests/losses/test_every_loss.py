@@ -28,14 +28,12 @@ def made(name, seed=1, **keys):
 def model_scores(factors=None, log_q=False):
     generator = torch.Generator().manual_seed(0)
     positive, negative = (torch.randn(shape, generator=generator, dtype=torch.float64) for shape in ((T,), (T, K)))
-    of_positive, of_negative = (
-        torch.rand(shape, generator=generator, dtype=torch.float64).log() for shape in ((T,), (T, K))
-    )
+    of_targets, of_negatives = (torch.rand(s, generator=generator, dtype=torch.float64).log() for s in ((T,), (T, K)))
     if factors is not None:
         factors = torch.rand(factors, generator=generator, dtype=torch.float64)
     weights = torch.tensor([0.5, 2.0, 1.0], dtype=torch.float64)
     leaves = positive.requires_grad_(), negative.requires_grad_()
-    return ModelScores(*leaves, weights, factors, (of_positive, of_negative) if log_q else None)
+    return ModelScores(*leaves, weights, factors, (of_targets, of_negatives) if log_q else None)
 
 
 #: The formulas as they are printed, one loss per target and negative [T, K], or per target [T].

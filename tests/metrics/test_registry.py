@@ -25,7 +25,7 @@ class MeanPlace(TopkMetric):
 
 
 class Odd(TopkMetric):
-    metric_need = ["rec.unheard"]  # noqa: RUF012  (as RecBole's)
+    metric_need = ["rec.unheard"]  # noqa: RUF012
 
 
 class OfScores(LossMetric):

@@ -7,6 +7,7 @@ import lzma
 from pathlib import Path
 
 import pytest
+from helpers.sweeps import trained
 
 from recbole_mdcns.cli.main import main
 from recbole_mdcns.config.identity import content_key
@@ -55,10 +56,14 @@ def pack(records, path):
         packed.writelines(json.dumps(one) + "\n" for one in records)
 
 
+def migrated(values):
+    """Return a record of schema 1 that did not fail, as one of today."""
+    return trained(migrate(values, "here"))
+
+
 @pytest.mark.parametrize("values", [old(), single(), old("mdcns", peer="GRU4Rec"), old("none", "CE")])
 def test_figures_stay_as_they_are(values):
-    new = migrate(values, "here")
-    assert isinstance(new, Record)
+    new = migrated(values)
     for name in ("valid", "test", "best_valid_score", "best_epoch", "seconds_per_epoch", "batching", "valid_metric"):
         assert getattr(new, name) == values[name]
     assert [entry.to_json() for entry in new.epochs] == values["epochs"] and new.seed == values["seed"]
@@ -80,7 +85,7 @@ def test_figures_stay_as_they_are(values):
     ],
 )
 def test_a_record_holds_what_its_run_reads_and_is_known_by_it(values, reads, not_read):
-    new = migrate(values, "here")
+    new = migrated(values)
     assert reads.items() <= new.config.items() and not not_read & set(new.config)
     assert new.trial.key == content_key(new.config) != values["trial"]["key"]
     assert new.cell.method == values["trial"]["cell"]["sampler"] and new.trial.setting == {"neg_top_num": 3}
@@ -90,17 +95,17 @@ def test_a_record_holds_what_its_run_reads_and_is_known_by_it(values, reads, not
 def test_the_key_is_that_of_the_same_run_today():
     values = old("mdcns", peer="GRU4Rec")
     keys = {"epochs": 3, "stopping_step": 2, "seed": 7, "peer_model": "GRU4Rec"}
-    assert migrate(values, "here").trial.key == content_key(MDCNSConfig("SASRec", "tiny", config_dict=keys).plain())
+    assert migrated(values).trial.key == content_key(MDCNSConfig("SASRec", "tiny", config_dict=keys).plain())
 
 
 def test_names_of_users_and_studies_stay():
-    named = migrate(old(test_users={"names": "a\nb", "rows": "1,3"}), "here").test_rows
+    named = migrated(old(test_users={"names": "a\nb", "rows": "1,3"})).test_rows
     assert (named.names, named.row_nums, named.user_numbers) == ("a\nb", "1,3", None)
-    assert migrate(single(stages={"5": {"x": 1}}), "here").study == {"stages": {"5": {"x": 1}}}
-    staged = migrate(single(command=["python", "benchmarks/staged.py", "--stages", "5"]), "here")
+    assert migrated(single(stages={"5": {"x": 1}})).study == {"stages": {"5": {"x": 1}}}
+    staged = migrated(single(command=["python", "benchmarks/staged.py", "--stages", "5"]))
     assert staged.command == ["python", "benchmarks/studies/staged.py", "--stages", "5"]
     early = {name: value for name, value in single().items() if name not in ("batching", "test_places", "test_users")}
-    assert migrate(early, "here").batching == early["config"]["batching"] and migrate(early, "here").test_rows is None
+    assert migrated(early).batching == early["config"]["batching"] and migrated(early).test_rows is None
 
 
 def test_a_failure_and_a_run_of_own_code_are_migrated_too():
@@ -113,7 +118,7 @@ def test_a_failure_and_a_run_of_own_code_are_migrated_too():
     )
     own = single()
     own["config"] = {**own["config"], "neg_sampler": "gone.module:Mine"}  # nothing is imported
-    assert migrate(own, "here").config == own["config"]
+    assert migrated(own).config == own["config"]
 
 
 def test_a_folder_is_migrated_as_a_whole_or_not_at_all(capsys):
@@ -144,12 +149,12 @@ def test_the_store_of_a_sweep_finds_its_records_by_their_new_keys():
     with pytest.raises(ConfigError, match="has schema 1.* export --migrate"):
         store.all_records()
     migrate_folder(Path("sweeps"))
-    (record,) = store.all_records()
+    record = trained(*store.all_records())
     assert record.trial.key == content_key(record.config)
     assert (store.trial_folder(record.trial.key) / "weights").read_text() == "w" and not checkpoints.exists()
 
 
 def test_today_is_not_migrated_again():
-    today = migrate(old(), "here").to_json()
+    today = migrated(old()).to_json()
     with pytest.raises(ConfigError, match="schema is 2, expected 1"):
         migrate(today, "here")

@@ -132,7 +132,7 @@ def test_an_entry_of_another_kind_is_refused_with_file_and_field(path):
     value = WHOLE
     for name in path:
         value = value[name]
-    other: object = 7 if isinstance(value, str) or value is None else "a text"
+    other: Any = 7 if isinstance(value, str) or value is None else "a text"
     if path == ("schema",):
         other = 99
     if path == ("environment", "machine", "gpu"):

@@ -66,7 +66,7 @@ def test_runs_of_the_command_line_stand_beside_each_other_on_a_page():
     page = Path("page/README.md").read_text()
     lines = {line.split("|")[1].strip(): line for line in page.splitlines() if line.startswith("| ")}
     assert "## GRU4Rec on tiny, leave_one_out" in page and "neg_candidate_num 5" in lines["dns"]
-    assert {one.cell.method for one in read_records(Path("page"))} == {"rns", "dns"}
+    assert {one.trial.cell.method for one in read_records(Path("page"))} == {"rns", "dns"}
     rows = json.loads(Path("runs/rns.json").read_text())["test_rows"]
     assert rows["names"] == "\n".join(sorted(f"u{number}" for number in range(40))) and "row_nums" not in rows
 

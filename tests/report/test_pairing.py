@@ -11,6 +11,7 @@ from helpers.planted_records import METRICS, draw, planted, record
 from helpers.runs import cycle_lines, tiny_run, write_inter
 
 from recbole_mdcns.data.load import dataset_of
+from recbole_mdcns.evaluation.ranking import Evaluation
 from recbole_mdcns.evaluation.significance import holm, paired_t, values_of_users
 from recbole_mdcns.records.building import rows_of_test
 from recbole_mdcns.records.paired_rows import same_rows, why_unpaired
@@ -67,9 +68,9 @@ def test_the_place_of_a_user_has_its_name_whatever_the_order_of_the_rows(keys):
         part = dataset_of(run.test)
         users = [part.field2id_token["user_id"][user] for user in part.inter_feat["user_id"].tolist()]
         ends = part.inter_feat["history_end"].tolist()
-        run.trainer.places = {"self": list(range(1, len(users) + 1))}  # a place that tells the row
-        found[side] = rows_of_test(run.trainer, run.test), users, ends
-        rows = found[side][0]
+        evaluated = Evaluation({}, {"self": list(range(1, len(users) + 1))})  # a place that tells the row
+        rows = rows_of_test(evaluated, run.test).to_json()
+        found[side] = rows, users
         by_row = list(map(int, rows.pop("places")["self"].split(",")))
         row_nums = list(map(int, rows["row_nums"].split(","))) if "row_nums" in rows else [1] * len(users)
         names = np.repeat(rows["names"].split("\n"), row_nums).tolist()

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from helpers.paths import ROOT
 from helpers.runs import TINY, cycle_lines, write_inter
-from helpers.sweeps import sweep_of, without_times
+from helpers.sweeps import failed, sweep_of, trained, without_times
 
 from recbole_mdcns.errors import ConfigError, DataError, WriteError
 from recbole_mdcns.records.record import Failure
@@ -230,11 +230,11 @@ def test_what_fails_ends_as_a_record_and_asha_stops_what_is_behind(local_ray):
     sweep, store = sweep_of(text, keys={"epochs": 12}), Store("store")
     found = {record.trial.setting["learning_rate"]: record for record in run_sweeps([sweep], store)}
     assert len(found) == 5
-    assert found[1e30].status == "failed" and "lower learning_rate" in found[1e30].error
-    stopped = [record for record in found.values() if record.status == "stopped"]
+    assert "lower learning_rate" in failed(found[1e30]).error
+    stopped = [trained(record) for record in found.values() if record.status == "stopped"]
     assert stopped and all(record.stopped == "by asha" and record.valid["self"] for record in stopped)
     assert all(5 <= len(record.epochs) < 12 for record in stopped)
-    assert found[0.01].status == "finished" and found[0.01].test
+    assert found[0.01].status == "finished" and trained(found[0.01]).test
     before = {path: path.stat().st_mtime_ns for path in store.records.iterdir()}
     again = run_sweeps([sweep], store)
     assert len(again) == 5
@@ -270,8 +270,8 @@ def test_the_hours_of_a_sweep_end_it_and_the_next_one_goes_on(local_ray):
     text, store = SMALL.replace("[1]", "[1, 2, 3]"), Store("store")
     keys = {"epochs": 40, "stopping_step": 40}
     late = run_sweeps([sweep_of(text + "sweep_hours: 0.0012\n", keys=keys)], store)
-    assert len(late) < 3 and not any(record.test for record in late)
-    found = run_sweeps([sweep_of(text, keys=keys)], store)
+    assert len(late) < 3 and not any(trained(record).test for record in late)
+    found = list(map(trained, run_sweeps([sweep_of(text, keys=keys)], store)))
     assert [len(record.epochs) for record in found] == [40] * 3 and all(record.test for record in found)
 
 
@@ -285,11 +285,11 @@ def test_the_setting_that_some_seeds_chose_is_trained_with_the_others(local_ray,
     sweep = sweep_of(text + f"space: {{rns: {{learning_rate: {space}}}}}\n", keys={"epochs": 8, "stopping_step": 8})
     both = run_sweeps([sweep, sweep_of(SMALL.replace("rns", "ce"), keys={"epochs": 8})], Store("store"))
     assert not [record.reason for record in both if isinstance(record, Failure)]
-    (other,) = (record for record in both if record.trial.cell.method == "ce")
+    (other,) = (trained(record) for record in both if record.trial.cell.method == "ce")
     assert other.test and other.trial.cell.loss == "CE"
-    found = [record for record in both if record is not other]
+    found = [trained(record) for record in both if record.trial != other.trial]
     tried = [record for record in found if record.trial.seed == 2]
-    best = max(tried, key=lambda record: record.best_valid_score).trial.setting
+    best = max(tried, key=lambda record: record.best_valid_score or 0.0).trial.setting
     assert len(tried) == 2 and len(found) == 4
     read = [record.trial.seed for record in found if record.test]
     assert sorted(read) == [1, 2, 3]
@@ -301,7 +301,7 @@ def test_the_setting_that_some_seeds_chose_is_trained_with_the_others(local_ray,
 def test_a_search_that_learns_counts_what_it_has_tried(local_ray, search):
     pytest.importorskip(search)
     text = SMALL + f"search: {search}\nsamples: 2\nspace: {{rns: {{learning_rate: {{loguniform: [0.001, 0.1]}}}}}}\n"
-    first = run_sweeps([sweep_of(text)], Store("store"))
+    first = list(map(trained, run_sweeps([sweep_of(text)], Store("store"))))
     assert len(first) == 2 and sum(record.test is not None for record in first) == 1
     more = run_sweeps([sweep_of(text.replace("samples: 2", "samples: 3"))], Store("store"))
     keys = {record.trial.key for record in first}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -175,17 +174,17 @@ def test_keys_that_only_a_peer_would_read_are_told_where_there_is_none():
 
 def test_a_sweep_does_not_mix_records_of_data_that_changed(capsys):
     keys = {**TINY, "epochs": 1, "eval_step": 1}
-    sweep = {"datasets": ["tiny"], "models": ["SASRec"], "samplers": ["rns"], "seeds": [1, 2], "keys": keys}
+    sweep = {"datasets": ["tiny"], "models": ["SASRec"], "methods": ["rns"], "seeds": [1, 2], "keys": keys}
     Path("mine.yaml").write_text(yaml.safe_dump(sweep))
     store = Store("sweeps/mine")
-    first, second = (asdict(trial) for trial in trials(read_sweep("mine.yaml")))
+    first, second = trials(read_sweep("mine.yaml"))
     run_trial(first, store)
     assert main(["best", "mine.yaml"]) == 0
     write_inter(cycle_lines(seed=5))
     run_trial(second, store)
     assert main(["best", "mine.yaml"]) == 2
     told = capsys.readouterr().err
-    assert first["key"] in told and second["key"] in told and "'tiny' changed" in told
+    assert first.id.key in told and second.id.key in told and "'tiny' changed" in told
 
 
 def test_exposures_that_changed_are_no_resume():

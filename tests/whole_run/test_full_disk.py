@@ -5,11 +5,13 @@ Files may not grow beyond a limit here, which is what the system then says of ev
 
 import contextlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from helpers.planted_records import record
 from helpers.runs import TINY, tiny_run
-from helpers.sweeps import one_trial
+from helpers.sweeps import failed, one_trial
 
 from recbole_mdcns import quick_start
 from recbole_mdcns.checkpoints import checkpoint
@@ -42,7 +44,7 @@ def assert_no_rubbish():
 
 
 NAMES = {"train": [f"u{n}" for n in range(999)], "valid": [], "test": []}
-RECORD = {"schema": 1, "trial": {"key": "k"}, "test_places": {"self": ",".join(map(str, range(9999)))}}
+RECORD = record("rns", 1, range(9999))
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,7 @@ RECORD = {"schema": 1, "trial": {"key": "k"}, "test_places": {"self": ",".join(m
         lambda path: write_record(RECORD, path),
         lambda path: write_split(NAMES, path),
         lambda path: pack_records(
-            [{**RECORD, "trial": {"key": str(n), "x": [hash(str(n))] * 9}} for n in range(300)], path
+            [replace(RECORD, trial=replace(RECORD.trial, key=f"{n} {hash(str(n))}")) for n in range(300)], path
         ),
     ],
     ids=["checkpoint", "record", "split", "packed"],
@@ -73,7 +75,7 @@ def test_every_file_is_written_whole_or_left_as_it_was(write):
 
 def test_a_store_that_is_full_names_the_record():
     store = Store("sweeps/x")
-    with limit(1000), pytest.raises(WriteError, match=r"records/k.json cannot be written"):
+    with limit(1000), pytest.raises(WriteError, match=r"records/amazon-beauty-rns-None-1.json cannot be written"):
         store.write(RECORD)
     assert store.all_records() == []
     assert_no_rubbish()
@@ -142,13 +144,13 @@ def test_a_trial_whose_disk_is_full_says_so_in_its_record_and_runs_again(monkeyp
             save(content, path)
 
     monkeypatch.setattr(checkpoint, "save", fills)
-    record = run_trial(trial, store, retries=3)
-    assert record["status"] == "failed" and record["attempts"] == 1
-    assert "model.pth cannot be written (File too large)" in record["error"] and "Traceback" not in record["error"]
+    failure = failed(run_trial(trial, store, retries=3))
+    assert failure.attempts == 1 and "Traceback" not in failure.error
+    assert "model.pth cannot be written (File too large)" in failure.error
     assert_no_rubbish()
     monkeypatch.setattr(checkpoint, "save", save)
-    store.renew(trial["key"])
-    assert run_trial(trial, store)["status"] == "finished"
+    store.renew(trial.id.key)
+    assert run_trial(trial, store).status == "finished"
 
 
 def test_log_and_tensorboard_do_not_end_a_run(monkeypatch, capsys):
