@@ -57,7 +57,8 @@ def main() -> None:
     headers = ["part", "history", *METRICS]
     about = ", ".join(f"{key} {value}" for key, value in versions().items() if key in ("torch", "numpy", "recbole"))
     names = ("neg_sampler", "ranking_loss", "peer_model", "protocol", "seed", "epochs", "stopping_step")
-    trained = ", ".join(f"{name} {loaded[name]}" for name in names if loaded[name] is not None)
+    reads = loaded.plain()
+    trained = ", ".join(f"{name} {reads[name]}" for name in names if reads.get(name) is not None)
     about += f"; commit {environment(torch.device('cpu')).shown_commit}"
     text = "\n".join([
         f"# The history in the ranking: {loaded['model']} on {escaped(loaded['dataset'])}", "",
