@@ -1,4 +1,4 @@
-"""What the tests share: a tiny dataset whose next item is known, configurations on it, and a folder of their own."""
+"""Every test runs in a new empty folder, with a tiny dataset whose next item is known."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from helpers.runs import cycle_lines, write_inter
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the file that takes longest, so that of two files at a time it is not the last one alone."""
+    """Begin with the file that takes longest: with two workers, it must not be the last one."""
     items.sort(key=lambda item: item.path.name != "test_sweep.py")
 
 

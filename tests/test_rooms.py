@@ -11,8 +11,8 @@ import pytest
 from helpers.paths import ROOT
 
 NAME = "recbole_mdcns"
-#: From the top floor to the ground. A room imports rooms of lower floors, and of its own floor without a circle. A room
-#: is a folder, or a module at the root of the package; ``__init__`` is the root itself, which has the version.
+#: From the top floor to the ground. A room imports rooms of lower floors, and of the same floor if there is no circle.
+#: A room is a folder, or a module at the root of the package; ``__init__`` is the root itself, which has the version.
 FLOORS = [
     {"cli", "__main__"},
     {"report", "tuning", "evaluate_saved"},

@@ -1,4 +1,4 @@
-"""Train every supported model through the command line, the paper's backbones in all pairs, and list what came out.
+"""Train every supported model through the command line, the paper's backbones in all pairs, and list the results.
 
     python benchmarks/models/every_model.py --out FOLDER --dataset=ml-100k --epochs=2
 

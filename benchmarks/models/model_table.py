@@ -2,7 +2,7 @@
 
     python benchmarks/models/model_table.py
 
-The page is written where it belongs, unless --out says otherwise.
+--out writes the page to another place.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ HEAD = """# Models
 Every sequential model of RecBole 1.2.1, and ours, as self or peer. `benchmarks/models/model_table.py` writes this page:
 it builds each model on ml-100k (user, item and time columns) and measures it on random histories.
 
-* **scores**: *inner product* models are scored for the candidate pool alone; the others by their own
-  `full_sort_predict`, V scores per target.
+* **scores**: models with *inner product* score only the candidate pool; all others use their own `full_sort_predict`,
+  V scores per target.
 * **causal**: the state inside a longer pass is the encoding of the prefix that ends there.
 * **trimmable**: columns that are padding in every row may be cut off.
 

@@ -1,9 +1,10 @@
-"""One very active user against ordinary ones with as many rows: seconds and peak memory of an epoch and a validation.
+"""One very active user against many ordinary ones with as many rows: time and peak memory of an epoch and a validation.
 
     python benchmarks/speed/active_user.py --data DIR --interactions 100000
 
-DIR takes the data: random items, users of a geometric length, and once one user with a share of all interactions. Every
-case is a process of its own, of one thread. One epoch of a small SASRec, so that draws and windows are most of it.
+DIR takes the data: random items, and users of a geometric length; in one case a single user has a share of all
+interactions. Every case runs in a separate process with one thread. It trains one epoch of a small SASRec, in which
+draws and windows take most of the time.
 """
 
 from __future__ import annotations

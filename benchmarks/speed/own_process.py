@@ -1,4 +1,4 @@
-"""Run one case of a measurement in a process of its own, so that no case finds warm caches or memory of another."""
+"""Run each case of a measurement in a separate process: no case finds warm caches or memory of another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a measurement was made: machine, versions of the packages, commit and command."""
+"""The provenance of a measurement: machine, versions of the packages, commit and command."""
 
 from __future__ import annotations
 

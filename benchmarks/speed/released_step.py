@@ -1,7 +1,7 @@
-"""The training step of MDCNS's released code, rendered plainly: the yardstick of ``speed.py``, not for use.
+"""The training step of MDCNS's released code, rewritten in plain form: the baseline of ``speed.py``, not for use.
 
 Facts of that code (its text is not copied): every row is padded on the left to the full window; its candidates are
-drawn in the data loader from the Python set of all items less its history and its target; positives and candidates are
+drawn in the data loader from the Python set of all items without its history and target; positives and candidates are
 scored by a broadcast product; losses take the logarithm of a sigmoid plus 1e-24; the distillation is summed over the
 batch; one Adam per model, one backward over both.
 """

@@ -3,7 +3,7 @@
     python benchmarks/speed/scale.py --data DIR --out benchmarks/results/scale --ours 1000000,20000000 --recbole 1000000
 
 DIR takes the synthetic data (see ``synthetic.py``); users and items grow with the interactions, up to 140,000 and one
-million. Every case is a process of its own. RecBole's case is its SequentialDataset and its loaders under the same
+million. Every case runs in a separate process. RecBole's case is its SequentialDataset and its loaders with the same
 configuration, without training. Needs matplotlib.
 """
 
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def measure_case(options: argparse.Namespace, side: str, interactions: int) -> dict[str, Any]:
-    """Write the data of a case where it is missing, and measure the case in a process of its own."""
+    """Write the data of a case if they are missing, and measure the case in a separate process."""
     sizes = {"users": grown("users", 1000, interactions), "items": grown("items", 10_000, interactions)}
     name = f"synthetic-{interactions}"
     if not (options.data / name / f"{name}.inter").is_file():

@@ -1,11 +1,11 @@
-"""What a training epoch costs, side by side in one run: our batchings, the released step, and RecBole's SASRec alone.
+"""The cost of a training epoch, side by side in one run: our batchings, the released step, and RecBole's SASRec alone.
 
     python benchmarks/speed/speed.py --dataset amazon-beauty --data_path DIR --peers GRU4Rec,Mamba4Rec --out FOLDER
 
-Every variant runs in a process of its own, in turns, as often as --repetitions says; figures are medians over these.
-A step of the slow variants is the median over --steps after --warm_up, an epoch of theirs that times its number of
-steps; bucket and user run a whole epoch, the latter with Mamba4Rec also with compile_scan. Phases are measured in a
-pass of their own. Memory needs Linux; needs matplotlib.
+Every variant runs in a separate process, and the variants take turns, --repetitions times; figures are medians over the
+repetitions. For the slow variants a step is the median over --steps steps after --warm_up, and an epoch is this median
+times the number of steps. The variants bucket and user run a whole epoch; with Mamba4Rec user also runs with
+compile_scan. Phases are measured in a separate pass. Memory needs Linux; needs matplotlib.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def measure(options: argparse.Namespace, name: str, peer: str) -> dict[str, Any]
         watched = variant.run(limit)
         scale = variant.step_num / len(watched)
         by_phase = {phase: phases.seconds[phase] * scale for phase in STEP_PHASES if phase in phases.seconds}
-        # RecBole's backward is no method of its own.
+        # RecBole has no separate method for the backward pass.
         rest = "backward" if name in (ALONE, ALONE_WITH_ANOMALY_DETECTION) else "batches"
         by_phase[rest] = sum(watched) * scale - sum(by_phase.values())
         evaluation = None

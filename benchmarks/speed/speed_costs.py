@@ -1,9 +1,9 @@
-"""What a training step costs against N, L, V and the batch size.
+"""The cost of a training step by N, L, V and the batch size.
 
     python benchmarks/speed/speed_costs.py --out benchmarks/results/speed
 
 Synthetic users, SASRec with GRU4Rec, one of the four changed at a time. Every figure is the median of the steps after
-warm-up. What the special kernels of a step gain is measured by ``speed_kernels.py``. Needs matplotlib.
+warm-up. ``speed_kernels.py`` measures the gain of the special kernels. Needs matplotlib.
 """
 
 from __future__ import annotations

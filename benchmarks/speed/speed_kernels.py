@@ -1,9 +1,9 @@
-"""What the special kernels of a step and of a validation gain over their plain forms.
+"""The gain of the special kernels of a step and of a validation over their plain forms.
 
     python benchmarks/speed/speed_kernels.py --out benchmarks/results/speed
 
-Both forms run in turns in one process; figures are medians of the rounds after warm-up. The selective scan has a script
-of its own, ``selective_scan.py``.
+Both forms run in turns in one process; figures are medians of the rounds after warm-up. ``selective_scan.py`` measures
+the selective scan.
 """
 
 from __future__ import annotations

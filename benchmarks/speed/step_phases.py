@@ -1,4 +1,4 @@
-"""Seconds of the phases of a training step, and the memory that training takes."""
+"""Seconds of each phase of a training step, and the memory of training."""
 
 from __future__ import annotations
 

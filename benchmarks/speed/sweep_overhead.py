@@ -1,9 +1,9 @@
-"""What Ray costs per trial, and what running trials side by side gains.
+"""The cost of Ray per trial, and the gain from concurrent trials.
 
     python benchmarks/speed/sweep_overhead.py properties/sweep/smoke_grid.yaml --out FILE.md
 
-The same sweep three times: trial after trial in this process, by Ray one at a time, by Ray as many at once as there are
-cores, one thread each.
+The same sweep runs three times: trial after trial in this process, with Ray one at a time, and with Ray one trial per
+core; each trial has one thread.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from recbole_mdcns.records.store import Store
 from recbole_mdcns.tuning.driver import run_sweeps
 from recbole_mdcns.tuning.grid import trials
 from recbole_mdcns.tuning.selection import chosen_records
-from recbole_mdcns.tuning.sweep_file import Sweep, read_sweep
+from recbole_mdcns.tuning.sweep import Sweep
+from recbole_mdcns.tuning.sweep_file import read_sweep
 from recbole_mdcns.tuning.trial import add_test, run_trial
 
 

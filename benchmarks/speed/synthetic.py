@@ -3,7 +3,7 @@
     python benchmarks/speed/synthetic.py --out DIR --interactions 20000000 --users 140000 --items 1000000
 
 Leaves DIR/synthetic-<interactions>/synthetic-<interactions>.inter, an atomic file whose lines are in the order of time.
-Every item and every user occurs. Other scripts of this folder write their data with the functions of this one.
+Every item and every user occurs. Other scripts of this folder use the functions of this one for their data.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Variants of training on a dataset that ``speed.py`` puts side by side: their batches, and what is done with each."""
+"""The variants of training that ``speed.py`` compares: their batches, and the step on each batch."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class TrainingVariant:
         target_num: Targets of an epoch.
         watch: Starts to count the seconds of its phases.
         evaluate: Ranks the validation part; None where that is not comparable.
-        needs_whole_epoch: Steps differ, so that a whole epoch must be measured.
+        needs_whole_epoch: Its steps differ, and a whole epoch must be measured.
     """
 
     batches: Iterable

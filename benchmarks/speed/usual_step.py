@@ -1,4 +1,4 @@
-"""The usual step, which several scripts change or take apart: its sizes, its options and its synthetic users."""
+"""The usual step, which several scripts vary or split into phases: its sizes, its options and its synthetic users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Put records of runs beside the curves of the paper's released logs: a table and a figure.
+"""Compare records of runs with the curves of the paper's released logs: a table and a figure.
 
     python run_recbole_mdcns.py -m SASRec -d lastfm --protocol=paper --epochs=20 --batching=row \\
         --data_path=DIR --result_file=benchmarks/results/convergence/lastfm-Mamba4Rec-row.json
@@ -91,7 +91,7 @@ def page(groups: dict[Group, dict[str, Record]], remark: str) -> str:
             best = f"{record.valid['self'][METRIC]:.4f} / {_cell(test)}"
             epoch = record.best_epoch
             rows.append([text(name), *(_cell(curve.get(epoch), released.get(epoch)) for epoch in epochs), best,
-                         "" if epoch is None else epoch + 1, f"{record.seconds_per_epoch:.0f}"])  # fmt: skip
+                         "" if epoch is None else str(epoch + 1), f"{record.seconds_per_epoch:.0f}"])  # fmt: skip
         headers = ["run", *(f"epoch {epoch}" for epoch in epochs), "best: valid / test", "its epoch", "s/epoch"]
         lines += [
             "",

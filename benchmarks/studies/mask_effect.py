@@ -1,9 +1,9 @@
-"""What a row's own history does to the full ranking: left out, given the score 0, or ranked like any other item.
+"""The effect of a row's own history on the full ranking: left out, given the score 0, or ranked like any other item.
 
     python benchmarks/studies/mask_effect.py saved/SASRec-....pth --data_path DIR --out FILE.md
 
 MDCNS evaluates with the history left out; the released baselines give it the score 0, which after training with BCE is
-above most items' scores; RecBole ranks it. One saved self model, validation and test, three ways.
+above most items' scores; RecBole ranks it. The script evaluates one saved self model in these three ways.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def main() -> None:
     headers = ["part", "history", *METRICS]
     about = ", ".join(f"{key} {value}" for key, value in versions().items() if key in ("torch", "numpy", "recbole"))
     names = ("neg_sampler", "ranking_loss", "peer_model", "protocol", "seed", "epochs", "stopping_step")
-    reads = loaded.plain()
-    trained = ", ".join(f"{name} {reads[name]}" for name in names if reads.get(name) is not None)
+    read = loaded.plain()
+    trained = ", ".join(f"{name} {read[name]}" for name in names if read.get(name) is not None)
     about += f"; commit {environment(torch.device('cpu')).shown_commit}"
     text = "\n".join([
         f"# The history in the ranking: {loaded['model']} on {escaped(loaded['dataset'])}", "",

@@ -132,7 +132,7 @@ def by_stage(by_mode: Group, *released: dict[int, float]) -> str:
 
 
 def differences(groups: dict[Any, Group]) -> dict[Any, list[str]]:
-    """Return, by group, how far each two batchings are apart at some epochs: Welch's t-test, Holm over the page."""
+    """Return, by group, the difference of each two batchings at some epochs: Welch's t-test, Holm over the page."""
     tests: list[tuple[Any, str, int, float, float]] = []
     for group, by_mode in groups.items():
         for (one, first), (two, second) in itertools.combinations(by_mode.items(), 2):

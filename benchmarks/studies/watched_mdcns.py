@@ -1,4 +1,4 @@
-"""MDCNS that counts what it chooses: a sampler of one's own, named by its import path in ``why_it_works.py``."""
+"""MDCNS that counts its chosen negatives: a user's own sampler, named by its import path in ``why_it_works.py``."""
 
 from __future__ import annotations
 

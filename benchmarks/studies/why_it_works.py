@@ -1,8 +1,8 @@
-"""What MDCNS chooses over training: diversity, overlap of the views, divergence, items that the user takes later.
+"""The negatives that MDCNS chooses in training: diversity, overlap of the views, divergence, later items of the user.
 
     python benchmarks/studies/why_it_works.py --out FOLDER --model=SASRec --dataset=amazon-beauty --protocol=paper
 
-Every other argument goes to the run. Writes a page, a figure and the figures of every epoch. Needs matplotlib.
+Every other argument goes to the run. Writes a page, a figure and the numbers of every epoch. Needs matplotlib.
 """
 
 from __future__ import annotations

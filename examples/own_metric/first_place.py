@@ -1,11 +1,11 @@
-r"""A metric of one's own: how often the target is ranked first.
+r"""Your own metric: the share of targets that are ranked first.
 
     cd examples/own_metric
     python ../../run_recbole_mdcns.py --model=SASRec --dataset=ml-100k \
         --metrics="['Recall', 'NDCG', 'first_place:FirstPlace']" --valid_metric=FirstPlace@10
 
-A metric has RecBole's form. ``used_info`` gives, for each row, which of the highest K items are its targets. The name
-of the class, in lower case, is what its values are reported as: ``firstplace@10``.
+A metric has RecBole's form. ``used_info`` tells, for each row, which of the highest K items are its targets. Values are
+reported under the name of the class in lower case: ``firstplace@10``.
 """
 
 from recbole.evaluator.base_metric import TopkMetric

@@ -39,13 +39,14 @@ def markdown() -> str:
     """Return docs/keys.md."""
     lines = [
         f"<!-- {_MADE} -->",
+        "",
         "# Keys",
+        "",
         "Give a key as `--key=value` on the command line, in a yaml file (`--config_files`), or in `config_dict`. "
         "RecBole's other keys work too. `--peer.KEY=value` sets a key of the peer only.",
         "",
         "A run reads the keys of all runs and those of its models, its strategy (`neg_sampler`) and its loss "
         "(`ranking_loss`). It warns of a key that it does not read.",
-        "",
         *_plugins("negatives", "Strategies", "neg_sampler"),
         *_plugins("losses", "Losses", "ranking_loss"),
     ]
@@ -61,8 +62,9 @@ def markdown() -> str:
 def _plugins(kind: str, title: str, name: str) -> list[str]:
     """Return a table of the names of a kind, with the keys that each reads from other files."""
     lines = ["", f"## {title}", "", f"| `{name}` | what it does | keys of other sections |", "|---|---|---|"]
-    for each in declared(kind).values():
-        lines.append(f"| `{each.name}` | {each.help} | {', '.join(f'`{key}`' for key in each.reads or ())} |")
+    for declaration in declared(kind).values():
+        reads = ", ".join(f"`{key}`" for key in declaration.reads or ())
+        lines.append(f"| `{declaration.name}` | {declaration.help} | {reads} |")
     return lines
 
 

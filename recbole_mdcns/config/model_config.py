@@ -162,7 +162,7 @@ class ModelConfig(Config):
         given = self.external_config_dict
         self._check_given(given)
         merged = super()._get_final_config_dict()
-        not_read = set(keys_not_read(merged, self.parts))
+        not_read = set(keys_not_read(merged, self.parts)) - {"loss_type"}  # which RecBole's FPMC and SINE ask for
         final = {key: value for key, value in merged.items() if key not in not_read}
         checked = {name: key for name, key in self._keys.items() if name in final}
         final.update({name: check_inner(name, key.check(final[name])) for name, key in checked.items()})

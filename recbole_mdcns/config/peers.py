@@ -52,8 +52,7 @@ def check_overrides(overrides: Iterable[str], peers: Sequence[type], common: set
         if key in shared or (key not in allowed and all(map(is_known, peers))):
             names = ", ".join(cls.__name__ for cls in peers)
             raise ConfigError(
-                f"peer.{key} cannot be set apart for peer {names}{nearest(key, allowed)}. "
-                f"Allowed are {', '.join(allowed)}"
+                f"peer.{key} cannot be set for peer {names}{nearest(key, allowed)}. Allowed are {', '.join(allowed)}"
             )
 
 

@@ -7,10 +7,10 @@ from typing import Protocol
 
 import torch
 import torch.nn.functional as F
-from recbole.config import Config
 from recbole.model.abstract_recommender import SequentialRecommender
 from torch import Tensor
 
+from recbole_mdcns.config.model_config import ModelConfig
 from recbole_mdcns.data.batch import Sequences
 from recbole_mdcns.encoder.measuring import alike, measuring, random_sequences
 from recbole_mdcns.encoder.model_calls import ModelCallError, call_model
@@ -30,12 +30,12 @@ class Adapter(Protocol):
     def __call__(self, *, is_causal: bool | None = None, is_trimmable: bool | None = None) -> ScoringModel: ...
 
 
-def make_scoring_model(model: SequentialRecommender, config: Config, role: str = "self") -> ScoringModel:
+def make_scoring_model(model: SequentialRecommender, config: ModelConfig, role: str = "self") -> ScoringModel:
     """Return the scoring model of a model, whose abilities nobody has measured; see :func:`find_adapter`."""
     return find_adapter(model, config, role)()
 
 
-def find_adapter(model: SequentialRecommender, config: Config, role: str = "self") -> Adapter:
+def find_adapter(model: SequentialRecommender, config: ModelConfig, role: str = "self") -> Adapter:
     """Find out, on random histories, how a model scores items.
 
     Args:

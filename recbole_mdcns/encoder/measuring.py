@@ -86,11 +86,11 @@ class PlacesInside(TorchDispatchMode):
         return torch.zeros(()).expand(value.shape) if value.is_floating_point() or value.is_complex() else value.cpu()
 
 
-def alike(found: Tensor, expected: Tensor) -> bool:
+def alike(values: Tensor, expected: Tensor) -> bool:
     """Tell whether two ways gave the same numbers, up to rounding at the scale of these."""
-    if found.shape != expected.shape:
+    if values.shape != expected.shape:
         return False
-    return bool((found - expected).abs().max() <= TOLERANCE * expected.abs().max())
+    return bool((values - expected).abs().max() <= TOLERANCE * expected.abs().max())
 
 
 def random_sequences(model: SequentialRecommender) -> Sequences:

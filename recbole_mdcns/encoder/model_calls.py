@@ -6,10 +6,10 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from recbole_mdcns.encoder.measuring import PlacesInside
-
 #: Packages whose functions raise on behalf of whoever calls them.
 _TOOLS = ("torch", "numpy")
+#: Functions of ours that do: this one's call itself, and :class:`PlacesInside`.
+_ON_BEHALF = ("call_model", "__torch_dispatch__")
 #: Our backbones are models as RecBole's are.
 _OUR_MODELS = "recbole_mdcns.model."
 
@@ -34,10 +34,9 @@ def call_model(function: Callable[..., Any], *arguments: Any) -> Any:
 
 def _is_ours(error: Exception) -> bool:
     """Tell whether an error comes from this package's code: the last line that ran outside of tools is in it."""
-    owners = [
-        frame.f_globals.get("__name__", "")
+    lines = [
+        (frame.f_globals.get("__name__", ""), frame.f_code.co_name)
         for frame, _ in traceback.walk_tb(error.__traceback__)
-        if frame.f_code is not PlacesInside.__torch_dispatch__.__code__ and frame.f_code is not call_model.__code__
     ]
-    owners = [name for name in owners if name.split(".")[0] not in _TOOLS]
+    owners = [module for module, function in lines if module.split(".")[0] not in _TOOLS and function not in _ON_BEHALF]
     return bool(owners) and owners[-1].startswith("recbole_mdcns.") and not owners[-1].startswith(_OUR_MODELS)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
-from recbole.config import Config
 from recbole.data.interaction import Interaction
 from recbole.model.abstract_recommender import SequentialRecommender
 from torch import Tensor
 
+from recbole_mdcns.config.model_config import ModelConfig
 from recbole_mdcns.data.batch import Passes, Sequences, TargetBatch
+from recbole_mdcns.encoder.gathered_states import gathered_states
 from recbole_mdcns.kernels.pool_scores import pool_scores
 
 #: What RecBole's models call the arguments of their ``forward``.
@@ -42,7 +41,7 @@ class ScoringModel(ABC):
     def __init__(
         self,
         model: SequentialRecommender,
-        config: Config,
+        config: ModelConfig,
         role: str = "self",
         *,
         is_causal: bool | None = None,
@@ -121,7 +120,7 @@ class InnerProductModel(ScoringModel):
     def __init__(
         self,
         model: SequentialRecommender,
-        config: Config,
+        config: ModelConfig,
         role: str,
         item_embedding: torch.nn.Embedding,
         **abilities: bool | None,
@@ -181,7 +180,7 @@ class FullRankingModel(ScoringModel):
     def __init__(
         self,
         model: SequentialRecommender,
-        config: Config,
+        config: ModelConfig,
         role: str,
         gives_probabilities: bool,
         **abilities: bool | None,
@@ -205,27 +204,6 @@ class FullRankingModel(ScoringModel):
     def score_all(self, encoding: Tensor) -> Tensor:
         """Return the encoding, which is all scores."""
         return encoding.float()
-
-
-@contextlib.contextmanager
-def gathered_states(model: SequentialRecommender) -> Iterator[list[Tensor]]:
-    """Within it, note from which tensors a model gathers its last states with RecBole's ``gather_indexes``.
-
-    The model's method is replaced by one that notes and then gathers; afterwards it is what it was. One thread alone
-    may use the model meanwhile.
-    """
-    gathered: list[Tensor] = []
-    gather = type(model).gather_indexes
-
-    def note(output: Tensor, gather_index: Tensor) -> Tensor:
-        gathered.append(output)
-        return gather(model, output, gather_index)
-
-    model.gather_indexes = note  # type: ignore[method-assign]
-    try:
-        yield gathered
-    finally:
-        del model.gather_indexes
 
 
 def widened(parts: list[Sequences], width: int) -> Sequences:

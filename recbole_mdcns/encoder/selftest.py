@@ -13,10 +13,10 @@ from logging import getLogger
 from time import perf_counter
 
 import torch
-from recbole.config import Config
 from recbole.model.abstract_recommender import SequentialRecommender
 
 from recbole_mdcns.config.keys import own_keys, recbole_keys
+from recbole_mdcns.config.model_config import ModelConfig
 from recbole_mdcns.encoder.adapt import find_adapter
 from recbole_mdcns.encoder.measuring import PlacesInside, alike, measuring, random_sequences
 from recbole_mdcns.encoder.model_calls import ModelCallError, call_model
@@ -30,7 +30,7 @@ AT_ONCE = 4
 _measured: dict[Hashable, dict[str, bool]] = {}
 
 
-def measure_scoring_model(model: SequentialRecommender, config: Config, role: str = "self") -> ScoringModel:
+def measure_scoring_model(model: SequentialRecommender, config: ModelConfig, role: str = "self") -> ScoringModel:
     """Return the scoring model of a model, knowing what the model can do, as far as the run asks.
 
     With ``pad_side: left`` nothing is asked, and whether it is causal only where batches may be by user. A process
@@ -63,7 +63,7 @@ def measure_scoring_model(model: SequentialRecommender, config: Config, role: st
     return scoring_model
 
 
-def _settings(model: SequentialRecommender, config: Config) -> Hashable:
+def _settings(model: SequentialRecommender, config: ModelConfig) -> Hashable:
     """Return what the answers for a model depend on: all keys but those of training, data and evaluation."""
     others = own_keys().keys() | recbole_keys()
     keys = {key: value for key, value in config.final_config_dict.items() if key not in others}

@@ -60,8 +60,6 @@ class FullRanking:
         self.collector = collector
         self.teacher = teacher
         self.other_collectors: dict[str, RankCollector] = {}
-        for scoring_model in scoring_models:
-            scoring_model.model.eval()
 
     def rank(self, batch: _Batch, rank_rows: Callable[[_Batch], _Batch]) -> _Batch:
         """Rank a batch by the self model, and collect how the others rank it.

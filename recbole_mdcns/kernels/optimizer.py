@@ -90,7 +90,7 @@ def make_lazy(optimizer: Optimizer) -> LazyAdam:
 
 
 def rebuild_optimizer(kind: type[_Kind], optimizer: Optimizer, **changes: Any) -> _Kind:
-    """Make an optimiser of a kind for the weights of another one, with its settings but for the changes."""
+    """Make an optimiser of a kind for the weights of another one, with its settings and some changes."""
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     taken = inspect.signature(kind).parameters  # AdamW notes down settings that it does not take
     return kind(weights, **{key: value for key, value in {**optimizer.defaults, **changes}.items() if key in taken})

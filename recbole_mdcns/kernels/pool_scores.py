@@ -69,7 +69,7 @@ def _table_gradient(ctx, grad: Tensor) -> Tensor:
     order = item_order(items) if order is None else order
     if ctx.sparse:
         ordered = items.reshape(-1).index_select(0, order)
-        found, count = ordered.unique_consecutive(return_counts=True)
+        occurring, count = ordered.unique_consecutive(return_counts=True)
     else:
         count = items.new_zeros(len(item_table)).scatter_add_(0, items.reshape(-1), torch.ones_like(items).view(-1))
     rows = F.embedding_bag(
@@ -78,10 +78,10 @@ def _table_gradient(ctx, grad: Tensor) -> Tensor:
         count.cumsum(0) - count,
         per_sample_weights=grad.reshape(-1).index_select(0, order),
         mode="sum",
-    )  # [V + 1, H], or [items found, H]
+    )  # [V + 1, H], or [items that occur, H]
     if not ctx.sparse:
         return rows
-    return torch.sparse_coo_tensor(found[None], rows, item_table.shape, is_coalesced=True, check_invariants=False)
+    return torch.sparse_coo_tensor(occurring[None], rows, item_table.shape, is_coalesced=True, check_invariants=False)
 
 
 def _sampled_products(encoding: Tensor, item_table: Tensor, items: Tensor) -> Tensor:
@@ -105,7 +105,7 @@ def _has_sampled_products(dtype: torch.dtype) -> bool:
     with warnings.catch_warnings():  # torch says once per process that sparse CSR tensors are young
         warnings.filterwarnings("ignore", message="Sparse CSR")
         try:
-            found = _sampled_products(encoding, table, items)
+            products = _sampled_products(encoding, table, items)
         except RuntimeError:
             return False
-    return torch.equal(found, (table[items] * encoding[:, None]).sum(-1))
+    return torch.equal(products, (table[items] * encoding[:, None]).sum(-1))

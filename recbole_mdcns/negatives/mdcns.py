@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
+from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.equations import distillation, divergence, divergence_aware, draw_one, top_candidates
 from recbole_mdcns.negatives.base import Negatives, NegativeStrategy, ScoredPool
-
-if TYPE_CHECKING:
-    from recbole_mdcns.config.run_config import MDCNSConfig
 
 
 class MDCNS(NegativeStrategy):

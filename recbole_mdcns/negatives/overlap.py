@@ -42,8 +42,8 @@ class NeighbourOverlap:
         if not len(self.keys):
             return (items == target[:, None]).float()
         place = torch.searchsorted(self.keys, keys).clamp_(max=len(self.keys) - 1)
-        found = torch.where(self.keys[place] == keys, self.values[place], 0.0)
-        return found.masked_fill(items == target[:, None], 1.0)
+        overlap = torch.where(self.keys[place] == keys, self.values[place], 0.0)
+        return overlap.masked_fill(items == target[:, None], 1.0)
 
 
 def neighbours(dataset: HistoryDataset) -> scipy.sparse.csr_matrix:

@@ -50,15 +50,15 @@ def check_negatives(name: str, chosen: Negatives, pool: ScoredPool) -> None:
         raise ConfigError(f"{where} {_described(chosen)}, expected Negatives")
     target_num, model_num = len(pool.positive[0]), len(pool.positive)
     for field in ("scores", "weights"):
-        found = getattr(chosen, field)
-        if len(found) != model_num or not all(isinstance(part, Tensor) for part in found):
+        parts = getattr(chosen, field)
+        if len(parts) != model_num or not all(isinstance(part, Tensor) for part in parts):
             raise ConfigError(
-                f"{where} {field} of {len(found)} parts, expected a tensor for each of {model_num} models"
+                f"{where} {field} of {len(parts)} parts, expected a tensor for each of {model_num} models"
             )
     for scores, weights in zip(chosen.scores, chosen.weights):
         if scores.dim() != 2 or len(scores) != target_num or weights.shape != scores.shape[1:]:
-            found = f"scores {_described(scores)} and weights {_described(weights)}"
-            raise ConfigError(f"{where} {found}, expected [{target_num}, K] and [K]")
+            shapes = f"scores {_described(scores)} and weights {_described(weights)}"
+            raise ConfigError(f"{where} {shapes}, expected [{target_num}, K] and [K]")
     if chosen.factors is not None and chosen.factors.shape not in (chosen.scores[0].shape, (target_num, 1)):
         raise ConfigError(
             f"{where} factors {_described(chosen.factors)}, expected [{target_num}, K] or [{target_num}, 1]"

@@ -11,6 +11,7 @@ from recbole.data.dataloader import AbstractDataLoader
 import recbole_mdcns
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.history import HISTORY_END
+from recbole_mdcns.data.load import dataset_of
 from recbole_mdcns.evaluation.ranking import Evaluation
 from recbole_mdcns.records.environment import environment
 from recbole_mdcns.records.parts import TestRows, TrialId
@@ -40,7 +41,7 @@ def build_record(
         study: What a study adds, as plain values.
     """
     best = best_epoch(trainer.epoch_log, config)
-    dataset = splits["train"]._dataset
+    dataset = dataset_of(splits["train"])
     test = results.get("test")
     rows = None if test is None else rows_of_test(test, splits["test"]).to_json()
     values = {
@@ -55,7 +56,7 @@ def build_record(
         "data": {
             **dataset.statistics(),
             "fingerprint": trainer.data_fingerprint(),
-            "rows": {name: len(loader._dataset) for name, loader in splits.items()},
+            "rows": {name: len(dataset_of(loader)) for name, loader in splits.items()},
             "split_users": {part: len(users) for part, users in dataset.user_split.items()},
         },
         "epochs": trainer.epoch_log,
@@ -81,7 +82,7 @@ def rows_of_test(test: Evaluation, loader: AbstractDataLoader) -> TestRows:
     Rows are ordered by the name of the user, and of a user by time, so that records with the same users and rows can be
     paired whatever order they were ranked in.
     """
-    part = loader._dataset
+    part = dataset_of(loader)
     names = part.field2id_token[part.uid_field]
     users = [str(names[user]) for user in part.inter_feat[part.uid_field].tolist()]
     ends = part.inter_feat[HISTORY_END].tolist()

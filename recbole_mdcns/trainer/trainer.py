@@ -275,6 +275,8 @@ class NegativeSamplingTrainer(Trainer):
         return self._evaluate(eval_data, self.scoring_models, show_progress)
 
     def _evaluate(self, eval_data, scoring_models: Sequence[ScoringModel], show_progress: bool) -> Evaluation:
+        for each in scoring_models:
+            each.model.eval()
         history = dataset_of(eval_data).history.to(self.device)
         teacher = self.loop.objective.teacher
         self._ranking = ranking = FullRanking(self.config, scoring_models, history, self.eval_collector, teacher)

@@ -8,6 +8,7 @@ import re
 import runpy
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from helpers.paths import BENCHMARKS, ROOT
 from helpers.runs import TINY, cycle_lines, write_inter
 
 from recbole_mdcns.quick_start import run_recbole_mdcns
+from recbole_mdcns.records.files import write_record
+from recbole_mdcns.records.record import Record
 
 KEYS = [f"--{key}={value}" for key, value in TINY.items() if key != "epochs"]
 #: Sizes of a step of a moment.
@@ -149,20 +152,17 @@ def run_staged() -> None:
 
 def run_parity() -> None:
     """Two seeds of two batchings, whose curves are known."""
-    made = record_of_a_run("first.json", peer_model="Mamba4Rec")
-    folder = Path("records")
-    folder.mkdir()
+    made = Record.from_json(record_of_a_run("first.json", peer_model="Mamba4Rec"), "first.json")
+    Path("records").mkdir()
     for batching, start in (("row", 0.1), ("user", 0.2)):
         for seed in (1, 2):
-            epochs = [
-                {**made["epochs"][0], "epoch": epoch, "valid": {"ndcg@20": start + 0.01 * seed}} for epoch in range(5)
-            ]
-            config = {**made["config"], "seed": seed, "valid_metric": "NDCG@20"}
-            best = {"valid_metric": "NDCG@20", "config": config, "trial": None}
-            planted = {**made, **best, "batching": batching, "epochs": epochs}
-            (folder / f"{batching}-{seed}.json").write_text(json.dumps(planted))
+            metrics = {"ndcg@10": 0.5, "ndcg@20": start + 0.01 * seed}
+            epochs = [replace(made.epochs[0], epoch=epoch, valid=metrics) for epoch in range(5)]
+            trial = replace(made.trial, key=f"{batching}-{seed}", seed=seed)
+            planted = replace(made, trial=trial, batching=batching, epochs=epochs)
+            write_record(planted, f"records/{batching}-{seed}.json")
     run_script("studies/parity.py", "records")
-    text = (folder / "README.md").read_text()
+    text = Path("records/README.md").read_text()
     rows = table("records/README.md")
     assert [(row["batching"], row["seeds"], row["epoch 5"]) for row in rows] == [
         ("row", "2", "0.1150 ± 0.0071"), ("user", "2", "0.2150 ± 0.0071"),
@@ -182,8 +182,8 @@ def run_convergence() -> None:
 
 
 def run_mask_effect() -> None:
-    run_recbole_mdcns("SASRec", "tiny", config_dict={**TINY, "neg_sampler": "rns", "checkpoint_dir": "saved"})
-    model_file = next(path for path in Path("saved").glob("*.pth") if "-last" not in path.name)
+    run_recbole_mdcns("SASRec", "tiny", config_dict={**TINY, "checkpoint_dir": "saved"})
+    (model_file,) = (path for path in Path("saved").glob("*.pth") if not path.stem.endswith(("-last", "-peer")))
     run_script("studies/mask_effect.py", str(model_file), "--data_path=data", "--out=page.md")
     rows = table("page.md")
     assert [row["history"] for row in rows] == ["left out", "score 0", "ranked"] * 2

@@ -242,10 +242,8 @@ def test_help_of_an_evaluation_names_every_key_that_it_takes(capsys):
 
 
 def test_export_brings_a_folder_of_records_up_to_date(monkeypatch):
-    folders = []
-    migrate = type(sys)("recbole_mdcns.records.migrate")
-    migrate.migrate_folder = lambda folder: folders.append(folder) or {}  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "recbole_mdcns.records.migrate", migrate)
+    folders: list[Path] = []
+    monkeypatch.setattr("recbole_mdcns.records.migrate.migrate_folder", lambda folder: folders.append(folder) or {})
     assert main(["export", "--migrate", "records"]) == 0
     assert folders == [Path("records")]
 

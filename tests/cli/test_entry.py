@@ -50,7 +50,7 @@ def refused(arguments, capsys):
         ([*NAMED, "--épochs=3"], "épochs = 3: there is no key"),
         ([*NAMED, "--a b=3"], "a b = 3: there is no key"),
         ([*NAMED, "--7=3"], "7 = 3: there is no key"),
-        ([*NAMED, "--peer.=3"], "peer. cannot be set apart"),
+        ([*NAMED, "--peer.=3"], "peer. cannot be set"),
         ([*NAMED, "--peer_model=GRU4Rec,"], "peer_model = ''"),
         ([*NAMED, "--peer_model=5"], "peer_model = 5"),
         ([*NAMED, "--neg_sampler=5"], "neg_sampler = 5"),
@@ -158,7 +158,7 @@ def test_a_subclass_without_a_yaml_has_the_keys_of_its_nearest_known_base(base, 
     assert peer[BASES[base]] == config[BASES[base]]
 
 
-def test_a_subclass_of_a_model_trains_and_its_keys_can_be_set_apart():
+def test_a_subclass_of_a_model_trains_and_takes_peer_keys():
     run = tiny_run(subclass("SASRec"), neg_sampler="rns", n_layers=1, MAX_ITEM_LIST_LENGTH=3)
     assert len(run.trainer.model.trm_encoder.layer) == 1
     config = tiny_config("SASRec", peer_model=subclass("SASRec"), **{"peer.n_layers": 3})

@@ -118,7 +118,7 @@ def test_a_key_of_ours_with_its_first_default_is_not_in_the_identity():
     assert content_key(left) == content_key(plain) and settings(left) == settings(plain)
 
 
-#: Prints the identities of three runs, made in an installation of its own.
+#: Prints the identities of three runs, in a separate installation.
 IDENTITIES = """
 import json
 from recbole_mdcns.config.run_config import MDCNSConfig

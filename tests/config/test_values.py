@@ -61,7 +61,7 @@ def test_what_recbole_takes_is_taken_and_its_plain_values_build_the_same_run(key
 
 
 def test_accepted_values_stay_what_they_are():
-    """A run is found again by its plain values, so that checks must not rewrite them."""
+    """A run is found again by its plain values: checks must not rewrite them."""
     kept: dict = {
         "clip_grad_norm": {"max_norm": 5},
         "user_inter_num_interval": "[5,inf)",

@@ -1,4 +1,4 @@
-"""Models with item features, or with state of their own beside the weights, are saved and loaded like any other."""
+"""Models with item features, or with further state in addition to the weights, are saved and loaded like any other."""
 
 import random
 import threading
@@ -78,7 +78,7 @@ def test_other_features_are_other_data():
         evaluate_saved(run.trainer.files.best)
 
 
-#: Those of SASRec's yaml, which a class of one's own does not get by its name.
+#: The keys of SASRec's yaml, which a user's own class does not get by its name.
 OWN = {"n_heads": 2, "n_layers": 1, "layer_norm_eps": 1e-12, "initializer_range": 0.02, "hidden_act": "gelu"}
 
 

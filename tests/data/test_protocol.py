@@ -9,7 +9,7 @@ import yaml
 from helpers.runs import TINY, tiny_config, tiny_run, write_inter
 
 from recbole_mdcns.config.run_config import MDCNSConfig
-from recbole_mdcns.data.load import load_splits
+from recbole_mdcns.data.load import dataset_of, load_splits
 from recbole_mdcns.errors import ConfigError, DataError
 from recbole_mdcns.quick_start import load_data_and_model, run_recbole_mdcns
 from recbole_mdcns.support.yaml_files import properties_dir
@@ -19,7 +19,7 @@ PAPER = {"protocol": "paper", "topk": [5, 20], "epochs": 1}
 
 def parts_of(**keys):
     dataset, splits = load_splits(tiny_config(**keys))
-    return dataset, {name: loader._dataset for name, loader in splits.items()}
+    return dataset, {name: dataset_of(loader) for name, loader in splits.items()}
 
 
 def seen_pairs(part, history):

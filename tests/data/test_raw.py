@@ -221,7 +221,7 @@ def test_unusable_files_are_one_sentence(dataset, name, content, message, capsys
 @pytest.mark.parametrize(
     ("dataset", "options", "message"),
     [
-        ("amazon-x", ["--signal=is_click"], "--signal does not go with the format of amazon-x, which takes --mi"),
+        ("amazon-x", ["--signal=is_click"], "--signal does not fit the format of amazon-x, which takes --mi"),
         ("kuairand", ["--min-rating=1"], "which takes --signal, --from, --to"),
         ("lastfm", ["--from=20220101"], "which takes no such option"),
         ("kuairand", ["--from=20220102", "--to=20220101"], "--from=20220102 is after --to=20220101"),

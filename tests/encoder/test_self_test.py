@@ -7,9 +7,13 @@ import torch
 from helpers.runs import tiny_config, tiny_run
 
 from recbole_mdcns.data.load import dataset_of, load_splits
-from recbole_mdcns.encoder import encoder, selftest
+from recbole_mdcns.encoder import adapt, selftest
+from recbole_mdcns.encoder.measuring import PlacesInside
+from recbole_mdcns.encoder.model_calls import ModelCallError, call_model
+from recbole_mdcns.encoder.scoring_model import InnerProductModel
 from recbole_mdcns.encoder.selftest import some_widths
 from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.kernels.full_softmax import mean_cross_entropy
 from recbole_mdcns.model.item_sequence import ItemSequenceModel
 from recbole_mdcns.quick_start import build_model
 
@@ -85,7 +89,7 @@ def test_a_class_is_measured_once_for_the_same_settings(monkeypatch):
     calls = counted(monkeypatch)
     for keys in ({}, {"learning_rate": 0.5, "seed": 3}, {"hidden_size": 8}, {"MAX_ITEM_LIST_LENGTH": 6}):
         (found,) = tiny_run(neg_sampler="rns", neg_num=2, **keys).trainer.scoring_models
-        assert (found.causal, found.trimmable) == (True, True)
+        assert (found.is_causal, found.is_trimmable) == (True, True)
     assert (calls.is_trimmable, calls.is_causal) == (3, 3)
 
 
@@ -111,9 +115,9 @@ def test_long_measurements_are_told(monkeypatch, caplog):
 
 def test_a_model_that_raises_in_a_narrow_window_keeps_its_whole_one():
     model, config = built(OfOneWidth)
-    assert (selftest.measure_scoring_model(model, config).trimmable) is False
+    assert (selftest.measure_scoring_model(model, config).is_trimmable) is False
     model, config = built(LastItem)
-    assert (selftest.measure_scoring_model(model, config).causal) is True
+    assert (selftest.measure_scoring_model(model, config).is_causal) is True
 
 
 @pytest.mark.parametrize(
@@ -130,7 +134,7 @@ def test_what_a_models_own_code_raises_is_one_sentence_with_its_cause(model, mes
     assert (refused.value.__cause__ is None) == (model is RanksOne)
 
 
-@pytest.mark.parametrize("module", [encoder, selftest])
+@pytest.mark.parametrize("module", [adapt, selftest])
 @pytest.mark.parametrize("error", [AttributeError, KeyError, RuntimeError])
 def test_errors_of_ours_stay_what_they_are(module, error, monkeypatch):
     def broken(*_):
@@ -140,6 +144,44 @@ def test_errors_of_ours_stay_what_they_are(module, error, monkeypatch):
     monkeypatch.setattr(module, "alike", broken)
     with pytest.raises(error, match="ours"):
         selftest.measure_scoring_model(model, config)
+
+
+class UsesOurs(LastItem):
+    """Ranks by a kernel of ours, which is broken."""
+
+    def full_sort_predict(self, interaction):
+        return mean_cross_entropy(None, None, None)
+
+
+def test_a_bug_of_ours_below_a_models_call_is_shown_as_it_is(monkeypatch):
+    """Planted in code that runs inside the guarded calls of a model's own code."""
+    with pytest.raises(TypeError, match="'NoneType' object is not subscriptable"):
+        tiny_run(UsesOurs, neg_sampler="rns", initializer_range=0.02)
+
+    model, config = built(LastItem)
+    scoring_model = adapt.make_scoring_model(model, config)
+    assert isinstance(scoring_model, InnerProductModel)
+    del scoring_model._fields
+    with pytest.raises(AttributeError, match="_fields"):
+        selftest.is_trimmable(scoring_model)
+
+    monkeypatch.delattr("recbole_mdcns.kernels.layers._STEPS")
+    with pytest.raises(NameError, match="_STEPS"):
+        tiny_run("SASRec", neg_sampler="rns")
+
+
+def test_what_a_model_its_libraries_or_torch_raise_for_it_is_the_models():
+    def of_the_model():
+        raise KeyError("there is no such thing")
+
+    outside = torch.tensor([7])
+    for call in (of_the_model, lambda: torch.zeros(3) @ torch.zeros(4), lambda: int("x")):
+        with pytest.raises(ModelCallError) as refused:
+            call_model(call)
+        assert refused.value.__cause__ is not None
+    with PlacesInside(), pytest.raises(ModelCallError, match="IndexError|RuntimeError"):
+        call_model(lambda: torch.zeros(3)[outside])
+    assert call_model(max, 1, 2) == 2
 
 
 def test_scores_that_are_no_inner_products_are_refused_with_sce_when_models_are_built():

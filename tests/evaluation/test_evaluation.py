@@ -1,6 +1,7 @@
 """What is ranked, and for whom: history and padding left out, self, peers and teacher from one pass."""
 
 import copy
+import dataclasses
 import math
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from helpers.runs import TINY, fit, tiny_config, tiny_run, write_inter
 
+from recbole_mdcns.data.load import dataset_of
 from recbole_mdcns.evaluation.collector import RankCollector
 from recbole_mdcns.quick_start import run_recbole_mdcns
 from recbole_mdcns.trainer import NegativeSamplingTrainer
@@ -19,7 +21,7 @@ def test_history_and_padding_are_never_ranked():
     original = run.trainer.eval_collector.eval_batch_collect
     run.trainer.eval_collector.eval_batch_collect = lambda s, *rest: (scores.append(s.clone()), original(s, *rest))
     run.trainer.evaluate(run.test, load_best_model=False)
-    rows = run.test._dataset.inter_feat
+    rows = dataset_of(run.test).inter_feat
     masked = scores[0] == -torch.inf
     assert masked[:, 0].all()
     for row in range(len(rows)):
@@ -38,7 +40,7 @@ def test_peer_and_teacher_come_from_the_same_pass_and_are_right():
     assert set(run.trainer.epoch_log[-1]["valid_peers"]) == {"peer", "teacher"}
     evaluation = run.trainer.evaluate_all(run.test)
     results = evaluation.metrics
-    # the peer alone, evaluated as a self model of its own
+    # the peer alone, evaluated as a self model
     config = tiny_config("GRU4Rec", neg_sampler="rns")
     alone = NegativeSamplingTrainer(config, copy.deepcopy(run.trainer.scoring_models[1].model))
     assert alone.evaluate(run.test, load_best_model=False) == results["peer"]
@@ -83,6 +85,18 @@ def test_the_teacher_of_a_peer_that_ranks_by_probabilities_is_the_one_that_was_d
     own = run.trainer.model.full_sort_predict(rows).view_as(ranked)
     teacher = (own + expected.view_as(ranked)) / 2
     torch.testing.assert_close(collected["teacher"][ranked], teacher[ranked])
+
+
+def test_an_evaluation_is_a_value_whatever_was_evaluated_before_or_after():
+    run = tiny_run(epochs=1)
+    fit(run, saved=False)
+    test, valid = run.trainer.evaluate_all(run.test), run.trainer.evaluate_all(run.valid)
+    kept = copy.deepcopy(test)
+    assert run.trainer.evaluate(run.valid, load_best_model=False) == valid.metrics["self"] != test.metrics["self"]
+    assert test == kept and run.trainer.evaluate_all(run.test) == test
+    assert list(test.metrics) == list(test.places) == ["self", "peer", "teacher"]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        test.metrics = {}
 
 
 def test_peers_are_left_out_of_validation_by_default():

@@ -5,6 +5,7 @@ import torch
 from helpers.runs import fit, states, tiny_config, tiny_run, write_inter
 
 from recbole_mdcns.cli.main import train_main
+from recbole_mdcns.data.load import dataset_of
 from recbole_mdcns.errors import TrainingError
 from recbole_mdcns.evaluation.collector import NonFiniteScores, RankCollector
 from recbole_mdcns.evaluation.evaluator import PlainEvaluator
@@ -63,7 +64,7 @@ def test_masked_items_are_not_recommended():
 
 
 def test_a_run_whose_users_have_seen_all_items_but_their_target():
-    """Six users take eight items in turn, so that only the target is left to rank."""
+    """Six users take eight items in turn: only the target is left to rank."""
     write_inter([f"u{u}\ti{(u + step) % 8}\t{step}\n" for u in range(6) for step in range(8)], "six")
     run = tiny_run(dataset="six", neg_sampler="rns", neg_candidate_num=1, topk=[1, 8], valid_metric="Recall@8")
     run.trainer.prepare(run.train)
@@ -124,7 +125,7 @@ def test_the_last_evaluation_is_checked_as_well():
     with pytest.raises(TrainingError, match=r"self model .*nan in \d+ of \d+ rows.* at the best epoch"):
         run.trainer.evaluate_all(run.test)
     run.trainer.scoring_models[0].model.load_state_dict(before[0])  # what was collected of the failure is forgotten
-    assert len(run.trainer.evaluate_all(run.test).places["self"]) == len(run.test._dataset)
+    assert len(run.trainer.evaluate_all(run.test).places["self"]) == len(dataset_of(run.test))
 
 
 def test_a_run_that_diverges_in_its_only_step_ends_with_one_sentence(capsys):

@@ -40,15 +40,15 @@ def pool_of(run, batch, candidates=None):
     """Propose for a batch and score by the run's models, without dropout."""
     trainer = run.trainer
     candidates = trainer.strategy.propose(batch) if candidates is None else candidates
-    encodings = [encoder.encode(batch) for encoder in trainer.scoring_models]
+    encodings = [model.encode(batch) for model in trainer.scoring_models]
     items = torch.cat([batch.target[:, None], candidates], 1)
-    scores = [encoder.score(h, items) for encoder, h in zip(trainer.scoring_models, encodings)]
+    scores = [model.score(h, items) for model, h in zip(trainer.scoring_models, encodings)]
     return ScoredPool(batch, candidates, encodings, [s[:, 0] for s in scores], [s[:, 1:] for s in scores])
 
 
 def chosen_of(run, batch, candidates=None):
-    for encoder in run.trainer.scoring_models:
-        encoder.model.eval()
+    for scoring_model in run.trainer.scoring_models:
+        scoring_model.model.eval()
     return run.trainer.strategy.choose(pool_of(run, batch, candidates))
 
 

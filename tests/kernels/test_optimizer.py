@@ -8,7 +8,7 @@ from helpers.runs import tiny_run
 from torch import optim
 
 from recbole_mdcns.kernels import optimizer as module
-from recbole_mdcns.kernels.optimizer import fused, lazy
+from recbole_mdcns.kernels.optimizer import fuse, make_lazy
 
 
 def test_an_optimiser_that_refuses_to_fuse_at_its_first_step_stays_as_it_is():
@@ -19,7 +19,7 @@ def test_an_optimiser_that_refuses_to_fuse_at_its_first_step_stays_as_it_is():
             return super().step(closure)
 
     optimizer = Refuses([torch.zeros(2, requires_grad=True)], lr=0.1)
-    assert fused(optimizer) is optimizer
+    assert fuse(optimizer) is optimizer
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_steps_are_the_same(make):
     torch.manual_seed(0)
     plain = torch.nn.Linear(7, 5)
     other = copy.deepcopy(plain)
-    optimizers = [make(plain.parameters()), fused(make(other.parameters()))]
+    optimizers = [make(plain.parameters()), fuse(make(other.parameters()))]
     assert type(optimizers[0]) is type(optimizers[1])
     has_fused = isinstance(optimizers[0], (optim.Adam, optim.AdamW, optim.SGD, optim.Adagrad))
     assert bool(optimizers[1].defaults.get("fused")) == has_fused
@@ -57,7 +57,7 @@ def test_the_trainer_uses_them():
 
 def test_optimisers_without_a_fused_form_stay_as_they_are():
     optimizer = optim.RMSprop(torch.nn.Linear(2, 2).parameters())
-    assert fused(optimizer) is optimizer
+    assert fuse(optimizer) is optimizer
 
 
 def table_and_rows(seed=0):
@@ -76,7 +76,7 @@ def test_lazy_adam_follows_torchs_sparse_adam(monkeypatch, rows_at_once):
     monkeypatch.setattr(module, "ROWS_AT_ONCE", rows_at_once)
     table, steps = table_and_rows()
     other = copy.deepcopy(table)
-    optimizers = [lazy(fused(optim.Adam([table], lr=0.1))), optim.SparseAdam([other], lr=0.1)]
+    optimizers = [make_lazy(fuse(optim.Adam([table], lr=0.1))), optim.SparseAdam([other], lr=0.1)]
     for index, values in steps:
         for weight, optimizer in zip((table, other), optimizers):
             weight.grad = sparse(weight, index, values)
@@ -88,7 +88,7 @@ def test_lazy_adam_follows_torchs_sparse_adam(monkeypatch, rows_at_once):
 def test_lazy_adam_is_adam_where_every_row_is_touched_or_the_gradient_is_dense():
     table, steps = table_and_rows()
     others = [copy.deepcopy(table) for _ in range(2)]
-    lazily, densely = lazy(fused(optim.Adam([table, others[0]], lr=0.1))), optim.Adam([others[1]], lr=0.1)
+    lazily, densely = make_lazy(fuse(optim.Adam([table, others[0]], lr=0.1))), optim.Adam([others[1]], lr=0.1)
     for _, values in steps:
         whole = torch.cat([values, values.roll(1, 0), values.roll(2, 0), values[:2]])
         table.grad, others[0].grad, others[1].grad = sparse(table, torch.arange(20), whole), whole, whole.clone()
@@ -100,14 +100,14 @@ def test_lazy_adam_is_adam_where_every_row_is_touched_or_the_gradient_is_dense()
 
 def test_lazy_adam_leaves_other_rows_alone_and_its_state_can_be_loaded():
     table, steps = table_and_rows()
-    optimizer = lazy(fused(optim.Adam([table], lr=0.1)))
+    optimizer = make_lazy(fuse(optim.Adam([table], lr=0.1)))
     before = table.detach().clone()
     table.grad = sparse(table, *steps[0])
     optimizer.step()
     touched = torch.zeros(20, dtype=torch.bool).index_fill(0, steps[0][0], True)
     assert torch.equal(table[~touched], before[~touched]) and (table[touched] != before[touched]).all()
     again = copy.deepcopy(table)
-    other = lazy(fused(optim.Adam([again], lr=0.1)))
+    other = make_lazy(fuse(optim.Adam([again], lr=0.1)))
     other.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     for weight, each in ((table, optimizer), (again, other)):
         weight.grad = sparse(weight, *steps[1])

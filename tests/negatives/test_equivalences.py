@@ -170,7 +170,7 @@ def test_adasir_resamples_by_softmax_keeps_half_of_the_pool_and_weighs_its_negat
     strategy.probability, strategy.visited = torch.full((number, 1), 0.5), torch.ones(number, dtype=torch.bool)
     strategy.popularity = None
     rows = torch.arange(number)
-    batch: Any = SimpleNamespace(number=rows, __len__=lambda: number)
+    batch: Any = SimpleNamespace(row_index=rows, __len__=lambda: number)
     candidates = torch.tensor([[7, 1, 2]]).expand(number, -1)
     scores = torch.tensor([[0.0, math.log(3.0), 0.0]]).expand(number, -1).clone().requires_grad_()
     chosen = strategy.choose(ScoredPool(batch, candidates, [], [torch.zeros(number)], [scores]))

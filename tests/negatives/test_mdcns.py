@@ -8,7 +8,7 @@ from helpers.strategies import CPU, scored_pool
 
 from recbole_mdcns.equations import multi_view
 from recbole_mdcns.kernels.pool_scores import pool_scores
-from recbole_mdcns.losses.pairwise import PAIRWISE_LOSSES
+from recbole_mdcns.losses.pairwise import bce, bpr
 from recbole_mdcns.negatives import ScoredPool
 from recbole_mdcns.negatives.mdcns import MDCNS
 
@@ -74,7 +74,7 @@ def test_step_gradients_equal_autograd_of_the_plain_formula(ranking, mean, with_
         chosen = strategy.choose(pool)
         loss = torch.zeros((), dtype=torch.float64)
         for m in (0, 1):
-            views = PAIRWISE_LOSSES[ranking](pool.positive[m], chosen.scores[m]).mean(0)
+            views = {"BCE": bce, "BPR": bpr}[ranking](pool.positive[m], chosen.scores[m]).mean(0)
             loss = loss + multi_view(views, chosen.weights[m]) + chosen.extra[m]["distill"]
         return loss
 

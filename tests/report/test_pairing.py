@@ -10,6 +10,7 @@ import pytest
 from helpers.planted_records import METRICS, draw, planted, record
 from helpers.runs import cycle_lines, tiny_run, write_inter
 
+from recbole_mdcns.data.load import dataset_of
 from recbole_mdcns.evaluation.ranking import Evaluation
 from recbole_mdcns.evaluation.significance import holm, paired_t, values_of_users
 from recbole_mdcns.records.building import rows_of_test
@@ -64,7 +65,7 @@ def test_the_place_of_a_user_has_its_name_whatever_the_order_of_the_rows(keys):
     found = {}
     for side in ("left", "right"):
         run = tiny_run(dataset="mixed", neg_sampler="rns", neg_candidate_num=2, pad_side=side, **keys)
-        part = run.test._dataset
+        part = dataset_of(run.test)
         users = [part.field2id_token["user_id"][user] for user in part.inter_feat["user_id"].tolist()]
         ends = part.inter_feat["history_end"].tolist()
         evaluated = Evaluation({}, {"self": list(range(1, len(users) + 1))})  # a place that tells the row

@@ -46,7 +46,7 @@ BAD = {
     "a wrong tag": (b"seed: !!int many\n", "has a value that is not of its kind"),
     "a number of 6000 digits": (b"seed: " + b"9" * 6000, "has a value that is not of its kind"),
     "merging a number": (b"<<: 5\n", "expected a mapping"),
-    "a tag of one's own": (b"seed: !mine 5\n", "kind !mine"),
+    "a user's own tag": (b"seed: !mine 5\n", "kind !mine"),
     "a call": (b"seed: !!python/object/apply:os.system ['touch made']\n", "kind !!python/object/apply:os.system"),
     "a new object": (b"!!python/object/new:os.system ['touch made']\n", "kind !!python/object/new:os.system"),
     "a name of Python": (b"seed: !!python/name:os.system\n", "kind !!python/name:os.system"),

@@ -151,6 +151,7 @@ def test_a_sweep_outlives_a_worker_its_driver_and_the_end_that_a_cluster_puts_to
     done = _untested()
     assert 0 < len(done) < NUMBER
 
+    Path("out.log").unlink()
     process = start(tmp_path, EPOCHS)
     wait_for(lambda: process.poll() is not None or (_workers() and in_the_middle()))
     process.terminate()

@@ -1,4 +1,4 @@
-"""A training step never asks what a tensor holds, so that on a GPU the host runs ahead of it."""
+"""A training step never asks what a tensor holds: on a GPU the host can run ahead of it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Reads(TorchDispatchMode):
 
 
 def reads_of_an_epoch(**keys) -> Counter[str]:
-    """Return what the steps of an epoch read, but for the first, as on a GPU."""
+    """Return the reads of tensors in all steps of an epoch except the first, as on a GPU."""
     write_inter(cycle_lines(item_num=60))
     run = tiny_run(train_batch_size=16, **{"neg_candidate_num": 5, **keys})
     trainer = run.trainer

@@ -115,7 +115,7 @@ class Draws(RNS): pass
     ],
 )
 def test_a_checkpoint_imports_nothing_that_nobody_asked_for(key, value, monkeypatch, capsys, tmp_path):
-    module = f"mine_{key}_{len(value)}"  # a module of its own: an import happens once
+    module = f"mine_{key}_{len(value)}"  # a new module each time, because an import happens once
     Path(f"{module}.py").write_text(MINE.format(trace=str(TRACE)))
     monkeypatch.syspath_prepend(tmp_path)
     value = value.format(module=module)

@@ -14,6 +14,7 @@ from helpers.runs import TINY, tiny_run
 from recbole.utils.case_study import full_sort_scores
 
 import recbole_mdcns
+from recbole_mdcns.data.load import dataset_of
 from recbole_mdcns.errors import CheckpointError, ConfigError
 from recbole_mdcns.quick_start import load_data_and_model, run_recbole_mdcns
 from recbole_mdcns.records.environment import reset_peak_memory
@@ -86,7 +87,7 @@ def test_the_saved_model_is_an_ordinary_recbole_model(pad_side):
     assert (config["model"], dataset.item_num, config["epochs"]) == ("SASRec", 31, 8)
     # RecBole's own scoring of a user's test row finds the known next item among the unseen ones
     scores = full_sort_scores(np.arange(1, dataset.user_num), model, test)
-    rows = test._dataset.inter_feat
+    rows = dataset_of(test).inter_feat
     scores[dataset.history.pairs(rows["history_start"], rows["history_end"])] = -torch.inf
     hits = (scores.argmax(1) == rows["item_id"]).float().mean()
     assert hits > 0.5

@@ -161,7 +161,7 @@ def _selection(name: str, raw_format: Format, given: Mapping[str, Any]) -> Selec
     for field in given:
         if field not in raw_format.options:
             takes = ", ".join(SELECTION_FLAGS[field] for field in raw_format.options) or "no such option"
-            raise UserError(f"{SELECTION_FLAGS[field]} does not go with the format of {name}, which takes {takes}")
+            raise UserError(f"{SELECTION_FLAGS[field]} does not fit the format of {name}, which takes {takes}")
     chosen = Selection(**given)
     if chosen.first_day and chosen.last_day and chosen.first_day > chosen.last_day:
         raise UserError(f"--from={chosen.first_day} is after --to={chosen.last_day}")

@@ -1,0 +1,100 @@
+"""Which metrics there are, what they are reported as, and which way is better."""
+
+import pytest
+import recbole.evaluator.register as recboles
+from helpers.runs import tiny_config, tiny_run
+from recbole.evaluator import metric_types
+from recbole.evaluator.base_metric import LossMetric, TopkMetric
+from recbole.utils import EvaluatorType
+
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.evaluation.evaluator import PlainEvaluator
+from recbole_mdcns.metrics import is_higher_better, known_names, ranking, reported_names, resolve_metric
+
+
+class MeanPlace(TopkMetric):
+    """Mean place of the targets within K; the lower, the better."""
+
+    smaller = True
+
+    def calculate_metric(self, dataobject):
+        """Return the mean by name."""
+        is_target, _ = self.used_info(dataobject)
+        places = (is_target * range(1, is_target.shape[1] + 1)).cumsum(axis=1)
+        return self.topk_result("meanplace", places)
+
+
+class Odd(TopkMetric):
+    metric_need = ["rec.unheard"]  # noqa: RUF012
+
+
+class OfScores(LossMetric):
+    pass
+
+
+OWN = f"{__name__}:MeanPlace"
+
+
+def test_all_of_recboles_metrics_of_the_full_ranking_are_declared():
+    expected = {name for name, kind in metric_types.items() if kind == EvaluatorType.RANKING}
+    assert {name.lower() for name in known_names()} == expected
+    for name in known_names():
+        assert resolve_metric(name).__name__ == name and resolve_metric(name.lower()) is resolve_metric(name.upper())
+    assert resolve_metric("NDCG") is ranking.NDCG
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("NDGC", r"metrics = 'NDGC' is not allowed \(did you mean NDCG\?\): choose AveragePopularity, GAUC"),
+        ("AUC", "metrics = 'AUC' is not allowed.*: choose"),
+        ("nowhere:X", "module 'nowhere' cannot be imported"),
+        ("pathlib:Path", "no subclass of AbstractMetric"),
+        (f"{__name__}:OfScores", "OfScores is no metric of the full ranking"),
+        (f"{__name__}:Odd", "Odd needs 'rec.unheard'; choose from rec.topk, rec.items"),
+        (5, "metrics = 5 is not allowed"),
+    ],
+)
+def test_what_is_no_metric_of_the_full_ranking_is_refused(name, message):
+    with pytest.raises(ConfigError, match=message):
+        resolve_metric(name)
+
+
+def test_values_are_reported_by_the_name_of_the_class_and_cut_off():
+    names = ["Recall", "gauc", OWN, "GiniIndex"]
+    assert reported_names(names, [5, 10]) == [
+        "recall@5", "recall@10", "gauc", "meanplace@5", "meanplace@10", "giniindex@5", "giniindex@10",
+    ]  # fmt: skip
+
+
+class Recall(TopkMetric):
+    """Another one of the same name."""
+
+
+def test_two_metrics_of_one_name_are_refused():
+    assert reported_names(["Recall", "recall"], [5]) == ["recall@5"]
+    with pytest.raises(ConfigError, match="two of them are reported as recall"):
+        reported_names(["Recall", f"{__name__}:Recall"], [5])
+
+
+def test_which_way_is_better():
+    assert is_higher_better("NDCG@10") and is_higher_better("gauc") and is_higher_better("Recall")
+    assert not is_higher_better("giniindex@5") and not is_higher_better("AveragePopularity")
+    assert not is_higher_better(OWN) and not is_higher_better("meanplace@10", ["NDCG", OWN])
+
+
+def test_an_own_metric_chooses_the_epoch_with_the_lowest_value_and_recboles_tables_stay_as_they_are():
+    tables = {name: dict(vars(recboles)[name]) for name in ("metrics_dict", "metric_information", "metric_types")}
+    run = tiny_run(neg_sampler="rns", epochs=3, metrics=["NDCG", OWN], topk=[5], valid_metric="MeanPlace@5")
+    assert run.config["valid_metric_bigger"] is False and run.config["metrics"] == ["NDCG", OWN]
+    score, result = run.trainer.fit(run.train, run.valid, verbose=False, saved=False)
+    values = [entry["valid"]["meanplace@5"] for entry in run.trainer.epoch_log]
+    assert score == result["meanplace@5"] == min(values)
+    assert set(run.trainer.evaluate(run.test, load_best_model=False)) == {"ndcg@5", "meanplace@5"}
+    assert tables == {name: dict(vars(recboles)[name]) for name in tables}
+
+
+def test_a_metric_to_stop_by_must_be_computed():
+    with pytest.raises(ConfigError, match=r"valid_metric = 'NDCG@10' is not allowed: .* give meanplace@5"):
+        tiny_config(metrics=[OWN], topk=[5])
+    assert isinstance(PlainEvaluator(tiny_config(metrics=[OWN, "NDCG"])).metric_class[OWN], MeanPlace)
