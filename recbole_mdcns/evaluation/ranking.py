@@ -40,7 +40,7 @@ class FullRanking:
 
     Args:
         config: The run.
-        scoring_models: Whose rankings are wanted, the self model first.
+        scoring_models: The models that rank, the self model first.
         history: Of the split's rows, on the device of the models.
         collector: Of the self model, with what it knows of the training data.
         teacher: The models' joint scores from the scores of each, or None without such a view.

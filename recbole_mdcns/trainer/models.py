@@ -36,8 +36,8 @@ def measure_models(
         own = {id(parameter) for parameter in each.parameters()}
         if own & seen:
             raise ConfigError(
-                f"self and peer share parameters (one is a {type(each).__name__}): the peer must be an instance "
-                "of its own, such as one more of the same class"
+                f"self and peer share parameters (one is a {type(each).__name__}): the peer must be another "
+                "instance, for example a second one of the same class"
             )
         seen |= own
     roles = config.peer_roles
