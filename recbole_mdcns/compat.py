@@ -144,8 +144,8 @@ def load_plain(path: str | Path, device: torch.device | str = "cpu") -> Any:
     try:
         return torch.load(path, map_location=device, weights_only=True)
     except pickle.UnpicklingError as error:  # torch's text advises to load it all the same
-        found = re.search(r"GLOBAL ([\w.]+)", str(error))
-        what = f"it holds {found[1]}, " if found else ""
+        refused = re.search(r"GLOBAL ([\w.]+)", str(error))
+        what = f"it holds {refused[1]}, " if refused else ""
         raise ValueError(f"{what}expected tensors and plain values") from error
     except _OF_DAMAGED_FILES as error:
         raise ValueError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error

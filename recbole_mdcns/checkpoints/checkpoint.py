@@ -87,14 +87,14 @@ class RunFiles:
         pattern = (
             f"{glob.escape('-'.join((config['model'], config['dataset'], settings_id(config.plain()))))}-*-last.pth"
         )
-        found = sorted(Path(config["checkpoint_dir"]).glob(pattern), key=lambda path: path.stat().st_mtime)
-        if not found:
+        files = sorted(Path(config["checkpoint_dir"]).glob(pattern), key=lambda path: path.stat().st_mtime)
+        if not files:
             getLogger().warning(
                 f"resume = True: {config['checkpoint_dir']} holds no finished epoch of {config['model']} on "
                 f"{config['dataset']} with these settings ({pattern}), so a new run begins"
             )
             return None
-        return cls.of_last(found[-1])
+        return cls.of_last(files[-1])
 
 
 def _known_by(config: MDCNSConfig) -> str:
@@ -145,9 +145,9 @@ def load(path: str | Path, kind: str, device: torch.device | str = "cpu") -> dic
             f"checkpoint {path} has format {number!r}, written by recbole_mdcns {content.get('version')!r}, and this "
             f"version reads format {FORMAT_NUMBER}: {reason}"
         )
-    found = content.get("kind")
-    if found != kind:
-        raise CheckpointError(f"checkpoint {path} holds a {found} state, expected a {kind} state")
+    saved_kind = content.get("kind")
+    if saved_kind != kind:
+        raise CheckpointError(f"checkpoint {path} holds a {saved_kind} state, expected a {kind} state")
     check_form(content, FORMS[kind], path)
     return content
 

@@ -25,5 +25,5 @@ def run(options: argparse.Namespace) -> None:
     from recbole_mdcns.data.prepare.prepare import file_statistics
     from recbole_mdcns.data.prepare.table2 import statistics_table
 
-    found = file_statistics(options.names, options.data_path, options.user_field, options.item_field)
-    print(statistics_table(found))
+    statistics = file_statistics(options.names, options.data_path, options.user_field, options.item_field)
+    print(statistics_table(statistics))

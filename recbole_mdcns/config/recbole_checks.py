@@ -73,6 +73,6 @@ def check_packages(final: dict[str, Any]) -> None:
         ConfigError: Names the key and how to install the package.
     """
     if final["log_wandb"] and "wandb" not in sys.modules:
-        found = find_spec("wandb")
-        if found is None or found.origin is None:  # a folder of this name, which wandb makes, is no package
+        spec = find_spec("wandb")
+        if spec is None or spec.origin is None:  # a folder of this name, which wandb makes, is no package
             raise ConfigError("log_wandb = True needs the package wandb: pip install 'recbole-mdcns[wandb]'")

@@ -19,7 +19,7 @@ def parse_key_values(argv: Sequence[str]) -> dict[str, str]:
     Raises:
         ConfigError: An argument has another form or no value, or a key is given twice with different values.
     """
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for argument in argv:
         key, equals, value = argument[2:].partition("=")
         if not argument.startswith("--") or not key:
@@ -27,9 +27,9 @@ def parse_key_values(argv: Sequence[str]) -> dict[str, str]:
         if equals and not value and key != "gpu_id":  # RecBole's no GPU
             raise ConfigError(f"--{key}= has no value: leave it out, or write --{key}=~ for nothing")
         value = value if equals else "True"
-        if found.setdefault(key, value) != value:
-            raise ConfigError(f"--{key} is given twice: {found[key]!r} and {value!r}")
-    return found
+        if values.setdefault(key, value) != value:
+            raise ConfigError(f"--{key} is given twice: {values[key]!r} and {value!r}")
+    return values
 
 
 def literal(text: str) -> Any:

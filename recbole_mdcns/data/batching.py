@@ -124,16 +124,16 @@ class TargetLoader:
         user, start, end = batch.user, batch.history_start, batch.history_end
         if order is not None:
             user, start, end = user[order], start[order], end[order]
-        found, begin = [], 0
+        sequences, begin = [], 0
         for part in parts:
             some = slice(begin, begin + part.number)
             place, filled = window_index(start[some], end[some], part.width, self.pad_side)
             length = (end[some] - start[some]).clamp(max=self.width)
             if self.pad_side == "left":
                 length = torch.full_like(length, part.width)
-            found.append(Sequences(user[some], windows(self.items, place, filled), length))
+            sequences.append(Sequences(user[some], windows(self.items, place, filled), length))
             begin += part.number
-        batch.rows = Rows(found, None if order is None else order.argsort())
+        batch.rows = Rows(sequences, None if order is None else order.argsort())
         return batch
 
     # -- users --------------------------------------------------------------------------------------------------------

@@ -40,8 +40,8 @@ def rows_to_keep(field: str, column: pd.Series, kind: str, allowed: Any) -> np.n
         tokens = [str(value) for value in allowed]  # also those of digits
         missing = sorted(set(tokens) - set(column.dropna().astype(str)))
         if missing:
-            found = ", ".join(map(repr, missing))
-            raise DataError(f"val_interval.{field} = {allowed!r} is not allowed: no line has {found}")
+            unmatched = ", ".join(map(repr, missing))
+            raise DataError(f"val_interval.{field} = {allowed!r} is not allowed: no line has {unmatched}")
         return column.isin(tokens).to_numpy()
     raise _mismatch(field, allowed, kind, "only columns of type float or token are filtered")
 

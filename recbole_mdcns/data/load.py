@@ -85,9 +85,9 @@ def _loaders(config: Config, dataset: HistoryDataset) -> list[AbstractDataLoader
 
 
 def _unexpected(dataset: HistoryDataset) -> list[str]:
-    found, expected = dataset.statistics(), dataset.config["expected_statistics"] or {}
+    counts, expected = dataset.statistics(), dataset.config["expected_statistics"] or {}
     differ = [
-        f"{found.get(name)} {name}, expected {number}" for name, number in expected.items() if found.get(name) != number
+        f"{counts.get(name)} {name}, expected {count}" for name, count in expected.items() if counts.get(name) != count
     ]
     return [f"after the filters: {'; '.join(differ)} (expected_statistics)"] if differ else []
 
@@ -113,8 +113,8 @@ def _repeated(valid: HistoryDataset, test: HistoryDataset) -> list[str]:
         counts[name] = int(part.history.contains(rows[HISTORY_START], rows[HISTORY_END], targets).sum())
     if not valid.config["mask_history"] or not any(counts.values()):
         return []
-    found = " and ".join(f"{counts[name]} of {len(part)} {name}" for name, part in (("valid", valid), ("test", test)))
+    again = " and ".join(f"{counts[name]} of {len(part)} {name}" for name, part in (("valid", valid), ("test", test)))
     return [
-        f"{found} targets are in their own history: mask_history = True ranks them without the rest of their history; "
+        f"{again} targets are in their own history: mask_history = True ranks them without the rest of their history; "
         "mask_history = False ranks all items"
     ]

@@ -28,12 +28,12 @@ def names_of(dataset: Any, with_users: bool = True) -> dict[str, list[str]]:
         By column. Columns that share their numbers appear once, under the name of the first of them.
     """
     seen: set[int] = set()
-    found = {}
+    names_by_column = {}
     for field, tokens in dataset.field2id_token.items():
         if id(tokens) not in seen and (with_users or field != dataset.uid_field):
-            found[str(field)] = [str(token) for token in tokens[1:].tolist()]
+            names_by_column[str(field)] = [str(token) for token in tokens[1:].tolist()]
         seen.add(id(tokens))
-    return found
+    return names_by_column
 
 
 def pack(names: Sequence[str]) -> dict[str, Tensor]:
@@ -129,11 +129,13 @@ def check_same_numbers(saved: dict[str, list[str]], here: dict[str, list[str]], 
         CheckpointError: Counts the names that are missing and those that are new, or says that the order differs.
     """
     for field, names in saved.items():
-        found = here.get(field, [])
-        if found == names:
+        names_here = here.get(field, [])
+        if names_here == names:
             continue
-        known, present = set(names), set(found)
-        difference = describe_difference([n for n in names if n not in present], [n for n in found if n not in known])
+        known, present = set(names), set(names_here)
+        difference = describe_difference(
+            [n for n in names if n not in present], [n for n in names_here if n not in known]
+        )
         if difference:
             raise CheckpointError(f"{source} does not fit this data: of its {len(names)} {field} {difference}")
         raise CheckpointError(

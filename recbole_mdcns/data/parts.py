@@ -25,9 +25,9 @@ def check_rows(dataset: Any, parts: Sequence[Any]) -> None:
     config, user_num = dataset.config, dataset.user_num - 1
     users = {part: len(names) for part, names in dataset.user_split.items()}
     if config["protocol"] == "leave_one_out":
-        found = f"leave_one_out takes one for valid and test of users with four interactions, of {user_num} users"
+        reason = f"leave_one_out takes one for valid and test of users with four interactions, of {user_num} users"
     elif config["split_file"]:
-        found = f"split_file = {config['split_file']!r} gives users {users}, of {user_num} users"
+        reason = f"split_file = {config['split_file']!r} gives users {users}, of {user_num} users"
     else:
-        found = f"split_ratio = {config['split_ratio']!r} gives users {users}, of {user_num} users"
-    raise DataError(f"dataset {config['dataset']!r} splits into rows {rows}: each part needs one ({found})")
+        reason = f"split_ratio = {config['split_ratio']!r} gives users {users}, of {user_num} users"
+    raise DataError(f"dataset {config['dataset']!r} splits into rows {rows}: each part needs one ({reason})")

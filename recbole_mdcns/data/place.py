@@ -29,10 +29,10 @@ def described_source(config: Any) -> str:
     """Return a line for the log: which file the interactions come from."""
     folder = config["data_path"]
     name = f"{config['dataset']}.inter"
-    found = f"Interactions: {os.path.normpath(os.path.join(folder, name))}"
+    line = f"Interactions: {os.path.normpath(os.path.join(folder, name))}"
     if _is_shipped(folder):
-        found += f" (the copy that RecBole ships, as there is no {config['dataset']}/{name} in data_path)"
-    return found
+        line += f" (the copy that RecBole ships, as there is no {config['dataset']}/{name} in data_path)"
+    return line
 
 
 def _is_shipped(folder: str) -> bool:

@@ -44,23 +44,23 @@ def resolve_model(model: str | type, key: str = "model") -> type:
         ConfigError: No such model, or one that is no sequential recommender, or that cannot rank all items.
     """
     if isinstance(model, type):
-        found = model
+        cls = model
     elif not isinstance(model, str) or not model:
         raise ConfigError(f"{key} = {model!r} is not allowed: give a model name or package.module:Class")
     elif ":" in model:
-        found = import_own(model, key)
-        if not inspect.isclass(found):
+        cls = import_own(model, key)
+        if not inspect.isclass(cls):
             raise ConfigError(f"{key} = {model!r} is not allowed: it is no class")
     else:
-        found = _by_name(model, key)
-    if not _is_sequential(found):
+        cls = _by_name(model, key)
+    if not _is_sequential(cls):
         raise ConfigError(
-            f"{key} = {found.__name__} is no sequential recommender; allowed are subclasses of "
+            f"{key} = {cls.__name__} is no sequential recommender; allowed are subclasses of "
             "recbole.model.abstract_recommender.SequentialRecommender"
         )
-    if getattr(found, "full_sort_predict", None) is SequentialRecommender.full_sort_predict:
-        raise ConfigError(f"{key} = {found.__name__} cannot be used: it has no full_sort_predict")
-    return found
+    if getattr(cls, "full_sort_predict", None) is SequentialRecommender.full_sort_predict:
+        raise ConfigError(f"{key} = {cls.__name__} cannot be used: it has no full_sort_predict")
+    return cls
 
 
 def _is_sequential(value: object) -> bool:
@@ -71,19 +71,19 @@ def _by_name(name: str, key: str) -> type:
     for package in _PACKAGES:
         module = f"{package}.{name.lower()}"
         if name.isidentifier() and find_spec(module):
-            found = getattr(importlib.import_module(module), name, None)
-            if inspect.isclass(found):
-                return found
+            cls = getattr(importlib.import_module(module), name, None)
+            if inspect.isclass(cls):
+                return cls
     from recbole.utils import get_model
 
     try:
-        found = get_model(name)
+        cls = get_model(name)
     except (ValueError, AttributeError, ImportError):
-        found = None
-    if not (inspect.isclass(found) and issubclass(found, AbstractRecommender)):
+        cls = None
+    if not (inspect.isclass(cls) and issubclass(cls, AbstractRecommender)):
         names = model_names()
         raise ConfigError(
             f"{key} = {name!r} is not a model{nearest(name, names)}. Allowed are {', '.join(names)}, "
             "or your own class as package.module:Class"
         )
-    return found
+    return cls

@@ -131,10 +131,10 @@ def declarations_of(kind: str, cls: type) -> list[Declaration]:
     A class that inherits from one of ours also reads the keys of that one.
     """
     by_class = {declaration.class_path: declaration for declaration in declared(kind).values()}
-    found: list[Declaration] = []
+    declarations: list[Declaration] = []
     for base in cls.__mro__:
         path = f"{base.__module__}:{base.__qualname__}"
-        found += [read_declaration(file, path) for file in yaml_beside(base)]
+        declarations += [read_declaration(file, path) for file in yaml_beside(base)]
         if path in by_class:
-            return [*found, by_class[path]]
-    return found
+            return [*declarations, by_class[path]]
+    return declarations

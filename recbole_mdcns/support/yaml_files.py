@@ -74,8 +74,8 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         return {}
     _check_node(node, str(path), {}, [])
     if not isinstance(node, yaml.MappingNode):
-        found = "a list" if isinstance(node, yaml.SequenceNode) else repr(node.value[:50])
-        raise ConfigError(f"config file {path} must hold lines 'key: value', found {found}")
+        content = "a list" if isinstance(node, yaml.SequenceNode) else repr(node.value[:50])
+        raise ConfigError(f"config file {path} must hold lines 'key: value', found {content}")
     try:
         return loader.construct_document(node)
     except yaml.YAMLError as error:
@@ -122,9 +122,9 @@ def _check_node(node: yaml.Node, path: str, sizes: dict[int, int], inside: list[
     if len(inside) > _DEEPEST:
         raise ConfigError(f"{where}: lists and keys lie in one another more than {_DEEPEST} deep")
     if node.tag not in _TAGS:
-        found = node.tag.replace("tag:yaml.org,2002:", "!!")
+        tag = node.tag.replace("tag:yaml.org,2002:", "!!")
         raise ConfigError(
-            f"{where}: a value of kind {found} is not allowed: give text, numbers, True, False, ~, lists, or keys and "
+            f"{where}: a value of kind {tag} is not allowed: give text, numbers, True, False, ~, lists, or keys and "
             "values; dates need quotes"
         )
     parts: list[yaml.Node] = []

@@ -74,12 +74,12 @@ def _read_clean(
 
 def _read_checked(path: Path, layout: Layout, columns: list[tuple[str, str]], kinds: dict[str, str]) -> pd.DataFrame:
     """Read a file line by line, with any separator, line ends and encoding; an error names its line."""
-    found: dict[str, list] = {name: [] for name, _ in columns}
+    values_by_column: dict[str, list] = {name: [] for name, _ in columns}
     for values in checked_lines(path, layout, columns, kinds):
-        for column, value in zip(found.values(), values):
+        for column, value in zip(values_by_column.values(), values):
             column.append(value or np.nan)
     dtypes = {name: np.float64 if kind == "float" else object for name, kind in kinds.items()}
-    return pd.DataFrame({name: pd.Series(found[name], dtype=object).astype(dtypes[name]) for name in kinds})
+    return pd.DataFrame({name: pd.Series(values_by_column[name], dtype=object).astype(dtypes[name]) for name in kinds})
 
 
 def _entries(value: str | float, separator: str, kind: str) -> np.ndarray:

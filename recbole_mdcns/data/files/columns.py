@@ -41,14 +41,14 @@ def check_named(config: Config, path: Path, columns: list[tuple[str, str]], sour
     Raises:
         DataError: Names the key, the unknown columns and the columns of the file.
     """
-    found = [name for name, _ in columns]
+    column_names = [name for name, _ in columns]
     for key in ("load_col", "unload_col"):
         names = (config[key] or {}).get(source) or []
-        unknown = [name for name in names if names != "*" and name not in found]
+        unknown = [name for name in names if names != "*" and name not in column_names]
         if unknown:
             raise DataError(
                 f"{key}.{source} names {' and '.join(map(repr, unknown))}, which {path} does not have; "
-                f"found {', '.join(found)}"
+                f"found {', '.join(column_names)}"
             )
 
 

@@ -22,21 +22,22 @@ def find_problems(frame: pd.DataFrame, user: str, item: str, time: str, unsorted
     users, names = pd.factorize(frame[user])
     items = pd.factorize(frame[item])[0]
     times, lines = frame[time].to_numpy(), frame.index.to_numpy() + 2
-    found = []
+    problems = []
 
     if unsorted:
         order = np.lexsort((lines, users))  # of each user, as in the file
         back = (np.diff(users[order]) == 0) & (np.diff(times[order]) < 0)
         if back.any():
             line = lines[order[1:][back]].min()
-            found.append(f"line {line}: its {time} is before the line above it of its user ({back.sum()} such lines)")
+            back_num = back.sum()
+            problems.append(f"line {line}: its {time} is before the line above it of its user ({back_num} such lines)")
 
     order = np.lexsort((lines, items, times, users))
     again = np.logical_and.reduce([np.diff(values[order]) == 0 for values in (users, items, times)])
     if again.any():
         later, earlier = lines[order[1:][again]], lines[order[:-1][again]]
         first = later.argmin()
-        found.append(
+        problems.append(
             f"line {later[first]}: the same {user}, {item} and {time} as in line {earlier[first]} "
             f"({again.sum()} such lines)"
         )
@@ -45,8 +46,8 @@ def find_problems(frame: pd.DataFrame, user: str, item: str, time: str, unsorted
     if is_single.any():
         alone = np.flatnonzero(is_single[users])
         first = alone[lines[alone].argmin()]
-        found.append(
+        problems.append(
             f"line {lines[first]}: {user} {str(names[users[first]])!r} has one interaction, nothing to train or "
             f"evaluate on ({is_single.sum()} such users)"
         )
-    return found
+    return problems

@@ -192,8 +192,8 @@ def _headed(path: Path, header: str, split: Split, needed: Sequence[str], row: C
         columns = [header]
     missing = [name for name in needed if name not in columns]
     if missing:
-        found = ", ".join(reprlib.repr(name) for name in columns)
-        raise DataError(f"{path}, line 1: column {' and '.join(missing)} is missing; found {found}")
+        column_names = ", ".join(reprlib.repr(name) for name in columns)
+        raise DataError(f"{path}, line 1: column {' and '.join(missing)} is missing; found {column_names}")
     return _table(split, columns, needed, row, header=True)
 
 
@@ -248,16 +248,16 @@ def _object(line: str) -> dict:
     """Read an object written as JSON or, as in many files of 2014, as a Python literal."""
     try:
         try:
-            found = json.loads(line)
+            value = json.loads(line)
         except ValueError:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # unknown escapes in the text of a review
-                found = ast.literal_eval(line)
+                value = ast.literal_eval(line)
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
-        found = None
-    if not isinstance(found, dict):
+        value = None
+    if not isinstance(value, dict):
         raise ValueError(f"{reprlib.repr(line)} is no object")
-    return found
+    return value
 
 
 def _csv(line: str) -> list[str]:
