@@ -23,7 +23,8 @@ from recbole_mdcns.records.store import Store
 from recbole_mdcns.tuning.driver import run_sweeps
 from recbole_mdcns.tuning.grid import trials
 from recbole_mdcns.tuning.selection import chosen_records
-from recbole_mdcns.tuning.sweep_file import Sweep, read_sweep
+from recbole_mdcns.tuning.sweep import Sweep
+from recbole_mdcns.tuning.sweep_file import read_sweep
 from recbole_mdcns.tuning.trial import add_test, run_trial
 
 

@@ -36,9 +36,9 @@ def main() -> None:
         status = run_command([*arguments, f"--epochs={epochs}", f"--result_file={options.result_file}", *resume])
         if status:
             sys.exit(status)
-        (read,) = read_records(options.result_file)
-        assert isinstance(read, Record)  # of a single run, which leaves no other
-        record = read
+        (left,) = read_records(options.result_file)
+        assert isinstance(left, Record)  # of a single run, which leaves no other
+        record = left
         stages[str(epochs)] = {"best_epoch": record.best_epoch, "valid": record.valid, "test": record.test}
     assert record is not None
     staged = replace(record, command=["python", *sys.argv], study={"stages": stages})

@@ -10,7 +10,7 @@ from recbole_mdcns.cli.sweep_options import add_sweep_arguments, print_table, sw
 
 if TYPE_CHECKING:
     from recbole_mdcns.records.store import Store
-    from recbole_mdcns.tuning.sweep_file import Sweep
+    from recbole_mdcns.tuning.sweep import Sweep
 
 
 def add_arguments(parser: Parser) -> None:

@@ -10,7 +10,7 @@ from recbole_mdcns.cli.arguments import Parser
 
 if TYPE_CHECKING:
     from recbole_mdcns.records.store import Store
-    from recbole_mdcns.tuning.sweep_file import Sweep
+    from recbole_mdcns.tuning.sweep import Sweep
 
 _LISTS = ("datasets", "models", "peers", "methods", "losses", "protocols", "seeds", "tune_seeds")
 

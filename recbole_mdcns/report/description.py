@@ -84,7 +84,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Description:
-    """A page of results; ``docs/sweeps.md`` says what each key of its file means.
+    """A page of results; ``docs/report.md`` explains the keys of its file.
 
     Attributes:
         name: Of its file, without ending: the pages are called so.

@@ -35,7 +35,8 @@ from recbole_mdcns.report.sources import make_folder
 from recbole_mdcns.support.yaml_files import read_yaml
 from recbole_mdcns.tuning.driver import run_sweeps
 from recbole_mdcns.tuning.grid import Trial, trials
-from recbole_mdcns.tuning.sweep_file import Sweep, make_sweep
+from recbole_mdcns.tuning.sweep import Sweep
+from recbole_mdcns.tuning.sweep_file import make_sweep
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

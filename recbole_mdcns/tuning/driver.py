@@ -21,7 +21,7 @@ from recbole_mdcns.tuning.grid import (
 )
 from recbole_mdcns.tuning.one_data import check_one_data
 from recbole_mdcns.tuning.selection import by_cell, choose, chosen_records
-from recbole_mdcns.tuning.sweep_file import Sweep
+from recbole_mdcns.tuning.sweep import Sweep
 from recbole_mdcns.tuning.trial import add_test, end_trial, fail_trial
 from recbole_mdcns.tuning.workers import Lost, Workers
 

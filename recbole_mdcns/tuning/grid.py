@@ -21,7 +21,7 @@ from recbole_mdcns.model.registry import default_peer, resolve_model
 from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.records.parts import TrialId
 from recbole_mdcns.tuning.space import draws, ends, grid
-from recbole_mdcns.tuning.sweep_file import Sweep
+from recbole_mdcns.tuning.sweep import Sweep
 
 #: Keys that change the result of a run and are no settings of its training state.
 _PATHS = ("data_path", "split_file", "exposure_file")

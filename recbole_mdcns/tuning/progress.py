@@ -19,7 +19,7 @@ from recbole_mdcns.records.record import FAILED, FINISHED, STOPPED, Record, read
 from recbole_mdcns.records.store import Store
 from recbole_mdcns.tuning.driver import chosen_trials, sweep_records
 from recbole_mdcns.tuning.grid import cells, check_draws, first_trials, make_trial, samples_of, settings_of
-from recbole_mdcns.tuning.sweep_file import Sweep
+from recbole_mdcns.tuning.sweep import Sweep
 
 #: A trial still to run: its cell, and the most epochs that it may train.
 Job = tuple[Cell, int]

@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from recbole_mdcns.errors import ConfigError, nearest
 from recbole_mdcns.negatives import strategy_names
 from recbole_mdcns.support.path_names import checked_name
 from recbole_mdcns.support.yaml_files import properties_dir
 from recbole_mdcns.tuning.space import check_space
-
-if TYPE_CHECKING:
-    from recbole_mdcns.tuning.sweep_file import Sweep
+from recbole_mdcns.tuning.sweep import Sweep
 
 _CHOICES = {
     "search": ("grid", "random", "optuna", "hyperopt"),

@@ -1,59 +1,15 @@
-"""The yaml file of a sweep."""
+"""A sweep from its yaml file."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from recbole_mdcns.errors import ConfigError, nearest
 from recbole_mdcns.support.yaml_files import properties_dir, read_yaml
+from recbole_mdcns.tuning.sweep import Sweep
 from recbole_mdcns.tuning.sweep_checks import check_entries, check_fields
-
-
-@dataclass
-class Sweep:
-    """A sweep as its yaml file says it; ``docs/sweeps.md`` says what each key means.
-
-    ``method_keys`` holds those of ``properties/methods.yaml`` too.
-    """
-
-    name: str
-    datasets: list[str]
-    models: list[str]
-    methods: list[str] = field(default_factory=lambda: ["mdcns"])
-    peers: list[str | None] = field(default_factory=lambda: [None])
-    losses: list[str] = field(default_factory=lambda: ["BCE"])
-    protocols: list[str] = field(default_factory=lambda: ["leave_one_out"])
-    seeds: list[int] = field(default_factory=lambda: [1, 2, 3])
-    tune_seeds: list[int] = field(default_factory=list)
-    keys: dict[str, Any] = field(default_factory=dict)
-    dataset_keys: dict[str, dict[str, Any]] = field(default_factory=dict)
-    method_keys: dict[str, dict[str, Any]] = field(default_factory=dict)
-    space: dict[str, dict[str, Any]] = field(default_factory=dict)
-    search: str = "grid"
-    samples: int = 10
-    scheduler: str = "fifo"
-    trial_hours: float | None = None
-    sweep_hours: float | None = None
-    retries: int = 1
-    cpus: float = 1
-    gpus: float = 0
-    max_concurrent: int | None = None
-
-    @property
-    def is_adaptive(self) -> bool:
-        """Whether a search chooses settings by the results of others, so that nobody can list them before."""
-        return self.search in ("optuna", "hyperopt")
-
-    @property
-    def choice_seeds(self) -> list[int]:
-        """The seeds that every setting is tried with; the chosen one gets the others of ``seeds`` too."""
-        return self.tune_seeds or self.seeds
-
-    def keys_of_method(self, method: str) -> dict[str, Any]:
-        """Return the keys that a method stands for: those of its name, or a strategy."""
-        return self.method_keys.get(method, {"neg_sampler": method})
 
 
 def read_sweep(path: str | Path, keys: dict[str, Any] | None = None, **overrides: Any) -> Sweep:

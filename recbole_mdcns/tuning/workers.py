@@ -24,7 +24,7 @@ from recbole_mdcns.records.record import Record
 from recbole_mdcns.records.store import Store
 from recbole_mdcns.tuning.grid import Trial, make_trial, space_of
 from recbole_mdcns.tuning.ray_parts import METRIC, distribution, scheduler_of, searcher
-from recbole_mdcns.tuning.sweep_file import Sweep
+from recbole_mdcns.tuning.sweep import Sweep
 from recbole_mdcns.tuning.trial import final_score, run_trial
 
 #: Keys that decide what a loaded dataset holds, before it is split.

@@ -15,7 +15,7 @@ from recbole_mdcns import __version__
 from recbole_mdcns.cli.main import COMMANDS, main, train_main
 from recbole_mdcns.errors import FAILURE, PIPE_CLOSED, USER_ERROR, ConfigError, DataError, WriteError
 
-SWEEP = "datasets: [tiny]\nmodels: [SASRec]\nsamplers: [rns]\nkeys: {data_path: data, use_gpu: False}\n"
+SWEEP = "datasets: [tiny]\nmodels: [SASRec]\nmethods: [rns]\nkeys: {data_path: data, use_gpu: False}\n"
 KEYS = [f"--{key}={value}" for key, value in {**TINY, "epochs": 1, "neg_sampler": "rns"}.items()]
 #: Arguments with which a command gets as far as its work.
 GOOD = {
@@ -242,10 +242,8 @@ def test_help_of_an_evaluation_names_every_key_that_it_takes(capsys):
 
 
 def test_export_brings_a_folder_of_records_up_to_date(monkeypatch):
-    folders = []
-    migrate = type(sys)("recbole_mdcns.records.migrate")
-    migrate.migrate_folder = lambda folder: folders.append(folder) or {}  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "recbole_mdcns.records.migrate", migrate)
+    folders: list[Path] = []
+    monkeypatch.setattr("recbole_mdcns.records.migrate.migrate_folder", lambda folder: folders.append(folder) or {})
     assert main(["export", "--migrate", "records"]) == 0
     assert folders == [Path("records")]
 

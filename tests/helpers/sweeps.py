@@ -10,7 +10,8 @@ from helpers.runs import TINY
 
 from recbole_mdcns.records.record import AnyRecord, Failure, Record
 from recbole_mdcns.tuning.grid import Trial, trials
-from recbole_mdcns.tuning.sweep_file import Sweep, read_sweep
+from recbole_mdcns.tuning.sweep import Sweep
+from recbole_mdcns.tuning.sweep_file import read_sweep
 
 GRID = """
 datasets: [tiny]
