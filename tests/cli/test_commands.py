@@ -15,7 +15,7 @@ from recbole_mdcns import __version__
 from recbole_mdcns.cli.main import COMMANDS, main, train_main
 from recbole_mdcns.errors import FAILURE, PIPE_CLOSED, USER_ERROR, ConfigError, DataError, WriteError
 
-SWEEP = "datasets: [tiny]\nmodels: [SASRec]\nsamplers: [rns]\nkeys: {data_path: data, use_gpu: False}\n"
+SWEEP = "datasets: [tiny]\nmodels: [SASRec]\nmethods: [rns]\nkeys: {data_path: data, use_gpu: False}\n"
 KEYS = [f"--{key}={value}" for key, value in {**TINY, "epochs": 1, "neg_sampler": "rns"}.items()]
 #: Arguments with which a command gets as far as its work.
 GOOD = {
