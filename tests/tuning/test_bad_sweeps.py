@@ -117,7 +117,11 @@ BAD = [
     (SWEEP + "cpus: .nan\n", "cpus = nan"),
     (OPTUNA + "space: {rns: {neg_topnum: {randint: [1, 3]}}}\n", "neg_topnum = 1: there is no key"),
     (OPTUNA + "space: {rns: {neg_num: {randint: [0, 3]}}}\n", "neg_num = 0"),
-    (OPTUNA + "space: {rns: {neg_candidate_num: {randint: [1, 200]}, neg_top_num: [1, 5]}}\n", "neg_top_num = 5"),
+    (
+        OPTUNA.replace("[rns]", "[dns_plus]")
+        + "space: {dns_plus: {neg_candidate_num: {randint: [1, 200]}, neg_top_num: [1, 5]}}\n",
+        "neg_top_num = 5",
+    ),
     (OPTUNA + "space: {rns: {learning_rate: [0.1, fast]}}\n", "learning_rate = 'fast'"),
 ]
 

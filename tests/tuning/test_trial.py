@@ -56,7 +56,7 @@ def test_a_trial_that_was_killed_goes_on_and_ends_with_the_same_record():
     reports, store = [], Store("broken")
     (last,) = store.folder.rglob("*-last.pth")
     state = checkpoint.load(last, "training")
-    seconds = [entry["train_seconds"] for entry in state["history"]]
+    seconds = [entry["train_seconds"] for entry in state["epoch_log"]]
     again = trained(run_trial(trial, store, report=lambda epoch, _: reports.append(epoch), retries=1))
     assert reports == [1, 2, 3, 4]  # the first two from the checkpoint
     assert [entry.train_seconds for entry in again.epochs][:2] == seconds
