@@ -1,4 +1,4 @@
-"""Calls of a model's own code while it is measured: what that code raises is an answer, what ours raises is a bug."""
+"""Calls of a model's own code in measurements: an error of that code is an answer, an error of ours is a bug."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _TOOLS = ("recbole_mdcns.encoder.measuring",)
 
 
 class ModelCallError(Exception):
-    """A model's own code raised; the cause is what it raised."""
+    """A model's own code raised an error, which is the cause of this one."""
 
 
 def call_model(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a model's method, or one of ours that calls nothing else of its own.
+    """Call a model's method, or a function of ours that only calls the model.
 
     Raises:
         ModelCallError: The model's code raised, RecBole's included. Errors of this package are raised as they are.

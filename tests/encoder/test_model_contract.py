@@ -139,7 +139,7 @@ class TestEveryModel:
     @torch.no_grad()
     def test_every_batching_gives_every_target_the_same_loss(self, name):
         if name in LEFT_PADDED:
-            pytest.skip("left padding goes with row batches alone")
+            pytest.skip("left padding needs row batches")
         encoder, _, _ = self.encoder(name)
         encoder = measure_scoring_model(encoder.model.eval(), encoder.config)
         losses = {}
