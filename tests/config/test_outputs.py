@@ -79,7 +79,7 @@ def test_a_split_file_beside_the_result_replaces_no_other_file(monkeypatch):
 
 @pytest.mark.parametrize("name", ["no/such/x.csv", "data/x.csv/y.csv", "x" * 300 + ".csv", "x.txt"])
 def test_exports_are_tried_before_records_are_read(name, monkeypatch, capsys):
-    Path("grid.yaml").write_text("datasets: [tiny]\nmodels: [SASRec]\nsamplers: [rns]\nkeys: {data_path: data}\n")
+    Path("grid.yaml").write_text("datasets: [tiny]\nmodels: [SASRec]\nmethods: [rns]\nkeys: {data_path: data}\n")
     monkeypatch.setattr(driver, "sweep_records", lambda *_: pytest.fail("it got past the checks"))
     assert main(["export", "grid.yaml", name]) == USER_ERROR
     error = capsys.readouterr().err
