@@ -55,7 +55,7 @@ def main() -> None:
         groups[record.dataset, record.peer_model][_label(record)].append(record)
     lines = ["# Batchings side by side", "", "SASRec, mean ± standard deviation over seeds."]
     lines += ["", "Differences: Welch's t-test over seeds, two-sided; corrected by Holm over all of this page."]
-    apart = differences(groups)
+    difference = differences(groups)
     for (dataset, peer), by_mode in groups.items():
         lines += [
             "",
@@ -66,7 +66,7 @@ def main() -> None:
             by_epoch(by_mode),
             "",
         ]
-        lines += [*apart.get((dataset, peer), []), ""]
+        lines += [*difference.get((dataset, peer), []), ""]
         if all("stages" in record.study for records in by_mode.values() for record in records):
             lines += ["Validation / test ndcg@10, at the epoch that validation chose so far:", ""]
             lines += [by_stage(by_mode, *(released_curve(dataset, peer, part) for part in EVALUATED)), ""]
@@ -119,12 +119,12 @@ def by_stage(by_mode: Group, *released: dict[int, float]) -> str:
             halves = []
             for split, of_log in zip(EVALUATED, released):
                 values = [stages_of[str(stage)][split]["self"]["ndcg@10"] for stages_of in runs]
-                apart = (
+                difference = (
                     f" ({statistics.mean(values) / of_log[near[stage]] - 1:+.0%})"
                     if values and near[stage] in of_log
                     else ""
                 )
-                halves.append(spread(values) + apart)
+                halves.append(spread(values) + difference)
             cells.append(" / ".join(halves) if runs else "")
         rows.append([text(mode), len(records), *cells])
     headers = ["batching", "seeds", *(f"by epoch {stage}" for stage in stages)]
@@ -141,12 +141,12 @@ def differences(groups: dict[Any, Group]) -> dict[Any, list[str]]:
             for epoch in COMPARED:
                 values = [[c[epoch] for c in of_mode if epoch in c] for of_mode in curves]
                 if min(map(len, values)) > 1:
-                    apart = statistics.mean(values[0]) / (statistics.mean(values[1]) or math.nan) - 1
+                    difference = statistics.mean(values[0]) / (statistics.mean(values[1]) or math.nan) - 1
                     p = float(stats.ttest_ind(*values, equal_var=False).pvalue)
-                    tests.append((group, pair, epoch, apart, p))
+                    tests.append((group, pair, epoch, difference, p))
     lines: dict[Any, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for (group, pair, epoch, apart, p), corrected in zip(tests, holm([p for *_, p in tests])):
-        lines[group][pair].append(f"epoch {epoch} {apart:+.1%} (p {p:.2f}, corrected {corrected:.2f})")
+    for (group, pair, epoch, difference, p), corrected in zip(tests, holm([p for *_, p in tests])):
+        lines[group][pair].append(f"epoch {epoch} {difference:+.1%} (p {p:.2f}, corrected {corrected:.2f})")
     return {group: [f"* {pair}: {'; '.join(of)}" for pair, of in pairs.items()] for group, pairs in lines.items()}
 
 

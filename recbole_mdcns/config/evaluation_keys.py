@@ -7,7 +7,6 @@ from typing import Any
 from recbole_mdcns.config.keys import own_keys
 from recbole_mdcns.config.values import unboxed
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.metrics import reported_names
 
 #: Keys that do not change the model.
 EVALUATION_KEYS = (
@@ -43,6 +42,8 @@ def values_to_evaluate(saved: dict[str, Any], keys: dict[str, Any], trust_code: 
     Returns:
         The user's keys, and values for keys of the training whose saved values an evaluation must not use.
     """
+    from recbole_mdcns.metrics import reported_names  # torch is loaded with it, which --help does not need
+
     values: dict[str, Any] = {
         "peer_model": None,
         "peer": {},

@@ -1,1 +1,1 @@
-"""How training sees a model: encode, score, and what a self-test says about it."""
+"""The view of a model in training: encode and score, and self-tests that measure its abilities."""

@@ -1,4 +1,4 @@
-"""How a model scores items, found out on random histories, and the :class:`ScoringModel` that does the same."""
+"""Find out on random histories how a model scores items, and make the :class:`ScoringModel` that does the same."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from recbole_mdcns.errors import ConfigError
 
 
 class Adapter(Protocol):
-    """Makes the scoring model of a model, with what is known of its abilities."""
+    """Makes the scoring model of a model with known abilities."""
 
     def __call__(self, *, is_causal: bool | None = None, is_trimmable: bool | None = None) -> ScoringModel: ...
 
 
 def make_scoring_model(model: SequentialRecommender, config: ModelConfig, role: str = "self") -> ScoringModel:
-    """Return the scoring model of a model, whose abilities nobody has measured; see :func:`find_adapter`."""
+    """Return the scoring model of a model with unknown abilities; see :func:`find_adapter`."""
     return find_adapter(model, config, role)()
 
 
@@ -39,7 +39,7 @@ def find_adapter(model: SequentialRecommender, config: ModelConfig, role: str = 
     """Find out, on random histories, how a model scores items.
 
     Args:
-        model: The model, as RecBole builds it; its weights, its mode and all random generators stay as they are.
+        model: The model, as RecBole builds it; its weights, its mode and all random generators do not change.
         config: The configuration that it was built from.
         role: ``self``, ``peer``, or ``peer1`` and so on.
 

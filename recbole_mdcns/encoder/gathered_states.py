@@ -1,4 +1,4 @@
-"""From which states a model of RecBole's takes its last one: all of them, where one pass serves many targets."""
+"""The states from which a RecBole model gathers its last one: one pass can serve many targets with all of them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import Tensor
 
 @contextlib.contextmanager
 def gathered_states(model: SequentialRecommender) -> Iterator[list[Tensor]]:
-    """Within it, note from which tensors a model gathers its last states with RecBole's ``gather_indexes``.
+    """Record in a ``with`` block from which tensors a model gathers its last states with RecBole's ``gather_indexes``.
 
-    The model's method is replaced by one that notes and then gathers; afterwards it is what it was. One thread alone
-    may use the model meanwhile.
+    In the block, a method that records and gathers replaces the model's own; afterwards the model is unchanged. Only
+    one thread may use the model in the block.
     """
     gathered: list[Tensor] = []
     gather = type(model).gather_indexes

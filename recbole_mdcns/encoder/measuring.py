@@ -1,4 +1,4 @@
-"""How a model is measured: on random histories, in evaluation mode, with weights away from where they begin."""
+"""Measurements of a model: on random histories, in evaluation mode, with noise on the initial weights."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from torch.utils._pytree import tree_map
 
 from recbole_mdcns.data.batch import Sequences
 
-#: Two ways to the same numbers may differ by this share of the largest of them in float32.
+#: Two computations of the same numbers may differ by this share of the largest one in float32.
 TOLERANCE = 1e-4
-#: Of wider windows than this there are fewer rows.
+#: Wider windows than this get fewer rows.
 WIDE = 100
-#: Deviation of the noise on every weight.
+#: Standard deviation of the noise on every weight.
 NOISE = 0.1
 
 
 @contextlib.contextmanager
 def exact_float32() -> Iterator[None]:
-    """Keep GPUs from rounding to TF32, as cuDNN does unless told otherwise: two ways would differ by that."""
+    """Keep GPUs from rounding to TF32, cuDNN's default: two ways to compute the same numbers would then differ."""
     cudnn, matmul = torch.backends.cudnn, torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
@@ -38,7 +38,7 @@ def measuring(model: SequentialRecommender) -> Iterator[None]:
     """Put a model into evaluation mode, without gradients, in exact float32 and with noise on its weights.
 
     A bias that begins at zero, or a scale that begins at one, shows only with noise. Padding rows of embeddings get
-    none. Afterwards weights and mode are what they were; random generators are left alone.
+    none. Afterwards weights and mode are restored; random generators do not change.
     """
     device = next(model.parameters()).device
     generator = torch.Generator().manual_seed(0)
@@ -65,15 +65,15 @@ def measuring(model: SequentialRecommender) -> Iterator[None]:
 
 
 class PlacesInside(TorchDispatchMode):
-    """Within it, taking from a place outside a tensor raises IndexError or RuntimeError on every device.
+    """A context in which reading outside of a tensor raises IndexError or RuntimeError on every device.
 
-    A GPU alone would end the process instead. So the CPU takes from the same places first, of a tensor without memory.
+    A GPU would end the process. Therefore the CPU reads the same places first, from a tensor without memory.
     """
 
     _taking = ("aten::index.Tensor", "aten::gather", "aten::index_select", "aten::embedding")
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        """Call ``func``, if it takes places, on the CPU before."""
+        """Call ``func``; if it reads places, call it on the CPU first."""
         kwargs = kwargs or {}
         if func.name() in self._taking:
             func(*tree_map(self._on_cpu, args), **tree_map(self._on_cpu, kwargs))
@@ -87,7 +87,7 @@ class PlacesInside(TorchDispatchMode):
 
 
 def alike(values: Tensor, expected: Tensor) -> bool:
-    """Tell whether two ways gave the same numbers, up to rounding at the scale of these."""
+    """Tell whether two computations gave the same numbers, up to rounding at their scale."""
     if values.shape != expected.shape:
         return False
     return bool((values - expected).abs().max() <= TOLERANCE * expected.abs().max())

@@ -1,25 +1,24 @@
-"""Calls of a model's own code while it is measured: what that code raises is an answer, what ours raises is a bug."""
+"""Calls of a model's own code in measurements: an error of that code is an answer, an error of ours is a bug."""
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from typing import Any
 
-#: Packages whose functions raise on behalf of whoever calls them.
-_TOOLS = ("torch", "numpy")
-#: Functions of ours that do: this one's call itself, and :class:`PlacesInside`.
-_ON_BEHALF = ("call_model", "__torch_dispatch__")
+from recbole_mdcns.support.foreign_code import is_foreign
+
 #: Our backbones are models as RecBole's are.
-_OUR_MODELS = "recbole_mdcns.model."
+_OUR_MODELS = "recbole_mdcns.model"
+#: Where ``PlacesInside`` repeats the operators of a model on the CPU.
+_TOOLS = ("recbole_mdcns.encoder.measuring",)
 
 
 class ModelCallError(Exception):
-    """A model's own code raised; the cause is what it raised."""
+    """A model's own code raised an error, which is the cause of this one."""
 
 
 def call_model(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a model's method, or one of ours that calls nothing else of its own.
+    """Call a model's method, or a function of ours that only calls the model.
 
     Raises:
         ModelCallError: The model's code raised, RecBole's included. Errors of this package are raised as they are.
@@ -27,16 +26,6 @@ def call_model(function: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return function(*arguments)
     except Exception as error:  # a model may raise anything
-        if _is_ours(error):
+        if not is_foreign(error, _OUR_MODELS, tools=_TOOLS):
             raise
         raise ModelCallError(f"{type(error).__name__}: {error}") from error
-
-
-def _is_ours(error: Exception) -> bool:
-    """Tell whether an error comes from this package's code: the last line that ran outside of tools is in it."""
-    lines = [
-        (frame.f_globals.get("__name__", ""), frame.f_code.co_name)
-        for frame, _ in traceback.walk_tb(error.__traceback__)
-    ]
-    owners = [module for module, function in lines if module.split(".")[0] not in _TOOLS and function not in _ON_BEHALF]
-    return bool(owners) and owners[-1].startswith("recbole_mdcns.") and not owners[-1].startswith(_OUR_MODELS)

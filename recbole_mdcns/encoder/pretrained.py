@@ -1,4 +1,4 @@
-"""Files of weights that a model of RecBole opens itself, looked at before it does."""
+"""Checks of files of weights that a model of RecBole opens itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _KEYS = ("pre_model_path",)
 
 
 def check_pretrained(config: Any) -> None:
-    """Refuse files of weights that hold more than tensors and plain values.
+    """Refuse files of weights that hold anything except tensors and plain values.
 
     Raises:
         ConfigError: Names the key and the file.

@@ -1,4 +1,4 @@
-"""The one way in which training looks at a model: encode a batch of histories, then score any items with that."""
+"""The interface of a model in training: encode a batch of histories, then score any items with the encodings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from recbole_mdcns.data.batch import Passes, Sequences, TargetBatch
 from recbole_mdcns.encoder.gathered_states import gathered_states
 from recbole_mdcns.kernels.pool_scores import pool_scores
 
-#: What RecBole's models call the arguments of their ``forward``.
+#: The argument names of ``forward`` in RecBole's models.
 _ARGUMENTS = {
     "item_seq": "item_seq",
     "seq_item": "item_seq",
@@ -28,14 +28,14 @@ SMALLEST_PROBABILITY = 1e-12
 
 
 class ScoringModel(ABC):
-    """A RecBole sequential model in the eyes of the training loop; nothing of it is copied.
+    """A RecBole sequential model for the training loop; nothing of the model is copied.
 
     Args:
         model: The model, as RecBole builds it.
         config: The configuration that it was built from.
         role: ``self``, ``peer``, or ``peer1`` and so on.
-        is_causal: The model may be asked for the states inside longer passes; None where nobody has measured it.
-        is_trimmable: Columns that are padding in every row may be left out; None where nobody has measured it.
+        is_causal: States inside of longer passes are encodings of prefixes; None if not measured.
+        is_trimmable: Columns that are padding in every row may be left out; None if not measured.
     """
 
     def __init__(
@@ -54,12 +54,12 @@ class ScoringModel(ABC):
         self.is_trimmable = is_trimmable
 
     def abilities(self) -> str:
-        """Return what has been measured, for the log."""
+        """Return the measured abilities, for the log."""
         measured = {"causal": self.is_causal, "trimmable": self.is_trimmable}
         return ", ".join(f"{name} {value}" for name, value in measured.items() if value is not None) or "not measured"
 
     def encode(self, batch: TargetBatch) -> Tensor:
-        """Encode the histories of a batch, in the model's current mode, shape [T, .]: the cheapest way it allows."""
+        """Encode the histories of a batch in the model's current mode, in the cheapest way that it allows, [T, .]."""
         if self.is_causal and batch.passes is not None:
             return torch.cat([self._encode_passes(passes) for passes in batch.passes])
         assert batch.rows is not None
@@ -72,7 +72,7 @@ class ScoringModel(ABC):
         return states[passes.row, passes.position]
 
     def trimmed(self, rows: Interaction) -> Interaction:
-        """Return RecBole's rows without the columns that are padding in all of them, where the model allows it."""
+        """Return RecBole's rows without the columns that are padding in all rows, if the model allows it."""
         if not self.is_trimmable:
             return rows
         sequence, width = self.model.ITEM_SEQ, int(rows[self.model.ITEM_SEQ_LEN].max())
@@ -83,27 +83,27 @@ class ScoringModel(ABC):
         """Encode whole sequences, shape [B, .]."""
 
     def position_states(self, sequences: Sequences) -> Tensor | None:
-        """Return the states at all positions, shape [B, W, H], with gradient; None where there are none to be had."""
+        """Return the states at all positions, shape [B, W, H], with gradient; None if the model does not give them."""
         return None
 
     def make_lazy(self) -> bool:
-        """Let the item table have sparse gradients; return False where all its rows take part in every step."""
+        """Give the item table sparse gradients; return False if every step uses all of its rows."""
         return False
 
     def as_scores(self, ranked_by: Tensor) -> Tensor:
-        """Return what the model's ``full_sort_predict`` gave on the scale of :meth:`score`."""
+        """Return the result of the model's ``full_sort_predict`` on the scale of :meth:`score`."""
         return ranked_by
 
     @abstractmethod
     def score(self, encoding: Tensor, items: Tensor, order: Tensor | None = None) -> Tensor:
-        """Score items [T, C] by what :meth:`encode` gave, shape [T, C], in float32 or wider.
+        """Score items [T, C] with the encodings of :meth:`encode`, shape [T, C], in float32 or wider.
 
-        ``order`` is what ``pool_scores.item_order`` gives for the items, where several models score them.
+        ``order`` is the result of ``pool_scores.item_order`` for the items; several models share it.
         """
 
     @abstractmethod
     def score_all(self, encoding: Tensor) -> Tensor:
-        """Score all items, and the padding in column 0, by what :meth:`encode` gave, shape [T, V + 1]."""
+        """Score all items, and the padding in column 0, with the encodings of :meth:`encode`, shape [T, V + 1]."""
 
 
 class InnerProductModel(ScoringModel):
@@ -130,7 +130,7 @@ class InnerProductModel(ScoringModel):
         self._fields = forward_fields(model) or []
 
     def make_lazy(self) -> bool:
-        """Let the item table have sparse gradients: of the items in the sequences and in the pools."""
+        """Give the item table sparse gradients, of the items in the sequences and in the pools."""
         self.item_embedding.sparse = True
         return True
 
@@ -144,9 +144,9 @@ class InnerProductModel(ScoringModel):
         return self.model.forward(*(getattr(sequences, field) for field in self._fields))
 
     def position_states(self, sequences: Sequences) -> Tensor | None:
-        """Return what the model gathers its last state from with RecBole's ``gather_indexes``.
+        """Return the states from which the model gathers its last one with RecBole's ``gather_indexes``.
 
-        None where it does not gather exactly once, or not from a tensor of shape [B, W, H].
+        None if it does not gather exactly once, or not from a tensor of shape [B, W, H].
         """
         with gathered_states(self.model) as gathered:
             encoding = self.encode_sequences(sequences)
@@ -164,10 +164,10 @@ class InnerProductModel(ScoringModel):
 
 
 class FullRankingModel(ScoringModel):
-    """Any other model: its own ``full_sort_predict`` scores all items, of which the asked ones are taken.
+    """Any other model: its own ``full_sort_predict`` scores all items, and the requested scores are picked from these.
 
-    Right for biases, distances, temperatures and several interests, at the price of V scores per target. Where the
-    model ranks by probabilities, their logarithms are the scores: the same ranking, on the scale that losses expect.
+    This is right for biases, distances, temperatures and several interests, and costs V scores per target. If the model
+    ranks by probabilities, their logarithms are the scores: the ranking is the same, on the scale that losses expect.
 
     Args:
         model: See :class:`ScoringModel`.
@@ -189,12 +189,12 @@ class FullRankingModel(ScoringModel):
         self.gives_probabilities = gives_probabilities
 
     def encode_sequences(self, sequences: Sequences) -> Tensor:
-        """Return the scores of all items, shape [B, V + 1]; autocast stays off, as these models mix types."""
+        """Return the scores of all items, shape [B, V + 1]; autocast is off, because these models mix types."""
         with torch.autocast(sequences.item_seq.device.type, enabled=False):
             return self.as_scores(full_ranking(self.model, sequences))
 
     def as_scores(self, ranked_by: Tensor) -> Tensor:
-        """Return logarithms of probabilities, and other scores as they are."""
+        """Return logarithms of probabilities, and other scores unchanged."""
         return ranked_by.clamp(min=SMALLEST_PROBABILITY).log() if self.gives_probabilities else ranked_by
 
     def score(self, encoding: Tensor, items: Tensor, order: Tensor | None = None) -> Tensor:
@@ -207,14 +207,14 @@ class FullRankingModel(ScoringModel):
 
 
 def widened(parts: list[Sequences], width: int) -> Sequences:
-    """Join right-padded sequences, padded to a width, for models that count on it."""
+    """Join right-padded sequences, padded to a width, for models that need this width."""
     items = torch.cat([F.pad(part.item_seq, (0, width - part.item_seq.size(1))) for part in parts])
     users, lengths = ([getattr(part, field) for part in parts] for field in ("user", "item_length"))
     return Sequences(torch.cat(users), items, torch.cat(lengths))
 
 
 def forward_fields(model: SequentialRecommender) -> list[str] | None:
-    """Return which fields of sequences a model's ``forward`` asks for, in its order; None where it asks for others."""
+    """Return the fields of sequences that a model's ``forward`` takes, in order; None if it takes others."""
     names = list(inspect.signature(model.forward).parameters)
     return [_ARGUMENTS[name] for name in names] if all(name in _ARGUMENTS for name in names) else None
 
@@ -230,6 +230,6 @@ def ranking_rows(model: SequentialRecommender, sequences: Sequences) -> Interact
         model.USER_ID: sequences.user,
         model.ITEM_SEQ: sequences.item_seq,
         model.ITEM_SEQ_LEN: sequences.item_length,
-        model.ITEM_ID: sequences.item_seq[:, 0],  # the CPR models compute a loss along the way, which is not used
+        model.ITEM_ID: sequences.item_seq[:, 0],  # the CPR models also compute a loss, which is not used
     }
     return Interaction(rows)

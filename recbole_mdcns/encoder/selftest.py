@@ -1,8 +1,8 @@
-"""What a model can do, measured on itself: is it causal, and may padding be cut off?
+"""Self-tests of a model: is it causal, and may padding be cut off?
 
-No list of names: both answers come from running the model on random histories, in evaluation mode and with noise on its
-weights. What a model does to its state in training mode alone, after it has gathered it, is not seen by them: dropout
-there would be lost in passes.
+There is no list of names. Both answers come from running the model on random histories, in evaluation mode and with
+noise on its weights. They do not see changes of the gathered state that happen only in training mode: dropout after the
+gathering would be lost in passes.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from recbole_mdcns.encoder.measuring import PlacesInside, alike, measuring, rand
 from recbole_mdcns.encoder.model_calls import ModelCallError, call_model
 from recbole_mdcns.encoder.scoring_model import ScoringModel
 
-#: Up to this many widths all are measured; of more, the edges, a quarter, the middle and some random ones.
+#: Up to this many widths all are measured; of more widths the edges, a quarter, the middle and some random ones.
 FEW, RANDOM = 8, 2
 #: Lengths of prefixes that are encoded together.
 AT_ONCE = 4
-#: What this process has measured, by class and settings.
+#: Results of this process by class and settings.
 _measured: dict[Hashable, dict[str, bool]] = {}
 
 
 def measure_scoring_model(model: SequentialRecommender, config: ModelConfig, role: str = "self") -> ScoringModel:
-    """Return the scoring model of a model, knowing what the model can do, as far as the run asks.
+    """Return the scoring model of a model, with the abilities that the run needs to know.
 
-    With ``pad_side: left`` nothing is asked, and whether it is causal only where batches may be by user. A process
-    measures each class once for the same settings: what counts are layers and sizes, whatever the weights.
+    With ``pad_side: left`` nothing is measured; causality is measured only if batches may be by user. A process
+    measures each class once for the same settings, because the answers depend on layers and sizes and not on weights.
 
     Args:
         model: The model, as RecBole builds it.
@@ -64,7 +64,7 @@ def measure_scoring_model(model: SequentialRecommender, config: ModelConfig, rol
 
 
 def _settings(model: SequentialRecommender, config: ModelConfig) -> Hashable:
-    """Return what the answers for a model depend on: all keys but those of training, data and evaluation."""
+    """Return the keys that the answers for a model depend on: all except those of training, data and evaluation."""
     others = own_keys().keys() | recbole_keys()
     keys = {key: value for key, value in config.final_config_dict.items() if key not in others}
     device = next(model.parameters()).device
@@ -72,7 +72,7 @@ def _settings(model: SequentialRecommender, config: ModelConfig) -> Hashable:
 
 
 def some_widths(longest: int) -> list[int]:
-    """Return the widths from 1 to a longest one that a model is measured at: all of a few, else some of each region."""
+    """Return the measured widths from 1 to a longest one: all if these are few, otherwise some of each region."""
     if longest <= FEW:
         return list(range(1, longest + 1))
     share = [longest // 4, longest // 2]
@@ -83,8 +83,7 @@ def some_widths(longest: int) -> list[int]:
 def fastest_mode(scoring_models: Sequence[ScoringModel]) -> str:
     """Return the fastest batching that measured models allow together.
 
-    One causal model is enough for ``user``: the others then encode each target's own history, as they would in
-    ``row``.
+    One causal model is enough for ``user``: the other models then encode the history of each target, as in ``row``.
     """
     if any(each.is_causal for each in scoring_models):
         return "user"
@@ -106,7 +105,7 @@ def is_trimmable(scoring_model: ScoringModel) -> bool:
             try:
                 with PlacesInside():
                     short = call_model(scoring_model.encode_sequences, cut)
-            except ModelCallError:  # it counts on the whole window, whatever it says
+            except ModelCallError:  # it needs the whole window
                 return False
             if not alike(short, scoring_model.encode_sequences(padded)):
                 return False

@@ -1,4 +1,4 @@
-"""Does a model know users, or histories alone? Measured, as everything that is asked of a model."""
+"""Measure whether a model reads the user, or only histories."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recbole_mdcns.errors import ConfigError
 
 
 def refuse_unknown_users(scoring_models: Sequence[ScoringModel], protocol: str, user_num: int) -> None:
-    """Refuse models that read the user, where the users of validation and test are not trained on.
+    """Refuse models that read the user if the users of validation and test are not in training.
 
     Args:
         scoring_models: The models of a run, not yet trained.
@@ -36,7 +36,7 @@ def refuse_unknown_users(scoring_models: Sequence[ScoringModel], protocol: str, 
 
 
 def reads_user(model: SequentialRecommender, user_num: int) -> bool:
-    """Tell whether a model scores one and the same history otherwise for another user."""
+    """Tell whether a model gives the same history other scores for another user."""
     if user_num < 3:  # the padding and one user
         return False
     first = random_sequences(model)

@@ -1,4 +1,4 @@
-"""RecBole's collector of what its metrics need, with ranks by counting."""
+"""RecBole's collector of the inputs of metrics, with ranks by counting."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from recbole_mdcns import compat
 from recbole_mdcns.errors import TrainingError
 from recbole_mdcns.metrics import resolve_metric
 
-#: What other metrics than those of the top K ask for.
+#: Inputs of metrics that do not use the top K.
 _OTHERS = ("rec.items", "rec.meanrank", "rec.score", "data.label")
 #: Rows that are counted together on a CPU, few enough for its cache.
 ROWS_AT_ONCE = 32
 
 
 class NonFiniteScores(TrainingError):
-    """A model gave scores that rank nothing: no numbers, or infinite ones."""
+    """A model gave scores that cannot be ranked: NaN or infinite ones."""
 
 
 @contextlib.contextmanager
 def dated_failure(epoch_log: Sequence[dict[str, Any]]) -> Iterator[None]:
-    """Say of scores that are not finite after which epoch that is, and since when.
+    """Add to an error about non-finite scores after which epoch it occurs, and since which epoch.
 
     Args:
-        epoch_log: The epochs trained so far, as a trainer keeps them.
+        epoch_log: The epochs trained so far.
 
     Raises:
-        TrainingError: In place of ``NonFiniteScores``.
+        TrainingError: Instead of ``NonFiniteScores``.
     """
     try:
         yield
@@ -53,7 +53,7 @@ def dated_failure(epoch_log: Sequence[dict[str, Any]]) -> Iterator[None]:
 
 
 class MetricRegister(Register):
-    """RecBole's list of what the metrics of a run need, the user's own among them."""
+    """RecBole's list of the inputs that the metrics of a run need, including the user's own metrics."""
 
     def _build_register(self) -> None:
         for name in self.config["metrics"]:
@@ -62,27 +62,27 @@ class MetricRegister(Register):
 
 
 class RankCollector(Collector):
-    """Finds where the target of a row ranks by counting the scores above its own, without sorting any.
+    """Finds the rank of a row's target by counting the scores above its own, without sorting.
 
-    Where another item has exactly the target's score, RecBole's own way says which of them comes first; so it does
-    for metrics that need more than the place of one target.
+    RecBole's own method decides ties with the target's score, and serves metrics that need more than the place of one
+    target.
 
-    A masked item has the score -inf. It is never a hit and never recommended, however large K is: where a row has fewer
-    than K items left, ``rec.items`` ends in the padding item, 0.
+    A masked item has the score -inf. It is never a hit and never recommended, even for large K: if a row has fewer than
+    K items left, ``rec.items`` ends in the padding item, 0.
 
     Args:
         config: The run.
-        role: Whose scores these are, for messages.
+        role: The role of the model, for messages.
     """
 
     def __init__(self, config: Config, role: str = "self"):
-        # RecBole's constructor, whose register looks the needs of metrics up in a table of RecBole's own alone.
+        # Not RecBole's constructor: its register knows only the needs of RecBole's own metrics.
         compat.with_globals(Collector.__init__, Register=MetricRegister)(self, config)
         self.role = role
         self._row_num = self._empty_num = 0
 
     def for_role(self, role: str) -> RankCollector:
-        """Return an empty collector for another model, with what this one knows of the training data."""
+        """Return an empty collector for another model, with the same knowledge of the training data."""
         other = RankCollector(self.config, role)
         for name, value in self.data_struct._data_dict.items():
             if not _is_of_a_pass(name):
@@ -118,7 +118,7 @@ class RankCollector(Collector):
         self.data_struct.update_tensor("rec.topk", hits)
 
     def get_data_struct(self) -> DataStruct:
-        """Return what was collected; RecBole's own way counts on tensors, which numbers of the data are not.
+        """Return the collected values; RecBole's own method expects tensors, and some entries are numbers.
 
         Raises:
             NonFiniteScores: Every score of every row is -inf.
@@ -141,7 +141,7 @@ class RankCollector(Collector):
         self._empty_num += int((highest == -torch.inf).sum())
 
     def check(self, highest: Tensor) -> None:
-        """Check rows by their highest score [B], which is NaN where one of their scores is.
+        """Check rows by their highest score [B], which is NaN if one of their scores is.
 
         Raises:
             NonFiniteScores: One is NaN or +inf.
@@ -158,10 +158,10 @@ class RankCollector(Collector):
         raise NonFiniteScores(f"the scores of the {self.role} model are not finite ({fault})")
 
     def _leave_masked_out(self, scores: Tensor, is_masked: Tensor) -> None:
-        """Correct what RecBole has just collected of a batch, which ranks masked items last instead of nowhere.
+        """Correct the entries that RecBole has just collected: it ranks masked items last, and they have no rank.
 
         Args:
-            scores: Of the batch, shape [B, V + 1].
+            scores: The scores of the batch, shape [B, V + 1].
             is_masked: Whether a row's target is masked, shape [B].
         """
         left = (scores > -torch.inf).sum(1, keepdim=True)  # [B, 1]
@@ -177,15 +177,16 @@ class RankCollector(Collector):
 
 
 def _is_of_a_pass(name: str) -> bool:
-    """Tell whether an entry is collected from ranked rows, and not from the training data."""
+    """Tell whether an entry comes from ranked rows, not from the training data."""
     return name.startswith("rec.") or name == "data.label"
 
 
 def _compared(scores: Tensor, own: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return, of scores [B, V + 1], each row's highest, and how many are above and equal to its own [B, 1]; [B] each.
+    """Return each row's highest score in [B, V + 1], and the numbers above and equal to its own [B, 1]; [B] each.
 
-    Counted in floating point, exact up to 2^24 items: torch would turn the truth values into a matrix of 64-bit numbers
-    first, which takes three times as long, and without these blocks of rows on a CPU twenty times.
+    The counts are in floating point, which is exact up to 2^24 items. Counts of booleans take three times as long,
+    because torch first makes a matrix of 64-bit integers; on a CPU without blocks of rows they take twenty times as
+    long.
     """
     rows_at_once = ROWS_AT_ONCE if scores.device.type == "cpu" else len(scores)
     buffer = scores.new_empty(min(rows_at_once, len(scores)), scores.size(1), dtype=torch.float32)

@@ -10,11 +10,11 @@ from recbole_mdcns.metrics import resolve_metric
 
 
 class ModelMetrics(dict):
-    """One model's metrics by name, such as ``ndcg@10``, and where its targets were ranked.
+    """One model's metrics by name, such as ``ndcg@10``, and the places of its targets.
 
     Attributes:
-        places: Of the rows in their order, the place of the target: 1 is the first, 0 is outside of the highest K of
-            the largest cut-off. Empty where no metric looks at those.
+        places: The place of the target of each row, in their order: 1 is the first, 0 is not among the highest K of the
+            largest cut-off. Empty if no metric reads the highest K.
     """
 
     def __init__(self, metrics: dict[str, float], places: list[int]):
@@ -25,14 +25,13 @@ class ModelMetrics(dict):
 class PlainEvaluator(Evaluator):
     """RecBole's evaluator; its results are Python floats.
 
-    RecBole's module-level tables of metrics stay as they are, so its constructor, which looks names up there, is not
-    called.
+    RecBole's constructor is not called, because it looks up names in a module-level table that must not change.
 
     Args:
         config: The run.
 
     Raises:
-        ConfigError: ``metrics`` names one that there is not.
+        ConfigError: There is no metric of a name in ``metrics``.
     """
 
     def __init__(self, config: Config):

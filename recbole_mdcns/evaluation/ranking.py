@@ -1,4 +1,4 @@
-"""One pass over the rows of a split: what each row ranks, and how self, peers and teacher rank it."""
+"""One pass over the rows of a split: the ranked items of each row, and the rankings of self, peers and teacher."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from recbole_mdcns.encoder.scoring_model import ScoringModel
 from recbole_mdcns.evaluation.collector import RankCollector
 from recbole_mdcns.evaluation.evaluator import ModelMetrics, PlainEvaluator
 
-#: What RecBole's loader gives of a batch: rows, their history, and the targets as row numbers and items; and the same
-#: with scores [B, V + 1] in place of the history.
+#: A batch of RecBole's loader: rows, their histories, and the targets as row numbers and items; and the same with
+#: scores [B, V + 1] instead of the histories.
 _Batch = tuple[Interaction, Any, Tensor, Tensor]
 Teacher = Callable[..., "Tensor | None"]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an evaluation gives.
+    """The result of an evaluation.
 
     Attributes:
-        metrics: By role (``self``, ``peer``, ``teacher``), the metrics by name.
-        places: By role, of the rows in their order, the place of the target; see :class:`ModelMetrics`.
+        metrics: Metrics by name, for each role (``self``, ``peer``, ``teacher``).
+        places: The place of the target of each row, for each role; see :class:`ModelMetrics`.
     """
 
     metrics: Mapping[str, dict[str, float]]
@@ -40,7 +40,7 @@ class FullRanking:
 
     Args:
         config: The run.
-        scoring_models: Whose rankings are wanted, the self model first.
+        scoring_models: The models that rank, the self model first.
         history: Of the split's rows, on the device of the models.
         collector: Of the self model, with what it knows of the training data.
         teacher: The models' joint scores from the scores of each, or None without such a view.

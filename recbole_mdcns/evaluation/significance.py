@@ -22,7 +22,7 @@ _OF_PLACE: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
 
 
 def is_per_user(metric: str) -> bool:
-    """Tell whether a metric of one row follows from the place of its target, so that :func:`values_of_users` has it."""
+    """Tell whether :func:`values_of_users` has a metric: its value for a row follows from the place of the target."""
     name, _, cut = metric.partition("@")
     return name in _OF_PLACE and cut.isdecimal()
 
@@ -32,7 +32,7 @@ def values_of_users(place: np.ndarray, metric: str, user_of_row: np.ndarray | No
 
     Args:
         place: Of the target of each row, shape [rows]: 1 is the first place, 0 none of the ranked ones.
-        metric: Such as ``ndcg@10``; see :func:`is_per_user`. A row has one target, so that recall is a hit, and MAP is
+        metric: Such as ``ndcg@10``; see :func:`is_per_user`. A row has one target: recall is a hit, and MAP is
             MRR.
         user_of_row: A number for the user of each row, shape [rows]; None where each user has one. Of a user with
             several rows the sum counts, by the mean number of rows of a user.

@@ -1,1 +1,1 @@
-"""What is only there to be fast; each has its plain form in a test."""
+"""Fast forms of plain formulas; each is compared with its plain form in a test."""

@@ -1,8 +1,8 @@
-"""A short causal convolution of every channel by itself, as the sum of its taps.
+"""A short causal convolution of each channel, as the sum of its taps.
 
 Mamba convolves each channel over the last few positions. torch's ``Conv1d`` with a group per channel needs the
-channels before the positions, and on a CPU takes two to nine times as long as the few multiply-adds that it consists
-of (``benchmarks/speed/speed_kernels.py``).
+channels before the positions, and on a CPU it takes two to nine times as long as these few multiply-adds
+(``benchmarks/speed/speed_kernels.py``).
 
 Letters: B rows, L positions, D channels, K taps.
 """

@@ -1,7 +1,7 @@
 """The chunks of the selective scan in a form for ``torch.compile``: position by position, nothing in place.
 
-The compiler makes one loop over rows, states and channels of it, which writes no states in between: about twice as fast
-on a CPU as the same formulas operation by operation (``benchmarks/speed/selective_scan.py``).
+The compiler fuses it into one loop over rows, states and channels without intermediate states. On a CPU this is about
+twice as fast as the same formulas operation by operation (``benchmarks/speed/selective_scan.py``).
 
 Letters: c positions of a chunk, R rows, D channels, S states; arguments and results as in ``selective_scan``.
 """
@@ -17,7 +17,7 @@ from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.kernels.selective_scan import Kernels, selective_scan
 from recbole_mdcns.support.foreign_code import ForeignCall
 
-#: Whose errors say that a function cannot be compiled here.
+#: Packages whose errors mean that a function cannot be compiled here.
 _COMPILER = ("torch._dynamo", "torch._inductor", "torch._functorch", "torch.utils")
 #: torch.compile specialises on the chunk length. With chunks of 2 only two graphs are ever compiled: length 2 and the
 #: remainder, 1.

@@ -9,18 +9,18 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-#: Scores that are held at once: on a CPU as many as stay in its caches between the passes over them.
+#: The number of scores that are held at once: on a CPU they stay in its caches between the passes over them.
 SCORES_HELD = {"cpu": 3 * 2**19}
 SCORES_HELD_ELSEWHERE = 2**27
-#: Rows that are scored together at least, whatever the catalogue: matrix products of fewer are slow.
+#: The least number of rows that are scored together: matrix products of fewer rows are slow.
 LEAST_ROWS = 32
 
 
 def mean_cross_entropy(encoding: Tensor, item_table: Tensor, target: Tensor) -> Tensor:
     """Return the mean over T of :func:`recbole_mdcns.losses.full_softmax.cross_entropy` of ``encoding @ item_table.T``.
 
-    A few rows at a time are scored, and turned in place into the gradients of their scores, which go on at once to the
-    gradients of encodings and table. So a backward pass has only to scale these; each score is computed once.
+    A few rows at a time are scored. Their scores are replaced in place by their gradients, which are added at once to
+    the gradients of encodings and table. Each score is computed once, and the backward pass only scales the gradients.
 
     Args:
         encoding: Encoded histories h, shape [T, H].

@@ -1,4 +1,4 @@
-"""Layers of RecBole's models, replaced by ones that give the same in less time."""
+"""Faster replacements for layers of RecBole's models, with the same results."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _STEPS = 2**16
 
 
 def fuse_layers(model: nn.Module) -> None:
-    """Let the layers of one model use faster forms; other models, of the same classes too, stay as they are.
+    """Replace the layers of one model by faster forms; other models, even of the same class, do not change.
 
-    RecBole's ``FeedForward`` writes its activations out operation by operation: torch's own GELU and SiLU take half the
-    time, and are the same up to rounding. ``Dropout`` becomes :class:`QuickDropout`: a debugger shows that class then,
-    and the key ``fuse_layers`` leaves all layers as they are. ``benchmarks/speed/speed_kernels.py`` measures both.
+    RecBole's ``FeedForward`` computes its activations operation by operation. torch's own GELU and SiLU take half the
+    time, and are equal up to rounding. ``Dropout`` becomes :class:`QuickDropout`, which a debugger then shows; with
+    ``fuse_layers=False`` no layer changes. ``benchmarks/speed/speed_kernels.py`` measures both.
     """
     for layer in model.modules():
         if isinstance(layer, FeedForward):
@@ -27,10 +27,10 @@ def fuse_layers(model: nn.Module) -> None:
 
 
 class QuickDropout(nn.Dropout):
-    """Dropout that takes four random decisions from each random number on a CPU, where they are most of its time.
+    """Dropout that takes four random decisions from each random number on a CPU, where random numbers cost the most.
 
-    Its rate is rounded to a multiple of 1 / 65,536, and what is kept is scaled by the rounded rate, so that the
-    expected value is the input. The decisions are others than torch's from the same seed, of the same distribution.
+    Its rate is rounded to a multiple of 1 / 65,536. Kept elements are scaled by the rounded rate, and the expected
+    value is the input. The decisions differ from torch's with the same seed, and have the same distribution.
     """
 
     def forward(self, input: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""RecBole's optimisers in their fused form, and an Adam that leaves untouched item rows alone."""
+"""RecBole's optimisers in fused form, and an Adam that does not change untouched item rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROWS_AT_ONCE = 4096
 
 
 def fuse(optimizer: Optimizer) -> Optimizer:
-    """Return the same optimiser updating all weights in one kernel, or the given one where there is no such kernel.
+    """Return the same optimiser with one kernel for all weights, or the given one if there is no such kernel.
 
     Args:
         optimizer: One that has made no step yet.
@@ -35,11 +35,11 @@ def fuse(optimizer: Optimizer) -> Optimizer:
 
 
 class LazyAdam(Adam):
-    """Adam that updates, of a weight with a sparse gradient, only the rows that the gradient names.
+    """Adam that updates only the rows in a sparse gradient of a weight.
 
-    The other rows keep their value and their moments, where Adam would move them on along old moments and let these
-    decay; the step count is common to all rows. This is the rule of torch's ``SparseAdam``, in fused kernels, and
-    Adam's own for every weight whose gradient is dense.
+    The other rows keep their values and moments; plain Adam would move them along old moments and let these decay. All
+    rows share the step count. This is the rule of torch's ``SparseAdam`` in fused kernels; weights with dense gradients
+    follow plain Adam.
     """
 
     @torch.no_grad()
@@ -92,5 +92,5 @@ def make_lazy(optimizer: Optimizer) -> LazyAdam:
 def rebuild_optimizer(kind: type[_Kind], optimizer: Optimizer, **changes: Any) -> _Kind:
     """Make an optimiser of a kind for the weights of another one, with its settings and some changes."""
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-    taken = inspect.signature(kind).parameters  # AdamW notes down settings that it does not take
+    taken = inspect.signature(kind).parameters  # AdamW stores settings that its constructor does not take
     return kind(weights, **{key: value for key, value in {**optimizer.defaults, **changes}.items() if key in taken})

@@ -20,14 +20,14 @@ def pool_scores(
 ) -> Tensor:
     """Score items by inner product, Eq. (3): ``s(v) = h . e(v)``.
 
-    Neither forward nor backward keeps the embeddings of the items, [T, C, H]: both gradients are weighted sums of rows,
-    of the table by target, and of the encodings by item.
+    Neither forward nor backward holds the embeddings of the items, [T, C, H]. Both gradients are weighted sums of rows:
+    rows of the table for each target, and rows of the encodings for each item.
 
     Args:
         encoding: Encoded histories h, shape [T, H].
         item_table: Item embeddings, shape [V + 1, H].
         items: Item ids, shape [T, C].
-        order: What :func:`item_order` gives for these items, where several models score them.
+        order: The result of :func:`item_order` for these items; several models share it.
         sparse: Give the gradient of the table as a sparse tensor of the rows that occur.
 
     Returns:

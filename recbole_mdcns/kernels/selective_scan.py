@@ -118,7 +118,7 @@ def selective_scan(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, kerne
     wide = torch.promote_types(x.dtype, torch.float32)
     rows = kernels.rows if kernels.rows and x.device.type == "cpu" else len(x)
     with torch.autocast(x.device.type, enabled=False):
-        transposed = A.to(wide).T.contiguous()  # [S, D]: channels lie together, so that all sums run over vectors
+        transposed = A.to(wide).T.contiguous()  # [S, D]: channels are contiguous, and all sums run over vectors
         parts = []
         for block in zip(*(tensor.to(wide).split(rows) for tensor in (x, dt, B, C))):
             by_time = (tensor.transpose(0, 1).contiguous() for tensor in block)  # [L, R, .]

@@ -1,4 +1,4 @@
-"""Ranking losses by the value of ``ranking_loss``: of a positive and its negatives, or over the catalogue."""
+"""Ranking losses by the value of ``ranking_loss``: on a positive and its negatives, or over the catalogue."""
 
 from recbole_mdcns.losses.base import CatalogueLoss, LossOfNegatives, ModelScores, RankingLoss
 from recbole_mdcns.support.declared import resolve
@@ -10,6 +10,6 @@ def resolve_loss(name: str) -> type[RankingLoss]:
     """Return the loss that a value of ``ranking_loss`` names: a declared one, or ``package.module:Class``.
 
     Raises:
-        ConfigError: There is none of that name.
+        ConfigError: There is no loss of that name.
     """
     return resolve("losses", name)

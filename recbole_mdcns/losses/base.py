@@ -1,4 +1,4 @@
-"""What every ranking loss is given and gives: one of negatives, or one over the catalogue."""
+"""The interface of ranking losses: losses on negatives, and losses over the catalogue."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from recbole_mdcns.errors import ConfigError
 
 @dataclass(frozen=True)
 class ModelScores:
-    """One model's part of a step: how it scores the targets and its negatives.
+    """One model's part of a step: its scores of the targets and of its negatives.
 
     Attributes:
         positive: Scores of the targets, shape [T]; with gradient.
         negative: Scores of the model's negatives, shape [T, K]; with gradient.
         weights: Weights of the negatives' mean losses, shape [K].
         factors: Factors of each target's and negative's loss, shape [T, K] or [T, 1]; None for 1.
-        log_q: Log probabilities of the targets [T] and of the negatives [T, K] under the distribution that they were
-            drawn from; None when uniform.
+        log_q: Log probabilities of the targets [T] and of the negatives [T, K] under the distribution of the draws;
+            None if it is uniform.
     """
 
     positive: Tensor
@@ -41,7 +41,7 @@ class RankingLoss(ABC):
     Args:
         config: The run; read your keys here.
         item_num: V.
-        device: Where the scores are.
+        device: The device of the scores.
 
     Attributes:
         needs_negatives: Whether a strategy chooses negatives for it.
@@ -52,7 +52,7 @@ class RankingLoss(ABC):
 
     @classmethod  # noqa: B027
     def check(cls, keys: Mapping[str, Any]) -> None:
-        """Refuse keys that do not go with the loss; called with all keys of a run before anything is loaded.
+        """Refuse keys that do not fit the loss; called with all keys of a run before anything is loaded.
 
         Raises:
             ConfigError: Names the keys and what is allowed.
@@ -60,22 +60,22 @@ class RankingLoss(ABC):
 
     def __init__(self, config: Config, item_num: int, device: torch.device):
         self.item_num = item_num
-        # The candidate pools have the seed itself, the other draws of a strategy seed + 1.
+        # The candidate pools have the seed itself, and the other draws of a strategy have seed + 1.
         self.generator = torch.Generator(device).manual_seed(config["seed"] + 2)
 
     def check_model(self, scoring_model: ScoringModel) -> None:  # noqa: B027
-        """Refuse, once it is built, a model that cannot be trained with the loss.
+        """Refuse a model that cannot be trained with the loss; called as soon as it is built.
 
         Raises:
             ConfigError: Names the loss and the model.
         """
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what must survive a resume, as tensors and plain values."""
+        """Return the state that a resume needs, as tensors and plain values."""
         return {"generator": self.generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back what :meth:`state_dict` gave."""
+        """Restore a state of :meth:`state_dict`."""
         self.generator.set_state(state["generator"].cpu())
 
 
@@ -89,12 +89,12 @@ class LossOfNegatives(RankingLoss):
         """Return a model's mean losses and their weights.
 
         Returns:
-            One of each for each of the K negatives, or one for all together, shape [K] or [1].
+            Losses and weights, one per negative or one for all negatives, shape [K] or [1] each.
         """
 
 
 class CatalogueLoss(RankingLoss):
-    """A loss of targets against the whole catalogue, or what the loss itself takes of it."""
+    """A loss of targets against the whole catalogue, or against a part of it that the loss chooses."""
 
     needs_negatives = False
 
@@ -112,6 +112,6 @@ class CatalogueLoss(RankingLoss):
 
         Args:
             scoring_model: The model.
-            encoding: What its ``encode`` gave for T histories, shape [T, .]; with gradient.
+            encoding: Its encodings of T histories, shape [T, .]; with gradient.
             target: Their targets, shape [T].
         """

@@ -17,7 +17,7 @@ def cross_entropy(scores: Tensor, target: Tensor) -> Tensor:
     """Full softmax cross-entropy: ``log sum_v exp s(v) - s+`` over all items.
 
     Args:
-        scores: Scores of all items, shape [T, V + 1]; column 0 is the padding, which takes no part.
+        scores: Scores of all items, shape [T, V + 1]; column 0 is the padding and is ignored.
         target: Item ids, shape [T].
 
     Returns:
@@ -27,7 +27,7 @@ def cross_entropy(scores: Tensor, target: Tensor) -> Tensor:
 
 
 class CrossEntropy(CatalogueLoss):
-    """The mean of :func:`cross_entropy`; a model of inner products is scored a few rows at a time."""
+    """The mean of :func:`cross_entropy`; with an inner-product model, a few rows are scored at a time."""
 
     def __call__(self, scoring_model: ScoringModel, encoding: Tensor, target: Tensor) -> Tensor:
         """Return the mean over the targets, a scalar."""

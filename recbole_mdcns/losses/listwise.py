@@ -20,14 +20,14 @@ from recbole_mdcns.negatives import resolve_strategy, strategy_names
 
 
 def sampled_softmax(positive: Tensor, negative: Tensor, log_q: tuple[Tensor, Tensor] | None = None) -> Tensor:
-    """Cross-entropy over the positive and its K negatives, each score less the logarithm of its proposal probability.
+    """Cross-entropy over the positive and its K negatives; the log proposal probability is subtracted from each score.
 
-    The correction of Bengio and Senécal (2008). A uniform proposal's cancels.
+    This is the correction of Bengio and Senécal (2008). With a uniform proposal it cancels.
 
     Args:
         positive: Scores of the targets, shape [T].
         negative: Scores of the negatives, shape [T, K].
-        log_q: Log probabilities of the targets [T] and of the negatives [T, K] under the proposal; None when uniform.
+        log_q: Log probabilities of the targets [T] and of the negatives [T, K] under the proposal; None if uniform.
 
     Returns:
         Shape [T].
@@ -58,7 +58,7 @@ def gbce(positive: Tensor, negative: Tensor, item_num: int, calibration: float) 
 
 
 class ListwiseLoss(LossOfNegatives):
-    """One loss per target, of all its negatives: weights of single negatives have no place in it."""
+    """One loss per target, on all of its negatives together; it has no weights of single negatives."""
 
     @abstractmethod
     def of_lists(self, scores: ModelScores) -> Tensor:
@@ -68,25 +68,25 @@ class ListwiseLoss(LossOfNegatives):
         """Return the mean loss over the targets and the weight 1, shape [1] each.
 
         Raises:
-            ConfigError: The strategy gives each negative a factor of its own.
+            ConfigError: The strategy gives a separate factor to each negative.
         """
         losses = self.of_lists(scores)  # [T]
         if scores.factors is not None:
             if scores.factors.size(1) != 1:
                 raise ConfigError(
-                    f"ranking_loss: {type(self).__name__} is not allowed with a neg_sampler that gives each negative a "
-                    "factor of its own: it has one loss for all negatives of a target; choose BCE or BPR"
+                    f"ranking_loss: {type(self).__name__} is not allowed with a neg_sampler that gives a separate "
+                    "factor to each negative: it has one loss for all negatives of a target; choose BCE or BPR"
                 )
             losses = losses * scores.factors.squeeze(1)
         return losses.mean(0, keepdim=True), losses.new_ones(1)
 
 
 class SampledSoftmax(ListwiseLoss):
-    """Softmax over the target and its negatives, draws from a known distribution; see :func:`sampled_softmax`."""
+    """Softmax over the target and negatives from a known distribution; see :func:`sampled_softmax`."""
 
     @classmethod
     def check(cls, keys: Mapping[str, Any]) -> None:
-        """Refuse strategies that do not say how likely their negatives are."""
+        """Refuse strategies that do not know the probabilities of their negatives."""
         if not resolve_strategy(keys["neg_sampler"]).knows_proposal:
             raise ConfigError(
                 f"neg_sampler = {keys['neg_sampler']!r} is not allowed with ranking_loss = {keys['ranking_loss']!r}, "

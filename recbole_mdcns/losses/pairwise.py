@@ -1,6 +1,6 @@
 """Losses of a positive against each of its negatives, Eq. (9) of MDCNS (SIGIR 2026, arXiv 2605.19651).
 
-All are in log space: the gradient never dies, however large a score is.
+All are in log space: the gradient never vanishes for large scores.
 Letters: T targets, K negatives (one per view).
 """
 

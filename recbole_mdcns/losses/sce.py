@@ -28,18 +28,18 @@ def sce(
 ) -> Tensor:
     """Scalable cross-entropy (Mezentsev et al., RecSys 2024): softmax over the items that lie near a state.
 
-    Random mixtures of the states give directions; each takes the states and the items with the largest inner products
-    into a bucket. In a bucket, each state's cross-entropy is over the bucket's items and its target; of a state in
-    several buckets the largest counts.
+    Random mixtures of the states give directions. The states and the items with the largest inner products with a
+    direction are its bucket. The cross-entropy of a state in a bucket is over the bucket's items and its target. Of the
+    losses of a state in several buckets the largest counts.
 
     Args:
         encoding: States, shape [T, H].
-        item_table: Item embeddings, shape [V + 1, H]; row 0 is the padding, which takes no part.
+        item_table: Item embeddings, shape [V + 1, H]; row 0 is the padding and is ignored.
         target: Item ids, shape [T].
         bucket_num: Number of directions.
         bucket_states: States in a bucket, at most T.
         bucket_items: Items in a bucket, at most V.
-        generator: Of the directions, on the device of ``encoding``.
+        generator: Random generator of the directions, on the device of ``encoding``.
 
     Returns:
         Losses of the states that are in some bucket, shape [at most T].
@@ -61,7 +61,7 @@ def sce(
 
 
 class ScalableCrossEntropy(CatalogueLoss):
-    """The mean of :func:`sce` with ``2 sqrt(T)`` buckets of as many states, as its authors set them."""
+    """The mean of :func:`sce` with ``2 sqrt(T)`` buckets of ``2 sqrt(T)`` states, as in the authors' code."""
 
     def __init__(self, config: Config, item_num: int, device: torch.device):
         super().__init__(config, item_num, device)

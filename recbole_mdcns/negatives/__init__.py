@@ -9,7 +9,7 @@ __all__ = ["DrawnNegatives", "NegativeStrategy", "Negatives", "ScoredPool", "res
 
 
 def strategy_names() -> list[str]:
-    """Return what the strategies of ours go by."""
+    """Return the names of our strategies."""
     return list(declared("negatives"))
 
 
@@ -17,6 +17,6 @@ def resolve_strategy(name: str) -> type[NegativeStrategy]:
     """Return the strategy that a value of ``neg_sampler`` names: one of ours, or ``package.module:Class``.
 
     Raises:
-        ConfigError: There is none of that name.
+        ConfigError: There is no strategy of that name.
     """
     return resolve("negatives", name)

@@ -1,4 +1,4 @@
-"""AdaSIR: negatives by importance resampling, from a pool per target that lives from epoch to epoch."""
+"""AdaSIR: negatives by importance resampling, from a pool per target that is kept between epochs."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from recbole_mdcns.negatives.draws.rejection import draw_allowed
 
 
 class AdaSIR(NegativeStrategy):
-    """K negatives from a pool of R items per target, renewed at every visit from R0 fresh draws.
+    """K negatives from a pool of R items per target; every visit renews the pool from R0 fresh draws.
 
     Chen et al., "Learning Recommenders for Implicit Feedback with Importance Resampling", WWW 2022. A visit draws R0
-    items from a static proposal q (uniform, or by popularity), resamples R of them with replacement with probability
-    ``softmax(s - log q)``, and keeps R of the old pool's and the new entries, drawn uniformly: about half of the pool
-    survives. The K negatives are uniform draws from the pool, their losses weighted by ``softmax(s - log W)`` over the
-    K, W being an entry's resampling probability; with K = 1 the weight is 1. The original renews all pools before an
-    epoch; here a target's pool is renewed with the encoding of its own step, without a second pass of the model.
+    items from a static proposal q (uniform, or by popularity) and resamples R of them with replacement with probability
+    ``softmax(s - log q)``. The new pool has R entries, drawn uniformly from the old pool and the new entries: about
+    half of the old pool survives. The K negatives are uniform draws from the pool. Their losses have the weights
+    ``softmax(s - log W)`` over the K, and W is an entry's resampling probability; with K = 1 the weight is 1. The
+    original renews all pools before an epoch. Here a step renews the pools of its targets with its own encodings,
+    without a second pass of the model.
 
-    ``adasir_rank_weight`` also weighs a target by ``1 + 1/2 + ... + 1/r``, r its rank as the R0 draws estimate it; the
-    authors' code counts the draws below the target there, which looks turned round: counted are those above.
+    ``adasir_rank_weight`` also weights a target by ``1 + 1/2 + ... + 1/r``; r is its rank as estimated from the R0
+    draws. The authors' code counts the draws below the target, which looks inverted; this code counts those above it.
 
-    The released code of MDCNS has this baseline as "two pass": its pools begin with the padding item, so that its first
-    epoch has no real negatives, they are renewed after the step, and importance weights are dropped.
+    The released code of MDCNS calls this baseline "two pass". Its pools begin with the padding item, and the first
+    epoch has no real negatives; pools are renewed after the step, and importance weights are dropped.
 
     Memory: 8 R + 1 bytes per training target.
     """
@@ -55,7 +56,7 @@ class AdaSIR(NegativeStrategy):
         self.popularity = Popularity(item_counts(dataset), 1.0, self.device) if self.by_popularity else None
 
     def propose(self, batch: TargetBatch) -> Tensor:
-        """Return each target's pool and R0 fresh draws, shape [T, R + R0]; a first visit has fresh ones for a pool."""
+        """Return each target's pool and R0 fresh draws, shape [T, R + R0]; on a first visit the pool is fresh too."""
         if self.popularity is None:
             fresh = self.sampler.sample(batch)
         else:
@@ -90,7 +91,7 @@ class AdaSIR(NegativeStrategy):
         if self.popularity is not None:
             logits = logits - self.popularity.log_q[candidates[:, self.pool_num :]]
         resample = logits.softmax(1)  # [T, R0]
-        drawable = resample.nan_to_num(1.0)  # the loss tells of scores that are no longer finite
+        drawable = resample.nan_to_num(1.0)  # the loss reports scores that are no longer finite
         drawn = torch.multinomial(drawable, self.pool_num, replacement=True, generator=self.generator)
         old = torch.arange(self.pool_num, device=self.device).expand(len(rows), -1)
         both = torch.cat([old, drawn + self.pool_num], dim=1)  # [T, 2 R]
@@ -113,7 +114,7 @@ class AdaSIR(NegativeStrategy):
         return {**super().state_dict(), **own}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back the pools."""
+        """Restore the pools."""
         super().load_state_dict(state)
         for name in ("items", "probability", "visited"):
             getattr(self, name).copy_(state[name])

@@ -1,4 +1,4 @@
-"""What every negative-sampling strategy sees and returns."""
+"""The interface of negative-sampling strategies: their input and their result."""
 
 from __future__ import annotations
 
@@ -24,9 +24,8 @@ class ScoredPool:
     Attributes:
         batch: The T targets and their histories.
         candidates: Candidate ids, shape [T, N].
-        encodings: Per model, what its ``ScoringModel.encode`` gave for the histories, shape [T, .]; with gradient. Of a
-            model of inner products these are its states, of any other its scores of all items. Ours do not look at
-            them.
+        encodings: Per model, its encodings of the histories, shape [T, .]; with gradient. For a model with inner
+            products they are its states, for any other model its scores of all items. Our strategies do not read them.
         positive: Per model, the scores of the targets, shape [T]; with gradient.
         scores: Per model, the scores of the candidates, shape [T, N]; with gradient.
     """
@@ -40,14 +39,14 @@ class ScoredPool:
 
 @dataclass
 class Negatives:
-    """What a strategy decided for one step.
+    """The negatives of one step.
 
     Attributes:
         scores: Per model, the scores of its K negatives, shape [T, K]; with gradient.
         weights: Per model, the weights of the K negatives' mean losses, shape [K].
         extra: Per model, further loss terms by name, already weighted.
         factors: Factors of each target's and negative's loss, shape [T, K] or [T, 1], without gradient.
-        log_q: Log probabilities of the targets [T] and of the negatives [T, K] under the proposal; None when uniform.
+        log_q: Log probabilities of the targets [T] and of the negatives [T, K] under the proposal; None if uniform.
     """
 
     scores: Sequence[Tensor]
@@ -58,26 +57,26 @@ class Negatives:
 
 
 class NegativeStrategy(ABC):
-    """Chooses the negatives of a step. One subclass, one file; ``choose`` is all that it must have.
+    """Chooses the negatives of a step. A subclass must only define ``choose``.
 
-    The trainer calls ``prepare`` once, ``start_epoch`` before each epoch, and for each step ``propose`` and, once all
-    models have scored the candidates, ``choose``. The draws are the strategy's own: their states are in its
+    The trainer calls ``prepare`` once and ``start_epoch`` before each epoch. In each step it calls ``propose``, lets
+    all models score the candidates, and calls ``choose``. The strategy owns its random draws: their states are in its
     ``state_dict``.
 
     Args:
         config: The run's configuration; read your keys here.
-        device: Where the pools will live.
+        device: The device of the pools.
 
     Attributes:
-        views: Names of the negatives, for the log: one for each, or one for all K of them.
-        weights: Weights of the negatives' losses, one row per model; 1 / K each unless a subclass sets others.
-        candidate_num: How many items :attr:`sampler` draws for a target; all must exist for every target.
-        candidate_key: The key that ``candidate_num`` comes from, for messages.
-        needs_peer: Whether peer models are trained beside the self model.
-        knows_proposal: The negatives are draws from a known distribution, so that softmax losses can use them.
-        draws_uniformly: That distribution is uniform over the allowed items.
+        views: Names of the negatives for the log: one for each, or one for all K of them.
+        weights: Weights of the negatives' losses, one row per model; 1 / K by default.
+        candidate_num: The number of items that :attr:`sampler` draws for a target; each target must have as many.
+        candidate_key: The key of ``candidate_num``, for messages.
+        needs_peer: Whether peer models are trained together with the self model.
+        knows_proposal: The negatives are draws from a known distribution; softmax losses need this.
+        draws_uniformly: This distribution is uniform over the allowed items.
         epoch: The epoch, from 0.
-        generator: Random generator of what the strategy draws itself, seeded by the run and saved with it.
+        generator: Random generator of the strategy's other draws, seeded by the run and saved with it.
         sampler: Draws distinct uniform candidates, free of history and target; made by :meth:`prepare`.
     """
 
@@ -90,7 +89,7 @@ class NegativeStrategy(ABC):
 
     @classmethod  # noqa: B027
     def check(cls, keys: Mapping[str, Any]) -> None:
-        """Refuse sizes that do not go together; nothing is ever clipped.
+        """Refuse impossible combinations of sizes; nothing is ever clipped.
 
         Called with all keys of a run before anything is loaded, and by the constructor.
 
@@ -99,7 +98,7 @@ class NegativeStrategy(ABC):
         """
 
     def __init__(self, config: Config, device: torch.device):
-        self.check(config)  # type: ignore[arg-type]  # no Mapping, but it has what is asked of one
+        self.check(config)  # type: ignore[arg-type]  # a Config is no Mapping, but it has __getitem__
         self.negative_num = config["neg_num"] if "neg_num" in config else 1  # noqa: SIM401  RecBole's Config has no get
         self.weights = torch.full((1, self.negative_num), 1 / self.negative_num, device=device)
         self.candidate_num = config["neg_candidate_num"] if "neg_candidate_num" in config else 0  # noqa: SIM401
@@ -110,19 +109,19 @@ class NegativeStrategy(ABC):
         self.generator = torch.Generator(device).manual_seed(self.seed + 1)  # the candidate sampler has the seed itself
 
     def prepare(self, dataset: HistoryDataset) -> None:
-        """Make the candidate sampler; a subclass builds here what else it keeps about the training set.
+        """Make the candidate sampler; a subclass adds its own preparation of the training set.
 
         Args:
             dataset: The training part; targets are numbered by its rows.
 
         Raises:
-            ConfigError: A row leaves fewer than ``candidate_num`` items.
+            ConfigError: A row has fewer than ``candidate_num`` allowed items.
         """
         self.sampler = CandidateSampler(dataset, self.candidate_num, self.seed, self.device)
         self.sampler.check(dataset, self.candidate_key)
 
     def start_epoch(self, epoch: int) -> None:
-        """Take note of the epoch that begins, counted from 0."""
+        """Begin an epoch, counted from 0."""
         self.epoch = epoch
 
     def propose(self, batch: TargetBatch) -> Tensor:
@@ -140,22 +139,22 @@ class NegativeStrategy(ABC):
     def teacher(self, *scores: Tensor) -> Tensor:
         """Return the models' joint scores of some items, from those of each model: their mean or their sum, Eq. (4).
 
-        An evaluation of all models ranks by it as well.
+        An evaluation of all models also ranks by these scores.
         """
         return teacher_scores(*scores, mean=self.teacher_mean)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what must survive a resume, as tensors and plain values; called after :meth:`prepare`."""
+        """Return the state that a resume needs, as tensors and plain values; called after :meth:`prepare`."""
         return {"generator": self.generator.get_state(), "sampler": self.sampler.generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back what :meth:`state_dict` gave; called after :meth:`prepare`."""
+        """Restore a state of :meth:`state_dict`; called after :meth:`prepare`."""
         self.generator.set_state(state["generator"].cpu())
         self.sampler.generator.set_state(state["sampler"].cpu())
 
 
 class DrawnNegatives(NegativeStrategy):
-    """A strategy whose candidates are its negatives: K draws from a distribution, whatever the models think."""
+    """A strategy whose candidates are its negatives: K draws from a distribution that does not depend on the models."""
 
     candidate_key = "neg_num"
     knows_proposal = True
@@ -165,7 +164,7 @@ class DrawnNegatives(NegativeStrategy):
         self.candidate_num = self.negative_num
 
     def log_q(self, pool: ScoredPool) -> tuple[Tensor, Tensor] | None:
-        """Return the log probabilities of targets [T] and candidates [T, K], or None when all are the same."""
+        """Return the log probabilities of targets [T] and candidates [T, K], or None if all are equal."""
         return None
 
     def choose(self, pool: ScoredPool) -> Negatives:

@@ -17,10 +17,10 @@ from recbole_mdcns.negatives.base import Negatives, NegativeStrategy, ScoredPool
 class DNSPlus(NegativeStrategy):
     """K negatives drawn without repetition from the M candidates that the model scores highest: DNS(M, N).
 
-    Shi et al., "On the Theories Behind Hard Negative Sampling for Recommendation", WWW 2023. Their released code takes
-    the mean loss over all M instead of drawing one, which has the same expectation and less variance: that is
-    ``neg_num`` = M here. It draws candidates with replacement and does not exclude the history; ours are distinct and
-    free of it.
+    Shi et al., "On the Theories Behind Hard Negative Sampling for Recommendation", WWW 2023. Their released code does
+    not draw one negative but takes the mean loss over all M, which has the same expectation and less variance; here
+    ``neg_num`` = M does this. It draws candidates with replacement and does not exclude the history. Our candidates are
+    all different and never in the history.
 
     Raises:
         ConfigError: K is more than M.

@@ -18,11 +18,11 @@ from recbole_mdcns.negatives.draws.rejection import draw_allowed
 
 
 class ENS(DrawnNegatives):
-    """K negatives from what the user was shown before the target and did not take.
+    """K negatives from the items that the user was shown before the target and did not take.
 
-    Each is, with probability ``exposure_share``, drawn uniformly from those exposures (with repetition), otherwise from
-    all items; so are those of targets without exposures. Exposures after the target are never used. What is in the
-    history, and the target, are drawn again. The name is that of the paper's Table 1; it has no released code.
+    With probability ``exposure_share`` a negative is drawn uniformly from these exposures (with repetition), otherwise
+    from all items. Targets without exposures get uniform negatives. Exposures after the target are never used. Draws of
+    the target or of history items are repeated. The name is from Table 1 of the MDCNS paper; there is no released code.
     """
 
     views = ("exposed",)
@@ -50,7 +50,7 @@ class ENS(DrawnNegatives):
         getLogger().info(f"{len(self.items)} exposures; {share:.1%} of the targets have none before them")
 
     def state_dict(self) -> dict[str, Any]:
-        """See :meth:`NegativeStrategy.state_dict`; and what the exposures are."""
+        """See :meth:`NegativeStrategy.state_dict`; the state also identifies the exposures."""
         columns = (self.items, self.first, self.count)
         weighted = [(column.long() * torch.arange(1, len(column) + 1, device=self.device)).sum() for column in columns]
         return {**super().state_dict(), "exposures": torch.stack(weighted)}
@@ -59,7 +59,7 @@ class ENS(DrawnNegatives):
         """See :meth:`NegativeStrategy.load_state_dict`.
 
         Raises:
-            CheckpointError: The exposures are others now.
+            CheckpointError: The exposures have changed.
         """
         if not torch.equal(state["exposures"].cpu(), self.state_dict()["exposures"].cpu()):
             raise CheckpointError("neg_sampler = 'ens': these are other exposures than at the start; train anew")

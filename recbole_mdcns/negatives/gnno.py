@@ -1,4 +1,4 @@
-"""GNNO: negatives whose neighbourhood overlaps little enough with the target's, harder from epoch to epoch."""
+"""GNNO: negatives whose neighbourhood overlaps with the target's up to a limit that grows from epoch to epoch."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from recbole_mdcns.negatives.base import Negatives, ScoredPool
 from recbole_mdcns.negatives.dns_plus import DNSPlus
 from recbole_mdcns.negatives.overlap import NeighbourOverlap
 
-#: Proposals per negative wanted; one is accepted with probability exp(J - t), at least exp(-1).
+#: Proposals per negative; a proposal is accepted with probability exp(J - t), at least exp(-1).
 PROPOSALS = 8
 
 
 class GNNO(DNSPlus):
-    """Graph negatives beside uniform ones, up to a hardness t that grows.
+    """Graph negatives and uniform ones, with a hardness t that grows.
 
-    Fan et al., "Neighborhood-based Hard Negative Mining for Sequential Recommendation", SIGIR 2023. With J the overlap
-    of the neighbourhoods of target and item, a graph negative is drawn with probability proportional to ``exp(J)``
-    among the items with ``J <= t``: items of a greater overlap are taken for false negatives. t begins at 0 and grows
-    by ``gnno_pace`` each epoch from ``gnno_start_epoch`` on, up to ``gnno_max``. Drawn by accepting uniform proposals,
-    free of the history, with probability ``exp(J - t)``; a target without enough accepted takes refused ones, and
-    then those that overlap least (of the repository's softmax nothing is left there, where all items overlap).
+    Fan et al., "Neighborhood-based Hard Negative Mining for Sequential Recommendation", SIGIR 2023. J is the overlap of
+    the neighbourhoods of target and item. A graph negative is drawn with probability proportional to ``exp(J)`` among
+    the items with ``J <= t``; items with a greater overlap count as false negatives. t begins at 0 and grows by
+    ``gnno_pace`` in each epoch from ``gnno_start_epoch``, up to ``gnno_max``. Uniform proposals outside of the history
+    are accepted with probability ``exp(J - t)``. If a target has too few accepted proposals, it takes refused ones with
+    ``J <= t``, and then those with the least overlap (the reference code would divide by zero here).
 
-    ``gnno_combine: add``, the original: the mean loss over ``gnno_hard_num`` graph and ``neg_num`` uniform negatives.
-    ``dns``, as in the comparison of MDCNS: graph negatives replace some of the N candidates, and K of the M hardest
-    are taken. There t begins at .05, grows by .01 to .4, and history and padding are not excluded.
+    ``gnno_combine: add`` is the original: the mean loss over ``gnno_hard_num`` graph and ``neg_num`` uniform negatives.
+    ``dns`` is the comparison of MDCNS: graph negatives replace some of the N candidates, and K of the M hardest are
+    taken. There t begins at .05 and grows by .01 to .4, and history and padding are not excluded.
     """
 
     views = ("overlap",)

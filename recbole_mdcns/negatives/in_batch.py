@@ -14,20 +14,20 @@ from recbole_mdcns.negatives.draws.rejection import draw_allowed
 class InBatch(DrawnNegatives):
     """K of the batch's targets of other users, drawn uniformly with replacement.
 
-    Targets of the row's own user are never drawn: with ``batching: user`` a batch holds whole sequences, and they would
-    be items that the user takes later. Items in the row's history, and the target itself, are drawn again. So the draws
-    are uniform over the allowed ones among the batch's targets of other users, in every batching. Where the batch has
-    none, uniform items of the catalogue take their place, as in :func:`draw_allowed`.
+    Targets of the row's own user are never drawn: with ``batching: user`` a batch holds whole sequences, and these
+    targets would be items that the user takes later. Draws of history items or of the target are repeated. In every
+    batching the draws are therefore uniform over the allowed targets of other users in the batch. If there are none,
+    uniform items of the catalogue replace them, as in :func:`draw_allowed`.
 
-    Over random batches, item v is so drawn for user u in proportion to ``c(v) - c(u, v)``, how often other users have
-    it as a target: that is q, for negatives and targets alike. What the history removes scales all items of a row
-    alike, and cancels in the softmax. An item that no other user has counts as one target.
+    Over random batches, item v is drawn for user u in proportion to ``c(v) - c(u, v)``, its number of targets of other
+    users. This is q, for negatives and targets. Repeated draws scale the probabilities of all items of a row equally,
+    and cancel in the softmax. An item that no other user has counts as one target.
     """
 
     views = ("in batch",)
 
     def prepare(self, dataset: HistoryDataset) -> None:
-        """Count the targets, of all users and of each, for the correction of softmax losses."""
+        """Count the targets of all users and of each user, for the correction of softmax losses."""
         super().prepare(dataset)
         rows, self.item_num = dataset.inter_feat, dataset.item_num
         user, item = rows[dataset.uid_field], rows[dataset.iid_field]

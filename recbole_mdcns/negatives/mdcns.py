@@ -13,12 +13,12 @@ from recbole_mdcns.negatives.base import Negatives, NegativeStrategy, ScoredPool
 class MDCNS(NegativeStrategy):
     """Multi-source scoring, divergence re-ranking and consensus distillation, Eqs. (4) to (13).
 
-    All models are trained alike: each on the negatives of its own view, of the others', and of the teacher's, and each
-    is distilled towards the teacher. Only the roles in the weights are exchanged.
+    All models are trained in the same way: on the negatives that the model itself, the other models and the teacher
+    chose, and with distillation towards the teacher. Only the roles in the weights differ.
 
-    With several peers, an extension of the paper: the teacher is the mean or sum over all models, the divergence of a
-    candidate is the distance between its highest and its lowest score, and every other model's view has the weight
-    beta.
+    Several peers are an extension of the paper. The teacher is the mean or sum over all models, the divergence of a
+    candidate is the distance between its highest and its lowest score, and the negatives that any other model chose
+    have the weight beta.
     """
 
     needs_peer = True
@@ -48,7 +48,7 @@ class MDCNS(NegativeStrategy):
         """Return the pool column that each view chooses, Eqs. (4) to (8).
 
         Args:
-            *scores: Of each model, self first, shape [T, N].
+            *scores: Scores of each model, self first, shape [T, N].
 
         Returns:
             Columns in the order self, peers, teacher, shape [T, views].

@@ -13,13 +13,13 @@ class MixGCFPlus(DNSPlus):
     """K of the M hardest mixtures of the positive and a candidate.
 
     Huang et al., "MixGCF: An Improved Training Method for Graph Neural Network-based Recommender Systems", KDD 2021.
-    ``e' = a e(target) + (1 - a) e(candidate)`` with a uniform in (0, 1), drawn anew for each target; as scores are
-    inner products, ``s' = a s+ + (1 - a) s``, and no mixed embedding is ever made. A sequence model has no layers of a
-    graph, so that mixing over them falls away. With one a per target the order of the candidates is that of their own
-    scores (``mix_per: sample``, the original); ``mix_per: candidate`` draws one for each of them.
+    ``e' = a e(target) + (1 - a) e(candidate)``; a is uniform in (0, 1) and drawn for each target. Scores are inner
+    products: ``s' = a s+ + (1 - a) s``, and no mixed embedding is needed. A sequence model has no graph layers, and the
+    mixing over layers is left out. With one a per target, mixtures have the order of the candidates' scores
+    (``mix_per: sample``, the original); ``mix_per: candidate`` draws one a per candidate.
 
-    With BCE the mixture pushes the positive down as well, by a: that belongs to the method. ``mix_detach_positive``
-    stops that gradient. In the released code of MDCNS this baseline was trained with BPR.
+    With BCE a mixture also pushes the positive down, by a; this is part of the method, and ``mix_detach_positive``
+    stops this gradient. The released code of MDCNS trains this baseline with BPR.
     """
 
     views = ("mixed",)

@@ -1,4 +1,4 @@
-"""How much the neighbourhoods of two items overlap in the transition graph of the training sequences."""
+"""The overlap of the neighbourhoods of two items in the transition graph of the training sequences."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from torch import Tensor
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START
 
-#: Items at most this far apart in a sequence are neighbours.
+#: Items within this distance in a sequence are neighbours.
 REACH = 3
 
 
 class NeighbourOverlap:
-    """Jaccard's index of the neighbour sets of pairs of items, kept for the pairs that share a neighbour.
+    """Jaccard's index of the neighbour sets of two items, stored for pairs that share a neighbour.
 
     Neighbours occur within 3 steps of each other in a training sequence. ``J(i, j) = |N(i) n N(j)| / |N(i) u N(j)|``,
     1 for an item with itself. Memory: 12 bytes per pair of items with a common neighbour; no table of V x V.
 
     Args:
         dataset: The training part.
-        device: Where overlaps are asked for.
+        device: The device of the items.
     """
 
     def __init__(self, dataset: HistoryDataset, device: torch.device):
@@ -50,7 +50,7 @@ def neighbours(dataset: HistoryDataset) -> scipy.sparse.csr_matrix:
     """Return the neighbourhood of items as a symmetric matrix of ones, shape [V + 1, V + 1].
 
     Args:
-        dataset: The training part: the transitions that end in one of its targets, and those inside its histories.
+        dataset: The training part; its transitions end in a target or lie inside a history.
     """
     rows = dataset.inter_feat
     start, end = rows[HISTORY_START].numpy(), rows[HISTORY_END].numpy()
@@ -61,8 +61,9 @@ def neighbours(dataset: HistoryDataset) -> scipy.sparse.csr_matrix:
         left.append(items[end[reaches] - distance])
         right.append(items[end[reaches]])
     one, other = np.concatenate(left + right), np.concatenate(right + left)
-    apart = one != other
+    differs = one != other
     shape = (dataset.item_num, dataset.item_num)
-    adjacency = scipy.sparse.csr_matrix((np.ones(apart.sum(), np.float32), (one[apart], other[apart])), shape=shape)
+    pairs = (one[differs], other[differs])
+    adjacency = scipy.sparse.csr_matrix((np.ones(differs.sum(), np.float32), pairs), shape=shape)
     adjacency.data[:] = 1.0  # summed where a pair occurs again
     return adjacency

@@ -16,8 +16,8 @@ from recbole_mdcns.negatives.draws.rejection import draw_allowed
 class PNS(DrawnNegatives):
     """K negatives drawn in proportion to a power of the items' popularity (Mikolov et al., 2013, for words).
 
-    Popularity is counted in the training sequences, each position once. Draws are independent, so that an item may
-    occur twice; those in the history and the target are drawn again.
+    Popularity is the number of positions of an item in the training sequences. Draws are independent: an item may occur
+    twice. Draws of the target or of history items are repeated.
     """
 
     views = ("popular",)

@@ -1,4 +1,4 @@
-"""What a strategy of the user's own returns, looked at at the first step: a wrong shape might train on, wrongly."""
+"""Checks of the first results of a user's own strategy: a wrong shape might train without an error."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from recbole_mdcns.negatives.base import Negatives, ScoredPool
 
 
 def check_candidates(name: str, candidates: Tensor, target_num: int, item_num: int) -> None:
-    """Refuse what ``propose`` returned where it is no table of items.
+    """Refuse a result of ``propose`` that is no table of items.
 
     Args:
-        name: Of the strategy.
-        candidates: What it returned.
-        target_num: T, the targets of the batch.
+        name: Name of the strategy.
+        candidates: The result.
+        target_num: T, the number of targets in the batch.
         item_num: V + 1.
 
     Raises:
@@ -35,12 +35,12 @@ def check_candidates(name: str, candidates: Tensor, target_num: int, item_num: i
 
 
 def check_negatives(name: str, chosen: Negatives, pool: ScoredPool) -> None:
-    """Refuse what ``choose`` returned where its shapes do not fit each other and the pool.
+    """Refuse a result of ``choose`` whose shapes do not fit each other or the pool.
 
     Args:
-        name: Of the strategy.
-        chosen: What it returned.
-        pool: What it was given.
+        name: Name of the strategy.
+        chosen: The result.
+        pool: The pool that ``choose`` received.
 
     Raises:
         ConfigError: Names the field, what was found and what is expected.

@@ -1,4 +1,4 @@
-"""SRNS: negatives with high scores that vary, from a memory per target."""
+"""SRNS: negatives with high and varying scores, from a memory per target."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from recbole_mdcns.data.history import HISTORY_END, HISTORY_START
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.negatives.base import Negatives, NegativeStrategy, ScoredPool
 
-#: Visits whose probabilities are kept.
+#: The number of past visits whose probabilities are stored.
 RING = 5
 _STATE = ("candidates", "ring", "visits", "memory")
 
 
 class SRNS(NegativeStrategy):
-    """The item of a small memory with the highest ``P + a std(P)``, P being its probability to beat the target.
+    """The item of a small memory with the highest ``P + a std(P)``; P is its probability to beat the target.
 
     Ding et al., "Simplify and Robustify Negative Sampling for Implicit Collaborative Filtering", NeurIPS 2020. Each
     target has N fixed candidates. ``P = sigmoid(s - s+)``; std is over its last 5 visits, one per epoch; a grows
     linearly to its full value over the first T0 epochs. True negatives have high variance, false ones keep high
-    scores. After each visit the memory of S1 candidates is drawn anew from itself and S2 others, without repetition,
+    scores. After each visit a new memory of S1 candidates is drawn from the old one and S2 others, without repetition,
     with probability ``softmax(s / tau)`` (Gumbel top S1).
 
-    The original keeps users' memories; a history's last state depends on the prefix, so that ours are per target. Its
-    candidate sets rotate; ours stay. The released code of MDCNS keeps scores by position while the candidates change
-    from visit to visit, uses scores in place of P, and updates the memory without drawing.
+    The original has a memory per user. Here the last state depends on the prefix, and the memories are per target. Its
+    candidate sets rotate; ours are fixed. The released code of MDCNS stores scores by position although the candidates
+    change between visits, uses scores instead of P, and updates the memory without drawing.
 
     Memory: 14 N + 4 S1 + 1 bytes per training target.
     """
@@ -40,7 +40,7 @@ class SRNS(NegativeStrategy):
 
     @classmethod
     def check(cls, keys: Mapping[str, Any]) -> None:
-        """Refuse memories and renewals that need more candidates than there are."""
+        """Refuse memories and renewals that need more than N candidates."""
         memory, fresh, candidates = keys["srns_memory_num"], keys["srns_fresh_num"], keys["neg_candidate_num"]
         if memory + fresh > candidates:
             raise ConfigError(
@@ -92,7 +92,7 @@ class SRNS(NegativeStrategy):
         return Negatives(self.pick(pool, best), list(self.weights))
 
     def deviation(self, rows: Tensor) -> Tensor:
-        """Return the standard deviation of each candidate's P over the visits remembered, shape [T, N]."""
+        """Return the standard deviation of each candidate's P over the stored visits, shape [T, N]."""
         count = self.visits[rows].long().clamp(min=1, max=RING)
         filled = (torch.arange(RING, device=self.device) < count[:, None])[:, :, None]
         values = self.ring[rows].float()  # [T, RING, N]
@@ -118,7 +118,7 @@ class SRNS(NegativeStrategy):
         return {**super().state_dict(), **{name: getattr(self, name) for name in _STATE}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back candidates, scores and memories."""
+        """Restore candidates, scores and memories."""
         super().load_state_dict(state)
         for name in _STATE:
             getattr(self, name).copy_(state[name])

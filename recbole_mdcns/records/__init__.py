@@ -1,1 +1,1 @@
-"""What a run leaves behind: its record, and folders and packed files of records."""
+"""Records of runs, and folders and packed files of records."""

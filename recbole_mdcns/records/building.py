@@ -29,16 +29,16 @@ def build_record(
     trial: TrialId | None = None,
     study: dict[str, Any] | None = None,
 ) -> Record:
-    """Collect everything that someone needs to read, trust and repeat a result.
+    """Collect everything that is needed to read, trust and repeat a result.
 
     Args:
         config: The run.
-        trainer: After ``fit``.
+        trainer: The trainer after ``fit``.
         splits: RecBole's loaders by name: ``train``, ``valid``, ``test``.
         command: The command line.
-        results: Evaluations by split: ``valid``, and ``test`` where it is there.
-        trial: Whose trial it is; None for a single run.
-        study: What a study adds, as plain values.
+        results: Evaluations by split: ``valid``, and ``test`` if it was evaluated.
+        trial: The trial; None for a single run.
+        study: Further plain values from a study.
     """
     best = best_epoch(trainer.epoch_log, config)
     dataset = dataset_of(splits["train"])
@@ -77,10 +77,10 @@ def build_record(
 
 
 def rows_of_test(test: Evaluation, loader: AbstractDataLoader) -> TestRows:
-    """Return what tests over users need: places of the targets by role, and whose rows they are.
+    """Return the input of tests over users: places of the targets by role, and the user of each row.
 
-    Rows are ordered by the name of the user, and of a user by time, so that records with the same users and rows can be
-    paired whatever order they were ranked in.
+    Rows are ordered by the name of the user, and rows of a user by time. Records with the same users and rows can then
+    be paired, even if these were ranked in another order.
     """
     part = dataset_of(loader)
     names = part.field2id_token[part.uid_field]

@@ -14,10 +14,10 @@ class Cell:
 
     Attributes:
         dataset: Its name.
-        protocol: How it was split.
+        protocol: The protocol of the split.
         model: The self model.
-        peer: The peers by commas; None for a method without peer.
-        method: A strategy, or a name for a strategy with keys of its own, as in ``properties/methods.yaml``.
+        peer: The peers, separated by commas; None for a method without peer.
+        method: A strategy, or a name for a strategy with its keys, as in ``properties/methods.yaml``.
         loss: The ranking loss.
     """
 
@@ -51,5 +51,5 @@ class Cell:
         )
 
 
-#: What a cell says, in this order.
+#: The fields of a cell, in order.
 AXES = tuple(field.name for field in fields(Cell))

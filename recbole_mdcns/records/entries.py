@@ -1,4 +1,4 @@
-"""One value inside of a record, with the place that it comes from: every refusal names file, line and field."""
+"""One value inside of a record, with its place: every error names file, line and field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a result was computed with: versions, commit, machine and memory."""
+"""The environment of a result: versions, commit, machine and memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PACKAGES = ("recbole-mdcns", "recbole", "torch", "numpy", "pandas", "scipy", "r
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Let :func:`peak_memory` count from now on, as a process may train several runs; Linux and GPUs can."""
+    """Restart the count of :func:`peak_memory`, because a process may train several runs; on Linux and on GPUs only."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
     if device.type == "cuda" and torch.cuda.is_initialized():  # else it fails, and there is nothing to reset
@@ -46,7 +46,7 @@ def peak_memory(device: torch.device) -> dict[str, int]:
 
 
 def environment(device: torch.device) -> Environment:
-    """Return everything that a result on a device is computed with."""
+    """Return the environment of a result on a device."""
     git = git_state() or {}
     return Environment(versions(), git.get("commit"), git.get("clean"), machine(device), peak_memory(device))
 

@@ -1,4 +1,4 @@
-"""Records as files: one of JSON each, or many in one small file: a line each, compressed, the same bytes each time."""
+"""Files of records: JSON files with one record each, or compressed files with a record per line and fixed bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.records.record import AnyRecord, read_record
 from recbole_mdcns.support.safe_write import replacing
 
-#: What packed records end in.
+#: The ending of files of packed records.
 SUFFIX = ".jsonl.xz"
 
 

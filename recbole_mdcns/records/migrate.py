@@ -1,8 +1,8 @@
-"""Records of schema 1 as records of today: other names, and the identity that the keys which a run reads give it.
+"""Migration of records of schema 1 to the current schema: new names, and the identity from the keys that a run reads.
 
 Schema 1, of version 0.1.0, had the values of every strategy and loss in each configuration, a strategy ``none`` for
-losses over the catalogue, ``sampler`` for what is a method, and records of single runs beside those of trials. What was
-measured stays as it is: metrics, places, seconds, memory, versions and commit.
+losses over the catalogue, the name ``sampler`` for a method, and separate records for single runs and trials. All
+measurements are kept: metrics, places, seconds, memory, versions and commit.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from recbole_mdcns.records.files import SUFFIX, pack_records, texts, write_recor
 from recbole_mdcns.records.record import FAILED, SCHEMA_VERSION, AnyRecord, Failure, Record, read_json
 
 _OLD_SCHEMA = 1
-#: The version that wrote schema 1, for records that do not say it.
+#: The version that wrote schema 1, for records without a version.
 _OLD_VERSION = "0.1.0"
-#: Entries of schema 1 that have another place now, or none.
+#: Entries of schema 1 with another place now, or none.
 _MOVED = (
     "schema", "seed", "data", "test_places", "test_users", "versions", "git", "machine", "peak_memory", "trial",
     "status", "stopped", "config",
 )  # fmt: skip
 _STUDIES = ("stages", "chosen")
-#: Scripts that have another place now.
+#: Scripts with another place now.
 _SCRIPTS = {f"benchmarks/{name}.py": f"benchmarks/studies/{name}.py" for name in ("staged", "why_it_works")}
 
 
@@ -58,11 +58,11 @@ def migrate_folder(folder: Path) -> dict[Path, int]:
 
 
 def migrate(values: dict[str, Any], where: str) -> AnyRecord:
-    """Return a record of schema 1 as one of today.
+    """Return a record of schema 1 in the current schema.
 
     Args:
-        values: What its JSON holds.
-        where: The file, and the line where it is one of several; for errors.
+        values: The content of its JSON.
+        where: The file, and the line in a file of several records; for errors.
 
     Raises:
         ConfigError: It is of another schema, incomplete or damaged; names file, line and field.
@@ -97,7 +97,7 @@ def migrate(values: dict[str, Any], where: str) -> AnyRecord:
 
 
 def _migrated_file(path: Path) -> list[AnyRecord]:
-    """Return the records of a file as records of today; none where it has none of schema 1."""
+    """Return the migrated records of a file; an empty list if it has none of schema 1."""
     lines = list(texts(path))
     if path.suffix == ".json" and not _is_record(path):
         return []
@@ -123,7 +123,7 @@ def _trial(entry: Entry) -> dict[str, Any]:
 
 
 def _config(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the keys that the run read; all, where it used code of the user's own, which is not imported for this."""
+    """Return the keys that the run read; all keys if it used the user's own code, which is not imported here."""
     is_own = any(":" in str(config.get(key)) for key in IMPORTING)
     return dict(config) if is_own else reduce(config)
 

@@ -1,4 +1,4 @@
-"""Whether the ranks on test of two runs can be paired by user."""
+"""Checks whether the test ranks of two runs can be paired by user."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Iterable
 
 from recbole_mdcns.records.record import Record
 
-#: Keys that decide which rows are tested. The order of those rows also depends on the last two, where a record has no
-#: names of users.
+#: Keys that decide which rows are tested. In records without names of users, the last two also decide their order.
 _SPLIT = ("protocol", "split_seed", "split_ratio", "split_file", "eval_prefixes")
 _ORDER = ("MAX_ITEM_LIST_LENGTH", "pad_side")
 
@@ -21,10 +20,10 @@ def same_rows(ours: Record, other: Record) -> bool:
 
 
 def why_unpaired(records: Iterable[Record]) -> str:
-    """Return why the places of records cannot be paired by user; empty where they can.
+    """Return why the places of records cannot be paired by user; an empty text if they can.
 
-    Places of records with names of users are ordered by name. Older records have none: their places are in the order
-    in which the rows were ranked, and pair with places of the same order alone.
+    Places of records with names of users are ordered by name. Older records have no names: their places are in the
+    order of ranking, and pair only with places in the same order.
     """
     records = list(records)
     are_named = {_is_named(record) for record in records}
@@ -45,6 +44,6 @@ def _users(record: Record) -> tuple[str | None, str | None, str | None]:
 
 
 def _tested_on(record: Record, keys: Iterable[str]) -> str:
-    """Return what a record says of its data and of some keys; a fingerprint is of the training alone."""
+    """Return the data and some keys of a record as one text; the fingerprint covers only the training data."""
     data = {**record.data.to_json(), "fingerprint": None}
     return json.dumps([data, *(record.config.get(key) for key in keys)], sort_keys=True)

@@ -1,4 +1,4 @@
-"""What a record consists of: whose trial it is, its epochs, its data, the ranks on test, and the environment."""
+"""The parts of a record: the identity of its trial, its epochs, its data, the test ranks, and the environment."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Metrics = dict[str, float]
 
 @dataclass(frozen=True)
 class TrialId:
-    """What a trial is known by.
+    """The identity of a trial.
 
     Attributes:
-        key: Stands for everything that its result depends on; becomes the name of a file.
+        key: Identifies everything that its result depends on; it is also the name of a file.
         cell: The cell of a table that it belongs to.
         setting: Its hyperparameters.
         seed: Its seed.
@@ -60,9 +60,9 @@ class Epoch:
         train_seconds: Seconds of training, without validation.
         parts: The parts of the loss by name, their means over the targets.
         loss: The whole loss.
-        targets: How many targets were trained on.
+        targets: The number of training targets.
         valid: Metrics of the self model on validation; None for an epoch without validation.
-        valid_peers: Metrics of the others by role, where they were asked for.
+        valid_peers: Metrics of peers and teacher by role, with ``evaluate_peers``.
     """
 
     epoch: int
@@ -94,13 +94,13 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Data:
-    """What a run found in its dataset.
+    """The data of a run.
 
     Attributes:
         sizes: Users, items and interactions.
         rows: Rows by split.
-        split_users: Users by split, where users are split.
-        fingerprint: Of the sequences; records of version 0.1.0 have none.
+        split_users: Users by split, if users are split.
+        fingerprint: Fingerprint of the sequences; records of version 0.1.0 have none.
     """
 
     sizes: dict[str, float]
@@ -129,7 +129,7 @@ class Data:
 
 @dataclass(frozen=True)
 class TestRows:
-    """Where each target of test was ranked, and whose row it was.
+    """The rank of each test target, and the user of its row.
 
     Attributes:
         places: By role, a place per row, by commas: 1 is the first, 0 is none of the ranked ones.
@@ -192,12 +192,12 @@ class TestRows:
 
 @dataclass(frozen=True)
 class Environment:
-    """What a result was computed with.
+    """The environment of a result.
 
     Attributes:
-        versions: Of packages by name.
-        commit: Of the clone that the package ran from; None when it was installed elsewhere.
-        is_clean: Whether the clone had no changed files; None without commit, or where the record does not say it.
+        versions: Versions of packages by name.
+        commit: Commit of the clone that the package ran from; None if it was installed.
+        is_clean: Whether the clone had no changed files; None without commit, or if unknown.
         machine: A description: system, processor, cores, threads, memory, GPU.
         peak_memory: The highest memory in use, in bytes: ``resident``, and ``gpu``.
     """

@@ -1,4 +1,4 @@
-"""The record of a run: what was run, on what, and what came out; one form for single runs and trials of sweeps."""
+"""The record of a run: its command, data and results; one form for single runs and trials of sweeps."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ FINISHED, STOPPED, FAILED = "finished", "stopped", "failed"
 
 @dataclass(frozen=True)
 class Record:
-    """What a run leaves behind.
+    """The record of a run.
 
     Attributes:
-        package_version: Of this package, beside the identity and no part of it.
-        trial: Whose trial it is; that of a single run is told by its configuration.
+        package_version: Version of this package; it is no part of the identity.
+        trial: The identity of the trial; for a single run it follows from the configuration.
         command: The command line.
         dataset: Name of the dataset.
         model: Class of the self model.
-        peer_model: Classes of the peers by commas; None without.
+        peer_model: Classes of the peers, separated by commas; None without peers.
         config: The keys that the run read, plain.
         batching: How targets shared a pass.
-        data: What was found in the dataset.
+        data: The data of the run.
         epochs: All epochs, in order.
         best_epoch: The epoch with the best score, from 0; None without validation.
         valid_metric: The metric that chose it.
         best_valid_score: Its score.
         valid: Metrics on validation at the best epoch, by role.
-        test: Those on test; None where test was not read.
-        test_rows: Where each target of test was ranked; None where test was not read.
+        test: Metrics on test; None if test was not evaluated.
+        test_rows: The rank of each test target; None if test was not evaluated.
         seconds_per_epoch: The median over epochs, without validation.
-        environment: What it was computed with.
-        status: ``finished``, or ``stopped`` before its time.
+        environment: The environment of the run.
+        status: ``finished``, or ``stopped`` before its end.
         stopped: Who or what stopped it.
-        study: What a study adds.
+        study: Further values from a study.
     """
 
     package_version: str

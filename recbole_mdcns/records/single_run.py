@@ -21,7 +21,7 @@ def trial_of_run(entry: Entry) -> TrialId:
     """Return the trial of a record that names none.
 
     The method of its cell is the one of ``properties/methods.yaml`` that fits most of the run's keys, else the strategy
-    or the loss over the catalogue; the setting is what else differs from the defaults of our keys, so that no run
+    or the loss over the catalogue; the setting is everything else that differs from the defaults of our keys: no run
     passes for another.
 
     Args:

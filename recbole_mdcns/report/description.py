@@ -93,7 +93,7 @@ class Description:
         title: The first line.
         note: One more line, such as what else the machine was doing.
         protocol: Of all lines.
-        loss: Of all lines whose method has none of its own.
+        loss: The loss of all lines whose method sets none.
         datasets: Their names in records by the names shown.
         models: The backbones.
         metrics: The columns, the one that curves and comparisons show last.

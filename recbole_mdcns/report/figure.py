@@ -53,7 +53,7 @@ def plain(label: Any) -> str:
 
 
 def colours_of(names: Sequence[str]) -> dict[str, str]:
-    """Return a colour for each name: the first few have one of their own, the rest is grey.
+    """Return a colour for each name: the first few have distinct colours, the others are grey.
 
     Args:
         names: The most important one first.
@@ -77,7 +77,7 @@ def draw_run(by_epoch: Any, by_time: Any, run: Record, metric: str, **style: Any
 
 
 def name_ends(axis: Any, ends: Mapping[str, tuple[float, float]], colours: dict[str, str], size: float = 7) -> None:
-    """Write names beside the ends of lines, in their colours, so that none covers another; grey lines have none.
+    """Write names next to the ends of lines in their colours, without overlap; grey lines have no names.
 
     Args:
         axis: The axes, whose lines are drawn.

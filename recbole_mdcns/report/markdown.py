@@ -23,7 +23,7 @@ def markdown(page: Description, lines: Sequence[Line], picture: str | None = Non
         order = {metric: compare.places(block, metric) for metric in metrics}
         for index, line in enumerate(block):
             if compare.begins_extra(block, index):
-                below = f"not in {page.reference_name}" if page.reference_name else "apart"
+                below = f"not in {page.reference_name}" if page.reference_name else "below the rule"
                 text.append(f"| *{below}* |" + " |" * (len(heads) - 1))
             cells = [_cell(line, metric, order[metric].get(index)) for metric in metrics]
             cells += [escape.text(line.setting), ", ".join(map(str, line.runs)) or "missing", line.budget]

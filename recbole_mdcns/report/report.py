@@ -6,8 +6,8 @@
 
 A page is a yaml file, or the name of one in properties/report. Tables leave README.md with all at a glance, NAME.md,
 NAME.tex and NAME.png for each of them, a page and a file of packed records for each dataset, and one index.html with
-figures, which works without a network. Records that were packed in that folder before stay, except where the given ones
-have a record of the same trial with test. Cells without a record are missing, with the command that fills them.
+figures, which works without a network. Existing packed records are kept unless a given record of the same trial has
+test metrics. Cells without a record are missing, with the command that fills them.
 Needs matplotlib.
 """
 

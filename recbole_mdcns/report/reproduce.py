@@ -2,7 +2,7 @@
 
     recbole-mdcns reproduce table3 --datasets beauty,toys --seeds 1,2,3 --budget cpu --data_path DIR
 
-Trials are those of a sweep (docs/sweeps.md), so that it goes on where it was killed and shares cells between tables.
+Trials are those of a sweep (docs/sweeps.md): the command continues after a crash, and tables share their cells.
 A budget is the most epochs and the patience, as the page names it: for the paper's tables paper 300 / 30, cpu 80 / 80,
 smoke 2 / 2. --grid takes a sweep's yaml for its ``space``, ``keys`` and ``method_keys``: all settings are tried with
 the first seed, or with --tune_seeds, and the one that validation chooses is trained with the others. Without --grid the
@@ -141,9 +141,9 @@ def refuse_clashes(planned: Iterable[Trial], records: Iterable[AnyRecord]) -> No
         other = known.get(place(trial.id, trial.values))
         if other and other.trial.key != trial.id.key:
             pairs = {key: (other.config.get(key), v) for key, v in trial.values.items() if key not in FREE_KEYS}
-            apart = [f"{key} {there} there, {here} here" for key, (there, here) in pairs.items() if there != here]
+            differing = [f"{key} {there} there, {here} here" for key, (there, here) in pairs.items() if there != here]
             raise UserError(
-                f"{trial.id} has a record with other keys ({'; '.join(apart)}): give another --storage and "
+                f"{trial.id} has a record with other keys ({'; '.join(differing)}): give another --storage and "
                 "another --out"
             )
 

@@ -1,10 +1,10 @@
-"""How much each hyperparameter matters, one changed at a time, from the records of a sweep.
+"""The effect of each hyperparameter, one changed at a time, from the records of a sweep.
 
     recbole-mdcns sweep benchmarks/sweeps/sensitivity.yaml --set data_path=DIR
     recbole-mdcns report sensitivity --records sweeps/sensitivity --out benchmarks/results/sensitivity
 
-The description of the page says which keys are varied. Every method of that sweep is a cell of its own, so that test is
-read of all; nothing is chosen by it.
+The description of the page lists the varied keys. Every method of that sweep is a separate cell: test is evaluated for
+all of them, and nothing is chosen by it.
 """
 
 from __future__ import annotations

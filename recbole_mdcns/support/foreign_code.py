@@ -43,7 +43,7 @@ class ForeignCall:
             raise self._refuse(error) from error
 
 
-def is_foreign(error: BaseException, *modules: str) -> bool:
+def is_foreign(error: BaseException, *modules: str, tools: tuple[str, ...] = ()) -> bool:
     """Tell whether an error came out of RecBole's code or the user's, as seen from the function that caught it.
 
     The innermost frames decide. An error is ours if our code raises it, or if our code calls the library that raises
@@ -52,6 +52,7 @@ def is_foreign(error: BaseException, *modules: str) -> bool:
     Args:
         error: The caught error with its traceback.
         *modules: See :class:`ForeignCall`.
+        tools: Modules of ours that raise for the code that calls them, as a library does.
     """
     if isinstance(error, UserError):
         return False
@@ -60,9 +61,10 @@ def is_foreign(error: BaseException, *modules: str) -> bool:
         name = frame.f_globals.get("__name__", "")
         if _is_below(name, (_RECBOLE, *modules)):
             return True
-        if _is_below(name, (_OURS,)):
-            return False
-        if not _is_installed(frame):
+        if _is_below(name, (_OURS,)):  # before the next question: it may be installed itself
+            if not _is_below(name, tools):
+                return False
+        elif not _is_installed(frame):
             return True
     return True
 

@@ -1,4 +1,4 @@
-"""The training loop: one model or several at once, with the negatives of a strategy or over the whole catalogue."""
+"""Training of one or several models, on the negatives of a strategy or over the whole catalogue."""
 
 from recbole_mdcns.trainer.trainer import NegativeSamplingTrainer
 

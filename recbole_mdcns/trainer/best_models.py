@@ -1,4 +1,4 @@
-"""The models of the epoch that a run keeps: one file each, as plain weights, or in memory."""
+"""The models of the best epoch: one file of plain weights each, or copies in memory."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from recbole_mdcns.trainer.training_state import Progress, plain_score
 
 
 class BestModels:
-    """Keeps the weights of the best epoch, and puts them back.
+    """Keeps the weights of the best epoch, and restores them.
 
     Args:
         scoring_models: The models, the self model first.
-        device: Where they are.
+        device: The device of the models.
     """
 
     def __init__(self, scoring_models: Sequence[ScoringModel], device: torch.device):
@@ -33,11 +33,11 @@ class BestModels:
         self._in_memory: list[dict[str, Any]] | None = None
 
     def keep_in_memory(self) -> None:
-        """Take copies of the weights that the models have now."""
+        """Copy the current weights of the models."""
         self._in_memory = [copy.deepcopy(each.model.state_dict()) for each in self.scoring_models]
 
     def forget(self) -> None:
-        """Drop the copies: files hold the best models from now on."""
+        """Drop the copies: from now on files hold the best models."""
         self._in_memory = None
 
     def save(self, files: checkpoint.RunFiles, progress: Progress, identity: DataIdentity) -> None:
@@ -72,12 +72,12 @@ class BestModels:
         checkpoint.save({**content, "valid": {role: dict(metrics) for role, metrics in valid.items()}}, files.best)
 
     def load(self, files: checkpoint.RunFiles, identity: DataIdentity | None, epoch: int | None) -> None:
-        """Put the kept weights into the models: those in memory, where there are any, otherwise those of the files.
+        """Load the best weights into the models, from the copies in memory or else from the files.
 
         Args:
-            files: Of the run.
-            identity: The data that the files must be of; None where nobody knows it.
-            epoch: Which epoch they must be of; None where nobody knows it.
+            files: The files of the run.
+            identity: The data that the files must belong to; None if unknown.
+            epoch: The epoch that the files must belong to; None if unknown.
 
         Raises:
             CheckpointError: A file is missing, damaged, of another model, of another epoch, or of other data.
@@ -100,7 +100,7 @@ class BestModels:
             self._load_weights(each, content, path)
 
     def load_self_model(self, path: str | Path, identity: DataIdentity | None) -> None:
-        """Put the weights of a file into the self model; the others stay as they are.
+        """Load the weights of a file into the self model; the other models do not change.
 
         Raises:
             CheckpointError: The file is missing, damaged, of another model, or numbers items in another way.

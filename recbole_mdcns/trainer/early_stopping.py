@@ -1,4 +1,4 @@
-"""What early stopping makes of a log of epochs: which one is the best, and where the training ends."""
+"""Early stopping from a log of epochs: the best epoch, and the end of the training."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EpochLog = Sequence[dict[str, Any]]
 
 
 def best_epoch(epoch_log: EpochLog, config: MDCNSConfig) -> int | None:
-    """Return the epoch that validation chooses, the last of equals; None without any validation."""
+    """Return the epoch that validation chooses, the last one of several equals; None without any validation."""
     return _follow(epoch_log, config)[0]
 
 
@@ -28,15 +28,15 @@ def kept_epoch(epoch_log: EpochLog, config: MDCNSConfig) -> int:
 
 
 def check_can_go_on(epoch_log: EpochLog, config: MDCNSConfig, path: str | Path) -> None:
-    """Refuse to resume a run under limits that its training has gone beyond: its record would claim what was not.
+    """Refuse to resume a run with limits that its training has already passed: its record would be wrong.
 
     Args:
-        epoch_log: Of the saved training.
-        config: Of the run that goes on.
+        epoch_log: The epochs of the saved training.
+        config: The resumed run.
         path: The checkpoint, for the message.
 
     Raises:
-        CheckpointError: ``epochs`` or ``stopping_step`` would have ended the training before the epoch it is at.
+        CheckpointError: ``epochs`` or ``stopping_step`` would have ended the training before its current epoch.
     """
     done = len(epoch_log)
     if done > config["epochs"]:
@@ -53,7 +53,7 @@ def check_can_go_on(epoch_log: EpochLog, config: MDCNSConfig, path: str | Path) 
 
 
 def _follow(epoch_log: EpochLog, config: MDCNSConfig) -> tuple[int | None, int | None]:
-    """Return the best epoch, and the epoch after which training ends if it does, as RecBole's ``fit`` finds them."""
+    """Return the best epoch, and the last epoch if training has ended, by the rules of RecBole's ``fit``."""
     bigger, metric = config["valid_metric_bigger"], config["valid_metric"].lower()
     score, step = -math.inf if bigger else math.inf, 0
     best = stopped = None

@@ -39,7 +39,7 @@ class TrainingLoop:
     Attributes:
         objective: What a step minimises.
         scaler: The gradient scaler of mixed precision.
-        batches: The training batches; there once a training part is prepared.
+        batches: The training batches; set by :meth:`prepare`.
     """
 
     batches: TargetLoader
@@ -59,7 +59,7 @@ class TrainingLoop:
 
         Args:
             dataset: The training part.
-            order: Of the batches, where the run shuffles.
+            order: Random generator of the order of the batches, if the run shuffles.
 
         Raises:
             ConfigError: A row leaves fewer than N candidates, or another training part was prepared before.
@@ -113,7 +113,7 @@ class TrainingLoop:
         self.scaler.update()
 
     def train_epoch(self, epoch: int, show_progress: bool = False) -> dict[str, Any]:
-        """Train one epoch; losses are read back once, at its end.
+        """Train one epoch; losses are read from the device once, at its end.
 
         Args:
             epoch: Counted from 0.

@@ -25,19 +25,19 @@ def measure_models(
         config: The run.
         model: The self model.
         peers: The peers.
-        peer_configs: The peers' configurations; made from ``config`` when there are none.
+        peer_configs: The peers' configurations; the default is to make them from ``config``.
 
     Raises:
-        ConfigError: Two of the models share parameters, the run trains another number of peers, or a model cannot be
-            trained.
+        ConfigError: Two of the models share parameters, the number of peers is not that of the run, or a model cannot
+            be trained.
     """
     seen: set[int] = set()
     for each in (model, *peers):
         own = {id(parameter) for parameter in each.parameters()}
         if own & seen:
             raise ConfigError(
-                f"self and peer share parameters (one is a {type(each).__name__}): the peer must be an instance "
-                "of its own, such as one more of the same class"
+                f"self and peer share parameters (one is a {type(each).__name__}): the peer must be another "
+                "instance, for example a second one of the same class"
             )
         seen |= own
     roles = config.peer_roles

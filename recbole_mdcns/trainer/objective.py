@@ -1,4 +1,4 @@
-"""What a training step minimises: losses of chosen negatives, Eqs. (2) to (13), or losses over the whole catalogue."""
+"""The objective of a training step: losses on chosen negatives, Eqs. (2) to (13), or over the whole catalogue."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Objective(ABC):
         scoring_models: The models, the self model first.
 
     Attributes:
-        strategy: Who chooses the negatives; None where the loss takes none.
+        strategy: The strategy that chooses the negatives; None if the loss takes none.
     """
 
     strategy: NegativeStrategy | None = None
@@ -48,17 +48,17 @@ class Objective(ABC):
             loss.check_model(scoring_model)
 
     def prepare(self, dataset: HistoryDataset) -> None:  # noqa: B027
-        """Take what the draws need of the training part."""
+        """Prepare the draws for the training part."""
 
     def start_epoch(self, epoch: int) -> None:  # noqa: B027
-        """Take note of the epoch that begins, counted from 0."""
+        """Begin an epoch, counted from 0."""
 
     @abstractmethod
     def step_loss(self, batch: TargetBatch) -> StepLoss:
         """Encode every history once per model, and return the loss of a step and its parts."""
 
     def encode(self, batch: TargetBatch) -> list[Tensor]:
-        """Return what each model gives for the histories of a batch, shape [T, .] each."""
+        """Return each model's encodings of the histories of a batch, shape [T, .] each."""
         with torch.autocast(device_type=self.device_type, enabled=self.uses_autocast):
             return [scoring_model.encode(batch) for scoring_model in self.scoring_models]
 
@@ -71,12 +71,12 @@ class Objective(ABC):
         return {"loss": self.loss.state_dict()}
 
     def fixed_state(self) -> dict[str, Any]:
-        """Return the part of :meth:`state_dict` that keeps its names and shapes: classes of the user's own need not."""
+        """Return the part of :meth:`state_dict` with fixed names and shapes; a user's own class may change its part."""
         parts = {"loss": self.loss, "strategy": self.strategy}
         return {name: state for name, state in self.state_dict().items() if is_known(type(parts[name]))}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back what :meth:`state_dict` gave."""
+        """Restore a state of :meth:`state_dict`."""
         self.loss.load_state_dict(state["loss"])
 
 
@@ -93,7 +93,7 @@ class CatalogueObjective(Objective):
 
 
 class NegativesObjective(Objective):
-    """The sum of the models' losses of the negatives that a strategy chooses, and of the strategy's own terms.
+    """The sum of the models' losses on the negatives that a strategy chooses, and of the strategy's further terms.
 
     Args:
         config: The run.
@@ -131,11 +131,11 @@ class NegativesObjective(Objective):
         return self.target_loss(batch, self.encode(batch), candidates)
 
     def target_loss(self, batch: TargetBatch, encodings: list[Tensor], candidates: Tensor) -> StepLoss:
-        """Return the loss of T encoded targets, Eqs. (3) to (13), however their histories were encoded.
+        """Return the loss of T encoded targets, Eqs. (3) to (13).
 
         Args:
             batch: The targets.
-            encodings: Per model, what :meth:`ScoringModel.encode` gave, shape [T, .].
+            encodings: Per model, the result of :meth:`ScoringModel.encode`, shape [T, .].
             candidates: Item ids, shape [T, N].
         """
         models = self.scoring_models
@@ -180,7 +180,7 @@ def make_objective(config: MDCNSConfig, scoring_models: Sequence[ScoringModel]) 
     """Return the objective that ``ranking_loss`` and ``neg_sampler`` name.
 
     Raises:
-        ConfigError: The loss cannot train one of the models, or is of neither kind.
+        ConfigError: The loss cannot train one of the models, or is neither on negatives nor over the catalogue.
     """
     device, item_num = config["device"], scoring_models[0].model.n_items - 1
     loss = resolve_loss(config["ranking_loss"])(config, item_num, device)

@@ -1,4 +1,4 @@
-"""What a run leaves on disk while it trains, and takes up again: its best models and its last state."""
+"""The checkpoints of a run: its best models, and the last state for a resume."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class RunCheckpoints:
 
     Args:
         config: The run.
-        state: What a training changes.
+        state: Everything that a training changes.
 
     Attributes:
-        files: Where the run saves.
-        identity: The training part that the models are built for; None as long as nobody has told.
+        files: The files of the run.
+        identity: The training part that the models are built for; None until :meth:`use_data`.
         is_saved: The training writes files; otherwise the best models are kept in memory.
     """
 
@@ -43,12 +43,12 @@ class RunCheckpoints:
         self._resumed: tuple[dict[str, Any], tuple[int, int] | None] | None = None  # content, version of the file
 
     def use_data(self, dataset: HistoryDataset) -> None:
-        """Say which training part the models are built for, so that checkpoints of other data are refused."""
+        """Set the training part that the models are built for; checkpoints of other data are then refused."""
         if self.identity is None or self.identity.dataset is not dataset:
             self.identity = DataIdentity(dataset)
 
     def data_fingerprint(self) -> str:
-        """Return the fingerprint of the sequences that are trained on, once somebody has told which."""
+        """Return the fingerprint of the training sequences; call :meth:`use_data` first."""
         assert self.identity is not None
         return self.identity.fingerprints["sequences"]
 
@@ -56,16 +56,16 @@ class RunCheckpoints:
 
     @contextlib.contextmanager
     def training(self, order: torch.Generator, is_saved: bool) -> Iterator[None]:
-        """Train within it: no other process trains the run, and what it goes on with is taken back first.
+        """Hold the run's lock in a ``with`` block around training, and load the state to resume first.
 
         Args:
             order: The random generator of the order of batches.
             is_saved: Write files.
 
         Raises:
-            CheckpointError: Another process trains this run, or has gone on with it since it was loaded, or the
-                training to go on with was on other data.
-            ConfigError: A model, the loss or the strategy holds what a checkpoint cannot hold.
+            CheckpointError: Another process trains this run, or has continued it since it was loaded, or the resumed
+                training was on other data.
+            ConfigError: A model, the loss or the strategy holds a value that a checkpoint cannot hold.
         """
         with self.files.lock.held() if is_saved else contextlib.nullcontext():
             if self._resumed is not None:
@@ -85,7 +85,7 @@ class RunCheckpoints:
             yield
 
     def save_best(self, progress: Progress) -> None:
-        """Write the models as they are now, one file each.
+        """Write the current models, one file each.
 
         Raises:
             WriteError: A file cannot be written.
@@ -94,12 +94,12 @@ class RunCheckpoints:
         self._best.save(self.files, progress, self.identity)
 
     def keep_best(self) -> None:
-        """Keep the models as they are now in memory, where no files are written."""
+        """Keep the current models in memory if no files are written."""
         if not self.is_saved:
             self._best.keep_in_memory()
 
     def finish_epoch(self, progress: Progress) -> None:
-        """Write the whole state, where files are written.
+        """Write the whole state if files are written.
 
         Raises:
             WriteError: The file cannot be written.
@@ -111,11 +111,11 @@ class RunCheckpoints:
     # -- loading ------------------------------------------------------------------------------------------------------
 
     def load_best(self, model_file: str | Path | None, epoch: int | None) -> None:
-        """Put the best epoch's weights into the models.
+        """Load the best epoch's weights into the models.
 
         Args:
-            model_file: Weights of the self model to take instead; the others stay as they are.
-            epoch: The best epoch, where somebody knows it.
+            model_file: Load this file into the self model instead; the other models do not change.
+            epoch: The best epoch, if known.
 
         Raises:
             CheckpointError: A file is missing, damaged, of another model, of another epoch, or numbers items in
@@ -127,13 +127,13 @@ class RunCheckpoints:
             self._best.load(self.files, self.identity, epoch)
 
     def resume(self, resume_file: str | Path | bool) -> Progress | None:
-        """Take back a training where it stopped, all but its random numbers, which :meth:`training` takes back.
+        """Restore a stopped training, except its random numbers, which :meth:`training` restores.
 
         Args:
-            resume_file: A ``*-last.pth`` file, or True for the newest one of the same settings, if there is one.
+            resume_file: A ``*-last.pth`` file, or True for the newest one with the same settings, if there is one.
 
         Returns:
-            How far it is; None where a new run begins.
+            Its progress; None if a new run begins.
 
         Raises:
             CheckpointError: See :meth:`TrainingState.load`.
@@ -151,7 +151,7 @@ class RunCheckpoints:
 
 
 def _version(path: Path) -> tuple[int, int] | None:
-    """Return what changes when a file is replaced; None where there is none."""
+    """Return values that change when a file is replaced; None if there is no file."""
     try:
         status = path.stat()
     except OSError:

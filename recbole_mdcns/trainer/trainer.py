@@ -1,4 +1,4 @@
-"""RecBole's trainer for one model or several at once, whose every finished epoch is on disk and can be resumed."""
+"""RecBole's trainer for one or several models; every finished epoch is saved and can be resumed."""
 
 from __future__ import annotations
 
@@ -39,32 +39,32 @@ from recbole_mdcns.trainer.training_state import Progress, TrainingState
 class NegativeSamplingTrainer(Trainer):
     """Trains one model, or a self model and its peers at once.
 
-    RecBole's ``fit`` runs as it is: its log, TensorBoard, W&B, validation and early stopping. Replaced are one epoch
-    (:class:`TrainingLoop`), the history mask of the full ranking (:class:`FullRanking`), and what checkpoints hold
-    (:class:`RunCheckpoints`). RecBole's train loader gives the training part and the random order; its batches are
-    never made.
+    RecBole's ``fit`` is unchanged: its log, TensorBoard, W&B, validation and early stopping. This class replaces one
+    epoch (:class:`TrainingLoop`), the history mask of the full ranking (:class:`FullRanking`), and the content of
+    checkpoints (:class:`RunCheckpoints`). RecBole's train loader gives the training part and the random order; its
+    batches are never made.
 
     Args:
         config: The run.
         model: The self model, on ``config["device"]``.
         *peers: The peers, other models on the same device.
-        peer_configs: The peers' configurations; made from ``config`` when not given.
+        peer_configs: The peers' configurations; the default is to make them from ``config``.
 
     Raises:
-        ConfigError: Two of the models share parameters, the run trains another number of peers, the loss cannot train
-            one of them, or a cut-off of ``topk`` is beyond the catalogue.
+        ConfigError: Two of the models share parameters, the number of peers is not that of the run, the loss cannot
+            train one of them, or a cut-off of ``topk`` is beyond the catalogue.
 
     Attributes:
         scoring_models: The trained models, the self model first.
         optimizers: One per model.
-        loop: What takes the training steps.
-        checkpoints: What the run saves.
+        loop: The training steps.
+        checkpoints: The files of the run.
         epoch_log: One entry per finished epoch: losses, seconds, validation metrics.
     """
 
     eval_collector: RankCollector
     evaluator: PlainEvaluator
-    # What RecBole's trainer keeps, and a resumed run takes up.
+    # Attributes of RecBole's trainer that a resumed run restores.
     start_epoch: int
     cur_step: int
     best_valid_score: float
@@ -79,7 +79,7 @@ class NegativeSamplingTrainer(Trainer):
     ):
         check_cutoffs(config["topk"], model.n_items - 1)
         self.scoring_models: list[ScoringModel] = measure_models(config, model, peers, peer_configs)
-        # RecBole's constructor, which here makes no folders: a trainer that only evaluates writes nothing.
+        # RecBole's constructor without its folders: a trainer that only evaluates writes nothing.
         replaced = {"get_tensorboard": lambda _: None, "ensure_dir": lambda _: None}
         classes = {"Collector": RankCollector, "Evaluator": PlainEvaluator}
         compat.with_globals(Trainer.__init__, **replaced, **classes)(self, config, model)
@@ -102,36 +102,36 @@ class NegativeSamplingTrainer(Trainer):
 
     @property
     def strategy(self) -> NegativeStrategy | None:
-        """Who chooses the negatives; None where the loss takes none."""
+        """The strategy that chooses the negatives; None if the loss takes none."""
         return self.loop.objective.strategy
 
     @property
     def batches(self) -> TargetLoader:
-        """The training batches, once a training part is prepared."""
+        """The training batches; call :meth:`prepare` first."""
         return self.loop.batches
 
     @property
     def files(self) -> RunFiles:
-        """Where the run saves."""
+        """The files of the run."""
         return self.checkpoints.files
 
     def use_files(self, files: RunFiles) -> None:
-        """Save to, and load the best models from, these files."""
+        """Set the files to save to and to load the best models from."""
         self.checkpoints.files = files
         self.saved_model_file = str(files.best)
 
     def use_data(self, dataset: HistoryDataset) -> None:
-        """Say which training part the models are built for, so that checkpoints of other data are refused."""
+        """Set the training part that the models are built for; checkpoints of other data are then refused."""
         self.checkpoints.use_data(dataset)
 
     def data_fingerprint(self) -> str:
-        """Return the fingerprint of the sequences that are trained on."""
+        """Return the fingerprint of the training sequences."""
         return self.checkpoints.data_fingerprint()
 
     # -- training -----------------------------------------------------------------------------------------------------
 
     def prepare(self, train_data: AbstractDataLoader) -> None:
-        """Make the draws and the batches of a training part; ``fit`` does it, evaluating alone needs it.
+        """Make the draws and the batches of a training part; ``fit`` calls it, an evaluation without ``fit`` must.
 
         Args:
             train_data: RecBole's loader of the training part.
@@ -151,7 +151,7 @@ class NegativeSamplingTrainer(Trainer):
         show_progress: bool = False,
         callback_fn: Callable[[int, float], None] | None = None,
     ) -> tuple[float, dict[str, float] | None]:
-        """Train as RecBole's ``Trainer.fit`` does, from the first epoch that is not done yet.
+        """Train as RecBole's ``Trainer.fit`` does, from the first unfinished epoch.
 
         With ``saved=False`` nothing is written, and the best models are kept in memory.
 
@@ -191,7 +191,7 @@ class NegativeSamplingTrainer(Trainer):
         return self.loop.train_step(batch)
 
     def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False) -> float:
-        """Train one epoch; replaces RecBole's loop, which knows one model and reads every loss back at every step."""
+        """Train one epoch; replaces RecBole's loop, which has one model and reads the loss at every step."""
         started = perf_counter()
         try:
             entry = self.loop.train_epoch(epoch_idx, show_progress)
@@ -231,13 +231,13 @@ class NegativeSamplingTrainer(Trainer):
             self.logger.info(set_color("Saving current", "blue") + f": {self.saved_model_file}")
 
     def load_best(self, model_file: str | Path | None = None) -> None:
-        """Put the best epoch's weights into the models; see :meth:`RunCheckpoints.load_best`."""
+        """Load the best epoch's weights into the models; see :meth:`RunCheckpoints.load_best`."""
         self.checkpoints.load_best(model_file, kept_epoch(self.epoch_log, self.config) if self.epoch_log else None)
 
     def resume_checkpoint(self, resume_file: str | Path | bool) -> None:
-        """Take up a training where it stopped; see :meth:`RunCheckpoints.resume`.
+        """Restore a stopped training; see :meth:`RunCheckpoints.resume`.
 
-        The next ``fit`` goes on as if it had never stopped.
+        The next ``fit`` continues to the same numbers as an uninterrupted training.
         """
         progress = self.checkpoints.resume(resume_file)
         if progress is not None:
@@ -253,8 +253,8 @@ class NegativeSamplingTrainer(Trainer):
 
         Args:
             eval_data: Full-ranking loader of RecBole.
-            load_best_model: Take the weights of the best epoch first.
-            model_file: Weights of the self model to take instead.
+            load_best_model: Load the weights of the best epoch first.
+            model_file: Load this file into the self model instead.
             show_progress: Show a progress bar.
 
         Raises:
@@ -267,7 +267,7 @@ class NegativeSamplingTrainer(Trainer):
         return self._evaluate(eval_data, self.scoring_models[:1], show_progress).metrics["self"]
 
     def evaluate_all(self, eval_data, show_progress=False) -> Evaluation:
-        """Evaluate self, peers and teacher in one pass, with the weights that the models hold now.
+        """Evaluate self, peers and teacher in one pass, with the current weights.
 
         Raises:
             TrainingError: A model gives scores that rank nothing, such as NaN.
@@ -285,12 +285,12 @@ class NegativeSamplingTrainer(Trainer):
             return ranking.evaluation(own, self.evaluator)
 
     def _full_sort_batch_eval(self, batched_data):
-        """Let RecBole rank a batch, without the row's history; in the same pass the other models rank it."""
+        """Let RecBole rank a batch without the rows' histories; the other models rank it in the same pass."""
         assert self._ranking is not None
         return self._ranking.rank(batched_data, super()._full_sort_batch_eval)
 
     def _valid_epoch(self, valid_data, show_progress=False):
-        """Validate the self model, and its peers where the run asks for them; RecBole's knows one model alone."""
+        """Validate the self model, and the peers with ``evaluate_peers``; RecBole validates only one model."""
         with_peers = len(self.scoring_models) > 1 and self.config["evaluate_peers"]
         scoring_models = self.scoring_models if with_peers else self.scoring_models[:1]
         metrics = dict(self._evaluate(valid_data, scoring_models, show_progress).metrics)

@@ -1,4 +1,4 @@
-"""The whole state of a training, with which it goes on as if it had never stopped."""
+"""The whole state of a training; a resumed training gives the same numbers as an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from recbole_mdcns.trainer.loop import TrainingLoop
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training is.
+    """The progress of a training.
 
     Attributes:
-        epoch: The last epoch that is done, -1 before the first.
+        epoch: The last finished epoch, -1 before the first.
         cur_step: Validations since the best one.
         best_valid_score: Its score, infinite before the first.
         best_valid_result: Its metrics.
@@ -56,12 +56,12 @@ class TrainingState:
         self.objective = loop.objective
 
     def content(self, progress: Progress, order: torch.Generator, identity: DataIdentity) -> dict[str, Any]:
-        """Return the state as a checkpoint holds it.
+        """Return the content of a checkpoint.
 
         Args:
-            progress: How far the training is.
+            progress: The progress of the training.
             order: The random generator of the order of batches.
-            identity: The data that it is of.
+            identity: The identity of the training data.
         """
         return {
             "kind": "training",
@@ -82,10 +82,10 @@ class TrainingState:
         }
 
     def check_storable(self) -> None:
-        """Refuse before the first epoch what could not be saved after it.
+        """Check before the first epoch that everything can be saved.
 
         Raises:
-            ConfigError: A model, the loss or the strategy holds what a checkpoint cannot hold.
+            ConfigError: A model, the loss or the strategy holds a value that a checkpoint cannot hold.
         """
         self._stored_objective()
         for each in self.scoring_models:
@@ -100,18 +100,18 @@ class TrainingState:
         }
 
     def load(self, path: Path, identity: DataIdentity | None) -> tuple[dict[str, Any], Progress]:
-        """Take back models, optimisers and scaler from a file; :meth:`restore_random` takes the rest.
+        """Restore models, optimisers and scaler from a file; :meth:`restore_random` restores the rest.
 
         Args:
             path: A ``*-last.pth`` file.
-            identity: The data that it must be of; None where nobody knows it.
+            identity: The data that the file must belong to; None if unknown.
 
         Returns:
-            The content, and how far the training is.
+            The content, and the progress of the training.
 
         Raises:
-            CheckpointError: The file is missing, damaged, or of a run with other settings, on other data or on another
-                device, or that has gone on for longer than ``epochs`` or ``stopping_step`` allow.
+            CheckpointError: The file is missing or damaged, the run has other settings, other data or another device,
+                or it has already passed the limits ``epochs`` or ``stopping_step``.
         """
         state = checkpoint.load(path, "training", self.device)
         checkpoint.check_same_settings(state["config"], self.config, path)
@@ -137,12 +137,12 @@ class TrainingState:
         return state, progress
 
     def restore_random(self, state: dict[str, Any], order: torch.Generator, path: Path) -> None:
-        """Take back the states of strategy, loss and random generators, once the strategy is prepared.
+        """Restore the states of strategy, loss and random generators; the strategy must be prepared.
 
         Args:
-            state: What :meth:`load` gave.
+            state: The content that :meth:`load` returned.
             order: The random generator of the order of batches.
-            path: Of the file, for the message.
+            path: The file, for the message.
 
         Raises:
             CheckpointError: They do not fit.

@@ -1,4 +1,4 @@
-"""Sweeps from start to end: run what has no record, then choose on validation and read test once."""
+"""Sweeps from start to end: run trials without a record, then choose on validation and evaluate test once."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def run_sweeps(
     """Run every trial that has no record yet; add test metrics to the records of the chosen settings.
 
     Args:
-        sweeps: What to run; several share the workers, and so ask for the same of them as the first one does.
-        store: Where to; a folder that every node sees.
-        address: Of a running Ray cluster, or ``auto``; None starts Ray here.
+        sweeps: The sweeps; several share the workers, and the first one sets their resources.
+        store: The store of records; a folder that every node sees.
+        address: Address of a running Ray cluster, or ``auto``; None starts Ray here.
         dashboard: Start Ray's dashboard.
 
     Returns:
@@ -69,9 +69,9 @@ def run_sweeps(
 
 
 def sweep_records(sweep: Sweep, store: Store) -> list[AnyRecord]:
-    """Return the records in a folder that the sweep, as it reads now, would make, under its names for them.
+    """Return the records in a folder that belong to the current content of the sweep, under its names for methods.
 
-    Another sweep into the same folder may have made them, and may have called the same method otherwise.
+    Another sweep into the same folder may have made them, with another name for the same method.
 
     Raises:
         ConfigError: They are of data that changed in between.
@@ -94,7 +94,7 @@ def chosen_trials(sweep: Sweep, store: Store) -> list[Trial]:
 
 
 def _unread(sweep: Sweep, store: Store) -> list[Trial]:
-    """Return the trials of the chosen settings whose test was not read yet."""
+    """Return the trials of the chosen settings without test metrics."""
     chosen = chosen_records(sweep_records(sweep, store), sweep.choice_seeds)
     return [trial_of(sweep, record.trial) for record in chosen if record.test is None]
 
@@ -170,7 +170,7 @@ def _is_missing(store: Store, trial: Trial) -> bool:
 def _end(store: Store, workers: Workers, plan: list[Trial], lost: Lost, scheduler: str) -> None:
     """Leave the records that trials could not leave themselves: Ray gave them up, or the scheduler stopped them.
 
-    What the end of the sweep's hours stopped has no record: the same command goes on with it.
+    Trials that the end of the sweep's hours stopped have no record: the same command continues them.
     """
     for trial, reason in lost:
         if store.record(trial.id.key) is None:

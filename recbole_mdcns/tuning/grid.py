@@ -85,7 +85,7 @@ def settings_of(sweep: Sweep, cell: Cell) -> list[dict[str, Any]]:
 
 
 def few_settings(sweep: Sweep, cell: Cell) -> list[dict[str, Any]]:
-    """Return every setting of a cell where a search that learns may try them all, so that nothing is to be learned."""
+    """Return every setting of a cell if an adaptive search may try all of them; it has nothing to learn then."""
     space = space_of(sweep, cell)
     numbers = [len(choices) if isinstance(choices, list) else math.inf for choices in space.values()]
     return grid(space, f"space.{cell.method}") if math.prod(numbers) <= sweep.samples else []

@@ -1,4 +1,4 @@
-"""Records of one sweep are of one data: a file that changed in between must not end in one mean."""
+"""All records of a sweep must have the same data: results of a changed file are never averaged with older ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a sweep is, and how long the rest takes by the seconds that epochs took so far."""
+"""The progress of a sweep, and the time that is left, estimated from measured epochs."""
 
 from __future__ import annotations
 

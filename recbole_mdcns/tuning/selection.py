@@ -1,4 +1,4 @@
-"""What the records of a sweep say: the chosen setting of each cell, by validation alone, and tables of all of them."""
+"""The chosen setting of each cell of a sweep, by validation only, and tables of all records."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Sweep:
 
     @property
     def is_adaptive(self) -> bool:
-        """Whether a search chooses settings by the results of others, so that nobody can list them before."""
+        """Whether a search chooses settings from the results of others; they cannot be listed in advance."""
         return self.search in ("optuna", "hyperopt")
 
     @property

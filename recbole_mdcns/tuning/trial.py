@@ -1,4 +1,4 @@
-"""One trial: train from where it stopped, and leave a record."""
+"""One trial: train it, or continue it, and write its record."""
 
 from __future__ import annotations
 

@@ -186,7 +186,7 @@ def test_a_mistake_of_ours_stays_visible(wrong, monkeypatch):
 
 
 def test_what_recbole_would_refuse_is_one_sentence():
-    with pytest.raises(ConfigError, match="no metric 'Recal' .did you mean recall"):
+    with pytest.raises(ConfigError, match="metrics = 'Recal' is not allowed .did you mean Recall"):
         tiny_config(metrics=["Recal"])
     with pytest.raises(ConfigError, match="repeatable"):
         tiny_config(repeatable=True)

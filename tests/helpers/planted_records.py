@@ -75,7 +75,7 @@ def draw(seed: int, hit: float, number: int = 1000) -> list[int]:
 
 
 def planted() -> list[Record]:
-    """MDCNS far above the best baseline on beauty, and equal to it but for noise on toys."""
+    """MDCNS is far above the best baseline on beauty, and equal to it up to noise on toys."""
     records = []
     for dataset, hits in (("amazon-beauty", (0.05, 0.06, 0.2)), ("amazon-toys-games", (0.05, 0.06, 0.06))):
         for seed in (1, 2, 3):

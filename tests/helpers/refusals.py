@@ -1,4 +1,4 @@
-"""Commands that are refused, in this process, so that a traceback fails the test by itself."""
+"""Commands that are refused, in this process: a traceback fails the test."""
 
 from pathlib import Path
 

@@ -20,7 +20,7 @@ T, K, V = 6, 3, 30
 
 
 def made(name, seed=1, **keys):
-    """Return a loss on a configuration that it goes with."""
+    """Return a loss on a configuration that fits it."""
     sampler = {"neg_sampler": "rns", "neg_num": K} if name in OF_NEGATIVES else {}
     return resolve_loss(name)(tiny_config(ranking_loss=name, seed=seed, **sampler, **keys), V, CPU)
 
@@ -102,7 +102,7 @@ class TestEveryLossOfNegatives:
         scores = model_scores(factors=(T, K))
         plain = PLAIN[name](scores.positive, scores.negative)
         if plain.dim() == 1:
-            with pytest.raises(ConfigError, match="factor of its own"):
+            with pytest.raises(ConfigError, match="separate factor"):
                 made(name)(scores)
             return
         losses, _ = made(name)(scores)

@@ -1,4 +1,4 @@
-"""The record of a single run is that of a trial, so that both stand on one page."""
+"""A single run has the record of a trial: one page can show both."""
 
 from __future__ import annotations
 

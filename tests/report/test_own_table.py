@@ -1,4 +1,4 @@
-"""A table of the user's own: two methods on two datasets, with metrics of their own names, from one yaml file."""
+"""A user's own table: two methods on two datasets, with the user's own metrics, from one yaml file."""
 
 from __future__ import annotations
 

@@ -60,6 +60,25 @@ def test_a_name_that_only_begins_like_ours_is_the_users():
     assert not caught(ours("raise KeyError", module="recbole_mdcns.models"), "recbole_mdcns.model")
 
 
+def test_a_tool_of_ours_raises_for_who_calls_it():
+    tool = ours("raise IndexError", module="recbole_mdcns.encoder.measuring")
+    tools = ("recbole_mdcns.encoder.measuring",)
+
+    def is_told(call):
+        with pytest.raises(IndexError) as raised:
+            call()
+        return is_foreign(raised.value, tools=tools)
+
+    assert is_told(recboles("call()", call=tool)) and is_told(lambda: tool())
+    assert not is_told(ours("call()", call=tool)) and not caught(recboles("call()", call=tool))
+
+
+def test_our_package_may_be_installed(monkeypatch):
+    bug = ours("raise KeyError")
+    monkeypatch.setattr("recbole_mdcns.support.foreign_code.INSTALLED", (bug.__code__.co_filename, __file__))
+    assert not caught(recboles("call()", call=bug))
+
+
 def test_a_call_that_does_not_fit_is_refused_by_what_was_called():
     class Mine:
         def __init__(self, config):

@@ -47,8 +47,8 @@ def test_seeds_that_only_the_chosen_setting_has_do_not_choose_it():
     (row,) = best_table(records, [1])
     assert (row["setting"], row["seeds"], row["settings"]) == ({"a": 1}, [1, 2, 3], 2)
     assert row["valid ndcg@10"] == row["test ndcg@10"] == pytest.approx(0.3)
-    (apart,) = by_cell([record(1, 1, 0.5), record(2, 2, 0.4)]).values()
-    assert common_seeds(apart) == [1, 2]
+    (settings,) = by_cell([record(1, 1, 0.5), record(2, 2, 0.4)]).values()
+    assert common_seeds(settings) == [1, 2]
 
 
 def test_packed_records_are_of_the_same_cell_as_live_ones(tmp_path):

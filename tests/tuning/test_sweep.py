@@ -37,7 +37,7 @@ seeds: [1, 2]
 space: {mdcns: {learning_rate: [0.01, 0.003]}}
 keys: %s
 """
-EPOCHS = 15  # some seconds, so that there is a middle to be killed in
+EPOCHS = 15  # some seconds: enough time to be killed in the middle
 NUMBER = 6  # (2 settings of mdcns + 1 of rns) x 2 seeds
 #: A variable of the environment by which the processes of one of these sweeps are known.
 STARTED_IN = "RECBOLE_MDCNS_TEST"
@@ -62,7 +62,7 @@ def prepare(folder, epochs):
 
 
 def start(folder, epochs, *arguments):
-    """Start a sweep as a process of its own."""
+    """Start a sweep as a separate process."""
     prepare(folder, epochs)
     command = [sys.executable, "-m", "recbole_mdcns", "sweep", "grid.yaml", *arguments]
     with open("out.log", "a") as log:
@@ -96,7 +96,7 @@ def comparable(found):
 
 
 def assert_part_of(whole):
-    """Check two trials against those of the whole sweep, but for which of them had its test metrics read."""
+    """Check two trials against those of the whole sweep, except which of them has test metrics."""
     found, expected = records(), records(whole)
     assert len(found) == 2
     assert all(without_times(record) == without_times(expected[key]) for key, record in found.items())
@@ -186,7 +186,7 @@ def _workers():
 
 
 def test_a_node_of_a_cluster_that_dies_takes_no_trial_with_it(whole, tmp_path):
-    """The driver's own node lives; in a process of its own the driver might have been put on the one that dies."""
+    """The driver's own node lives; a separate process of the driver might be on the node that dies."""
     from ray.cluster_utils import Cluster
 
     prepare(tmp_path, EPOCHS)

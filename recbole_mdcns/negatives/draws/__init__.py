@@ -1,1 +1,1 @@
-"""Where candidates come from: uniform pools, popularity, rejection."""
+"""Draws of candidates: uniform pools, popularity, rejection."""

@@ -1,4 +1,4 @@
-"""The items that a target's candidates come from, by number: no table of rows and items is made."""
+"""The allowed items of a target by number, without a table of rows and items."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from recbole_mdcns.data.history import HistoryIndex
 
 
 class AllowedItems:
-    """Finds item number r of those that are neither the target nor in its history, by one binary search.
+    """Finds allowed item number r of a target by one binary search; the target and its history are not allowed.
 
-    A history is a prefix of its user's sequence. So the items outside it are those that the user takes later, by first
-    occurrence, which lie one after the other in the history index; then those that the user never takes, in order of
-    their ids: number r of these is r plus the count of the user's items below it. The target is left out of both.
+    A history is a prefix of its user's sequence. The items outside of it are numbered in this order: first the items
+    that the user takes later, by first occurrence, which lie one after the other in the history index; then the items
+    that the user never takes, by id. Number r of the latter is r plus the count of the user's items below it. The
+    target is left out of both.
 
     Args:
-        history: Of all users, on the device of the batches.
+        history: Histories of all users, on the device of the batches.
     """
 
     def __init__(self, history: HistoryIndex):
@@ -29,7 +30,7 @@ class AllowedItems:
         """Return items by number.
 
         Args:
-            numbers: From 0 to what is allowed for the row, shape [T, N].
+            numbers: Numbers from 0, below the number of allowed items of the row, shape [T, N].
             target: The rows' targets, shape [T].
             start: Where each row's sequence begins, shape [T].
             end: Where its history ends (exclusive), shape [T].

@@ -1,4 +1,4 @@
-"""Draws without repetition, many rows at once.
+"""Draws without repetition for many rows at once.
 
 Letters: T rows, N draws.
 """
@@ -9,17 +9,17 @@ import torch
 from scipy.stats import nbinom
 from torch import Tensor
 
-#: The chance that a row's draws do not give N candidates: its last ones are then the padding item.
+#: The probability that the draws of a row give fewer than N candidates; the last ones are then the padding item.
 SHORT_CHANCE = 1e-15
 
 
 def distinct_numbers(below: Tensor, draw_num: int, generator: torch.Generator) -> Tensor:
-    """Draw N different integers from 0 to a bound of each row, every ordered choice equally likely.
+    """Draw N different integers from 0 to a bound of each row; every ordered choice is equally likely.
 
     Args:
         below: The bounds, shape [T], each at least N.
         draw_num: N.
-        generator: On the device of the bounds.
+        generator: Random generator on the device of the bounds.
 
     Returns:
         Shape [T, N].
@@ -41,11 +41,11 @@ def distinct_numbers(below: Tensor, draw_num: int, generator: torch.Generator) -
 
 
 def draws_for(good_num: int, good_chance: float) -> int:
-    """Return how many draws hold N good ones in all rows but a share of :data:`SHORT_CHANCE`.
+    """Return the number of draws that contains N good ones, except with probability :data:`SHORT_CHANCE`.
 
     Args:
         good_num: N.
-        good_chance: The least chance of a draw to be good.
+        good_chance: Lower bound of the probability of a good draw.
     """
     return good_num + int(nbinom.isf(SHORT_CHANCE, max(1, good_num), good_chance))
 
@@ -63,7 +63,7 @@ def mark_repeats(pool: Tensor, item_num: int, before: Tensor | None = None) -> T
     Args:
         pool: Item ids, shape [T, N].
         item_num: V + 1.
-        before: Occurrences that come before those of the pool, as ``row * item_num + item``.
+        before: Earlier occurrences, as ``row * item_num + item``.
     """
     key = (torch.arange(len(pool), device=pool.device)[:, None] * item_num + pool).view(-1)
     if before is not None:

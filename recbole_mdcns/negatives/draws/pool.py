@@ -1,4 +1,4 @@
-"""The candidate pool: uniform, without repetition, free of history and target. Eq. (2)."""
+"""The candidate pool: uniform, without repetition, without history and target. Eq. (2)."""
 
 from __future__ import annotations
 
@@ -18,29 +18,30 @@ from recbole_mdcns.negatives.draws.allowed import AllowedItems
 from recbole_mdcns.negatives.draws.distinct import distinct_numbers, draws_for, first_good, mark_repeats
 from recbole_mdcns.negatives.draws.used_items import UsedItems
 
-#: Histories of more entries than this many times the draws of a row are searched instead of sorted: measured.
+#: Histories with more entries than this multiple of a row's draws are searched, others are sorted. The value is
+#: measured.
 LONG = 2
 
 
 class CandidateSampler(RepeatableSampler):
     """Draws N different candidates per target from the items that are neither the target nor in its full history.
 
-    All rows are drawn at once: a row gets more than N draws, and its candidates are the first N of them that are
-    neither in the history, nor the target, nor an earlier draw of the row. As every allowed item is treated alike, each
-    set of N allowed items, and each item in each column, is equally likely. Crowded rows, in which a draw can fail with
-    a chance above one half, draw numbers of allowed items instead (:class:`AllowedItems`); where the training set has
-    none, no step waits for a GPU.
+    All rows are drawn at once. A row gets more than N draws, and its candidates are the first N draws that are not in
+    the history, not the target, and not an earlier draw of the row. All allowed items are treated equally: every set of
+    N allowed items, and every item in every column, is equally likely. In crowded rows a draw can fail with a
+    probability above one half; these rows draw numbers of allowed items instead (:class:`AllowedItems`). If the
+    training set has no crowded row, no step waits for a GPU.
 
-    Time and memory grow with the draws, not with the lengths of the histories: long ones are searched.
+    Time and memory grow with the number of draws, not with the lengths of the histories: long histories are searched.
 
-    What it inherits from RecBole's sampler knows a user and no row, so it leaves out the user's whole training
-    sequence, of which every history is a part; draws by popularity are refused.
+    The methods inherited from RecBole's sampler know a user but no row. They exclude the user's whole training
+    sequence, which contains every history; draws by popularity are refused.
 
     Args:
-        dataset: A dataset that knows its histories.
+        dataset: The dataset with all histories.
         candidate_num: N.
         seed: Seed of the sampler's own random generator.
-        device: Where batches live and candidates are drawn.
+        device: The device of batches and draws.
     """
 
     def __init__(self, dataset: HistoryDataset, candidate_num: int, seed: int, device: torch.device):
@@ -60,7 +61,7 @@ class CandidateSampler(RepeatableSampler):
             key: The key that N comes from.
 
         Raises:
-            ConfigError: Some row has fewer; names the user and what is left.
+            ConfigError: A row has fewer; names the user and the number.
         """
         rows, device = dataset.inter_feat, self.history.items.device
         start, end = rows[HISTORY_START].to(device), rows[HISTORY_END].to(device)
@@ -88,7 +89,7 @@ class CandidateSampler(RepeatableSampler):
             )
 
     def allowed_num(self, target: Tensor, start: Tensor, end: Tensor) -> Tensor:
-        """Return how many items the pools of targets [T] with histories [start, end) can be drawn from, shape [T]."""
+        """Return the number of allowed items of targets [T] with histories [start, end), shape [T]."""
         target_is_new = ~self.history.contains(start, end, target[:, None]).squeeze(1)
         return self.item_num - 1 - self.history.distinct_num(start, end) - target_is_new.long()
 
@@ -122,7 +123,7 @@ class CandidateSampler(RepeatableSampler):
         return 2 * (allowed_num - self.candidate_num) < self.item_num - 1
 
     def _expect(self, good_chance: float) -> None:
-        """Set how many draws a row gets, if each is good with at least a chance."""
+        """Set the number of draws per row from a lower bound of the probability of a good draw."""
         self.draw_num = draws_for(self.candidate_num, good_chance)
         on_cpu = self.generator.device.type == "cpu"
         self.sorts_histories = on_cpu and self.history.mean_length <= LONG * self.draw_num

@@ -1,4 +1,4 @@
-"""How often items occur in training, and draws in proportion to a power of that."""
+"""Counts of items in training, and draws in proportion to a power of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def item_counts(dataset: HistoryDataset) -> Tensor:
     """Count the items of the training sequences, each position once, shape [V + 1].
 
     Args:
-        dataset: The training part: its targets, and the first item of each of its sequences, which is no target.
+        dataset: The training part; its targets count, and the first item of each sequence, which is no target.
     """
     rows = dataset.inter_feat
     firsts = dataset.history.items.cpu()[rows[HISTORY_START].unique()]  # the histories live where training does
@@ -26,13 +26,13 @@ class Popularity:
     Args:
         counts: Shape [V + 1]; the padding's is 0.
         power: From 0, uniform over the items that occur, to 1, proportional.
-        device: Where draws are made.
+        device: The device of the draws.
     """
 
     def __init__(self, counts: Tensor, power: float, device: torch.device):
         weights = counts.double().pow(power).masked_fill(counts == 0, 0.0)
         probability = weights / weights.sum()
-        least = probability[counts > 0].min()  # for items that only a uniform draw in its place can give
+        least = probability[counts > 0].min()  # for items that only a uniform replacement draw can give
         self.log_q = probability.clamp(min=least).log().float().to(device)  # [V + 1]
         self.cumulated = probability.cumsum(0).to(device)
 

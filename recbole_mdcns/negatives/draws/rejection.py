@@ -1,4 +1,4 @@
-"""Draws from any distribution, free of history and target."""
+"""Draws from any distribution, without history and target."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from torch import Tensor
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.negatives.draws.pool import CandidateSampler
 
-#: How often a forbidden draw is drawn again before a uniform one takes its place.
+#: The number of times that a forbidden draw is repeated before a uniform one replaces it.
 ROUNDS = 10
 
 
 def draw_allowed(draw: Callable[[Tensor], Tensor], batch: TargetBatch, sampler: CandidateSampler) -> Tensor:
-    """Draw items for every target; those that are the target or in its history are drawn again.
+    """Draw items for every target; draws of the target or of history items are repeated.
 
-    What is still forbidden after some rounds is replaced by uniform draws. On a GPU the host waits once a round.
+    After some rounds uniform draws replace those that are still forbidden. On a GPU the host waits once per round.
 
     Args:
-        draw: Gives K items for each of the targets whose places are asked for, shape [asked, K].
+        draw: Returns K items for each of the given places of targets, shape [places, K].
         batch: T targets.
-        sampler: Of K uniform candidates, and of who has seen what.
+        sampler: Draws K uniform candidates, and knows the forbidden items.
 
     Returns:
         Item ids, shape [T, K].

@@ -1,4 +1,4 @@
-"""Which items each user has in training, in the form that RecBole's samplers ask for."""
+"""The items of each user in training, in the form that RecBole's samplers need."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from recbole_mdcns.data.history import HISTORY_END, HISTORY_START
 
 
 class UsedItems:
-    """Sets of items by user, made when they are asked for: RecBole makes all of them at once.
+    """Sets of items by user, made on demand; RecBole makes all of them at once.
 
-    A user's set holds its training sequence, targets included: every history of the user and the target that it
-    belongs to. It is empty for users that are not trained on.
+    A user's set holds its training sequence with all targets. It is empty for users that are not in training.
 
     Args:
         dataset: The training part.
