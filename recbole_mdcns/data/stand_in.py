@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+from recbole.data.interaction import Interaction
+
 from recbole_mdcns.errors import CheckpointError
 
 
@@ -22,6 +25,9 @@ class StandInDataset:
     def __init__(self, config: Any, sizes: Mapping[str, int]):
         self.config = config
         self.uid_field, self.iid_field = config["USER_ID_FIELD"], config["ITEM_ID_FIELD"]
+        self.field2seqlen = {f"{self.iid_field}{config['LIST_SUFFIX']}": config["MAX_ITEM_LIST_LENGTH"]}
+        #: No interactions: models look them up for their own training alone.
+        self.inter_feat = Interaction({self.iid_field: torch.zeros(0, dtype=torch.int64)})
         self.counted: set[str] = set()
         self._sizes = sizes
 

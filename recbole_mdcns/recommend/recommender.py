@@ -17,7 +17,8 @@ from recbole_mdcns.errors import ConfigError, DataError
 from recbole_mdcns.evaluation.best_role import best_role
 from recbole_mdcns.recommend.saved_models import load_models
 from recbole_mdcns.recommend.scorers import CandidateScorer, TeacherScorer, padded, trimmed
-from recbole_mdcns.recommend.sequences import Columns, ItemSequences, item_sequences
+from recbole_mdcns.recommend.sequences import ItemSequences, item_sequences
+from recbole_mdcns.recommend.tables import Columns
 from recbole_mdcns.recommend.top_items import top_items
 from recbole_mdcns.recommend.vocabulary import Vocabulary
 

@@ -47,11 +47,12 @@ class SavedModel:
         self.path, self.role = path, content["role"]
         self.valid: dict[str, dict[str, float]] | None = content.get("valid")
         sizes = {field: len(names) for field, names in self.names.items()}
-        model = build_model(self.config, StandInDataset(self.config, sizes))
+        dataset = StandInDataset(self.config, sizes)
+        model = build_model(self.config, dataset)
         load_weights(model, content, path)
         model.eval()
         self.model: ScoringModel = measure_scoring_model(model, self.config, self.role)
-        self.embeds_users = self.config["USER_ID_FIELD"] in set(model.counted_columns)
+        self.embeds_users = self.config["USER_ID_FIELD"] in dataset.counted
 
 
 def load_models(

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from recbole_mdcns.errors import DataError
-from recbole_mdcns.recommend.tables import read_table
+from recbole_mdcns.recommend.tables import Columns, read_table
 from recbole_mdcns.recommend.vocabulary import Vocabulary, as_text
 
 #: What to do with ids that nobody trained on.
@@ -48,21 +48,6 @@ class ItemSequences:
         ends = self.ends[begin:end]
         last = int(ends[-1]) if len(ends) else first
         return ItemSequences(self.names[begin:end], self.items[first:last], ends - first)
-
-
-@dataclass(frozen=True)
-class Columns:
-    """The columns of a table of interactions.
-
-    Attributes:
-        user: Whose interaction.
-        item: The item.
-        time: When: a number, or a date.
-    """
-
-    user: str = "user_id"
-    item: str = "item_id"
-    time: str = "timestamp"
 
 
 def item_sequences(given: Any, vocabulary: Vocabulary, columns: Columns, on_unknown: str = "error") -> ItemSequences:

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from recbole_mdcns.errors import DataError
 
-if TYPE_CHECKING:
-    from recbole_mdcns.recommend.sequences import Columns
-
 #: Separators by the ending of a text file.
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".inter": "\t"}
 #: Endings of the files that can be read.
 READABLE = (*SEPARATORS, ".parquet")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table of interactions.
+
+    Attributes:
+        user: Whose interaction.
+        item: The item.
+        time: When: a number, or a date.
+    """
+
+    user: str = "user_id"
+    item: str = "item_id"
+    time: str = "timestamp"
 
 
 def read_table(path: Path, columns: Columns) -> pd.DataFrame:

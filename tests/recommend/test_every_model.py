@@ -50,7 +50,7 @@ def ranked(run, k):
 
 @pytest.mark.parametrize("name", SUPPORTED)
 def test_recommendations_are_those_of_the_evaluation(name):
-    write_inter(cycle_lines(user_num=60, item_num=25, length=11))
+    write_inter(cycle_lines(user_num=80, item_num=120, length=9))
     padding = {"pad_side": "left"} if name in LEFT_PADDED else {}
     run = tiny_run(name, epochs=1, neg_candidate_num=4, neg_sampler="rns", **padding)
     fit(run)
@@ -70,7 +70,7 @@ def test_recommendations_are_those_of_the_evaluation(name):
 def test_peer_and_teacher_are_those_of_the_evaluation():
     run = tiny_run("SASRec", epochs=2, evaluate_peers=True)
     fit(run)
-    users, histories, best = ranked(run, 4)
+    _, histories, best = ranked(run, 4)
     shutil.rmtree("data")
     recommender = load(run.trainer.files.best)
     assert recommender.roles == ["self", "peer", "teacher"] == list(best)
