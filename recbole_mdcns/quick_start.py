@@ -8,32 +8,29 @@ from logging import getLogger
 from pathlib import Path
 from typing import Any
 
-from recbole.model.abstract_recommender import SequentialRecommender
 from recbole.utils import init_seed, set_color
 from tabulate import tabulate
 
-from recbole_mdcns import compat
 from recbole_mdcns.checkpoints import checkpoint
 from recbole_mdcns.checkpoints.data_identity import DataIdentity, warn_of_other_data
 from recbole_mdcns.checkpoints.saved_config import saved_config
 from recbole_mdcns.checkpoints.saved_state import load_weights
 from recbole_mdcns.config.evaluation_keys import check_evaluation_keys, values_to_evaluate
-from recbole_mdcns.config.model_config import ModelConfig
 from recbole_mdcns.config.outputs import check_outputs, check_writable
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.load import dataset_of, load_splits
 from recbole_mdcns.data.names import Numbering
 from recbole_mdcns.data.split import is_split, write_split
-from recbole_mdcns.encoder.pretrained import check_pretrained
+from recbole_mdcns.encoder.build import build_model
 from recbole_mdcns.encoder.users import refuse_unknown_users
 from recbole_mdcns.errors import ConfigError, WriteError
-from recbole_mdcns.kernels.layers import fuse_layers
+from recbole_mdcns.evaluation.best_role import best_role
 from recbole_mdcns.records.building import build_record
 from recbole_mdcns.records.files import write_record
 from recbole_mdcns.run_log import start_log
-from recbole_mdcns.support.foreign_code import ForeignCall
 from recbole_mdcns.trainer import NegativeSamplingTrainer
+from recbole_mdcns.trainer.best_models import BestModels
 
 #: Splits that a model is evaluated on.
 EVALUATED = ("valid", "test")
@@ -119,6 +116,11 @@ def _train_and_evaluate(
     logger.info(
         set_color(title, "yellow") + ":\n" + results_table({name: each.metrics for name, each in results.items()})
     )
+    best = best_role(results["valid"].metrics, config["valid_metric"], config["valid_metric_bigger"])
+    if len(results["valid"].metrics) > 1:
+        logger.info(f"Best on validation by {config['valid_metric']}: {best}")
+    if saved:
+        BestModels.add_valid(trainer.files, results["valid"].metrics)
     record = build_record(config, trainer, splits, list(command), results)
     if config["result_file"]:
         try:
@@ -151,34 +153,6 @@ def build_trainer(config: MDCNSConfig, dataset: HistoryDataset) -> NegativeSampl
     trainer.use_data(dataset)
     refuse_unknown_users(trainer.scoring_models, config["protocol"], dataset.user_num)
     return trainer
-
-
-def build_model(config: ModelConfig, dataset: HistoryDataset) -> SequentialRecommender:
-    """Build the model that a configuration names, on its device.
-
-    Raises:
-        ConfigError: The model does not accept its keys.
-    """
-    check_pretrained(config)
-    dataset.counted.clear()
-    build = config.model_class
-    with compat.numpy_long(), ForeignCall(lambda error: _not_built(config, error)):
-        model = build(config, dataset)
-    model = model.to(config["device"])
-    model.counted_columns = frozenset(dataset.counted)  # it has tables for these: a checkpoint needs their names
-    if config["fuse_layers"]:
-        fuse_layers(model)
-    getLogger().info(model)
-    return model
-
-
-def _not_built(config: ModelConfig, error: Exception) -> ConfigError:
-    if isinstance(error, KeyError):
-        return ConfigError(
-            f"model {config['model']} cannot be built: it needs {error}, which neither keys nor data have"
-        )
-    reason = str(error) or type(error).__name__
-    return ConfigError(f"model {config['model']} cannot be built from its keys: {reason}")
 
 
 def load_data_and_model(

@@ -15,7 +15,7 @@ NAME = "recbole_mdcns"
 #: A room is a folder, or a module at the root of the package; ``__init__`` is the root itself, which has the version.
 FLOORS = [
     {"cli", "__main__"},
-    {"report", "tuning", "evaluate_saved"},
+    {"report", "tuning", "recommend"},
     {"quick_start"},
     {"records"},
     {"trainer"},

@@ -64,6 +64,7 @@ NUMBER = Rule("a number", _is_number)
 SCORE = Rule("a number or None", lambda value: value is None or _is_number(value))
 WEIGHTS = Each(dict, Rule("a tensor", lambda value: isinstance(value, Tensor)))
 METRICS = Each(dict, NUMBER)
+_BY_ROLE = Each(dict, METRICS)
 KEYS = {"model": TEXT, "dataset": TEXT}
 
 _NUMPY_STATE = Rule(
@@ -107,6 +108,7 @@ FORMS: dict[str, dict[str, Any]] = {
     "model": {
         **_COMMON,
         "role": TEXT,
+        "valid": Rule("metrics by role or None", lambda value: value is None or not first_fault(value, _BY_ROLE)),
         "epoch": Rule("an integer >= -1", lambda value: _is_int(value, -1)),
         "state_dict": WEIGHTS,
         "other_parameter": ANY_DICT,

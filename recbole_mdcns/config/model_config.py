@@ -29,6 +29,7 @@ from recbole_mdcns.data.place import dataset_folder
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.model.registry import resolve_model
 from recbole_mdcns.support.declared import is_known
+from recbole_mdcns.support.foreign_code import ForeignCall
 from recbole_mdcns.support.path_names import checked_name
 from recbole_mdcns.support.yaml_files import YamlLoader, properties_dir, read_yaml
 
@@ -190,10 +191,9 @@ class ModelConfig(Config):
         final = self.final_config_dict
         self._data_path = final["data_path"]  # RecBole appends the dataset's name to it
         metrics, final["metrics"] = final["metrics"], ["Recall"]  # RecBole's own table has none of the user's
-        try:
-            super()._set_default_parameters()
-        except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:  # RecBole's ways to refuse
-            raise ConfigError(str(error)) from error
+        take_defaults = super()._set_default_parameters
+        with ForeignCall(lambda error: ConfigError(str(error))):
+            take_defaults()
         final["metrics"] = [metrics] if isinstance(metrics, str) else metrics
         checks.check_evaluation(self.final_config_dict, self.external_config_dict)
         self.final_config_dict["data_path"] = dataset_folder(self._data_path, self.final_config_dict)

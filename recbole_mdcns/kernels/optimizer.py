@@ -29,9 +29,9 @@ def fuse(optimizer: Optimizer) -> Optimizer:
         trial.grad = torch.zeros_like(trial)
         kind: Any = type(optimizer)
         kind([trial], fused=True).step()
-        return rebuild_optimizer(type(optimizer), optimizer, fused=True, foreach=None)
-    except (RuntimeError, TypeError, ValueError):
+    except (RuntimeError, TypeError, ValueError):  # torch's ways to refuse
         return optimizer
+    return rebuild_optimizer(type(optimizer), optimizer, fused=True, foreach=None)
 
 
 class LazyAdam(Adam):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from logging import getLogger
 from pathlib import Path
 from typing import Any
@@ -54,11 +54,22 @@ class BestModels:
                 "epoch": progress.epoch,
                 "cur_step": progress.cur_step,
                 "best_valid_score": plain_score(progress.best_valid_score),
+                "valid": None,
                 "state_dict": each.model.state_dict(),
                 "other_parameter": other_parameters(each.model),
                 **identity.entries(each.model),
             }
             checkpoint.save(content, files.model(each.role))
+
+    @staticmethod
+    def add_valid(files: checkpoint.RunFiles, valid: Mapping[str, dict[str, float]]) -> None:
+        """Write into the self model's file how all models do on validation, by role, once the training is over.
+
+        Raises:
+            WriteError: The file cannot be written.
+        """
+        content = checkpoint.load(files.best, "model")
+        checkpoint.save({**content, "valid": {role: dict(metrics) for role, metrics in valid.items()}}, files.best)
 
     def load(self, files: checkpoint.RunFiles, identity: DataIdentity | None, epoch: int | None) -> None:
         """Load the best weights into the models, from the copies in memory or else from the files.

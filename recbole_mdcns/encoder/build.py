@@ -1,0 +1,48 @@
+"""A model as its configuration describes it, on its device."""
+
+from __future__ import annotations
+
+from logging import getLogger
+
+from recbole.model.abstract_recommender import SequentialRecommender
+
+from recbole_mdcns import compat
+from recbole_mdcns.config.model_config import ModelConfig
+from recbole_mdcns.data.dataset import HistoryDataset
+from recbole_mdcns.data.stand_in import StandInDataset
+from recbole_mdcns.encoder.pretrained import check_pretrained
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.kernels.layers import fuse_layers
+from recbole_mdcns.support.foreign_code import ForeignCall
+
+
+def build_model(config: ModelConfig, dataset: HistoryDataset | StandInDataset) -> SequentialRecommender:
+    """Build the model that a configuration names, on its device.
+
+    Args:
+        config: The configuration.
+        dataset: What tells the model how many users and items there are.
+
+    Raises:
+        ConfigError: The model does not accept its keys.
+    """
+    check_pretrained(config)
+    dataset.counted.clear()
+    build = config.model_class
+    with compat.numpy_long(), ForeignCall(lambda error: _not_built(config, error)):
+        model = build(config, dataset)
+    model = model.to(config["device"])
+    model.counted_columns = frozenset(dataset.counted)  # it has tables for these: a checkpoint needs their names
+    if config["fuse_layers"]:
+        fuse_layers(model)
+    getLogger().info(model)
+    return model
+
+
+def _not_built(config: ModelConfig, error: Exception) -> ConfigError:
+    if isinstance(error, KeyError):
+        return ConfigError(
+            f"model {config['model']} cannot be built: it needs {error}, which neither keys nor data have"
+        )
+    reason = str(error) or type(error).__name__
+    return ConfigError(f"model {config['model']} cannot be built from its keys: {reason}")

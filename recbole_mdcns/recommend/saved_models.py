@@ -1,0 +1,81 @@
+"""The models of a run, from their files alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from recbole_mdcns.checkpoints import checkpoint
+from recbole_mdcns.checkpoints.checkpoint import RunFiles
+from recbole_mdcns.checkpoints.saved_config import saved_config
+from recbole_mdcns.checkpoints.saved_state import load_weights
+from recbole_mdcns.config.run_config import MDCNSConfig
+from recbole_mdcns.data.stand_in import StandInDataset
+from recbole_mdcns.encoder.build import build_model
+from recbole_mdcns.encoder.scoring_model import ScoringModel
+from recbole_mdcns.encoder.selftest import measure_scoring_model
+from recbole_mdcns.errors import CheckpointError
+
+
+class SavedModel:
+    """A model as its file describes it.
+
+    Args:
+        path: The file.
+        trust_code: Import the classes of the user's own that the file names.
+        model_class: The class of a user's own model; then none is imported.
+        device: Where the model goes.
+
+    Attributes:
+        config: Its configuration.
+        names: By column, the names in the order of their numbers, from number 1 on.
+        model: The model, in evaluation mode.
+        valid: The metrics on validation by role, where the run has finished; of the self model's file alone.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, of another version, or needs its data.
+    """
+
+    def __init__(self, path: Path, trust_code: bool, model_class: type | None, device: torch.device):
+        content = checkpoint.load(path, "model", "cpu")
+        on_device: dict[str, Any] = {"use_gpu": device.type == "cuda", "gpu_id": str(device.index or 0)}
+        unused = {"pre_model_path": ""} if "pre_model_path" in content["config"] else {}
+        self.config: MDCNSConfig = saved_config(content, path, trust_code, model_class, {**on_device, **unused})
+        self.names = checkpoint.names(content, path)
+        self.path, self.role = path, content["role"]
+        self.valid: dict[str, dict[str, float]] | None = content.get("valid")
+        sizes = {field: len(names) for field, names in self.names.items()}
+        dataset = StandInDataset(self.config, sizes)
+        model = build_model(self.config, dataset)
+        load_weights(model, content, path)
+        model.eval()
+        self.model: ScoringModel = measure_scoring_model(model, self.config, self.role)
+        self.embeds_users = self.config["USER_ID_FIELD"] in dataset.counted
+
+
+def load_models(
+    path: str | Path, trust_code: bool, model_class: type | None, device: torch.device
+) -> dict[str, SavedModel]:
+    """Return the models of a run by role, that of the file first.
+
+    Args:
+        path: The file of the self model, beside which the peers' lie; or that of a peer, which is loaded alone.
+        trust_code: See :class:`SavedModel`.
+        model_class: Of the file's model.
+        device: Where the models go.
+
+    Raises:
+        CheckpointError: A file is missing or cannot be used.
+    """
+    first = SavedModel(Path(path).expanduser(), trust_code, model_class, device)
+    models = {first.role: first}
+    if first.role == "self":
+        files = RunFiles(first.path)
+        for role in first.config.peer_roles if first.config.peer_classes else []:
+            peer = SavedModel(files.model(role), trust_code, None, device)
+            if peer.names[peer.config["ITEM_ID_FIELD"]] != first.names[first.config["ITEM_ID_FIELD"]]:
+                raise CheckpointError(f"checkpoint {peer.path} has other items than {first.path}: it is of another run")
+            models[role] = peer
+    return models

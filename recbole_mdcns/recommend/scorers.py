@@ -1,0 +1,83 @@
+"""Scores of sequences for ranges of candidates: of one model, or of several together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from recbole_mdcns.data.batch import Sequences
+from recbole_mdcns.data.windows import window_index, windows
+from recbole_mdcns.encoder.scoring_model import InnerProductModel, ScoringModel
+from recbole_mdcns.equations import teacher_scores
+from recbole_mdcns.recommend.top_items import ScoreBlock
+
+
+class CandidateScorer:
+    """Scores candidates by one model.
+
+    Args:
+        model: The model.
+        candidates: Item numbers, shape [C].
+    """
+
+    def __init__(self, model: ScoringModel, candidates: Tensor):
+        self.model = model
+        self.candidates = candidates
+        self._table: Tensor | None = None
+        if isinstance(model, InnerProductModel):
+            table = model.item_table.detach()[: model.model.n_items]
+            is_whole = len(candidates) == len(table) - 1
+            self._table = table[1:] if is_whole else table[candidates]  # [C, H]
+
+    def of(self, sequences: Sequences) -> ScoreBlock:
+        """Return the scores of sequences as a function of a range of candidates."""
+        encoding = self.model.encode_sequences(sequences)
+        if self._table is None:
+            scores = self.model.score_all(encoding)
+            return lambda start, end: scores[:, self.candidates[start:end]]
+        encoding, table = encoding.float(), self._table
+        return lambda start, end: encoding @ table[start:end].T
+
+
+class TeacherScorer:
+    """Scores candidates by several models together, Eq. (4).
+
+    Args:
+        scorers: Of each model, for the same candidates.
+        mean: See ``teacher_scores``.
+    """
+
+    def __init__(self, scorers: Sequence[CandidateScorer], mean: bool):
+        self.scorers = scorers
+        self.mean = mean
+
+    def of(self, sequences: Sequences) -> ScoreBlock:
+        """See :meth:`CandidateScorer.of`."""
+        blocks: list[Callable[[int, int], Tensor]] = [scorer.of(sequences) for scorer in self.scorers]
+        return lambda start, end: teacher_scores(*(block(start, end) for block in blocks), mean=self.mean)
+
+
+def trimmed(sequences: Sequences, models: Sequence[ScoringModel]) -> Sequences:
+    """Return right-padded sequences without the columns that are padding in all of them, if all models allow it."""
+    if not all(model.is_trimmable for model in models):
+        return sequences
+    width = int(sequences.item_length.max())
+    return Sequences(sequences.user, sequences.item_seq[:, :width], sequences.item_length)
+
+
+def padded(items: Tensor, start: Tensor, end: Tensor, user: Tensor, width: int, pad_side: str) -> Sequences:
+    """Return the newest items of sequences as models read them.
+
+    Args:
+        items: Item numbers, one sequence after the other, shape [n].
+        start: Where each sequence begins, shape [B].
+        end: Where it ends (exclusive), shape [B].
+        user: User numbers, shape [B].
+        width: The window L.
+        pad_side: ``right`` or ``left``.
+    """
+    place, filled = window_index(start, end, width, pad_side)
+    length = (end - start).clamp(max=width) if pad_side == "right" else torch.full_like(end, width)
+    return Sequences(user, windows(items, place, filled), length)

@@ -1,0 +1,83 @@
+"""The best items of many sequences, without a table of all scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+#: Scores that are held at once.
+SCORES_HELD = 2**24
+#: Scores of a row that are looked at by their largest in one go; of fewer than this many groups all are sorted.
+GROUP, FEW_GROUPS = 64, 64
+
+#: Gives the scores of sequences for a range of the candidates, shape [B, end - start]; may be overwritten.
+ScoreBlock = Callable[[int, int], Tensor]
+
+
+def block_size(row_num: int, k: int) -> int:
+    """Return how many candidates are scored at once, for a number of sequences."""
+    return max(k, GROUP, SCORES_HELD // max(1, row_num))
+
+
+def top_items(
+    score_block: ScoreBlock, candidate_num: int, k: int, row_num: int, seen: tuple[Tensor, Tensor] | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return the k best candidates of each sequence, block by block.
+
+    Args:
+        score_block: Scores of a range of candidates.
+        candidate_num: C.
+        k: How many; at most C are returned.
+        row_num: Number of sequences B.
+        seen: Sequences and candidates that are out, two tensors of the same shape.
+
+    Returns:
+        Candidates and scores, both of shape [B, min(k, C)], best first; the lower candidate first where scores are
+        equal; the score of a candidate that is out is -inf.
+    """
+    k = min(k, candidate_num)
+    size = block_size(row_num, k)
+    best: tuple[Tensor, Tensor] | None = None
+    for start in range(0, candidate_num, size):
+        end = min(start + size, candidate_num)
+        scores = score_block(start, end)  # [B, end - start]
+        if seen is not None:
+            inside = (seen[1] >= start) & (seen[1] < end)
+            scores[seen[0][inside], seen[1][inside] - start] = -torch.inf
+        values, places = top_of_block(scores, min(k, end - start))
+        places = places + start
+        if best is not None:  # earlier blocks first: among equal scores the lower candidate wins
+            values, places = torch.cat([best[0], values], dim=1), torch.cat([best[1], places], dim=1)
+            order = values.argsort(dim=1, descending=True, stable=True)[:, :k]
+            values, places = values.gather(1, order), places.gather(1, order)
+        best = values, places
+    assert best is not None
+    return best[1], best[0]
+
+
+def top_of_block(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Return the k largest scores of each row and their columns, both of shape [B, k].
+
+    The k largest scores lie in the k groups with the largest maxima, so only these groups are sorted.
+    """
+    row_num, width = scores.shape
+    group_num = width // GROUP
+    if group_num > max(FEW_GROUPS, 2 * k):
+        whole = group_num * GROUP
+        groups = scores[:, :whole].view(row_num, group_num, GROUP)
+        chosen = groups.amax(2).topk(k, dim=1).indices.sort(dim=1).values  # [B, k]
+        columns = (chosen[:, :, None] * GROUP + torch.arange(GROUP, device=scores.device)).view(row_num, -1)
+        rest = torch.arange(whole, width, device=scores.device).expand(row_num, -1)
+        columns = torch.cat([columns, rest], dim=1)
+        values = scores.gather(1, columns)
+    else:
+        columns, values = None, scores
+    top = values.topk(k, dim=1)
+    # by score, then by column
+    by_column = top.indices.argsort(dim=1)
+    values, places = top.values.gather(1, by_column), top.indices.gather(1, by_column)
+    order = values.argsort(dim=1, descending=True, stable=True)
+    values, places = values.gather(1, order), places.gather(1, order)
+    return values, places if columns is None else columns.gather(1, places)
