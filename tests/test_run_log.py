@@ -101,14 +101,14 @@ class Full:
     write = flush = close = add_scalar = fail
 
 
-def test_a_run_goes_on_without_a_log_that_can_no_longer_be_written(capsys, alone, monkeypatch):
+def test_a_run_goes_on_without_a_log_that_can_no_longer_be_written(capsys, alone):
     alone()
     start_log(tiny_config())
     root = logging.getLogger()
     (log,) = (handler for handler in root.handlers if isinstance(handler, LogFile))
     assert log.stream is not None
     log.stream.close()
-    monkeypatch.setattr(log, "stream", Full())
+    log.stream = Full()  # type: ignore[assignment]
     root.info("one")
     root.info("two")
     said = capsys.readouterr().err

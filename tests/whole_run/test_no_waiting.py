@@ -39,8 +39,9 @@ def reads_of_an_epoch(**keys) -> Counter[str]:
     trainer = run.trainer
     trainer.prepare(run.train)
     torch.autograd.set_detect_anomaly(False)  # which RecBole's SASRec turns on; fit turns it off
-    trainer.strategy.sampler.sorts_histories = False  # as on a GPU
-    trainer.strategy.start_epoch(0)
+    if trainer.strategy is not None:
+        trainer.strategy.sampler.sorts_histories = False  # as on a GPU
+        trainer.strategy.start_epoch(0)
     batches = iter(trainer.batches)
     trainer.train_step(next(batches))  # reads the sizes of the epoch's batches, makes the optimisers' states
     with Reads() as reads:
