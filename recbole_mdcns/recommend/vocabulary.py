@@ -17,19 +17,18 @@ class Vocabulary:
     Args:
         names: The ids in the order of their numbers, from number 1 on.
         column: The column, for messages.
+
+    Attributes:
+        ids: The ids in the order of their numbers, from number 1 on, shape [V].
     """
 
     def __init__(self, names: Sequence[str], column: str):
         self.column = column
-        self._index = pd.Index(np.array(names, dtype=object))
+        self.ids = np.array(names, dtype=object)
+        self._index = pd.Index(self.ids, dtype=object)
 
     def __len__(self) -> int:
-        return len(self._index)
-
-    @property
-    def ids(self) -> np.ndarray:
-        """The ids in the order of their numbers, from number 1 on, shape [V]."""
-        return self._index.to_numpy()
+        return len(self.ids)
 
     def numbers(self, ids: Iterable[Any]) -> np.ndarray:
         """Return the numbers of ids, shape [n]; 0 for those that nobody trained on.
@@ -40,7 +39,7 @@ class Vocabulary:
         Raises:
             DataError: An id is of another kind.
         """
-        return self._index.get_indexer(pd.Index(as_text(ids, self.column))) + 1
+        return self._index.get_indexer(pd.Index(as_text(ids, self.column), dtype=object)) + 1
 
     def names(self, numbers: np.ndarray) -> np.ndarray:
         """Return the ids of numbers from 1 on, any shape."""
@@ -61,14 +60,15 @@ def as_text(ids: Iterable[Any], column: str) -> np.ndarray:
     Raises:
         DataError: An id is of another kind, such as 12.0 or nothing.
     """
-    values = np.asarray(ids) if isinstance(ids, (np.ndarray, pd.Series, pd.Index)) else None
-    if values is not None and values.dtype.kind in "iu":
-        return values.astype(str).astype(object)
+    if isinstance(ids, (np.ndarray, pd.Series, pd.Index)):
+        values = np.asarray(ids)
+        if values.dtype.kind in "iu":
+            return values.astype(str).astype(object)
+        if values.dtype == object and pd.api.types.infer_dtype(values, skipna=False) == "string":
+            return values
     texts = []
     for value in ids:
-        if isinstance(value, str):
-            texts.append(value)
-        elif isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_)):
+        if isinstance(value, str) or (isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))):
             texts.append(str(value))
         else:
             raise DataError(f"{column} = {value!r} is not allowed: ids are texts or integers")
