@@ -21,6 +21,7 @@ KEYS = [f"--{key}={value}" for key, value in {**TINY, "epochs": 1, "neg_sampler"
 GOOD = {
     "train": ["--model=SASRec", "--dataset=tiny"],
     "evaluate": ["model.pth"],
+    "recommend": ["model.pth", "--sequences=s.csv"],
     "sweep": ["sweep.yaml"],
     "status": ["sweep.yaml"],
     "best": ["sweep.yaml"],
@@ -43,6 +44,9 @@ MISTAKES = [
     ("evaluate", ["gone.pth"], "gone.pth cannot be read"),
     ("evaluate", ["gone.pth", "--epochs=3"], "epochs = 3 is not allowed when a saved model is evaluated"),
     ("evaluate", ["gone.pth", "--model=SASRec"], "model = 'SASRec' is not allowed when a saved model is evaluated"),
+    ("recommend", [], "required: MODEL"),
+    ("recommend", ["model.pth"], "give one of --sequences=FILE and --users=all"),
+    ("recommend", ["gone.pth", "--sequences=gone.csv"], "gone.pth cannot be read"),
     ("sweep", [], "required: grid"),
     ("sweep", ["gone.yaml"], "gone.yaml cannot be read"),
     ("sweep", ["sweep.yaml", "--sampler=rns"], "--sampler"),
