@@ -48,11 +48,12 @@ def test_result_and_record():
     assert set(record["test"]["self"]) == {
         f"{m}@{k}" for m in ("recall", "ndcg", "mrr", "hit", "precision") for k in (5, 10, 20)
     }
-    assert record["seconds_per_epoch"] > 0 and record["peak_memory"]["resident"] > 10**7
-    assert {"python", "torch", "numpy", "recbole", "recbole-mdcns"} <= set(record["versions"])
-    assert record["versions"]["recbole-mdcns"] == recbole_mdcns.__version__
-    assert {"processor", "cores", "memory", "device"} <= set(record["machine"])
-    assert record["git"] is None or len(record["git"]["commit"]) == 40
+    made_in = record["environment"]
+    assert record["seconds_per_epoch"] > 0 and made_in["peak_memory"]["resident"] > 10**7
+    assert {"python", "torch", "numpy", "recbole", "recbole-mdcns"} <= set(made_in["versions"])
+    assert made_in["versions"]["recbole-mdcns"] == record["package_version"] == recbole_mdcns.__version__
+    assert {"processor", "cores", "memory", "device"} <= set(made_in["machine"])
+    assert made_in["git"] is None or len(made_in["git"]["commit"]) == 40
 
 
 def test_baselines_have_no_peer_in_the_record():
