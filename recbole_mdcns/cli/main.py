@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from recbole_mdcns import __version__
 from recbole_mdcns.cli.command import Command
 from recbole_mdcns.cli.program import run_program
 from recbole_mdcns.errors import UserError, nearest
+from recbole_mdcns.version import __version__
 
 PROGRAM = "recbole-mdcns"
 TRAIN_PROGRAM = "run_recbole_mdcns"

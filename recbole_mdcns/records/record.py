@@ -7,12 +7,12 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Union
 
-import recbole_mdcns
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.records.entries import Entry
 from recbole_mdcns.records.parts import Data, Environment, Epoch, Metrics, TestRows, TrialId
 from recbole_mdcns.records.single_run import trial_of_run
+from recbole_mdcns.version import __version__
 
 #: The form of a record. 1 held every key of every strategy, called a method a sampler, and had two kinds of records.
 SCHEMA_VERSION = 2
@@ -235,7 +235,7 @@ def check_schema(entry: Entry) -> None:
     known = isinstance(schema, int) and schema < SCHEMA_VERSION
     way = "recbole-mdcns export --migrate FOLDER makes it readable" if known else "a newer version wrote it"
     raise ConfigError(
-        f"record {entry.where} has schema {schema!r}, and recbole-mdcns {recbole_mdcns.__version__} reads schema "
+        f"record {entry.where} has schema {schema!r}, and recbole-mdcns {__version__} reads schema "
         f"{SCHEMA_VERSION}: {way}"
     )
 
