@@ -48,6 +48,8 @@ setup(
         "optuna": ["optuna"],  # search: optuna, in sweeps
         "hyperopt": ["hyperopt"],  # search: hyperopt
         "wandb": ["wandb"],  # log_wandb=True
+        "export": ["onnx", "onnxruntime"],  # recbole-mdcns export-model --onnx
+        "serving": ["faiss-cpu", "fastapi", "onnxruntime", "uvicorn"],  # examples/serving
         "mamba": ["mamba-ssm"],  # CUDA kernels of the selective scan, for Mamba4Rec on a GPU
         "benchmarks": ["matplotlib"],
         "dev": [

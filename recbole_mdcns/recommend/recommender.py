@@ -118,7 +118,7 @@ class Recommender:
         Raises:
             ConfigError: The model has no such embeddings.
         """
-        inner = self._inner_product(model)
+        inner = self.inner_product_model(model)
         return self.item_ids, inner.item_table.detach()[1 : inner.model.n_items].cpu().numpy()
 
     def similar_items(self, items: Sequence[Any], k: int = 10, model: str = "self") -> pd.DataFrame:
@@ -136,7 +136,7 @@ class Recommender:
             ConfigError: The model has no embeddings.
             DataError: An item is unknown.
         """
-        inner = self._inner_product(model)
+        inner = self.inner_product_model(model)
         _check_k(k)
         numbers = torch.from_numpy(self._known(items, "items"))
         table = torch.nn.functional.normalize(inner.item_table.detach()[1 : inner.model.n_items], dim=1)
@@ -252,7 +252,7 @@ class Recommender:
         Raises:
             ConfigError: The model does not score by inner products.
         """
-        inner = self._inner_product(model)
+        inner = self.inner_product_model(model)
         with torch.no_grad():
             blocks = [
                 inner.encode_sequences(padded_part).float().cpu().numpy()
@@ -279,7 +279,12 @@ class Recommender:
             raise ConfigError(f"model = {role!r} is not allowed: choose {', '.join(self.roles)}, or {BEST}")
         return list(self._models.values()) if role == TEACHER else [self._models[role]]
 
-    def _inner_product(self, role: str) -> InnerProductModel:
+    def inner_product_model(self, role: str) -> InnerProductModel:
+        """Return the one model that a role stands for, if it scores by inner products.
+
+        Raises:
+            ConfigError: There is no such model, there are several, or it scores in another way.
+        """
         models = self.model_of(role)
         if len(models) > 1 or not isinstance(models[0], InnerProductModel):
             kind = "several models" if len(models) > 1 else type(models[0].model).__name__
