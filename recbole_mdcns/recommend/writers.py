@@ -95,7 +95,7 @@ class ParquetWriter(TableWriter):
         if sum(map(len, self._held)) >= ROW_GROUP:
             self._write_held()
 
-    def finish(self) -> None:  # noqa: B027
+    def finish(self) -> None:
         """Write what is still held, and the end of the file."""
         if self._held:
             self._write_held()
