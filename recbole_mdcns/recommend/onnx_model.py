@@ -54,6 +54,7 @@ class SequenceEncoder(nn.Module):
         self.window, self.on_left = window, pad_side == "left"
         self.is_trimmable = bool(inner.is_trimmable) and not self.on_left
         self.fields = inner.forward_fields
+        self.columns: Tensor
         self.register_buffer("columns", torch.arange(window))
 
     def forward(self, items: Tensor) -> Tensor:
@@ -128,12 +129,11 @@ def onnx_bytes(encoder: SequenceEncoder, name: str) -> bytes:
     free = {INPUT: {0: "batch", 1: "length"}, OUTPUT: {0: "batch"}}
     older = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
     arguments: dict[str, Any] = {"input_names": [INPUT], "output_names": [OUTPUT], "dynamic_axes": free, **older}
-    file, export = io.BytesIO(), torch.onnx.export
+    file = io.BytesIO()
+    export: Any = torch.onnx.export  # takes an open file too
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # of the tracer, whose result is checked
-        with ForeignCall(
-            lambda error: ConfigError(f"{name} cannot be exported: {_first_line(error)}"), "torch", "recbole_mdcns.model"
-        ):
+        with ForeignCall(lambda error: _refusal(name, error), "torch", "recbole_mdcns.model"):
             export(encoder, (example,), file, opset_version=OPSET, **arguments)
     return file.getvalue()
 
@@ -174,10 +174,14 @@ def _encode(inner: InnerProductModel, items: np.ndarray, length: np.ndarray, rec
     flat, ends = torch.from_numpy(items[items > 0]), torch.from_numpy(length.cumsum())
     users = torch.ones_like(ends)
     starts = ends - torch.from_numpy(length)
-    given = (each.to(recommender.device) for each in (flat, starts, ends, users))
+    items_of, start, end, user = (each.to(recommender.device) for each in (flat, starts, ends, users))
     with torch.no_grad():
-        sequences = padded(*given, recommender.window, recommender.config["pad_side"])
+        sequences = padded(items_of, start, end, user, recommender.window, recommender.config["pad_side"])
         return inner.encode_sequences(sequences).float().cpu().numpy()
+
+
+def _refusal(name: str, error: Exception) -> ConfigError:
+    return ConfigError(f"{name} cannot be exported: {_first_line(error)}")
 
 
 def _first_line(error: Exception) -> str:

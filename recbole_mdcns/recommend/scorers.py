@@ -28,8 +28,8 @@ class CandidateScorer:
         self._table: Tensor | None = None
         if isinstance(model, InnerProductModel):
             table = model.item_table.detach()[: model.model.n_items]
-            is_whole = len(candidates) == len(table) - 1
-            self._table = table[1:] if is_whole else table[candidates]  # [C, H]
+            every = torch.arange(1, len(table), device=candidates.device)
+            self._table = table[1:] if torch.equal(candidates, every) else table[candidates]  # [C, H]
 
     def of(self, sequences: Sequences) -> ScoreBlock:
         """Return the scores of sequences as a function of a range of candidates."""

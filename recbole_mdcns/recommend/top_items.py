@@ -7,13 +7,23 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-#: Scores that are held at once.
+#: Numbers that one tensor holds at most, unless a single sequence needs more.
 SCORES_HELD = 2**24
 #: Scores of a row that are looked at by their largest in one go; of fewer than this many groups all are sorted.
 GROUP, FEW_GROUPS = 64, 64
 
 #: Gives the scores of sequences for a range of the candidates, shape [B, end - start]; may be overwritten.
 ScoreBlock = Callable[[int, int], Tensor]
+
+
+def rows_at_once(row_size: int, k: int) -> int:
+    """Return how many sequences may be ranked together.
+
+    Args:
+        row_size: How many numbers the largest tensor of a model holds for a sequence.
+        k: How many items are kept for each; two blocks of them meet.
+    """
+    return max(1, SCORES_HELD // max(row_size, 2 * k, GROUP))
 
 
 def block_size(row_num: int, k: int) -> int:
@@ -35,7 +45,7 @@ def top_items(
 
     Returns:
         Candidates and scores, both of shape [B, min(k, C)], best first; the lower candidate first where scores are
-        equal; the score of a candidate that is out is -inf.
+        equal; the score of a candidate that is out is -inf. NaN comes before all numbers.
     """
     k = min(k, candidate_num)
     size = block_size(row_num, k)
@@ -60,24 +70,48 @@ def top_items(
 def top_of_block(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Return the k largest scores of each row and their columns, both of shape [B, k].
 
-    The k largest scores lie in the k groups with the largest maxima, so only these groups are sorted.
+    The largest scores lie in the groups with the largest maxima, so only these groups are sorted. ``topk`` takes any of
+    several equal scores; one score more than asked for tells whether that matters, and such rows are looked at again.
     """
     row_num, width = scores.shape
+    more = min(k + 1, width)
     group_num = width // GROUP
-    if group_num > max(FEW_GROUPS, 2 * k):
+    if group_num > max(FEW_GROUPS, 2 * more):
         whole = group_num * GROUP
         groups = scores[:, :whole].view(row_num, group_num, GROUP)
-        chosen = groups.amax(2).topk(k, dim=1).indices.sort(dim=1).values  # [B, k]
+        chosen = groups.amax(2).topk(more, dim=1).indices  # [B, more]
         columns = (chosen[:, :, None] * GROUP + torch.arange(GROUP, device=scores.device)).view(row_num, -1)
         rest = torch.arange(whole, width, device=scores.device).expand(row_num, -1)
         columns = torch.cat([columns, rest], dim=1)
-        values = scores.gather(1, columns)
+        values, places = scores.gather(1, columns).topk(more, dim=1)
+        places = columns.gather(1, places)
     else:
-        columns, values = None, scores
-    top = values.topk(k, dim=1)
-    # by score, then by column
-    by_column = top.indices.argsort(dim=1)
-    values, places = top.values.gather(1, by_column), top.indices.gather(1, by_column)
+        values, places = scores.topk(more, dim=1)
+    if more > k:
+        is_tie = (values[:, k - 1] == values[:, k]) & (values[:, k] > -torch.inf)
+        tied = is_tie.nonzero().squeeze(1)
+        values, places = values[:, :k].clone(), places[:, :k].clone()
+        if len(tied):
+            places[tied] = lowest_columns(scores[tied], values[tied, -1:], k)
+            values[tied] = scores[tied[:, None], places[tied]]
+    by_column = places.argsort(dim=1)
+    values, places = values.gather(1, by_column), places.gather(1, by_column)
     order = values.argsort(dim=1, descending=True, stable=True)
-    values, places = values.gather(1, order), places.gather(1, order)
-    return values, places if columns is None else columns.gather(1, places)
+    return values.gather(1, order), places.gather(1, order)
+
+
+def lowest_columns(scores: Tensor, least: Tensor, k: int) -> Tensor:
+    """Return the k columns of each row with the largest scores, the lowest ones among those that are equal.
+
+    Args:
+        scores: Shape [B, W].
+        least: The k-th largest score of each row, shape [B, 1].
+        k: How many.
+
+    Returns:
+        Columns in ascending order, shape [B, k].
+    """
+    above, equal = scores > least, scores == least
+    wanted = k - above.sum(1, keepdim=True)  # [B, 1]
+    taken = above | (equal & (equal.cumsum(1, dtype=torch.int32) <= wanted))
+    return taken.nonzero()[:, 1].view(len(scores), k)
