@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
-VERSION = re.search(r"__version__ = \"(.+)\"", (ROOT / "recbole_mdcns/__init__.py").read_text())[1]
+VERSION = re.search(r"__version__ = \"(.+)\"", (ROOT / "recbole_mdcns/version.py").read_text())[1]
 
 # RecBole 1.2.1 pins ray <= 2.6.3, whose wheels end at Python 3.11 and which needs
 # numpy < 2, pandas < 2.3, pyarrow < 18 and setuptools < 81 to be imported at all.
@@ -30,7 +30,10 @@ setup(
     python_requires=">=3.9",
     packages=[*find_packages(include=["recbole_mdcns", "recbole_mdcns.*"]), "recbole_mdcns.properties"],
     package_dir={"recbole_mdcns.properties": "properties"},
-    package_data={"recbole_mdcns.properties": ["*.yaml", "*/*.yaml", "paper/*.csv"]},
+    package_data={
+        "recbole_mdcns": ["py.typed"],
+        "recbole_mdcns.properties": ["*.yaml", "*/*.yaml", "paper/*.csv"],
+    },
     install_requires=[
         "recbole==1.2.1",
         "torch>=2.1,<2.14",
@@ -45,6 +48,8 @@ setup(
         "optuna": ["optuna"],  # search: optuna, in sweeps
         "hyperopt": ["hyperopt"],  # search: hyperopt
         "wandb": ["wandb"],  # log_wandb=True
+        "export": ["onnx", "onnxruntime"],  # recbole-mdcns export-model --onnx
+        "serving": ["faiss-cpu", "fastapi", "onnxruntime", "uvicorn"],  # examples/serving
         "mamba": ["mamba-ssm"],  # CUDA kernels of the selective scan, for Mamba4Rec on a GPU
         "benchmarks": ["matplotlib"],
         "dev": [

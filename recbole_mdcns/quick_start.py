@@ -61,7 +61,8 @@ def run_recbole_mdcns(
 
     Returns:
         RecBole's ``best_valid_score``, ``valid_score_bigger``, ``best_valid_result`` and ``test_result`` of the self
-        model, and the whole ``record`` as plain values.
+        model; ``model_file``, the path of the best self model, which ``load`` takes, or None where nothing is saved;
+        and the whole ``record`` as plain values.
 
     Raises:
         UserError: A name, a key, a file or the data cannot be used; raised before any training.
@@ -135,6 +136,7 @@ def _train_and_evaluate(
         "valid_score_bigger": config["valid_metric_bigger"],
         "best_valid_result": best_result,
         "test_result": results["test"].metrics["self"],
+        "model_file": str(trainer.files.best) if saved else None,
         "record": record.to_json(),
     }
 

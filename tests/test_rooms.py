@@ -12,8 +12,10 @@ from helpers.paths import ROOT
 
 NAME = "recbole_mdcns"
 #: From the top floor to the ground. A room imports rooms of lower floors, and of the same floor if there is no circle.
-#: A room is a folder, or a module at the root of the package; ``__init__`` is the root itself, which has the version.
+#: A room is a folder, or a module at the root of the package. ``__init__`` is the root itself, the public face: it
+#: offers names of the rooms below, so no room imports it, though Python runs it first. ``version`` is below all.
 FLOORS = [
+    {"__init__"},
     {"cli", "__main__"},
     {"report", "tuning", "recommend"},
     {"quick_start"},
@@ -30,7 +32,7 @@ FLOORS = [
     {"support"},
     {"program"},
     {"compat", "errors"},
-    {"__init__"},
+    {"version"},
 ]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from recbole.utils import get_local_time
 
-from recbole_mdcns import __version__, compat
+from recbole_mdcns import compat
 from recbole_mdcns.checkpoints.form import FORMS, first_fault
 from recbole_mdcns.checkpoints.run_lock import RunLock
 from recbole_mdcns.config.identity import settings, settings_id
@@ -22,6 +22,7 @@ from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.names import unpack
 from recbole_mdcns.errors import CheckpointError, WriteError
 from recbole_mdcns.support.safe_write import replacing
+from recbole_mdcns.version import __version__
 
 FORMAT = "recbole_mdcns"
 #: Format of the content. Format 1 had no names of items; format 2 held the keys of every strategy and loss.

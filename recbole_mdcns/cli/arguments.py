@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from recbole_mdcns import __version__
 from recbole_mdcns.errors import ConfigError, UserError
+from recbole_mdcns.version import __version__
 
 
 class Printed(Exception):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from recbole_mdcns import __version__
 from recbole_mdcns.cli.command import Command
 from recbole_mdcns.cli.program import run_program
 from recbole_mdcns.errors import UserError, nearest
+from recbole_mdcns.version import __version__
 
 PROGRAM = "recbole-mdcns"
 TRAIN_PROGRAM = "run_recbole_mdcns"
@@ -19,7 +19,7 @@ _NOTHING = "no file was changed"
 
 #: Every command by its name. A new command is a line here and a module in this folder.
 COMMANDS = {
-    name: Command(f"{__package__}.{name}", about, interrupted, takes_keys)
+    name: Command(f"{__package__}.{name.replace('-', '_')}", about, interrupted, takes_keys)
     for name, about, interrupted, takes_keys in (
         ("train", "train a model and its peer, and evaluate the best epoch", _RESUME, True),
         ("evaluate", "evaluate a saved model: other metrics, cut-offs, splits or data", _NOTHING, True),
@@ -28,6 +28,7 @@ COMMANDS = {
         ("status", "how far each cell of a sweep is, and the hours of the rest", _NOTHING, False),
         ("best", "the setting that validation chose in each cell of a sweep", _NOTHING, False),
         ("export", "the records of a sweep as a table, or packed into one file", _NOTHING, False),
+        ("export-model", "the encoder of a saved model as ONNX, and its item embeddings", _NOTHING, False),
         ("report", "pages of tables and figures from records", "the same command writes the pages again", False),
         ("reproduce", "train what a table of the paper lacks, and write its page", _AGAIN, False),
         ("prepare", "make the atomic file of a dataset from its raw files", _NOTHING, False),
@@ -61,7 +62,7 @@ def train_main(argv: Sequence[str] | None = None) -> int:
 
 def overview() -> str:
     """Return the output of ``recbole-mdcns --help``: a line for each command."""
-    lines = [f"  {name:<10} {command.about}" for name, command in COMMANDS.items()]
+    lines = [f"  {name:<12} {command.about}" for name, command in COMMANDS.items()]
     return "\n".join(
         [f"usage: {PROGRAM} COMMAND ...", "", *lines, "", f"{PROGRAM} COMMAND --help shows the options of a command."]
     )

@@ -16,7 +16,7 @@ from recbole_mdcns.data.windows import window_index, windows
 #: Sequences are divided by length into this many classes with the same number of targets, and every batch has some of
 #: each class. Validation NDCG@20 on Toys, SASRec + GRU4Rec, by user, after 10 epochs: .043 with 1 class (batches of one
 #: length), .050 with 2, 3, 4, and with random users. A class adds about 6 % to the time of an epoch.
-PARTS = 3
+LENGTH_CLASSES = 3
 
 #: A history longer than the window L is cut into passes, and a new pass begins every L / 5 items. Validation NDCG@10 on
 #: ml-100k, L = 20, SASRec + GRU4Rec, 20 epochs, 3 seeds, each ± .002: .116 with L / 2; .118 with L / 5, and an epoch
@@ -58,7 +58,7 @@ class TargetLoader:
         rows = dataset.inter_feat
         fields = (dataset.uid_field, dataset.iid_field, HISTORY_START, HISTORY_END)
         self.user, self.target, self.start, self.end = (rows[field].to(device) for field in fields)
-        self.number = torch.arange(len(self.target), device=device)
+        self.row_index = torch.arange(len(self.target), device=device)
         self.items = dataset.history.items.to(device)
         self.width, self.pad_side = dataset.max_item_list_len, dataset.config["pad_side"]
         self.batch_size, self.mode, self.with_rows = batch_size, mode, with_rows
@@ -90,9 +90,9 @@ class TargetLoader:
         """
         order = order[length[order].argsort(stable=True)]
         before = served[order].cumsum(0) - served[order]
-        chunk = before * (PARTS * len(self)) // len(self.target)
+        chunk = before * (LENGTH_CLASSES * len(self)) // len(self.target)
         part, place = chunk // len(self), chunk % len(self)
-        batch_of_chunk = torch.stack([self._order(len(self)) for _ in range(PARTS)])
+        batch_of_chunk = torch.stack([self._order(len(self)) for _ in range(LENGTH_CLASSES)])
         return order, batch_of_chunk[part, place], part
 
     # -- rows ---------------------------------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ class TargetLoader:
             for index in order.split(self.batch_size):
                 yield self._with_rows(self._targets(index), [_Part(len(index), self.width, 0)])
             return
-        length = self._row_length(self.number)
+        length = self._row_length(self.row_index)
         order, batch_of, part_of = self._stratified(order, length, torch.ones_like(length))
         inside, batches = _parts(batch_of, part_of, length[order])
         order, begin = order[inside], 0
@@ -114,7 +114,7 @@ class TargetLoader:
 
     def _targets(self, index: Tensor) -> TargetBatch:
         start, end = self.start[index], self.end[index]
-        return TargetBatch(self.user[index], self.target[index], start, end, self.number[index])
+        return TargetBatch(self.user[index], self.target[index], start, end, self.row_index[index])
 
     def _row_length(self, index: Tensor) -> Tensor:
         return (self.end[index] - self.start[index]).clamp(max=self.width)
@@ -140,8 +140,8 @@ class TargetLoader:
 
     def _cut_into_passes(self) -> None:
         by_time = self.end.argsort()  # ends are places in one flat array: in the order of users, then of time
-        columns = (self.user, self.target, self.start, self.end, self.number)
-        self.user, self.target, self.start, self.end, self.number = (column[by_time] for column in columns)
+        columns = (self.user, self.target, self.start, self.end, self.row_index)
+        self.user, self.target, self.start, self.end, self.row_index = (column[by_time] for column in columns)
         stride = max(1, self.width // SHIFTS)
         beyond = (self.end - self.start - self.width).clamp(min=0)
         begin = self.start + (beyond + stride - 1) // stride * stride  # of the pass that serves a target
@@ -174,7 +174,7 @@ class TargetLoader:
         size = torch.bincount(batch_of)
         place = torch.arange(len(index), device=self.device) - (size.cumsum(0) - size)[batch_of]
         part_of = torch.empty_like(place)
-        part_of[by_length] = place * PARTS // size[batch_of]
+        part_of[by_length] = place * LENGTH_CLASSES // size[batch_of]
         return _parts(batch_of, part_of, length)
 
     def _of_passes(self, passes: Tensor, parts: list[_Part]) -> TargetBatch:
@@ -207,17 +207,17 @@ def _parts(
 
     Args:
         batch_of: The batch of each sequence, shape [n].
-        part_of: Its part in there, from 0 to PARTS - 1, shape [n].
+        part_of: Its part in there, from 0 to LENGTH_CLASSES - 1, shape [n].
         length: Its length, shape [n].
         served: How many targets it serves, shape [n]; one each without.
 
     Returns:
         The order by batch and part, shape [n], and the parts of each batch; those without a sequence are left out.
     """
-    key = batch_of * PARTS + part_of
-    numbers = torch.bincount(key, minlength=(int(batch_of.max()) + 1) * PARTS)
+    key = batch_of * LENGTH_CLASSES + part_of
+    numbers = torch.bincount(key, minlength=(int(batch_of.max()) + 1) * LENGTH_CLASSES)
     widths = torch.zeros_like(numbers).scatter_reduce(0, key, length, "amax")
     targets = numbers if served is None else torch.zeros_like(numbers).scatter_add(0, key, served)
-    table = torch.stack([numbers, widths, targets], 1).view(-1, PARTS, 3).tolist()
+    table = torch.stack([numbers, widths, targets], 1).view(-1, LENGTH_CLASSES, 3).tolist()
     batches = [[_Part(*part) for part in batch if part[0]] for batch in table]
     return key.argsort(stable=True), [parts for parts in batches if parts]

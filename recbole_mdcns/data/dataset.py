@@ -241,7 +241,7 @@ class HistoryDataset(AtomicDataset):
         is_last[:-1] = users[1:] != users[:-1]
         evaluated = is_last | (self.config["eval_prefixes"] == "all")
         part = part[users]
-        return [np.flatnonzero((part == number) & (evaluated | (number == 0))) for number in range(len(split.PARTS))]
+        return [np.flatnonzero((part == number) & (evaluated | (number == 0))) for number in range(len(split.SPLITS))]
 
     def _part(self, rows: np.ndarray) -> HistoryDataset:
         return self.copy(self.inter_feat.part(torch.from_numpy(rows)))

@@ -13,7 +13,7 @@ from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START
 from recbole_mdcns.data.names import Numbering
 from recbole_mdcns.data.place import described_source
-from recbole_mdcns.data.split import PARTS
+from recbole_mdcns.data.split import SPLITS
 
 
 def load_splits(
@@ -63,7 +63,7 @@ def split_dataset(config: Config, dataset: HistoryDataset) -> dict[str, Abstract
         DataError: A part has no rows.
     """
     dataset.config = config
-    splits: dict[str, AbstractDataLoader] = dict(zip(PARTS, _loaders(config, dataset)))
+    splits: dict[str, AbstractDataLoader] = dict(zip(SPLITS, _loaders(config, dataset)))
     parts = {name: dataset_of(loader) for name, loader in splits.items()}
     dataset.report(_unexpected(dataset) + _only_evaluated(**parts) + _repeated(parts["valid"], parts["test"]))
     return splits
@@ -80,7 +80,7 @@ def _loaders(config: Config, dataset: HistoryDataset) -> list[AbstractDataLoader
     """Return RecBole's loaders of the parts; its ``data_preparation`` would run a pickle of the checkpoint folder."""
     return [
         get_dataloader(config, name)(config, part, None, shuffle=config["shuffle"] and name == "train")
-        for name, part in zip(PARTS, dataset.build())
+        for name, part in zip(SPLITS, dataset.build())
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from recbole_mdcns.data.split import PARTS
+from recbole_mdcns.data.split import SPLITS
 from recbole_mdcns.errors import DataError
 
 
@@ -19,7 +19,7 @@ def check_rows(dataset: Any, parts: Sequence[Any]) -> None:
     Raises:
         DataError: Says what was found, and what to change.
     """
-    rows = {name: len(part) for name, part in zip(PARTS, parts)}
+    rows = {name: len(part) for name, part in zip(SPLITS, parts)}
     if all(rows.values()):
         return
     config, user_num = dataset.config, dataset.user_num - 1

@@ -11,7 +11,7 @@ import numpy as np
 from recbole_mdcns.errors import DataError
 from recbole_mdcns.support.safe_write import replacing
 
-PARTS: tuple[Literal["train", "valid", "test"], ...] = ("train", "valid", "test")
+SPLITS: tuple[Literal["train", "valid", "test"], ...] = ("train", "valid", "test")
 _HEADER = "user_id:token\tpart:token"
 
 
@@ -54,7 +54,7 @@ def split_users(users: Sequence[str], ratio: Sequence[float], seed: int) -> dict
     names = sorted(users)
     shuffled = [names[index] for index in np.random.RandomState(seed).permutation(len(names))]
     bounds = [0, *(int(share * len(names) + 1e-9) for share in np.cumsum(ratio)[:-1]), len(names)]
-    return {part: shuffled[bounds[k] : bounds[k + 1]] for k, part in enumerate(PARTS)}
+    return {part: shuffled[bounds[k] : bounds[k + 1]] for k, part in enumerate(SPLITS)}
 
 
 def read_split(path: str | Path, known: set[str]) -> dict[str, list[str]]:
@@ -71,7 +71,7 @@ def read_split(path: str | Path, known: set[str]) -> dict[str, list[str]]:
         DataError: The file cannot be read, or a line names an unknown part or user, or a user a second time.
     """
     seen: dict[str, int] = {}
-    parts: dict[str, list[str]] = {part: [] for part in PARTS}
+    parts: dict[str, list[str]] = {part: [] for part in SPLITS}
     try:  # not splitlines, to which more characters of a name are ends of lines
         lines = Path(path).read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
@@ -82,7 +82,7 @@ def read_split(path: str | Path, known: set[str]) -> dict[str, list[str]]:
         user, _, part = line.rpartition("\t")
         if part not in parts:
             raise DataError(
-                f"split_file {path}, line {number}: expected user, tab and {'|'.join(PARTS)}, found {line!r}"
+                f"split_file {path}, line {number}: expected user, tab and {'|'.join(SPLITS)}, found {line!r}"
             )
         if user not in known:
             raise DataError(f"split_file {path}, line {number}: user {user!r} is not in the data (after its filters)")

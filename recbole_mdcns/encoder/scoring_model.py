@@ -127,7 +127,7 @@ class InnerProductModel(ScoringModel):
     ):
         super().__init__(model, config, role, **abilities)
         self.item_embedding = item_embedding
-        self._fields = forward_fields(model) or []
+        self.forward_fields = forward_fields(model) or []
 
     def make_lazy(self) -> bool:
         """Give the item table sparse gradients, of the items in the sequences and in the pools."""
@@ -141,7 +141,7 @@ class InnerProductModel(ScoringModel):
 
     def encode_sequences(self, sequences: Sequences) -> Tensor:
         """Return the output of the model's ``forward``, shape [B, H]."""
-        return self.model.forward(*(getattr(sequences, field) for field in self._fields))
+        return self.model.forward(*(getattr(sequences, field) for field in self.forward_fields))
 
     def position_states(self, sequences: Sequences) -> Tensor | None:
         """Return the states from which the model gathers its last one with RecBole's ``gather_indexes``.

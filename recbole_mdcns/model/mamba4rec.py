@@ -73,8 +73,11 @@ class MambaMixer(nn.Module):
         x = F.silu(self._convolve(x * mask))
         dt, B, C = self.x_proj(x).split([self.dt_rank, self.state_size, self.state_size], dim=-1)
         dt = F.softplus(self.dt_proj(dt)) * mask
-        y = scan(x, dt, -self.A_log.float().exp(), B, C, self.kernels) + self.D * x
+        y = self._scan(x, dt, B, C) + self.D * x
         return self.out_proj(y * F.silu(gate))
+
+    def _scan(self, x: Tensor, dt: Tensor, B: Tensor, C: Tensor) -> Tensor:
+        return scan(x, dt, -self.A_log.float().exp(), B, C, self.kernels)
 
     def _convolve(self, x: Tensor) -> Tensor:
         if x.device.type == "cpu":

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from recbole_mdcns.data.ids import as_text
 from recbole_mdcns.errors import DataError
 from recbole_mdcns.recommend.tables import Columns, read_table
-from recbole_mdcns.recommend.vocabulary import Vocabulary, as_text
+from recbole_mdcns.recommend.vocabulary import Vocabulary
 
 #: What to do with ids that nobody trained on.
 ON_UNKNOWN = ("error", "skip")

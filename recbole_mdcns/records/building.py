@@ -8,7 +8,6 @@ from typing import Any
 
 from recbole.data.dataloader import AbstractDataLoader
 
-import recbole_mdcns
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.history import HISTORY_END
 from recbole_mdcns.data.load import dataset_of
@@ -18,6 +17,7 @@ from recbole_mdcns.records.parts import TestRows, TrialId
 from recbole_mdcns.records.record import FINISHED, SCHEMA_VERSION, Record
 from recbole_mdcns.trainer import NegativeSamplingTrainer
 from recbole_mdcns.trainer.early_stopping import best_epoch
+from recbole_mdcns.version import __version__
 
 
 def build_record(
@@ -46,7 +46,7 @@ def build_record(
     rows = None if test is None else rows_of_test(test, splits["test"]).to_json()
     values = {
         "schema": SCHEMA_VERSION,
-        "package_version": recbole_mdcns.__version__,
+        "package_version": __version__,
         "command": command,
         "dataset": config["dataset"],
         "model": config["model"],

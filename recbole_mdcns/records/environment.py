@@ -13,8 +13,8 @@ from typing import Any
 import psutil
 import torch
 
-import recbole_mdcns
 from recbole_mdcns.records.parts import Environment
+from recbole_mdcns.version import __version__
 
 _PACKAGES = ("recbole-mdcns", "recbole", "torch", "numpy", "pandas", "scipy", "ray")
 
@@ -55,7 +55,7 @@ def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that a result depends on."""
     by_name = {
         "python": platform.python_version(),
-        "recbole-mdcns": recbole_mdcns.__version__,
+        "recbole-mdcns": __version__,
     }
     for name in _PACKAGES:
         with contextlib.suppress(metadata.PackageNotFoundError):
@@ -65,7 +65,7 @@ def versions() -> dict[str, str]:
 
 def git_state() -> dict[str, Any] | None:
     """Return commit and cleanness of the clone that this package runs from; None when installed elsewhere."""
-    root = Path(recbole_mdcns.__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(root), *arguments]

@@ -7,12 +7,14 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Union
 
-import recbole_mdcns
 from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.evaluation.best_role import best_role
+from recbole_mdcns.metrics.registry import is_smaller_better
 from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.records.entries import Entry
 from recbole_mdcns.records.parts import Data, Environment, Epoch, Metrics, TestRows, TrialId
 from recbole_mdcns.records.single_run import trial_of_run
+from recbole_mdcns.version import __version__
 
 #: The form of a record. 1 held every key of every strategy, called a method a sampler, and had two kinds of records.
 SCHEMA_VERSION = 2
@@ -78,6 +80,11 @@ class Record:
     def cell(self) -> Cell:
         """The cell of a table that it belongs to."""
         return self.trial.cell
+
+    @property
+    def best_role(self) -> str | None:
+        """Which of self, peers and teacher is best on validation by ``valid_metric``; None where none was measured."""
+        return best_role(self.valid, self.valid_metric, not is_smaller_better(self.valid_metric))
 
     def curve(self, metric: str) -> dict[int, float]:
         """Return a validation metric of the self model by epoch, from 1."""
@@ -235,7 +242,7 @@ def check_schema(entry: Entry) -> None:
     known = isinstance(schema, int) and schema < SCHEMA_VERSION
     way = "recbole-mdcns export --migrate FOLDER makes it readable" if known else "a newer version wrote it"
     raise ConfigError(
-        f"record {entry.where} has schema {schema!r}, and recbole-mdcns {recbole_mdcns.__version__} reads schema "
+        f"record {entry.where} has schema {schema!r}, and recbole-mdcns {__version__} reads schema "
         f"{SCHEMA_VERSION}: {way}"
     )
 

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from recbole.utils import init_seed
 
-import recbole_mdcns
 from recbole_mdcns.checkpoints.checkpoint import RunFiles
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.dataset import HistoryDataset
@@ -29,6 +28,7 @@ from recbole_mdcns.support.safe_write import remove_abandoned
 from recbole_mdcns.trainer import NegativeSamplingTrainer
 from recbole_mdcns.tuning.grid import Trial
 from recbole_mdcns.tuning.selection import higher_is_better
+from recbole_mdcns.version import __version__
 
 #: Called with the number of finished epochs and the validation score, the higher the better.
 Report = Callable[[int, float], None]
@@ -117,7 +117,7 @@ def end_trial(trial: Trial, store: Store, dataset: HistoryDataset | None, reason
 
 def fail_trial(trial: Trial, store: Store, error: str) -> Failure:
     """Write and return the record of a trial that failed for good."""
-    failure = Failure(recbole_mdcns.__version__, trial.id, error, store.attempts(trial.id.key))
+    failure = Failure(__version__, trial.id, error, store.attempts(trial.id.key))
     store.write(failure)
     return failure
 

@@ -14,13 +14,13 @@ from recbole_mdcns.kernels.selective_scan import PLAIN, selective_scan
 from recbole_mdcns.model.mamba4rec import MambaMixer
 
 
-def recurrence(x, step, decay, into, out_of):
+def recurrence(x, dt, A, B, C):
     """The scan, position by position, from its formula."""
-    state = x.new_zeros(len(x), x.size(2), decay.size(1))
+    state = x.new_zeros(len(x), x.size(2), A.size(1))
     outputs = []
     for t in range(x.size(1)):
-        state = torch.exp(step[:, t, :, None] * decay) * state + (step[:, t] * x[:, t])[..., None] * into[:, t, None, :]
-        outputs.append((state * out_of[:, t, None, :]).sum(-1))
+        state = torch.exp(dt[:, t, :, None] * A) * state + (dt[:, t] * x[:, t])[..., None] * B[:, t, None, :]
+        outputs.append((state * C[:, t, None, :]).sum(-1))
     return torch.stack(outputs, 1)
 
 
@@ -96,9 +96,9 @@ def test_the_mixer_equals_mambas_formula_position_by_position():
         taps = [mixer.conv1d.weight[:, 0, 2 - lag] * x[:, t - lag] for lag in range(3) if t >= lag]
         rows.append(F.silu(sum(taps) + mixer.conv1d.bias))
     x = torch.stack(rows, 1)
-    step, into, out_of = (x @ mixer.x_proj.weight.T).split([1, 4, 4], dim=-1)
-    step = F.softplus(step @ mixer.dt_proj.weight.T + mixer.dt_proj.bias)
-    y = recurrence(x, step, -mixer.A_log.exp(), into, out_of) + mixer.D * x
+    dt, B, C = (x @ mixer.x_proj.weight.T).split([1, 4, 4], dim=-1)
+    dt = F.softplus(dt @ mixer.dt_proj.weight.T + mixer.dt_proj.bias)
+    y = recurrence(x, dt, -mixer.A_log.exp(), B, C) + mixer.D * x
     expected = (y * F.silu(gate)) @ mixer.out_proj.weight.T
     torch.testing.assert_close(mixer(states, torch.ones(2, 9, dtype=torch.bool)), expected)
 

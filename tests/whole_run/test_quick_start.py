@@ -53,7 +53,7 @@ def test_result_and_record():
     assert {"python", "torch", "numpy", "recbole", "recbole-mdcns"} <= set(environment["versions"])
     assert record["package_version"] == environment["versions"]["recbole-mdcns"] == recbole_mdcns.__version__
     assert {"processor", "cores", "memory", "device"} <= set(environment["machine"])
-    assert environment["commit"] is None or len(environment["commit"]) == 40
+    assert environment["git"] is None or len(environment["git"]["commit"]) == 40
 
 
 def test_baselines_have_no_peer_in_the_record():

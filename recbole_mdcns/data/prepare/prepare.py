@@ -71,9 +71,7 @@ def prepare(
         UserError: An argument does not fit the format, or the output exists.
         DataError: A raw file cannot be used, nothing is left to write, or writing fails.
     """
-    path = inter_file(out, name)
-    if path.exists() and not overwrite:
-        raise UserError(f"{path} exists: add --overwrite to replace it")
+    path = new_inter_file(out, name, overwrite, "add --overwrite to replace it")
     raw_format = find_format(name, format_name)
     chosen = _selection(name, raw_format, selection or {})
     bad_lines = BadLines(skip=skip_bad_lines)
@@ -82,20 +80,56 @@ def prepare(
         print(bad_lines.report(), file=sys.stderr)
 
     least = [raw_format.min_count if given is None else given for given in (min_user, min_item)]
-    duplicates = duplicates or raw_format.duplicates
     steps = [f"{row_num} interactions read"]
     if chosen != Selection():
         used = [flag for field, flag in SELECTION_FLAGS.items() if getattr(chosen, field) != getattr(Selection, field)]
         steps.append(f"{len(data)} selected by {', '.join(used)}")
+    return write_filtered(path, data, steps, least[0], least[1], duplicates or raw_format.duplicates)
+
+
+def new_inter_file(out: Path, name: str, overwrite: bool, advice: str) -> Path:
+    """Return the path of a dataset's interactions, which are about to be written.
+
+    Args:
+        out: Folder of the datasets.
+        name: Name of the dataset.
+        overwrite: An existing file is replaced.
+        advice: How to replace it, for the message.
+
+    Raises:
+        UserError: The name cannot be that of a folder, or the file exists.
+    """
+    path = inter_file(out, name)
+    if path.exists() and not overwrite:
+        raise UserError(f"{path} exists: {advice}")
+    return path
+
+
+def write_filtered(
+    path: Path, data: Interactions, steps: list[str], min_user: int, min_item: int, duplicates: str
+) -> Prepared:
+    """Sort interactions by user and time, filter them, and write the atomic file.
+
+    Args:
+        path: The file.
+        data: Interactions in the order of the user's data.
+        steps: What has happened to them, with their number after each step; the filters are added.
+        min_user: Least interactions of a user.
+        min_item: Least interactions of an item.
+        duplicates: ``first``, ``last`` or ``keep``; see :func:`prepare`.
+
+    Raises:
+        DataError: Nothing is left to write, or writing fails.
+    """
     data = data.take(np.lexsort((data.times, data.users)))  # stable
     if duplicates != "keep":
         data = data.take(~_repeats(data, keep=duplicates))
         steps.append(f"{len(data)} without duplicates")
-    if max(least) > 1 and len(data):
-        data = data.take(k_core(data.users, data.items, *least))
-        steps.append(f"{len(data)} with at least {least[0]} a user and {least[1]} an item")
+    if max(min_user, min_item) > 1 and len(data):
+        data = data.take(k_core(data.users, data.items, min_user, min_item))
+        steps.append(f"{len(data)} with at least {min_user} a user and {min_item} an item")
     if not len(data):
-        raise DataError(f"nothing is left of {name}: {', '.join(steps)}")
+        raise DataError(f"nothing is left of {path.stem}: {', '.join(steps)}")
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -29,7 +29,7 @@ _BLANKS = re.compile(r"[ \t]+")
 #: The signal that every row of KuaiRand has: the video was shown.
 EXPOSURE = "exposure"
 #: Whole numbers up to here are exact in 64-bit floats, which is what RecBole reads times as.
-_LARGEST = 2**53
+LARGEST_TIME = 2**53
 _RATED = ("user", "item", "rating", "timestamp")
 _AMAZON_2023 = ("user_id", "parent_asin", "rating", "timestamp")
 
@@ -226,12 +226,21 @@ def _row_of_day(user: str, item: str, day: str, month: str, year: str) -> Row:
 
 
 def _row(user: str, item: str, time: str, counts: bool = True) -> Row:
-    for name, token in (("user", user), ("item", item)):
-        if not token:
-            raise ValueError(f"{name} is empty")
-        if not token.isprintable():
-            raise ValueError(f"{name} = {reprlib.repr(token)} has a tab or another control character")
+    check_token("user", user)
+    check_token("item", item)
     return user, item, _number("timestamp", time), counts
+
+
+def check_token(name: str, token: str) -> None:
+    """Refuse an id that an atomic file cannot hold.
+
+    Raises:
+        ValueError: It is empty or has a control character; the message begins with the name of its column.
+    """
+    if not token:
+        raise ValueError(f"{name} is empty")
+    if not token.isprintable():
+        raise ValueError(f"{name} = {reprlib.repr(token)} has a tab or another control character")
 
 
 def _number(name: str, text: str) -> float:
@@ -239,7 +248,7 @@ def _number(name: str, text: str) -> float:
         value = float(text)
     except ValueError:
         value = float("nan")
-    if not abs(value) <= _LARGEST or "_" in text:  # also catches nan
+    if not abs(value) <= LARGEST_TIME or "_" in text:  # also catches nan
         raise ValueError(f"{name} = {reprlib.repr(text)} is not a finite number of at most 2^53")
     return value
 

@@ -1,0 +1,49 @@
+"""The committed records are those of the sweeps that made them: a sweep that has them has nothing left to run."""
+
+from pathlib import Path
+
+import pytest
+from helpers.paths import BENCHMARKS
+
+from recbole_mdcns.cli.main import main
+from recbole_mdcns.records.files import read_records
+from recbole_mdcns.records.record import Record
+from recbole_mdcns.records.store import Store
+from recbole_mdcns.support.yaml_files import properties_dir
+from recbole_mdcns.tuning.sweep_file import read_sweep
+
+#: Sweeps, and how many of their trials have a committed record; a page says so where some are missing.
+FOUND = {
+    "controls": (28, 28), "cpu_comparison": (24, 24), "every_method": (50, 50), "first_results": (9, 9),
+    "backbones_grid": (30, 30), "sensitivity": (10, 16), "variants": (6, 10),
+}  # fmt: skip
+
+
+#: Keys that the command of a page sets anew.
+SET = {"sensitivity": ["epochs=40", "stopping_step=40"]}
+
+
+@pytest.fixture(scope="module")
+def committed():
+    """All committed records of trials."""
+    paths = sorted(BENCHMARKS.glob("results/**/*.jsonl.xz"))
+    return [each for path in paths for each in read_records(path) if isinstance(each, Record) and each.trial]
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_a_sweep_finds_its_committed_records(name, committed, capsys):
+    path = BENCHMARKS / "sweeps" / f"{name}.yaml"
+    path = path if path.is_file() else properties_dir() / "sweep" / f"{name}.yaml"
+    found, total = FOUND[name]
+    store = Store(Path("sweeps") / read_sweep(path).name)
+    for record in committed:
+        store.write(record)
+    settings = [argument for setting in SET.get(name, ()) for argument in ("--set", setting)]
+    assert main(["sweep", str(path), *settings, "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    rows = [
+        [cell.strip() for cell in line.strip("| ").split("|")] for line in said.splitlines() if line.startswith("|")
+    ]
+    head, cells = rows[0], rows[2:]
+    trials, left = (sum(int(row[head.index(column)]) for row in cells) for column in ("trials", "to do"))
+    assert (trials - left, trials) == (found, total)
