@@ -132,7 +132,9 @@ def onnx_bytes(encoder: SequenceEncoder, name: str) -> bytes:
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # of the tracer, whose result is checked
         with ForeignCall(
-            lambda error: ConfigError(f"{name} cannot be exported: {_first_line(error)}"), "torch", "recbole_mdcns.model"
+            lambda error: ConfigError(f"{name} cannot be exported: {_first_line(error)}"),
+            "torch",
+            "recbole_mdcns.model",
         ):
             export(encoder, (example,), file, opset_version=OPSET, **arguments)
     return file.getvalue()

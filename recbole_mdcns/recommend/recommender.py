@@ -16,7 +16,7 @@ from recbole_mdcns.encoder.scoring_model import InnerProductModel, ScoringModel
 from recbole_mdcns.errors import ConfigError, DataError
 from recbole_mdcns.evaluation.best_role import best_role
 from recbole_mdcns.recommend.saved_models import load_models
-from recbole_mdcns.recommend.scorers import CandidateScorer, TeacherScorer, padded, trimmed
+from recbole_mdcns.recommend.scorers import CandidateScorer, TeacherScorer, encoded, padded
 from recbole_mdcns.recommend.sequences import ItemSequences, item_sequences
 from recbole_mdcns.recommend.tables import Columns
 from recbole_mdcns.recommend.top_items import top_items
@@ -255,7 +255,7 @@ class Recommender:
         inner = self.inner_product_model(model)
         with torch.no_grad():
             blocks = [
-                inner.encode_sequences(padded_part).float().cpu().numpy()
+                encoded(inner, padded_part).float().cpu().numpy()
                 for _, padded_part in self._batches(self.read(sequences, on_unknown, columns), [inner], batch_size)
             ]
         return np.concatenate(blocks) if blocks else np.zeros((0, inner.item_table.size(1)), dtype=np.float32)
@@ -325,7 +325,7 @@ class Recommender:
                 torch.from_numpy(each).to(self.device)
                 for each in (part.items, part.starts, part.ends, users[begin : begin + batch_size])
             )
-            yield part, trimmed(padded(items, start, end, user, self.window, self.config["pad_side"]), models)
+            yield part, padded(items, start, end, user, self.window, self.config["pad_side"])
 
     def _user_numbers(self, names: np.ndarray, models: Sequence[ScoringModel]) -> np.ndarray:
         needs = [each for each in models if each.role in self._needs_users]
