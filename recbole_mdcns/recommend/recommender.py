@@ -18,7 +18,7 @@ from recbole_mdcns.recommend.arguments import check_count, usable_device
 from recbole_mdcns.recommend.row_size import row_size
 from recbole_mdcns.recommend.run_users import sequences_of_users
 from recbole_mdcns.recommend.saved_models import load_models
-from recbole_mdcns.recommend.scorers import CandidateScorer, TeacherScorer, padded, trimmed
+from recbole_mdcns.recommend.scorers import CandidateScorer, TeacherScorer, encoded, padded
 from recbole_mdcns.recommend.sequences import ItemSequences, item_sequences
 from recbole_mdcns.recommend.tables import Columns
 from recbole_mdcns.recommend.top_items import rows_at_once, top_items
@@ -249,7 +249,7 @@ class Recommender:
         read = self.read(sequences, on_unknown, columns, model)
         with torch.no_grad():
             blocks = [
-                inner.encode_sequences(padded_part).float().cpu().numpy()
+                encoded(inner, padded_part).float().cpu().numpy()
                 for _, padded_part in self._batches(read, [inner], batch_size)
             ]
         return np.concatenate(blocks) if blocks else np.zeros((0, inner.item_table.size(1)), dtype=np.float32)
@@ -330,7 +330,7 @@ class Recommender:
             items, start, end, user = (
                 torch.from_numpy(each).to(self.device) for each in (part.items, part.starts, part.ends, users)
             )
-            yield part, trimmed(padded(items, start, end, user, self.window, self.config["pad_side"]), models)
+            yield part, padded(items, start, end, user, self.window, self.config["pad_side"])
 
     def _seen(self, part: ItemSequences, position: Tensor) -> tuple[Tensor, Tensor]:
         """Return sequences and candidates that are in them."""

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 #: Numbers that one tensor holds at most, unless a single sequence needs more.
-SCORES_HELD = 2**24
+NUMBERS_HELD = 2**24
+#: Scores that are held at once: 8 MiB, which stay in the cache of a processor.
+SCORES_HELD = 2**21
 #: Scores of a row that are looked at by their largest in one go; of fewer than this many groups all are sorted.
 GROUP, FEW_GROUPS = 64, 64
 
@@ -23,12 +25,12 @@ def rows_at_once(row_size: int, k: int) -> int:
         row_size: How many numbers the largest tensor of a model holds for a sequence.
         k: How many items are kept for each; two blocks of them meet.
     """
-    return max(1, SCORES_HELD // max(row_size, 2 * k, GROUP))
+    return max(1, NUMBERS_HELD // max(row_size, 2 * k, GROUP))
 
 
 def block_size(row_num: int, k: int) -> int:
     """Return how many candidates are scored at once, for a number of sequences."""
-    return max(k, GROUP, SCORES_HELD // max(1, row_num))
+    return max(k, GROUP, SCORES_HELD // max(1, row_num) // GROUP * GROUP)
 
 
 def top_items(
@@ -56,15 +58,39 @@ def top_items(
         if seen is not None:
             inside = (seen[1] >= start) & (seen[1] < end)
             scores[seen[0][inside], seen[1][inside] - start] = -torch.inf
-        values, places = top_of_block(scores, min(k, end - start))
-        places = places + start
-        if best is not None:  # earlier blocks first: among equal scores the lower candidate wins
-            values, places = torch.cat([best[0], values], dim=1), torch.cat([best[1], places], dim=1)
-            order = values.argsort(dim=1, descending=True, stable=True)[:, :k]
-            values, places = values.gather(1, order), places.gather(1, order)
-        best = values, places
+        best = top_of_block(scores, k) if best is None else _with_larger(best, scores, start)
     assert best is not None
     return best[1], best[0]
+
+
+def _with_larger(best: tuple[Tensor, Tensor], scores: Tensor, start: int) -> tuple[Tensor, Tensor]:
+    """Return the k best of scores and candidates so far, both [B, k], and of the next block, [B, W], from ``start`` on.
+
+    Few scores of a late block are above the k-th best so far. A look at the maxima of groups finds them, NaN too.
+    """
+    values, places = best
+    k, width = values.size(1), scores.size(1)
+    group_num = width // GROUP
+    whole = group_num * GROUP
+    least = values[:, -1:]
+    groups = scores[:, :whole].unflatten(1, (GROUP, group_num)) if whole else scores.new_empty(len(scores), GROUP, 0)
+    row, group = (~(groups.amax(1) <= least)).nonzero(as_tuple=True)
+    found = groups[row, :, group]  # [P, GROUP]
+    pair, member = (~(found <= least[row])).nonzero(as_tuple=True)
+    rest_row, rest = (~(scores[:, whole:] <= least)).nonzero(as_tuple=True)
+    rows, columns = torch.cat([row[pair], rest_row]), torch.cat([member * group_num + group[pair], rest + whole])
+    if not len(rows):
+        return best
+    order = (rows * width + columns).argsort()  # the lower candidate first
+    rows, columns = rows[order], columns[order]
+    count = torch.bincount(rows, minlength=len(scores))
+    number = torch.arange(len(rows), device=rows.device) - (count.cumsum(0) - count)[rows]  # within its row
+    most = k + int(count.max())
+    all_values, all_places = values.new_full((len(values), most), -torch.inf), places.new_zeros(len(places), most)
+    all_values[:, :k], all_places[:, :k] = values, places
+    all_values[rows, number + k], all_places[rows, number + k] = scores[rows, columns], columns + start
+    order = all_values.argsort(dim=1, descending=True, stable=True)[:, :k]
+    return all_values.gather(1, order), all_places.gather(1, order)
 
 
 def top_of_block(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:

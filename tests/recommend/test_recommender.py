@@ -223,7 +223,8 @@ def test_no_tensor_is_larger_than_the_budget(model, k, monkeypatch):
     read = recommender.read({f"u{n}": [f"i{n}", f"i{n + 1}"] for n in range(400)}, on_unknown="skip")
     assert len(read) * len(recommender.item_ids) > 8 * budget
     together = list(recommender.top_items(read, k=k, batch_size=10_000))
-    monkeypatch.setattr(top_items, "SCORES_HELD", budget)
+    for name in ("SCORES_HELD", "NUMBERS_HELD"):
+        monkeypatch.setattr(top_items, name, budget)
     with Largest() as largest:
         found = list(recommender.top_items(read, k=k, batch_size=10_000))
     assert budget / 2 < largest.numbers <= budget

@@ -74,7 +74,7 @@ def test_scores_that_are_no_numbers_come_first_and_are_seen():
 
 
 def test_rows_follow_from_the_budget(monkeypatch):
-    monkeypatch.setattr(module, "SCORES_HELD", 1000)
+    monkeypatch.setattr(module, "NUMBERS_HELD", 1000)
     assert rows_at_once(row_size=10, k=3) == 15  # by the group of 64
     assert rows_at_once(row_size=300, k=3) == 3
     assert rows_at_once(row_size=10, k=100) == 5
