@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ def add_arguments(parser: Parser) -> None:
         "--sequences",
         type=Path,
         metavar="FILE",
-        help="csv, tsv, parquet or atomic file: a line per user, item and time",
+        help="csv, tsv, parquet or atomic file: a line per user, item, time",
     )
     parser.add_argument(
         "--users", help="instead of --sequences: users of the run's own data; all, ids by commas, or a file of ids"
@@ -84,8 +85,8 @@ def _check_out(options: argparse.Namespace) -> None:
         return
     check_ending(out)
     inputs = [path for path in (options.file, options.sequences, options.allowed, options.users) if path is not None]
-    for path in map(Path, inputs):
-        if out.exists() and path.exists() and out.samefile(path):
+    for path in inputs:
+        if os.path.exists(path) and os.path.exists(out) and os.path.samefile(path, out):
             raise UserError(f"--out={out} is not allowed: it is read as well")
     check_writable(out, "out", replaces=Path.is_file)
 
@@ -101,7 +102,7 @@ def _sequences(options: argparse.Namespace, recommender: Any) -> Any:
         return recommender.read(options.sequences, options.on_unknown, columns, options.model)
     users = None
     if options.users != EVERY_USER:
-        users = _lines(Path(options.users)) if Path(options.users).is_file() else options.users.split(",")
+        users = _lines(Path(options.users)) if os.path.isfile(options.users) else options.users.split(",")
     own = recommender.sequences_of_users(users, options.data_path)
     return recommender.read(own, options.on_unknown, model=options.model)
 

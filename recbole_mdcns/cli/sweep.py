@@ -9,14 +9,14 @@ from recbole_mdcns.cli.arguments import Parser
 from recbole_mdcns.cli.status import print_status
 from recbole_mdcns.cli.sweep_options import add_sweep_arguments, print_table, sweep_and_store
 from recbole_mdcns.errors import FAILURE
+from recbole_mdcns.tuning.engine_options import add_engine_arguments, engine_of, sweep_as_asked
 
 
 def add_arguments(parser: Parser) -> None:
     """Add the options."""
     add_sweep_arguments(parser)
     parser.add_argument("--dry-run", action="store_true", help="only say what would run, and how long")
-    parser.add_argument("--address", help="of a running Ray cluster, or auto")
-    parser.add_argument("--dashboard", action="store_true", help="start Ray's dashboard")
+    add_engine_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -31,10 +31,11 @@ def run(options: argparse.Namespace) -> int:
     from recbole_mdcns.tuning.selection import best_table
 
     sweep, store = sweep_and_store(options)
+    engine = engine_of(options, [sweep], store)
     if options.dry_run:
-        print_status(options.storage, sweep, store)
+        print_status(options.storage, sweep_as_asked(options, sweep), store)
         return 0
-    records = run_sweeps([sweep], store, options.address, options.dashboard)
+    records = run_sweeps([sweep], store, engine)
     print_table(best_table(records, sweep.choice_seeds))
     failed = [record for record in records if isinstance(record, Failure)]
     left = len(progress(sweep, store)[1]) - len(failed) if sweep.sweep_hours is not None else 0

@@ -39,7 +39,7 @@ def row_size(model: ScoringModel) -> int:
 
     The encoding of a model without inner products is its scores of all items.
     """
-    fewer, more = (_sizes(model, row_num) for row_num in (2, 3))
+    fewer, more = (_sizes(model, row_num) for row_num in (2, 3))  # one alone may go other ways
     return max(1, *(after - before for before, after in zip(fewer, more)))
 
 

@@ -40,9 +40,11 @@ def sequences_of_users(
     moved: dict[str, Any] = {} if data_path is None else {"data_path": str(data_path)}
     config = saved_config(content, path, trust_code, model_class, moved)
     dataset = load_dataset(config, Numbering(checkpoint.names(content, path), f"checkpoint {path}"))
-    user, item = (dataset.inter_feat[field].numpy() for field in (dataset.uid_field, dataset.iid_field))
+    lines = dataset.inter_feat
+    lines = lines.iloc[np.lexsort((lines[dataset.time_field], lines[dataset.uid_field]))]  # as in training
+    user, item = (lines[field].to_numpy() for field in (dataset.uid_field, dataset.iid_field))
     names = np.asarray(dataset.field2id_token[dataset.uid_field], dtype=object)
-    ends = np.flatnonzero(np.diff(user, append=-1)) + 1  # rows are in the order of users and times
+    ends = np.flatnonzero(np.diff(user, append=-1)) + 1
     every = ItemSequences(names[user[ends - 1]], item.astype(np.int64), ends)
     if users is None:
         return every

@@ -187,10 +187,13 @@ def _times(column: pd.Series, name: str, source: str) -> np.ndarray:
         values = pd.to_numeric(column).to_numpy()
     except (ValueError, TypeError):
         try:
-            return pd.to_datetime(column, utc=True).astype("int64").to_numpy()
+            dates = pd.to_datetime(column, utc=True)
         except (ValueError, TypeError) as error:
             reason = " ".join(str(error).split())
             raise DataError(f"{source}{name} holds values that are neither numbers nor dates: {reason}") from None
+        if dates.isna().any():  # NaN as a text
+            raise DataError(f"{source}{name} is missing in {int(dates.isna().sum())} of {len(column)} lines") from None
+        return dates.astype("int64").to_numpy()
     if values.dtype.kind in "iu":  # nanoseconds do not fit into floats
         return values
     values = values.astype(np.float64)

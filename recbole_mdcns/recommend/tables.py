@@ -17,6 +17,8 @@ from recbole_mdcns.errors import ConfigError, DataError
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".inter": "\t"}
 #: Endings of the files that can be read.
 READABLE = (*SEPARATORS, ".parquet")
+#: Texts that stand for no time; in columns of ids only nothing does.
+NO_TIME = ("", "NaN", "nan", "NA", "NaT", "null", "None")
 
 
 @dataclass(frozen=True)
@@ -105,10 +107,11 @@ def _read_text(path: Path, columns: Columns) -> pd.DataFrame:
     names = [name.partition(":")[0] if is_atomic else name for name in first]
     columns.check(names, str(path))
     texts = {place: str for place, name in enumerate(names) if name in (columns.user, columns.item)}
+    missing = {**{place: [""] for place in texts}, names.index(columns.time): list(NO_TIME)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", pd.errors.DtypeWarning)  # a column of times and texts is refused later
         table = pd.read_csv(
-            path, dtype=texts, keep_default_na=False, na_values=[""], skiprows=1, names=range(len(names)), **layout
+            path, dtype=texts, keep_default_na=False, na_values=missing, skiprows=1, names=range(len(names)), **layout
         )
     if not isinstance(table.index, pd.RangeIndex):
         raise ValueError(f"its lines have more fields than the {len(names)} of its header")

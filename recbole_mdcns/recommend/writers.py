@@ -25,7 +25,8 @@ class TableWriter(ABC):
     def add(self, table: pd.DataFrame) -> None:
         """Append rows."""
 
-    def finish(self) -> None:  # noqa: B027
+    @abstractmethod
+    def finish(self) -> None:
         """Write what is still held."""
 
 
@@ -44,6 +45,9 @@ class SeparatedWriter(TableWriter):
     def add(self, table: pd.DataFrame) -> None:
         """Append rows."""
         self._write(table, header=False)
+
+    def finish(self) -> None:
+        """Nothing is held."""
 
     def _write(self, table: pd.DataFrame, header: bool) -> None:
         text = table.to_csv(sep=self._separator, index=False, header=header, lineterminator="\n")
@@ -65,6 +69,9 @@ class JsonLinesWriter(TableWriter):
         if len(table):
             text = table.to_json(orient="records", lines=True, force_ascii=False, double_precision=15)
             self._file.write(text.rstrip("\n").encode("utf-8") + b"\n")
+
+    def finish(self) -> None:
+        """Nothing is held."""
 
 
 class ParquetWriter(TableWriter):

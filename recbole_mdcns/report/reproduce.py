@@ -34,6 +34,7 @@ from recbole_mdcns.report.report import with_packed, write_report
 from recbole_mdcns.report.sources import make_folder
 from recbole_mdcns.support.yaml_files import read_yaml
 from recbole_mdcns.tuning.driver import run_sweeps
+from recbole_mdcns.tuning.engine_options import add_engine_arguments, engine_of
 from recbole_mdcns.tuning.grid import Trial, trials
 from recbole_mdcns.tuning.sweep import Sweep
 from recbole_mdcns.tuning.sweep_file import make_sweep
@@ -53,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a fixed key for all runs")
     parser.add_argument("--reuse", nargs="+", type=Path, default=[], help="records, packed or a folder: they are done")
     parser.add_argument("--storage", type=Path, default=Path("sweeps"))
-    parser.add_argument("--address", help="of a running Ray cluster, or auto")
+    add_engine_arguments(parser)
     parser.add_argument("--gpus", type=float, default=0, help="of one trial")
     parser.add_argument("--cpus", type=float, default=1, help="of one trial")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/paper"), help="folder of the pages")
@@ -72,11 +73,12 @@ def run(options: argparse.Namespace) -> int:
     sweeps = planned_sweeps(page, options)
     make_folder(options.out)
     store = Store(options.storage / sweeps[0].name)
+    engine = engine_of(options, sweeps, store)
     reused = [record for path in options.reuse for record in read_records(path)]
     before = with_packed(store.all_records(), options.out)
     refuse_clashes((trial for sweep in sweeps for trial in trials(sweep)), [*before, *reused])
     import_finished(store, reused)
-    failed = [record for record in run_sweeps(sweeps, store, options.address) if isinstance(record, Failure)]
+    failed = [record for record in run_sweeps(sweeps, store, engine) if isinstance(record, Failure)]
     for failure in failed:
         print(f"reproduce: {failure.trial} failed: {failure.reason}", file=sys.stderr)
     records = with_packed(store.all_records(), options.out)

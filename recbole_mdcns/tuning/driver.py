@@ -9,6 +9,7 @@ from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.records.parts import TrialId
 from recbole_mdcns.records.record import AnyRecord, Failure, Record
 from recbole_mdcns.records.store import Store
+from recbole_mdcns.tuning.engine import Engine, Lost
 from recbole_mdcns.tuning.grid import (
     Trial,
     cells,
@@ -23,19 +24,16 @@ from recbole_mdcns.tuning.one_data import check_one_data
 from recbole_mdcns.tuning.selection import by_cell, choose, chosen_records
 from recbole_mdcns.tuning.sweep import Sweep
 from recbole_mdcns.tuning.trial import add_test, end_trial, fail_trial
-from recbole_mdcns.tuning.workers import Lost, Workers
+from recbole_mdcns.tuning.workers import Workers
 
 
-def run_sweeps(
-    sweeps: Sequence[Sweep], store: Store, address: str | None = None, dashboard: bool = False
-) -> list[AnyRecord]:
+def run_sweeps(sweeps: Sequence[Sweep], store: Store, engine: Engine | None = None) -> list[AnyRecord]:
     """Run every trial that has no record yet; add test metrics to the records of the chosen settings.
 
     Args:
-        sweeps: The sweeps; several share the workers, and the first one sets their resources.
+        sweeps: The sweeps; several share the engine, and the first one sets the resources of a trial.
         store: The store of records; a folder that every node sees.
-        address: Address of a running Ray cluster, or ``auto``; None starts Ray here.
-        dashboard: Start Ray's dashboard.
+        engine: What runs the trials; Ray on this machine without. It is closed at the end.
 
     Returns:
         The records of their trials.
@@ -47,25 +45,25 @@ def run_sweeps(
     for sweep in sweeps:
         if sweep.is_adaptive:
             check_draws(sweep)
-    workers = Workers(sweeps[0], store, address, dashboard)
+    engine = engine or Workers(sweeps[0], store)
     with store.locked():
         try:
             for sweep in sweeps:
                 if sweep.is_adaptive:
-                    _search_missing(sweep, store, workers)
+                    _search_missing(sweep, store, engine)
             first = [trial for sweep in sweeps if not sweep.is_adaptive for trial in first_trials(sweep)]
-            _run_missing(store, workers, first, sweeps[0].scheduler)
-            if workers.seconds_left > 0:  # else the choice is not final
+            _run_missing(store, engine, first, sweeps[0].scheduler)
+            if engine.seconds_left > 0:  # else the choice is not final
                 tried = {trial.id.key for trial in first}
                 chosen = [trial for sweep in sweeps for trial in chosen_trials(sweep, store)]
-                _run_missing(store, workers, [trial for trial in chosen if trial.id.key not in tried], "fifo")
+                _run_missing(store, engine, [trial for trial in chosen if trial.id.key not in tried], "fifo")
             unread = [trial for sweep in sweeps for trial in _unread(sweep, store)]
-            if unread and workers.seconds_left > 0:
-                workers.start()
-                workers.each(add_test, unread)
+            if unread and engine.seconds_left > 0:
+                engine.start()
+                engine.each(add_test, unread)
             return [record for sweep in sweeps for record in sweep_records(sweep, store)]
         finally:
-            workers.close()
+            engine.close()
 
 
 def sweep_records(sweep: Sweep, store: Store) -> list[AnyRecord]:
@@ -109,11 +107,11 @@ def _is_of(sweep: Sweep, known: TrialId) -> bool:
     return is_near and trial_of(sweep, known).id.key == known.key
 
 
-def _run_missing(store: Store, workers: Workers, plan: Sequence[Trial], scheduler: str) -> None:
+def _run_missing(store: Store, engine: Engine, plan: Sequence[Trial], scheduler: str) -> None:
     missing = {trial.id.key for trial in plan if _is_missing(store, trial)}
     if not missing:
         return
-    workers.start()
+    engine.start()
     for key in missing:
         store.renew(key)
     if scheduler == "fifo":
@@ -125,13 +123,13 @@ def _run_missing(store: Store, workers: Workers, plan: Sequence[Trial], schedule
         groups = [group for group in of_cell.values() if any(trial.id.key in missing for trial in group)]
     for group in groups:  # all data are loaded, and so looked at, before the first trial
         for trial in group:
-            workers.dataset(trial)
+            engine.load(trial)
     for group in groups:
-        if workers.seconds_left > 0:
-            _end(store, workers, group, workers.tune(group, scheduler), scheduler)
+        if engine.seconds_left > 0:
+            _end(store, engine, group, engine.tune(group, scheduler), scheduler)
 
 
-def _search_missing(sweep: Sweep, store: Store, workers: Workers) -> None:
+def _search_missing(sweep: Sweep, store: Store, engine: Engine) -> None:
     wanted = []
     for cell in cells(sweep):
         for seed in sweep.choice_seeds:
@@ -140,20 +138,20 @@ def _search_missing(sweep: Sweep, store: Store, workers: Workers) -> None:
                 wanted.append((cell, seed, tried))
     if not wanted:
         return
-    workers.start()
+    engine.start()
     for cell, seed, _ in wanted:
-        workers.dataset(make_trial(sweep, cell, {}, seed))
+        engine.load(make_trial(sweep, cell, {}, seed))
     for cell, seed, tried in wanted:
         for trial in tried:
             if _is_missing(store, trial):
                 store.renew(trial.id.key)
-        if workers.seconds_left > 0:
+        if engine.seconds_left > 0:
             few = [make_trial(sweep, cell, setting, seed) for setting in few_settings(sweep, cell)]
             if few:
-                lost = workers.tune(few, sweep.scheduler)
+                lost = engine.tune(few, sweep.scheduler)
             else:
-                lost = workers.search(sweep, cell, seed, [trial.id.setting for trial in tried])
-            _end(store, workers, _tried(sweep, store, cell, seed), lost, sweep.scheduler)
+                lost = engine.search(sweep, cell, seed, [trial.id.setting for trial in tried])
+            _end(store, engine, _tried(sweep, store, cell, seed), lost, sweep.scheduler)
 
 
 def _tried(sweep: Sweep, store: Store, cell: Cell, seed: int) -> list[Trial]:
@@ -167,14 +165,14 @@ def _is_missing(store: Store, trial: Trial) -> bool:
     return record is None or isinstance(record, Failure)
 
 
-def _end(store: Store, workers: Workers, plan: list[Trial], lost: Lost, scheduler: str) -> None:
-    """Leave the records that trials could not leave themselves: Ray gave them up, or the scheduler stopped them.
+def _end(store: Store, engine: Engine, plan: list[Trial], lost: Lost, scheduler: str) -> None:
+    """Leave the records that trials could not leave themselves: the engine gave them up, or the scheduler stopped them.
 
     Trials that the end of the sweep's hours stopped have no record: the same command continues them.
     """
     for trial, reason in lost:
         if store.record(trial.id.key) is None:
             fail_trial(trial, store, reason)
-    if workers.seconds_left > 0:
+    if engine.seconds_left > 0:
         without = [trial for trial in plan if store.record(trial.id.key) is None]
-        workers.each(end_trial, without, f"by {scheduler}")
+        engine.each(end_trial, without, f"by {scheduler}")

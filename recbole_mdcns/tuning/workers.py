@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-from recbole.utils.argument_list import dataset_arguments
 
 from recbole_mdcns import compat
 from recbole_mdcns.config.run_config import MDCNSConfig
@@ -22,17 +17,14 @@ from recbole_mdcns.errors import ConfigError, UserError
 from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.records.record import Record
 from recbole_mdcns.records.store import Store
+from recbole_mdcns.tuning.engine import Clock, Lost, data_key
 from recbole_mdcns.tuning.grid import Trial, make_trial, space_of
 from recbole_mdcns.tuning.ray_parts import METRIC, distribution, scheduler_of, searcher
 from recbole_mdcns.tuning.sweep import Sweep
 from recbole_mdcns.tuning.trial import final_score, run_trial
 
-#: Keys that decide what a loaded dataset holds, before it is split.
-_DATA_KEYS = (*dataset_arguments, "dataset", "data_path", "encoding", "pad_side", "strict_data", "expected_statistics")
 #: From what Ray hands to a worker to a trial.
 _TrialOf = Callable[[dict[str, Any]], Trial]
-#: Trials that Ray gave up, and why.
-Lost = list[tuple[Trial, str]]
 
 
 class Workers:
@@ -49,13 +41,12 @@ class Workers:
         self.sweep, self.store, self.address, self.dashboard = sweep, store, address, dashboard
         self.references: dict[str, Any] = {}
         self._is_mine = False
-        self._started = time.monotonic()
+        self._clock = Clock(sweep.sweep_hours)
 
     @property
     def seconds_left(self) -> float:
-        """Seconds until the sweep's hours are over; infinite without such."""
-        hours = self.sweep.sweep_hours
-        return math.inf if hours is None else 3600 * hours - (time.monotonic() - self._started)
+        """See :class:`Engine`."""
+        return self._clock.seconds_left
 
     def start(self) -> None:
         """Start Ray, or join it, unless that is done.
@@ -67,7 +58,9 @@ class Workers:
         try:
             import ray
         except ImportError as error:
-            raise ConfigError(f"a sweep needs Ray: pip install 'ray[tune]' ({error})") from error
+            raise ConfigError(
+                f"a sweep needs Ray: pip install 'ray[tune]' ({error}), or run it with --engine=processes"
+            ) from error
         if not ray.is_initialized():
             os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
             dashboard: dict[str, Any] = {} if self.address else {"include_dashboard": self.dashboard}
@@ -92,22 +85,22 @@ class Workers:
 
             ray.shutdown()
 
+    def load(self, trial: Trial) -> None:
+        """See :class:`Engine`."""
+        self.dataset(trial)
+
     def dataset(self, trial: Trial) -> Any:
         """Return the reference of a trial's dataset, which is loaded and put into the object store once."""
         import ray
 
-        key = _data_key(trial.values)
+        key = data_key(trial.values)
         if key not in self.references:
             config = MDCNSConfig.from_plain(trial.values, **trial.paths)
             self.references[key] = ray.put(load_dataset(config))
         return self.references[key]
 
     def each(self, job: Callable[..., Any], plan: Sequence[Trial], *arguments: Any) -> None:
-        """Call ``job(trial, store, dataset, *arguments)`` for every trial, each with the resources of a training.
-
-        Raises:
-            UserError: What a job says.
-        """
+        """See :class:`Engine`."""
         import ray
 
         remote = ray.remote(num_cpus=self.sweep.cpus, num_gpus=self.sweep.gpus, max_retries=2)(job)
@@ -119,18 +112,7 @@ class Workers:
             raise
 
     def tune(self, plan: Sequence[Trial], scheduler: str) -> Lost:
-        """Run trials side by side, each until it has a record, is stopped by the scheduler, or is given up by Ray.
-
-        Args:
-            plan: The trials.
-            scheduler: As in a sweep's file.
-
-        Returns:
-            Those that Ray gave up.
-
-        Raises:
-            KeyboardInterrupt: It was interrupted; what has been trained is on disk.
-        """
+        """See :class:`Engine`."""
         from ray import tune
 
         for trial in plan:
@@ -140,18 +122,7 @@ class Workers:
         return self._fit(lambda asked: by_key[asked["key"]], space, len(by_key), scheduler)
 
     def search(self, sweep: Sweep, cell: Cell, seed: int, tried: Sequence[dict[str, Any]]) -> Lost:
-        """Let Optuna or HyperOpt choose the settings of a cell; see :meth:`tune`.
-
-        Args:
-            sweep: Whose space it is.
-            cell: The cell.
-            seed: Of the trials, and of the search.
-            tried: Settings that were begun before: the search is told of them first, and they count as samples.
-
-        Raises:
-            ConfigError: The package that searches is not installed.
-            KeyboardInterrupt: It was interrupted.
-        """
+        """See :class:`Engine`."""
         plain = make_trial(sweep, cell, {}, seed)
         self.dataset(plain)
         options = {"num_samples": sweep.samples, "search_alg": searcher(sweep.search, seed, tried)}
@@ -214,7 +185,7 @@ def _trainable(
     import ray
 
     names, trial = compat.ray_tune(), trial_of(asked)
-    reference = references.get(_data_key(trial.values))  # a search may draw a key of the data, which are loaded then
+    reference = references.get(data_key(trial.values))  # a search may draw a key of the data, which are loaded then
     record = run_trial(
         trial,
         store,
@@ -226,11 +197,6 @@ def _trainable(
     )
     epochs = record.epochs if isinstance(record, Record) else []
     names.report({"epoch": len(epochs), METRIC: final_score(record), "status": record.status})
-
-
-def _data_key(values: dict[str, Any]) -> str:
-    """Return what configurations share that load the same data."""
-    return json.dumps({name: values.get(name) for name in _DATA_KEYS}, sort_keys=True)
 
 
 def _last_line(path: str | None) -> str:

@@ -255,17 +255,6 @@ def test_what_a_job_in_a_worker_says_is_one_sentence_here(local_ray):
         workers.each(full, list(trials(sweep)))
 
 
-def test_what_fails_is_not_tried_again_by_the_same_command(local_ray, monkeypatch):
-    rounds, tune = [], Workers.tune
-    monkeypatch.setattr(
-        Workers, "tune", lambda self, plan, scheduler: rounds.append(plan) or tune(self, plan, scheduler)
-    )
-    text = SMALL.replace("[1]", "[1, 2]\ntune_seeds: [1]")
-    found = run_sweeps([sweep_of(text, keys={"learning_rate": 1e30})], Store("store"))
-    assert [record.status for record in found] == ["failed", "failed"]
-    assert [len(plan) for plan in rounds] == [2]
-
-
 def test_the_hours_of_a_sweep_end_it_and_the_next_one_goes_on(local_ray):
     text, store = SMALL.replace("[1]", "[1, 2, 3]"), Store("store")
     keys = {"epochs": 40, "stopping_step": 40}
@@ -275,14 +264,12 @@ def test_the_hours_of_a_sweep_end_it_and_the_next_one_goes_on(local_ray):
     assert [len(record.epochs) for record in found] == [40] * 3 and all(record.test for record in found)
 
 
-@pytest.mark.parametrize("search", ["grid", "optuna"])
-def test_the_setting_that_some_seeds_chose_is_trained_with_the_others(local_ray, search):
-    space = "[0.00001, 0.01]"
-    if search == "optuna":
-        pytest.importorskip("optuna")
-        space = "{loguniform: [0.00001, 0.01]}"
-    text = SMALL.replace("[1]", "[1, 2, 3]") + f"tune_seeds: [2]\nsearch: {search}\nsamples: 2\nscheduler: median\n"
-    sweep = sweep_of(text + f"space: {{rns: {{learning_rate: {space}}}}}\n", keys={"epochs": 8, "stopping_step": 8})
+def test_the_setting_that_some_seeds_chose_is_trained_with_the_others(local_ray):
+    """``test_driver.py`` has the same without a search and without Ray."""
+    pytest.importorskip("optuna")
+    text = SMALL.replace("[1]", "[1, 2, 3]") + "tune_seeds: [2]\nsearch: optuna\nsamples: 2\nscheduler: median\n"
+    space = "space: {rns: {learning_rate: {loguniform: [0.00001, 0.01]}}}\n"
+    sweep = sweep_of(text + space, keys={"epochs": 8, "stopping_step": 8})
     both = run_sweeps([sweep, sweep_of(SMALL.replace("rns", "ce"), keys={"epochs": 8})], Store("store"))
     assert not [record.reason for record in both if isinstance(record, Failure)]
     (other,) = (trained(record) for record in both if record.trial.cell.method == "ce")

@@ -1,0 +1,79 @@
+"""What the driver asks of an engine, whichever it is: here one that runs every trial in this process."""
+
+import math
+
+from helpers.sweeps import sweep_of, trained
+
+from recbole_mdcns.records.store import Store
+from recbole_mdcns.tuning.driver import run_sweeps
+from recbole_mdcns.tuning.progress import progress
+from recbole_mdcns.tuning.trial import run_trial
+
+SMALL = "datasets: [tiny]\nmodels: [SASRec]\nmethods: [rns]\nseeds: [1]\n"
+
+
+class Here:
+    """An engine without processes; it notes what was asked of it."""
+
+    seconds_left = math.inf
+
+    def __init__(self, store):
+        self.store, self.asked = store, []
+
+    def start(self):
+        self.asked.append("start")
+
+    def close(self):
+        self.asked.append("close")
+
+    def load(self, trial):
+        self.asked.append("load")
+
+    def each(self, job, plan, *arguments):
+        self.asked += [job.__name__ for _ in plan]
+        for trial in plan:
+            job(trial, self.store, None, *arguments)
+
+    def tune(self, plan, scheduler):
+        self.asked.append(len(plan))
+        for trial in plan:
+            run_trial(trial, self.store)
+        return []
+
+    def search(self, sweep, cell, seed, tried):
+        raise NotImplementedError
+
+
+def test_what_fails_is_not_tried_again_by_the_same_command():
+    text = SMALL.replace("[1]", "[1, 2]\ntune_seeds: [1]")
+    engine = Here(Store("store"))
+    found = run_sweeps([sweep_of(text, keys={"learning_rate": 1e30})], engine.store, engine)
+    assert [record.status for record in found] == ["failed", "failed"]
+    assert engine.asked == ["start", "load", "load", 2, "close"]
+
+
+def test_the_setting_that_some_seeds_chose_is_trained_with_the_others():
+    text = SMALL.replace("[1]", "[1, 2, 3]") + "tune_seeds: [2]\nspace: {rns: {learning_rate: [0.00001, 0.01]}}\n"
+    sweep, other = sweep_of(text, keys={"epochs": 4}), sweep_of(SMALL.replace("rns", "ce"))
+    engine = Here(Store("store"))
+    found = list(map(trained, run_sweeps([sweep, other], engine.store, engine)))
+    tried = {r.trial.setting["learning_rate"]: r for r in found if r.trial.seed == 2}
+    assert tried[0.01].best_valid_score > tried[0.00001].best_valid_score and tried[0.00001].test is None
+    chosen = sorted((r.trial.seed, r.trial.setting.get("learning_rate")) for r in found if r.test)
+    assert [seed for seed, _ in chosen] == [1, 1, 2, 3] and {rate for _, rate in chosen} <= {0.01, None}
+    # two settings and the softmax; the two other seeds; test metrics of four
+    first, second = ["start", "load", "load", "load", 3], ["start", "load", "load", 2]
+    assert engine.asked == [*first, *second, "start", *["add_test"] * 4, "close"]
+    assert not progress(sweep, engine.store)[1]
+    engine.asked.clear()
+    assert len(run_sweeps([sweep, other], engine.store, engine)) == 5 and engine.asked == ["close"]
+
+
+def test_a_trial_that_its_engine_gives_up_has_a_record_that_says_why():
+    class Losing(Here):
+        def tune(self, plan, scheduler):
+            return [(trial, "its worker was killed") for trial in plan]
+
+    engine = Losing(Store("store"))
+    (record,) = run_sweeps([sweep_of(SMALL)], engine.store, engine)
+    assert (record.status, record.error) == ("failed", "its worker was killed")
