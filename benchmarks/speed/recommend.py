@@ -138,6 +138,11 @@ def seconds(case: Case) -> dict[str, dict[str, float]]:
     return spent
 
 
+def peak_of(case: Case, way: str) -> dict[str, float]:
+    """Return the peak memory of a way over all batches."""
+    return peak_above(lambda: [case.run(way, begin, end) for begin, end in case.batches()])
+
+
 def main() -> None:
     """Measure, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -148,6 +153,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, help="file of the page; without, it is only printed")
     parser.add_argument("--note", default="", help="a line for the page")
+    parser.add_argument("--same_process", action="store_true", help="measure the memory in this process")
     parser.add_argument("--memory_of", nargs=2, metavar=("WAY", "FILE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -156,8 +162,7 @@ def main() -> None:
     if options.memory_of:
         way, file = options.memory_of
         case = Case(Path(file), sizes[0][0], options.sequences, sizes[0][1], options.batch_size)
-        batches = list(case.batches())
-        print(json.dumps(peak_above(lambda: [case.run(way, begin, end) for begin, end in batches])))
+        print(json.dumps(peak_of(case, way)))
         return
     results = []
     for item_num, measured_num in sizes:
@@ -174,16 +179,15 @@ def main() -> None:
 
 def measured(file: Path, item_num: int, measured_num: int, options: argparse.Namespace) -> list[dict[str, Any]]:
     """Return the results of all ways over a number of items."""
-    few = min(measured_num, 4 * options.batch_size)  # batches are alike
-    shared = [
-        f"--items={item_num}",
-        f"--measured={few}",
-        f"--sequences={options.sequences}",
-        f"--batch_size={options.batch_size}",
-    ]
-    shared.append(f"--threads={options.threads}")
-    memory = {way: measure_apart(__file__, [*shared, "--memory_of", way, str(file)]) for way in WAYS}
-    spent = seconds(Case(file, item_num, options.sequences, measured_num, options.batch_size))
+    case = Case(file, item_num, options.sequences, measured_num, options.batch_size)
+    if options.same_process:
+        memory = {way: peak_of(case, way) for way in WAYS}
+    else:
+        few = min(measured_num, 4 * options.batch_size)  # batches are alike
+        shared = [f"--items={item_num}", f"--measured={few}", f"--sequences={options.sequences}"]
+        shared += [f"--batch_size={options.batch_size}", f"--threads={options.threads}"]
+        memory = {way: measure_apart(__file__, [*shared, "--memory_of", way, str(file)]) for way in WAYS}
+    spent = seconds(case)
     return [{"items": item_num, "way": way, "sequences": measured_num, **spent[way], **memory[way]} for way in WAYS]
 
 

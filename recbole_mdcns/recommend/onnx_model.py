@@ -48,13 +48,14 @@ class SequenceEncoder(nn.Module):
         pad_side: Where it was trained with padding.
     """
 
+    columns: Tensor
+
     def __init__(self, inner: InnerProductModel, window: int, pad_side: str):
         super().__init__()
         self.model = plain_copy(inner.model, window)
         self.window, self.on_left = window, pad_side == "left"
         self.is_trimmable = bool(inner.is_trimmable) and not self.on_left
         self.fields = inner.forward_fields
-        self.columns: Tensor
         self.register_buffer("columns", torch.arange(window))
 
     def forward(self, items: Tensor) -> Tensor:
@@ -128,13 +129,23 @@ def onnx_bytes(encoder: SequenceEncoder, name: str) -> bytes:
     example = torch.tensor([[1, 1, 0], [1, 1, 1]])
     free = {INPUT: {0: "batch", 1: "length"}, OUTPUT: {0: "batch"}}
     older = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
-    arguments: dict[str, Any] = {"input_names": [INPUT], "output_names": [OUTPUT], "dynamic_axes": free, **older}
+    arguments: dict[str, Any] = {
+        "opset_version": OPSET,
+        "input_names": [INPUT],
+        "output_names": [OUTPUT],
+        "dynamic_axes": free,
+        **older,
+    }
+    export: Any = torch.onnx.export  # its types name no open file
     file = io.BytesIO()
-    export: Any = torch.onnx.export  # takes an open file too
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # of the tracer, whose result is checked
-        with ForeignCall(lambda error: _refusal(name, error), "torch", "recbole_mdcns.model"):
-            export(encoder, (example,), file, opset_version=OPSET, **arguments)
+        with ForeignCall(
+            lambda error: ConfigError(f"{name} cannot be exported: {_first_line(error)}"),
+            "torch",
+            "recbole_mdcns.model",
+        ):
+            export(encoder, (example,), file, **arguments)
     return file.getvalue()
 
 
@@ -171,17 +182,12 @@ def _check(content: bytes, inner: InnerProductModel, recommender: Recommender, n
 
 def _encode(inner: InnerProductModel, items: np.ndarray, length: np.ndarray, recommender: Recommender) -> np.ndarray:
     """Return what the recommender would compute, shape [B, H]."""
-    flat, ends = torch.from_numpy(items[items > 0]), torch.from_numpy(length.cumsum())
-    users = torch.ones_like(ends)
-    starts = ends - torch.from_numpy(length)
-    items_of, start, end, user = (each.to(recommender.device) for each in (flat, starts, ends, users))
+    device = recommender.device
+    flat, ends = torch.from_numpy(items[items > 0]).to(device), torch.from_numpy(length.cumsum()).to(device)
+    starts, users = ends - torch.from_numpy(length).to(device), torch.ones_like(ends)
     with torch.no_grad():
-        sequences = padded(items_of, start, end, user, recommender.window, recommender.config["pad_side"])
+        sequences = padded(flat, starts, ends, users, recommender.window, recommender.config["pad_side"])
         return inner.encode_sequences(sequences).float().cpu().numpy()
-
-
-def _refusal(name: str, error: Exception) -> ConfigError:
-    return ConfigError(f"{name} cannot be exported: {_first_line(error)}")
 
 
 def _first_line(error: Exception) -> str:

@@ -129,6 +129,7 @@ def run_synthetic() -> None:
 
 def run_recommend() -> None:
     small = ["--items=300,40", "--sequences=30", "--measured=30,20", "--batch_size=16", "--threads=1"]
+    small.append("--same_process")
     run_script("speed/recommend.py", *small, "--out=page.md")
     rows = table("page.md")
     ways = ["full_sort_topk", "product and topk", "ours", "ours, peer", "ours, teacher"]

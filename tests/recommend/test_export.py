@@ -62,7 +62,7 @@ def test_layers_in_plain_operators_are_those_of_training():
     ):
         for parameter in layer.parameters():
             nn.init.normal_(parameter, std=0.5)
-        plain = plain_copy(nn.Sequential(layer), 7)[0]
+        (plain,) = plain_copy(nn.Sequential(layer), 7).children()
         assert type(plain) is not type(layer)
         with torch.no_grad():
             torch.testing.assert_close(plain(*given), layer.eval()(*given), atol=1e-5, rtol=1e-5)
