@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -24,6 +25,7 @@ class ItemIndex:
         embeddings = np.load(folder / "embeddings.npy", allow_pickle=False)  # [V, H]
         self.ids: list[str] = json.loads((folder / "ids.json").read_text(encoding="utf-8"))
         self.numbers = {item: number for number, item in enumerate(self.ids, start=1)}
+        self._index: Any
         if exact:
             self._index = faiss.IndexFlatIP(embeddings.shape[1])
         else:
