@@ -46,6 +46,8 @@ def migrate_folder(folder: Path) -> dict[Path, int]:
     Raises:
         ConfigError: A record cannot be read; names file and line.
     """
+    if not folder.exists():
+        raise ConfigError(f"{folder} is no folder of records: there is nothing of that name")
     files = [folder] if folder.is_file() else [*folder.rglob(f"*{SUFFIX}"), *folder.rglob("*.json")]
     planned = {path: records for path in sorted(files) if (records := _migrated_file(path))}
     for path, records in planned.items():
