@@ -55,7 +55,7 @@ def _method(config: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 def _changed(config: dict[str, Any], dataset: str, of_method: dict[str, Any]) -> dict[str, Any]:
     """Return the keys of a configuration that have other values than its protocol, dataset and method give them.
 
-    These are our keys, those of the models, where a peer's are called ``peer.KEY``, and those of the user's own classes.
+    These are our keys, those of the models (a peer's are called ``peer.KEY``), and those of the user's own classes.
     """
     usual = {**{name: key.default for name, key in own_keys().items()}, **_model_defaults(config["model"])}
     known = {path.stem: path for path in properties_dir().glob("dataset/*.yaml")}
