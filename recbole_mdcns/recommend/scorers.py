@@ -37,7 +37,8 @@ class CandidateScorer:
         if self._table is None:
             scores = self.model.score_all(encoding)
             return lambda start, end: scores[:, self.candidates[start:end]]
-        encoding, table = encoding.float(), self._table
+        table = self._table
+        encoding = encoding.to(table.dtype)
         return lambda start, end: encoding @ table[start:end].T
 
 
