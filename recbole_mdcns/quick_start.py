@@ -15,7 +15,7 @@ from recbole_mdcns.checkpoints import checkpoint
 from recbole_mdcns.checkpoints.data_identity import DataIdentity, warn_of_other_data
 from recbole_mdcns.checkpoints.saved_config import saved_config
 from recbole_mdcns.checkpoints.saved_state import load_weights
-from recbole_mdcns.config.evaluation_keys import check_evaluation_keys, values_to_evaluate
+from recbole_mdcns.config.evaluation_keys import check_evaluation_keys, saved_keys_to_evaluate, values_to_evaluate
 from recbole_mdcns.config.outputs import check_outputs, check_writable
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.dataset import HistoryDataset
@@ -242,6 +242,7 @@ def evaluate_checkpoint(
     check_evaluation_keys(keys)
     content = checkpoint.load(model_file, "model")
     values = {"checkpoint_dir": str(Path(model_file).parent), **values_to_evaluate(content["config"], keys, trust_code)}
+    content = {**content, "config": saved_keys_to_evaluate(content["config"])}
     config = saved_config(content, model_file, trust_code, model_class, values)
     model, _, train, *evaluated = data_and_model(content, config, model_file)
     trainer = NegativeSamplingTrainer(config, model)

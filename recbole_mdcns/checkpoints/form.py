@@ -125,6 +125,7 @@ FORMS: dict[str, dict[str, Any]] = {
             list, {"epoch": COUNT, "loss": NUMBER, "parts": METRICS, "targets": COUNT, "train_seconds": NUMBER}
         ),
         "models": Each(dict, WEIGHTS),
+        "other_parameters": Each(dict, ANY_DICT),
         "optimizers": Each(dict, {"state": ANY_DICT, "param_groups": Each(list, ANY_DICT)}),
         "scaler": ANY_DICT,
         "random": {

@@ -64,7 +64,7 @@ def training_fault(
     epochs = [entry["epoch"] for entry in state["epoch_log"]]
     if epochs != list(range(state["epoch"] + 1)):
         return f"epoch_log holds epochs {described(epochs)}, expected 0 to {state['epoch']}"
-    for entry in ("models", "optimizers"):
+    for entry in ("models", "other_parameters", "optimizers"):
         if set(state[entry]) != set(optimizers):
             return f"{entry} holds {', '.join(state[entry]) or 'nothing'}, expected {', '.join(optimizers)}"
     faults = [state_fault(state["scaler"], scaler, "scaler")]

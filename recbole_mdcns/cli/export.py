@@ -32,8 +32,11 @@ def run(options: argparse.Namespace) -> None:
             raise UserError(f"--migrate takes a folder of records alone, and {options.grid} is given too")
         from recbole_mdcns.records.migrate import migrate_folder
 
-        for path, record_num in migrate_folder(options.migrate).items():
+        migrated = migrate_folder(options.migrate)
+        for path, record_num in migrated.items():
             print(f"{path}: {record_num} records")
+        if not migrated:
+            print(f"{options.migrate}: no record of an older form")
         return
     if not options.files:
         missing = "FILE" if options.grid else "grid, FILE"

@@ -23,6 +23,7 @@ COMMANDS = {
     for name, about, interrupted, takes_keys in (
         ("train", "train a model and its peer, and evaluate the best epoch", _RESUME, True),
         ("evaluate", "evaluate a saved model: other metrics, cut-offs, splits or data", _NOTHING, True),
+        ("recommend", "the best items for new sequences, from a saved model alone", _NOTHING, False),
         ("sweep", "train every trial of a sweep that has no record yet", _AGAIN, False),
         ("status", "how far each cell of a sweep is, and the hours of the rest", _NOTHING, False),
         ("best", "the setting that validation chose in each cell of a sweep", _NOTHING, False),

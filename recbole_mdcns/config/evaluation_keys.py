@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from recbole_mdcns.config.keys import own_keys
+from recbole_mdcns.config.keys import keys_of_models, own_keys, recbole_keys
 from recbole_mdcns.config.values import unboxed
 from recbole_mdcns.errors import ConfigError
 
@@ -60,6 +60,18 @@ def values_to_evaluate(saved: dict[str, Any], keys: dict[str, Any], trust_code: 
     elif {"split_ratio", "split_seed"} & set(keys):
         values["split_file"] = None
     return {**values, **keys}
+
+
+def saved_keys_to_evaluate(saved: dict[str, Any]) -> dict[str, Any]:
+    """Return a saved configuration without the keys of the user's own strategy and loss.
+
+    An evaluation imports neither, so that nothing else knows these keys. A user's own model may read any key.
+    """
+    has_own_code = any(":" in str(saved.get(key)) for key in ("neg_sampler", "ranking_loss"))
+    if not has_own_code or ":" in str(saved.get("model")):
+        return saved
+    known = recbole_keys() | own_keys().keys() | keys_of_models()
+    return {key: value for key, value in saved.items() if key in known or key == "peer"}
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -104,11 +104,20 @@ def _changed(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values without the keys of ours that have their first default."""
     keys = {**own_keys(), **_keys_of(values["model"])}
     changed = {key: value for key, value in values.items() if not _is_first(keys, key, value)}
-    peer, names = values.get("peer"), str(values.get("peer_model") or default_peer(values["model"])).split(",")
-    if peer and len(names) == 1:
-        of_peer = {**own_keys(), **_keys_of(names[0])}
-        changed["peer"] = {key: value for key, value in peer.items() if not _is_first(of_peer, key, value)}
+    named = str(values.get("peer_model") or default_peer(values["model"]))
+    if "peer_model" in values:
+        changed["peer_model"] = named
+    peer, names = values.get("peer"), named.split(",")
+    if isinstance(peer, list):
+        changed["peer"] = [_changed_of_peer(name, each) for name, each in zip(names, peer)]
+    elif peer and len(names) == 1:
+        changed["peer"] = _changed_of_peer(names[0], peer)
     return changed
+
+
+def _changed_of_peer(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    keys = {**own_keys(), **_keys_of(name)}
+    return {key: value for key, value in values.items() if key not in FREE_KEYS and not _is_first(keys, key, value)}
 
 
 def _is_first(keys: Mapping[str, Key], name: str, value: Any) -> bool:

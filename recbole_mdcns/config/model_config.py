@@ -27,7 +27,7 @@ from recbole_mdcns.config.recbole_keys import check_inner, check_recbole_keys
 from recbole_mdcns.config.values import literal, parse_key_values, plain_value, unboxed
 from recbole_mdcns.data.place import dataset_folder
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.model.registry import resolve_model
+from recbole_mdcns.model.registry import resolve_model, spec_of
 from recbole_mdcns.support.declared import is_known
 from recbole_mdcns.support.foreign_code import ForeignCall
 from recbole_mdcns.support.path_names import checked_name
@@ -132,7 +132,7 @@ class ModelConfig(Config):
             raise ConfigError("model and dataset must be named, such as --model=SASRec --dataset=ml-100k")
         dataset = checked_name(dataset, "dataset")
         cls = resolve_model(model)
-        self.model_spec = cls.__name__ if is_known(cls) else f"{cls.__module__}:{cls.__qualname__}"
+        self.model_spec = spec_of(cls)
         return cls.__name__, cls, dataset
 
     def _load_internal_config_dict(self, model: str, model_class: type, dataset: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from recbole_mdcns.config import checks
 from recbole_mdcns.config.identity import parts_of
-from recbole_mdcns.config.keys import own_keys
+from recbole_mdcns.config.keys import own_keys, recbole_keys
 from recbole_mdcns.config.model_config import ModelConfig
 from recbole_mdcns.config.model_keys import model_keys
 from recbole_mdcns.config.peers import (
@@ -21,6 +21,7 @@ from recbole_mdcns.config.peers import (
 from recbole_mdcns.config.reads import Parts, plugin_keys
 from recbole_mdcns.config.values import plain_value
 from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.model.registry import spec_of
 from recbole_mdcns.support.declared import is_known
 
 
@@ -31,7 +32,8 @@ class MDCNSConfig(ModelConfig):
     arguments and the content.
 
     Attributes:
-        peer_overrides: The keys that were given with the prefix ``peer.``.
+        peer_overrides: The keys that were given with the prefix ``peer.``, for all peers.
+        resolved_peers: The resolved keys of each peer, where the values come from :meth:`plain`; otherwise empty.
     """
 
     def __init__(
@@ -44,9 +46,12 @@ class MDCNSConfig(ModelConfig):
     ):
         super().__init__(model, dataset, config_file_list, config_dict, argv)
         named = self.parts.peers or named_peers(self.model_class, self.external_config_dict.get("peer_model"))
-        check_overrides(self.peer_overrides, named, self._common_keys())
+        if self.parts.peers and len(self.resolved_peers) not in (0, len(named)):
+            raise ConfigError(f"peer = {self.resolved_peers!r} is not allowed: there are {len(named)} peers")
+        given = {*self.peer_overrides, *(key for keys in self.resolved_peers for key in keys)}
+        check_overrides(given, named, self._common_keys())
         checks.check_symbols(self.unread_keys())
-        if self.peer_overrides:
+        if given:
             try:
                 self.peer_configs()  # checks their values now
             except ConfigError as error:
@@ -56,9 +61,11 @@ class MDCNSConfig(ModelConfig):
         super()._merge_external_config_dict()
         external = self.external_config_dict
         peer = external.pop("peer", None) or {}
-        if not isinstance(peer, dict):
+        each = peer if isinstance(peer, list) else []
+        if not isinstance(peer, (dict, list)) or not all(isinstance(keys, dict) for keys in each):
             raise ConfigError(f"peer = {peer!r} is not allowed: it holds keys of the peer; peer_model names the model")
-        self.peer_overrides = dict(peer)
+        self.resolved_peers: list[dict[str, Any]] = [dict(keys) for keys in each]
+        self.peer_overrides = {} if each else dict(peer)
         for key in [key for key in external if key.startswith(PEER_PREFIX)]:
             self.peer_overrides[key[len(PEER_PREFIX) :]] = external.pop(key)
 
@@ -68,7 +75,8 @@ class MDCNSConfig(ModelConfig):
     def _get_final_config_dict(self) -> dict[str, Any]:
         final = super()._get_final_config_dict()
         if self.parts.peers:
-            final["peer"] = self.peer_overrides
+            final["peer"] = self.resolved_peers or self.peer_overrides
+            final["peer_model"] = ",".join(map(spec_of, self.parts.peers))
         return final
 
     def _check_given(self, given: dict[str, Any]) -> None:
@@ -93,7 +101,8 @@ class MDCNSConfig(ModelConfig):
 
     def unread_keys(self) -> list[str]:
         """See :meth:`ModelConfig.unread_keys`; includes all ``peer.KEY`` if the run has no peer."""
-        of_peer = [] if self.parts.peers else sorted(f"{PEER_PREFIX}{key}" for key in self.peer_overrides)
+        given = {*self.peer_overrides, *(key for keys in self.resolved_peers for key in keys)}
+        of_peer = [] if self.parts.peers else sorted(f"{PEER_PREFIX}{key}" for key in given)
         return [*super().unread_keys(), *of_peer]
 
     # -- peers --------------------------------------------------------------------------------------------------------
@@ -113,9 +122,11 @@ class MDCNSConfig(ModelConfig):
         """Return the configuration of each peer: keys of all runs, of its model, and the ``peer.``-keys it knows."""
         configs = []
         of_own_plugins = plugin_keys(self.parts).keys() - own_keys().keys()  # of the user's own strategy and loss
-        for peer_class in self.parts.peers:
+        resolved = self.resolved_peers or [{} for _ in self.parts.peers]
+        for peer_class, own in zip(self.parts.peers, resolved):
+            overrides = {**own, **self.peer_overrides}
             values = values_of_peer(
-                peer_class, self.external_config_dict, self.model_class, self.peer_overrides, self.parts.peers
+                peer_class, self.external_config_dict, self.model_class, overrides, self.parts.peers
             )
             values = {key: value for key, value in values.items() if key not in of_own_plugins}
             if is_known(peer_class):  # keys that no yaml names are for the user's own classes
@@ -125,12 +136,17 @@ class MDCNSConfig(ModelConfig):
         return configs
 
     def plain(self) -> dict[str, Any]:
-        """See :meth:`ModelConfig.plain`; ``peer`` holds the resolved keys of the peer."""
+        """See :meth:`ModelConfig.plain`; ``peer`` holds the resolved keys of the peer, or a list of those of each."""
         values = super().plain()
         if self.parts.peers:
-            values["peer"] = dict(self.peer_overrides)
-        if len(self.parts.peers) == 1:  # the resolved keys of several peers may differ
-            (peer,) = self.peer_configs()
-            own = {key for key in (*model_keys(self.parts.peers[0]), *PEER_TRAINING_KEYS) if key in peer}
-            values["peer"] = {**{key: peer[key] for key in sorted(own)}, **values["peer"]}
+            peers = [self._resolved(peer) for peer in self.peer_configs()]
+            values["peer"] = peers[0] if len(peers) == 1 else peers
+        if is_known(self.model_class):  # a user's own model may read any key
+            of_peers = model_keys(*self.parts.peers) - model_keys(self.model_class) - recbole_keys() - own_keys().keys()
+            values = {key: value for key, value in values.items() if key not in of_peers}
         return plain_value(values)
+
+    def _resolved(self, peer: ModelConfig) -> dict[str, Any]:
+        given = {*self.peer_overrides, *(key for keys in self.resolved_peers for key in keys)}
+        own = {*model_keys(peer.model_class), *PEER_TRAINING_KEYS, *given}
+        return {key: peer[key] for key in sorted(own) if key in peer}

@@ -21,14 +21,15 @@ def as_text(ids: Iterable[Any], column: str) -> np.ndarray:
     Raises:
         DataError: An id is of another kind, such as 12.0 or nothing.
     """
-    values = np.asarray(ids) if isinstance(ids, (np.ndarray, pd.Series, pd.Index)) else None
-    if values is not None and values.dtype.kind in "iu":
-        return values.astype(str).astype(object)
+    if isinstance(ids, (np.ndarray, pd.Series, pd.Index)):
+        values = np.asarray(ids)
+        if values.dtype.kind in "iu":
+            return values.astype(str).astype(object)
+        if values.dtype == object and pd.api.types.infer_dtype(values, skipna=False) == "string":
+            return values
     texts = []
     for value in ids:
-        if isinstance(value, str):
-            texts.append(value)
-        elif isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_)):
+        if isinstance(value, str) or (isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))):
             texts.append(str(value))
         else:
             raise DataError(f"{column} = {value!r} is not allowed: ids are texts or integers")

@@ -139,6 +139,10 @@ class InnerProductModel(ScoringModel):
         """The item embeddings, shape [V + 1, H]."""
         return self.item_embedding.weight
 
+    def as_states(self, encoding: Tensor) -> Tensor:
+        """Return encodings in the type of the item table, which is wider under autocast."""
+        return encoding.to(self.item_table.dtype)
+
     def encode_sequences(self, sequences: Sequences) -> Tensor:
         """Return the output of the model's ``forward``, shape [B, H]."""
         return self.model.forward(*(getattr(sequences, field) for field in self.forward_fields))
@@ -156,11 +160,11 @@ class InnerProductModel(ScoringModel):
 
     def score(self, encoding: Tensor, items: Tensor, order: Tensor | None = None) -> Tensor:
         """Return inner products with the items' embeddings, shape [T, C]."""
-        return pool_scores(encoding.float(), self.item_table, items, order, self.item_embedding.sparse)
+        return pool_scores(self.as_states(encoding), self.item_table, items, order, self.item_embedding.sparse)
 
     def score_all(self, encoding: Tensor) -> Tensor:
         """Return inner products with all items' embeddings, shape [T, V + 1]."""
-        return F.linear(encoding.float(), self.item_table[: self.model.n_items])
+        return F.linear(self.as_states(encoding), self.item_table[: self.model.n_items])
 
 
 class FullRankingModel(ScoringModel):

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
+import numpy as np
 from recbole.config import Config
 from recbole.evaluator import Evaluator
 from recbole.evaluator.collector import DataStruct
+from torch import Tensor
 
-from recbole_mdcns.metrics import resolve_metric
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.metrics import reported_names, resolve_metric
+from recbole_mdcns.support.declared import is_known
 
 
 class ModelMetrics(dict):
@@ -40,9 +47,33 @@ class PlainEvaluator(Evaluator):
         self.metric_class = {name: resolve_metric(name)(config) for name in self.metrics}
 
     def evaluate(self, dataobject: DataStruct) -> ModelMetrics:
-        """Return each metric at each cut-off, such as ``ndcg@10``."""
+        """Return each metric at each cut-off, such as ``ndcg@10``.
+
+        Raises:
+            ConfigError: A user's own metric gives other names than its own, or what is no finite number.
+        """
         places: list[int] = []
         if "rec.topk" in dataobject:
             hits = dataobject.get("rec.topk")[:, :-1]  # the last column is the number of targets
             places = ((hits.argmax(1) + 1) * hits.any(1)).tolist()
-        return ModelMetrics({name: float(value) for name, value in super().evaluate(dataobject).items()}, places)
+        values: dict[str, float] = {}
+        for name, metric in self.metric_class.items():
+            found = metric.calculate_metric(dataobject)
+            if not is_known(type(metric)):
+                self._check(name, found)
+            values.update({reported: float(value) for reported, value in found.items()})
+        return ModelMetrics(values, places)
+
+    def _check(self, name: str, found: Any) -> None:
+        """Refuse what a user's own metric gives if it is no number for each of its reported names."""
+        expected = reported_names([name], self.config["topk"])
+        if not isinstance(found, dict) or set(found) != set(expected):
+            names = ", ".join(map(str, found)) if isinstance(found, dict) else type(found).__name__
+            raise ConfigError(
+                f"metrics = {name!r}: calculate_metric returned {names or 'nothing'}, expected a dict of "
+                f"{', '.join(expected)}"
+            )
+        for reported, value in found.items():
+            is_number = isinstance(value, (int, float, np.number)) or (isinstance(value, Tensor) and value.numel() == 1)
+            if not is_number or not math.isfinite(value):
+                raise ConfigError(f"metrics = {name!r}: {reported} is {value!r}, expected a finite number")

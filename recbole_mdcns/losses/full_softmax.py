@@ -33,5 +33,5 @@ class CrossEntropy(CatalogueLoss):
         """Return the mean over the targets, a scalar."""
         if isinstance(scoring_model, InnerProductModel):
             table = scoring_model.item_table[: scoring_model.model.n_items]
-            return mean_cross_entropy(encoding.float(), table, target)
+            return mean_cross_entropy(scoring_model.as_states(encoding), table, target)
         return cross_entropy(scoring_model.score_all(encoding), target).mean()

@@ -84,4 +84,6 @@ class ScalableCrossEntropy(CatalogueLoss):
         assert isinstance(scoring_model, InnerProductModel)
         bucket_num = int(2 * math.sqrt(len(target)))
         table = scoring_model.item_table[: scoring_model.model.n_items]
-        return sce(encoding.float(), table, target, bucket_num, bucket_num, self.bucket_items, self.generator).mean()
+        return sce(
+            scoring_model.as_states(encoding), table, target, bucket_num, bucket_num, self.bucket_items, self.generator
+        ).mean()

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from recbole.model.abstract_recommender import AbstractRecommender, SequentialRecommender
 
 from recbole_mdcns.errors import ConfigError, nearest
+from recbole_mdcns.support.declared import is_known
 from recbole_mdcns.support.import_path import import_own
 
 _PACKAGES = ("recbole_mdcns.model", "recbole.model.sequential_recommender")
@@ -61,6 +62,11 @@ def resolve_model(model: str | type, key: str = "model") -> type:
     if getattr(cls, "full_sort_predict", None) is SequentialRecommender.full_sort_predict:
         raise ConfigError(f"{key} = {cls.__name__} cannot be used: it has no full_sort_predict")
     return cls
+
+
+def spec_of(model_class: type) -> str:
+    """Return the name by which :func:`resolve_model` finds a class."""
+    return model_class.__name__ if is_known(model_class) else f"{model_class.__module__}:{model_class.__qualname__}"
 
 
 def _is_sequential(value: object) -> bool:

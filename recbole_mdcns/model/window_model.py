@@ -58,4 +58,6 @@ class WindowModel(ItemSequenceModel):
 
 def states_at(states: Tensor, position: Tensor | None) -> Tensor:
     """Return the states [B, L, H] at positions [B], shape [B, 1, H]; all states if the position is None."""
-    return states if position is None else states[torch.arange(states.size(0), device=states.device), position].unsqueeze(1)
+    if position is None:
+        return states
+    return states[torch.arange(states.size(0), device=states.device), position].unsqueeze(1)

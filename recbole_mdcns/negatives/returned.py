@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -23,47 +26,77 @@ def check_candidates(name: str, candidates: Tensor, target_num: int, item_num: i
     """
     where = f"neg_sampler {name}: propose returned"
     if not isinstance(candidates, Tensor) or candidates.dtype != torch.int64:
-        raise ConfigError(f"{where} {_described(candidates)}, expected int64 item numbers of shape [{target_num}, N]")
+        raise ConfigError(f"{where} {described(candidates)}, expected int64 item numbers of shape [{target_num}, N]")
     if candidates.dim() != 2 or len(candidates) != target_num:
         raise ConfigError(
-            f"{where} {_described(candidates)}, expected a row of candidates for each of {target_num} targets"
+            f"{where} {described(candidates)}, expected a row of candidates for each of {target_num} targets"
         )
+    if not candidates.numel():
+        raise ConfigError(f"{where} no candidates, expected one or more for each target")
     if int(candidates.min()) < 1 or int(candidates.max()) >= item_num:
         raise ConfigError(
             f"{where} items from {int(candidates.min())} to {int(candidates.max())}, expected 1 to {item_num - 1}"
         )
 
 
-def check_negatives(name: str, chosen: Negatives, pool: ScoredPool) -> None:
+def check_negatives(name: str, views: Sequence[str], chosen: Negatives, pool: ScoredPool) -> None:
     """Refuse a result of ``choose`` whose shapes do not fit each other or the pool.
 
     Args:
         name: Name of the strategy.
+        views: Its names of the negatives.
         chosen: The result.
         pool: The pool that ``choose`` received.
 
     Raises:
         ConfigError: Names the field, what was found and what is expected.
     """
+    if not isinstance(views, (tuple, list)) or not views:
+        raise ConfigError(f"neg_sampler {name}: views = {views!r} is not allowed: give a tuple of one or more names")
     where = f"neg_sampler {name}: choose returned"
     if not isinstance(chosen, Negatives):
-        raise ConfigError(f"{where} {_described(chosen)}, expected Negatives")
+        raise ConfigError(f"{where} {described(chosen)}, expected Negatives")
     target_num, model_num = len(pool.positive[0]), len(pool.positive)
     for field in ("scores", "weights"):
         parts = getattr(chosen, field)
-        if len(parts) != model_num or not all(isinstance(part, Tensor) for part in parts):
-            raise ConfigError(
-                f"{where} {field} of {len(parts)} parts, expected a tensor for each of {model_num} models"
-            )
+        if not _is_list_of(Tensor, parts, model_num):
+            raise ConfigError(f"{where} {field} = {described(parts)}, expected a tensor for each of {model_num} models")
     for scores, weights in zip(chosen.scores, chosen.weights):
         if scores.dim() != 2 or len(scores) != target_num or weights.shape != scores.shape[1:]:
-            shapes = f"scores {_described(scores)} and weights {_described(weights)}"
+            shapes = f"scores {described(scores)} and weights {described(weights)}"
             raise ConfigError(f"{where} {shapes}, expected [{target_num}, K] and [K]")
-    if chosen.factors is not None and chosen.factors.shape not in (chosen.scores[0].shape, (target_num, 1)):
+    shape = chosen.scores[0].shape  # [T, K]
+    if chosen.factors is not None and getattr(chosen.factors, "shape", None) not in (shape, (target_num, 1)):
         raise ConfigError(
-            f"{where} factors {_described(chosen.factors)}, expected [{target_num}, K] or [{target_num}, 1]"
+            f"{where} factors {described(chosen.factors)}, expected [{target_num}, K] or [{target_num}, 1]"
         )
+    if chosen.log_q is not None:
+        parts = chosen.log_q
+        if not _is_list_of(Tensor, parts, 2) or (parts[0].shape, parts[1].shape) != ((target_num,), shape):
+            raise ConfigError(f"{where} log_q = {described(parts)}, expected tensors [{target_num}] and {list(shape)}")
+    if chosen.extra:
+        _check_extra(where, views, chosen.extra, model_num)
 
 
-def _described(value: object) -> str:
+def _check_extra(where: str, views: Sequence[str], extra: Sequence[dict[str, Tensor]], model_num: int) -> None:
+    if not _is_list_of(dict, extra, model_num):
+        raise ConfigError(
+            f"{where} extra = {described(extra)}, expected a dict of further terms for each of {model_num} models"
+        )
+    for term, value in (item for of_model in extra for item in of_model.items()):
+        if term in views:
+            raise ConfigError(f"{where} the further term {term!r}, which is also the name of a view: rename it")
+        if not isinstance(value, Tensor) or value.dim() != 0:
+            raise ConfigError(f"{where} the further term {term!r} as {described(value)}, expected a scalar tensor")
+
+
+def _is_list_of(kind: type, parts: Any, number: int) -> bool:
+    is_list = isinstance(parts, (list, tuple)) and len(parts) == number
+    return is_list and all(isinstance(part, kind) for part in parts)
+
+
+def described(value: object) -> str:
+    """Return a value's type, and a tensor's shape or a list's length."""
+    if isinstance(value, (list, tuple)):
+        return f"a {type(value).__name__} of {len(value)}"
     return f"{value.dtype} of shape {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__

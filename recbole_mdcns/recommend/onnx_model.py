@@ -48,6 +48,8 @@ class SequenceEncoder(nn.Module):
         pad_side: Where it was trained with padding.
     """
 
+    columns: Tensor
+
     def __init__(self, inner: InnerProductModel, window: int, pad_side: str):
         super().__init__()
         self.model = plain_copy(inner.model, window)
@@ -127,14 +129,23 @@ def onnx_bytes(encoder: SequenceEncoder, name: str) -> bytes:
     example = torch.tensor([[1, 1, 0], [1, 1, 1]])
     free = {INPUT: {0: "batch", 1: "length"}, OUTPUT: {0: "batch"}}
     older = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
-    arguments: dict[str, Any] = {"input_names": [INPUT], "output_names": [OUTPUT], "dynamic_axes": free, **older}
-    file, export = io.BytesIO(), torch.onnx.export
+    arguments: dict[str, Any] = {
+        "opset_version": OPSET,
+        "input_names": [INPUT],
+        "output_names": [OUTPUT],
+        "dynamic_axes": free,
+        **older,
+    }
+    export: Any = torch.onnx.export  # its types name no open file
+    file = io.BytesIO()
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # of the tracer, whose result is checked
         with ForeignCall(
-            lambda error: ConfigError(f"{name} cannot be exported: {_first_line(error)}"), "torch", "recbole_mdcns.model"
+            lambda error: ConfigError(f"{name} cannot be exported: {_first_line(error)}"),
+            "torch",
+            "recbole_mdcns.model",
         ):
-            export(encoder, (example,), file, opset_version=OPSET, **arguments)
+            export(encoder, (example,), file, **arguments)
     return file.getvalue()
 
 
@@ -171,12 +182,11 @@ def _check(content: bytes, inner: InnerProductModel, recommender: Recommender, n
 
 def _encode(inner: InnerProductModel, items: np.ndarray, length: np.ndarray, recommender: Recommender) -> np.ndarray:
     """Return what the recommender would compute, shape [B, H]."""
-    flat, ends = torch.from_numpy(items[items > 0]), torch.from_numpy(length.cumsum())
-    users = torch.ones_like(ends)
-    starts = ends - torch.from_numpy(length)
-    given = (each.to(recommender.device) for each in (flat, starts, ends, users))
+    device = recommender.device
+    flat, ends = torch.from_numpy(items[items > 0]).to(device), torch.from_numpy(length.cumsum()).to(device)
+    starts, users = ends - torch.from_numpy(length).to(device), torch.ones_like(ends)
     with torch.no_grad():
-        sequences = padded(*given, recommender.window, recommender.config["pad_side"])
+        sequences = padded(flat, starts, ends, users, recommender.window, recommender.config["pad_side"])
         return inner.encode_sequences(sequences).float().cpu().numpy()
 
 

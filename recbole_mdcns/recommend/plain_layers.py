@@ -78,5 +78,5 @@ def plain_copy(model: nn.Module, length: int) -> nn.Module:
                 setattr(parent, name, CirculantFilter(layer))
             elif isinstance(layer, MambaMixer):
                 layer.__class__ = PlainMambaMixer
-                layer.length = length
+                vars(layer)["length"] = length
     return copied

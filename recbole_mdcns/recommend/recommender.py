@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,44 +12,22 @@ import torch
 from torch import Tensor
 
 from recbole_mdcns.encoder.scoring_model import InnerProductModel, ScoringModel
-from recbole_mdcns.errors import ConfigError, DataError
+from recbole_mdcns.errors import CheckpointError, ConfigError, DataError
 from recbole_mdcns.evaluation.best_role import best_role
+from recbole_mdcns.recommend.arguments import check_count, usable_device
+from recbole_mdcns.recommend.row_size import row_size
+from recbole_mdcns.recommend.run_users import sequences_of_users
 from recbole_mdcns.recommend.saved_models import load_models
-from recbole_mdcns.recommend.scorers import CandidateScorer, TeacherScorer, padded, trimmed
+from recbole_mdcns.recommend.scorers import CandidateScorer, TeacherScorer, encoded, padded
 from recbole_mdcns.recommend.sequences import ItemSequences, item_sequences
 from recbole_mdcns.recommend.tables import Columns
-from recbole_mdcns.recommend.top_items import top_items
+from recbole_mdcns.recommend.top_items import rows_at_once, top_items
+from recbole_mdcns.recommend.top_list import TABLE_COLUMNS, TopItems
+from recbole_mdcns.recommend.users import KnownUsers
 from recbole_mdcns.recommend.vocabulary import Vocabulary
 
 TEACHER = "teacher"
 BEST = "best"
-
-
-@dataclass(frozen=True)
-class TopItems:
-    """The best items of some sequences.
-
-    Attributes:
-        names: What the sequences are called, shape [B].
-        items: Item ids, best first; shape [B, k]. Where a row has fewer items left, the rest is None.
-        scores: Their scores, shape [B, k]; -inf where there is no item.
-    """
-
-    names: np.ndarray
-    items: np.ndarray
-    scores: np.ndarray
-
-    def table(self) -> pd.DataFrame:
-        """Return a row per item: ``user``, ``rank`` from 1 on, ``item``, ``score``."""
-        is_item = self.scores > -np.inf  # [B, k]
-        row, column = np.nonzero(is_item)
-        return pd.DataFrame(
-            {"user": self.names[row], "rank": column + 1, "item": self.items[is_item], "score": self.scores[is_item]}
-        )
-
-    def lists(self) -> list[list[str]]:
-        """Return the ids of each sequence, best first."""
-        return [row[scores > -np.inf].tolist() for row, scores in zip(self.items, self.scores)]
 
 
 def load(
@@ -89,16 +66,15 @@ class Recommender:
         trust_code: bool = False,
         model_class: type | None = None,
     ):
-        self.device = torch.device(device)
+        self.device = usable_device(device)
+        self._source = path, trust_code, model_class
         saved = load_models(path, trust_code, model_class, self.device)
         first = next(iter(saved.values()))
         self.config = first.config
         self._models: dict[str, ScoringModel] = {role: each.model for role, each in saved.items()}
         self._items = Vocabulary(first.names[self.config["ITEM_ID_FIELD"]], self.config["ITEM_ID_FIELD"])
-        self._needs_users = {role for role, each in saved.items() if each.embeds_users}
-        users = next((each.names for each in saved.values() if each.embeds_users), None)
-        user_field = self.config["USER_ID_FIELD"]
-        self._users = None if users is None else Vocabulary(users[user_field], user_field)
+        self._users = KnownUsers(saved)
+        self._row_sizes: dict[str, int] = {}
         self.roles = [*self._models, *([TEACHER] if len(self._models) > 1 else [])]
         self.window: int = first.model.model.max_seq_length
         self.best_role = best_role(first.valid or {}, self.config["valid_metric"], self.config["valid_metric_bigger"])
@@ -137,8 +113,8 @@ class Recommender:
             DataError: An item is unknown.
         """
         inner = self.inner_product_model(model)
-        _check_k(k)
-        numbers = torch.from_numpy(self._known(items, "items"))
+        check_count("k", k)
+        numbers = torch.from_numpy(self.known_items(items, "items"))
         table = torch.nn.functional.normalize(inner.item_table.detach()[1 : inner.model.n_items], dim=1)
         asked = table[(numbers - 1).to(self.device)]
         own = torch.arange(len(numbers), device=self.device), (numbers - 1).to(self.device)
@@ -164,13 +140,16 @@ class Recommender:
 
         Args:
             sequences: Lists of item ids, oldest first; a dict of such lists by user; a DataFrame with user, item and
-                time columns; or the path of a csv, tsv, parquet or atomic file with them.
+                time columns; the path of a csv, tsv, parquet or atomic file with them; or what :meth:`read` or
+                :meth:`sequences_of_users` gave.
             k: How many items; a sequence with fewer items left gets fewer.
             model: ``self``, ``peer``, ``teacher``, or ``best``, the best of them on validation.
             exclude_seen: Leave the items of a sequence out of its recommendations.
             allowed: Recommend these items only.
-            batch_size: Sequences that are encoded together; the result does not depend on it.
-            on_unknown: ``error`` refuses unknown items and empty sequences; ``skip`` leaves them out and logs how many.
+            batch_size: Sequences that are encoded together, fewer where memory asks for it; the result does not depend
+                on it.
+            on_unknown: ``error`` refuses unknown items, empty sequences, and unknown users of a model that embeds
+                users; ``skip`` leaves them out and logs how many.
             columns: The columns of a table; those of the training data by default.
 
         Returns:
@@ -180,15 +159,26 @@ class Recommender:
             ConfigError: An argument is not allowed.
             DataError: The sequences cannot be used.
         """
-        read = self.read(sequences, on_unknown, columns)
+        read = self.read(sequences, on_unknown, columns, model)
         parts = [top.table() for top in self.top_items(read, k, model, exclude_seen, allowed, batch_size)]
         if not parts:
-            return pd.DataFrame({"user": [], "rank": [], "item": [], "score": []})
+            return pd.DataFrame({column: [] for column in TABLE_COLUMNS})
         return pd.concat(parts, ignore_index=True)
 
-    def read(self, sequences: Any, on_unknown: str = "error", columns: Columns | None = None) -> ItemSequences:
-        """Return sequences as numbers; see :meth:`recommend` for the arguments."""
-        return item_sequences(sequences, self._items, columns or self.columns, on_unknown)
+    def read(
+        self, sequences: Any, on_unknown: str = "error", columns: Columns | None = None, model: str = "self"
+    ) -> ItemSequences:
+        """Return sequences as numbers, for a model; see :meth:`recommend` for the arguments."""
+        read = item_sequences(sequences, self._items, columns or self.columns, on_unknown)
+        is_known = self._users.numbers(read, self.model_of(model), on_unknown) > 0
+        return read if is_known.all() else read.only(is_known)
+
+    def sequences_of_users(
+        self, users: Sequence[str] | None = None, data_path: str | Path | None = None
+    ) -> ItemSequences:
+        """Return the whole histories of users of the run's own dataset; see :func:`~.run_users.sequences_of_users`."""
+        path, trust_code, model_class = self._source
+        return sequences_of_users(path, users, data_path, trust_code, model_class)
 
     @property
     def columns(self) -> Columns:
@@ -208,16 +198,18 @@ class Recommender:
 
         See :meth:`recommend` for the arguments. The scores of a batch are never held all at once.
         """
-        _check_k(k)
+        check_count("k", k)
         models, scorer, candidates = self._scorer(model, allowed)
         position = torch.full((len(self._items) + 1,), -1, dtype=torch.int64, device=self.device)
         position[candidates] = torch.arange(len(candidates), device=self.device)
         with torch.no_grad():
-            for part, padded_part in self._batches(sequences, models, batch_size):
+            for part, padded_part in self._batches(sequences, models, batch_size, min(k, len(candidates))):
                 seen = self._seen(part, position) if exclude_seen else None
                 places, scores = top_items(scorer.of(padded_part), len(candidates), k, len(part), seen)
                 names, values = self._items.names(candidates[places].cpu().numpy()), scores.cpu().numpy()
                 names[values == -np.inf] = None
+                if np.isnan(values).any():
+                    raise CheckpointError(f"model = {model!r} gives scores that are no numbers: train it again")
                 yield TopItems(part.names, names, values)
 
     def score(
@@ -230,12 +222,13 @@ class Recommender:
         columns: Columns | None = None,
     ) -> np.ndarray:
         """Return the scores of items for each sequence, shape [sequences, items]; see :meth:`recommend`."""
-        numbers = torch.from_numpy(self._known(items, "items")).to(self.device)
+        numbers = torch.from_numpy(self.known_items(items, "items")).to(self.device)
+        read = self.read(sequences, on_unknown, columns, model)
         models, scorer, _ = self._scorer(model, None, numbers)
         with torch.no_grad():
             blocks = [
                 scorer.of(padded_part)(0, len(numbers)).cpu().numpy()
-                for _, padded_part in self._batches(self.read(sequences, on_unknown, columns), models, batch_size)
+                for _, padded_part in self._batches(read, models, batch_size, len(numbers))
             ]
         return np.concatenate(blocks) if blocks else np.zeros((0, len(numbers)), dtype=np.float32)
 
@@ -253,10 +246,11 @@ class Recommender:
             ConfigError: The model does not score by inner products.
         """
         inner = self.inner_product_model(model)
+        read = self.read(sequences, on_unknown, columns, model)
         with torch.no_grad():
             blocks = [
-                inner.encode_sequences(padded_part).float().cpu().numpy()
-                for _, padded_part in self._batches(self.read(sequences, on_unknown, columns), [inner], batch_size)
+                encoded(inner, padded_part).float().cpu().numpy()
+                for _, padded_part in self._batches(read, [inner], batch_size)
             ]
         return np.concatenate(blocks) if blocks else np.zeros((0, inner.item_table.size(1)), dtype=np.float32)
 
@@ -297,15 +291,23 @@ class Recommender:
         models = self.model_of(role)
         if candidates is None:
             every = np.arange(1, len(self._items) + 1)
-            numbers = every if allowed is None else np.unique(self._known(allowed, "allowed"))
+            numbers = every if allowed is None else np.unique(self.known_items(allowed, "allowed"))
             candidates = torch.from_numpy(numbers).to(self.device)
         scorers = [CandidateScorer(each, candidates) for each in models]
         if len(scorers) == 1:
             return models, scorers[0], candidates
         return models, TeacherScorer(scorers, self.config["teacher_mean"]), candidates
 
-    def _known(self, ids: Iterable[Any], what: str) -> np.ndarray:
-        """Return the numbers of known items, shape [n]."""
+    def known_items(self, ids: Iterable[Any], what: str) -> np.ndarray:
+        """Return the numbers of known items, shape [n].
+
+        Args:
+            ids: Item ids.
+            what: What they are, for the error.
+
+        Raises:
+            DataError: There is none, or one is unknown.
+        """
         ids = list(ids)
         numbers = self._items.numbers(ids) if ids else np.zeros(0, dtype=np.int64)
         if not len(numbers) or not numbers.all():
@@ -314,39 +316,24 @@ class Recommender:
         return numbers
 
     def _batches(
-        self, sequences: ItemSequences, models: Sequence[ScoringModel], batch_size: int
+        self, sequences: ItemSequences, models: Sequence[ScoringModel], batch_size: int, k: int = 1
     ) -> Iterator[tuple[ItemSequences, Any]]:
-        if not isinstance(batch_size, int) or batch_size < 1:
-            raise ConfigError(f"batch_size = {batch_size!r} is not allowed: give a whole number >= 1")
-        users = self._user_numbers(sequences.names, models)
-        for begin in range(0, len(sequences), batch_size):
-            part = sequences.part(begin, begin + batch_size)
+        """Yield sequences and what the models read of them; no more at once than the budget of memory allows."""
+        check_count("batch_size", batch_size)
+        for model in models:
+            if model.role not in self._row_sizes:
+                self._row_sizes[model.role] = row_size(model)
+        size = min(batch_size, rows_at_once(max(self._row_sizes[model.role] for model in models), k))
+        for begin in range(0, len(sequences), size):
+            part = sequences.part(begin, begin + size)
+            users = self._users.numbers(part, models)
             items, start, end, user = (
-                torch.from_numpy(each).to(self.device)
-                for each in (part.items, part.starts, part.ends, users[begin : begin + batch_size])
+                torch.from_numpy(each).to(self.device) for each in (part.items, part.starts, part.ends, users)
             )
-            yield part, trimmed(padded(items, start, end, user, self.window, self.config["pad_side"]), models)
-
-    def _user_numbers(self, names: np.ndarray, models: Sequence[ScoringModel]) -> np.ndarray:
-        needs = [each for each in models if each.role in self._needs_users]
-        if not needs or self._users is None:
-            return np.ones(len(names), dtype=np.int64)
-        numbers = self._users.numbers(names) if len(names) else np.zeros(0, dtype=np.int64)
-        if not numbers.all():
-            name = names[int(np.flatnonzero(numbers == 0)[0])]
-            raise DataError(
-                f"user {name!r} is unknown, and {type(needs[0].model).__name__} embeds users: it recommends for users "
-                f"that it was trained on, such as {self._users.examples()}"
-            )
-        return numbers
+            yield part, padded(items, start, end, user, self.window, self.config["pad_side"])
 
     def _seen(self, part: ItemSequences, position: Tensor) -> tuple[Tensor, Tensor]:
         """Return sequences and candidates that are in them."""
-        row = torch.from_numpy(np.repeat(np.arange(len(part)), np.diff(part.ends, prepend=0))).to(self.device)
+        row = torch.from_numpy(np.repeat(np.arange(len(part)), part.lengths)).to(self.device)
         place = position[torch.from_numpy(part.items).to(self.device)]
         return row[place >= 0], place[place >= 0]
-
-
-def _check_k(k: int) -> None:
-    if not isinstance(k, int) or isinstance(k, bool) or k < 1:
-        raise ConfigError(f"k = {k!r} is not allowed: give a whole number >= 1")

@@ -13,6 +13,9 @@ from recbole_mdcns.encoder.scoring_model import InnerProductModel, ScoringModel
 from recbole_mdcns.equations import teacher_scores
 from recbole_mdcns.recommend.top_items import ScoreBlock
 
+#: Sequences of similar length that are encoded together.
+PART = 64
+
 
 class CandidateScorer:
     """Scores candidates by one model.
@@ -28,17 +31,26 @@ class CandidateScorer:
         self._table: Tensor | None = None
         if isinstance(model, InnerProductModel):
             table = model.item_table.detach()[: model.model.n_items]
-            is_whole = len(candidates) == len(table) - 1
-            self._table = table[1:] if is_whole else table[candidates]  # [C, H]
+            every = torch.arange(1, len(table), device=candidates.device)
+            self._table = table[1:] if torch.equal(candidates, every) else table[candidates]  # [C, H]
 
     def of(self, sequences: Sequences) -> ScoreBlock:
-        """Return the scores of sequences as a function of a range of candidates."""
-        encoding = self.model.encode_sequences(sequences)
+        """Return the scores of sequences as a function of a range of candidates; a call overwrites the last result."""
+        encoding = encoded(self.model, sequences)
         if self._table is None:
             scores = self.model.score_all(encoding)
             return lambda start, end: scores[:, self.candidates[start:end]]
         encoding, table = encoding.float(), self._table
-        return lambda start, end: encoding @ table[start:end].T
+        room = encoding.new_empty(0)
+
+        def block(start: int, end: int) -> Tensor:
+            nonlocal room  # new memory for each block costs as much time as the product
+            number = len(encoding) * (end - start)
+            if len(room) < number:
+                room = encoding.new_empty(number)
+            return torch.mm(encoding, table[start:end].T, out=room[:number].view(len(encoding), end - start))
+
+        return block
 
 
 class TeacherScorer:
@@ -57,6 +69,18 @@ class TeacherScorer:
         """See :meth:`CandidateScorer.of`."""
         blocks: list[Callable[[int, int], Tensor]] = [scorer.of(sequences) for scorer in self.scorers]
         return lambda start, end: teacher_scores(*(block(start, end) for block in blocks), mean=self.mean)
+
+
+def encoded(model: ScoringModel, sequences: Sequences) -> Tensor:
+    """Encode sequences, shape [B, .]; in parts of similar length, without common padding, if the model allows it."""
+    if not model.is_trimmable or len(sequences.item_length) <= PART:
+        return model.encode_sequences(trimmed(sequences, [model]))
+    order = sequences.item_length.argsort()
+    parts = []
+    for rows in order.split(PART):
+        part = Sequences(sequences.user[rows], sequences.item_seq[rows], sequences.item_length[rows])
+        parts.append(model.encode_sequences(trimmed(part, [model])))
+    return torch.cat(parts)[order.argsort()]
 
 
 def trimmed(sequences: Sequences, models: Sequence[ScoringModel]) -> Sequences:

@@ -29,11 +29,13 @@ class ItemSequences:
         names: What each sequence is called: its user, or its place, shape [n].
         items: Item numbers, shape [sum of lengths].
         ends: Where each sequence ends in ``items`` (exclusive), shape [n].
+        has_users: The names are users.
     """
 
     names: np.ndarray
     items: np.ndarray
     ends: np.ndarray
+    has_users: bool = True
 
     def __len__(self) -> int:
         return len(self.names)
@@ -43,20 +45,31 @@ class ItemSequences:
         """Where each sequence begins in ``items``, shape [n]."""
         return np.concatenate([[0], self.ends[:-1]]).astype(np.int64)
 
+    @property
+    def lengths(self) -> np.ndarray:
+        """How many items each sequence has, shape [n]."""
+        return np.diff(self.ends, prepend=0)
+
     def part(self, begin: int, end: int) -> ItemSequences:
         """Return some of the sequences, from ``begin`` to ``end`` (exclusive)."""
-        first = int(self.starts[begin]) if begin < len(self) else len(self.items)
         ends = self.ends[begin:end]
+        first = int(self.ends[begin - 1]) if begin > 0 else 0
         last = int(ends[-1]) if len(ends) else first
-        return ItemSequences(self.names[begin:end], self.items[first:last], ends - first)
+        return ItemSequences(self.names[begin:end], self.items[first:last], ends - first, self.has_users)
+
+    def only(self, is_kept: np.ndarray) -> ItemSequences:
+        """Return the sequences that are marked, shape [n]."""
+        lengths = self.lengths
+        items = self.items[np.repeat(is_kept, lengths)]
+        return ItemSequences(self.names[is_kept], items, np.cumsum(lengths[is_kept]), self.has_users)
 
 
 def item_sequences(given: Any, vocabulary: Vocabulary, columns: Columns, on_unknown: str = "error") -> ItemSequences:
     """Return the sequences that the user gave.
 
     Args:
-        given: Lists of item ids; a dict of such lists by user; a DataFrame with the columns; or the path of a csv, tsv,
-            parquet or atomic file with them.
+        given: Lists of item ids; a dict of such lists by user; a DataFrame with the columns; the path of a csv, tsv,
+            parquet or atomic file with them; or sequences of numbers, which stay as they are.
         vocabulary: The items of the model.
         columns: Of a table.
         on_unknown: ``error`` refuses unknown items and empty sequences; ``skip`` leaves them out and logs how many.
@@ -66,35 +79,45 @@ def item_sequences(given: Any, vocabulary: Vocabulary, columns: Columns, on_unkn
     """
     if on_unknown not in ON_UNKNOWN:
         raise DataError(f"on_unknown = {on_unknown!r} is not allowed: choose {' or '.join(ON_UNKNOWN)}")
+    if isinstance(given, ItemSequences):
+        return given
+    source = ""
     if isinstance(given, (str, os.PathLike)):
         given, source = read_table(Path(given), columns), f"{given}: "
+    has_users = isinstance(given, (pd.DataFrame, Mapping))
+    if isinstance(given, pd.DataFrame):
+        names, ids, place, lengths = _of_table(given, columns, source)
     else:
-        source = ""
-    names, ids, lengths = _of_table(given, columns) if isinstance(given, pd.DataFrame) else _of_lists(given)
-    numbers = vocabulary.numbers(ids) if len(ids) else np.zeros(0, dtype=np.int64)
-    row = np.repeat(np.arange(len(names)), lengths)
+        names, ids, place, lengths = _of_lists(given)
+    numbers = vocabulary.numbers(ids)[place] if len(place) else np.zeros(0, dtype=np.int64)
+    read = ItemSequences(names, numbers, np.cumsum(lengths), has_users)
     unknown = numbers == 0
     if unknown.any():
-        _tell_unknown(source, ids, names[row], unknown, vocabulary, on_unknown)
-        numbers, row = numbers[~unknown], row[~unknown]
-    left = np.bincount(row, minlength=len(names))
-    if not left.all():
-        empty = np.flatnonzero(left == 0)
-        text = f"{source}{len(empty)} of {len(names)} sequences have no item, such as that of {names[empty[0]]!r}"
+        row = np.repeat(np.arange(len(names)), lengths)
+        first = int(np.flatnonzero(unknown)[0])
+        example = f"{ids[place[first]]!r} in the sequence of {_shown(names[row[first]])}"
+        _tell_unknown(source, example, unknown, vocabulary, on_unknown)
+        left = np.bincount(row[~unknown], minlength=len(names))
+        read = ItemSequences(names, numbers[~unknown], np.cumsum(left), has_users)
+    is_empty = read.lengths == 0
+    if is_empty.any():
+        example = _shown(names[np.flatnonzero(is_empty)[0]])
+        text = f"{source}{int(is_empty.sum())} of {len(names)} sequences have no item, such as that of {example}"
         if on_unknown == "error":
             raise DataError(f"{text}; on_unknown = 'skip' leaves them out")
         getLogger().warning(f"{text}: they get no recommendations")
-        names, left = names[left > 0], left[left > 0]
-    return ItemSequences(names, numbers, np.cumsum(left))
+        return read.only(~is_empty)
+    return read
 
 
-def _tell_unknown(
-    source: str, ids: np.ndarray, names: np.ndarray, unknown: np.ndarray, vocabulary: Vocabulary, on_unknown: str
-) -> None:
-    first = int(np.flatnonzero(unknown)[0])
+def _shown(name: Any) -> str:
+    return repr(name) if isinstance(name, str) else f"list {name}"
+
+
+def _tell_unknown(source: str, example: str, unknown: np.ndarray, vocabulary: Vocabulary, on_unknown: str) -> None:
     text = (
         f"{source}{int(unknown.sum())} of {len(unknown)} items are not among the {len(vocabulary)} that the model was "
-        f"trained on, such as {ids[first]!r} in the sequence of {names[first]!r}"
+        f"trained on, such as {example}"
     )
     if unknown.all():
         raise DataError(f"{text}; the model knows ids such as {vocabulary.examples()}")
@@ -103,10 +126,12 @@ def _tell_unknown(
     getLogger().warning(f"{text}: they are left out")
 
 
-def _of_lists(given: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return names, item ids one after the other, and lengths."""
+def _of_lists(given: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return names, item ids, the place in them of each entry of the sequences one after the other, and lengths."""
     if isinstance(given, Mapping):
         names, lists = as_text(list(given), "user"), list(given.values())
+        if len(set(names)) < len(names):
+            raise DataError("a user is given twice, as a number and as a text")
     else:
         if not isinstance(given, Sequence) or isinstance(given, (str, bytes)):
             raise DataError(
@@ -116,48 +141,62 @@ def _of_lists(given: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         names, lists = np.arange(len(given)), list(given)
     for name, ids in zip(names, lists):
         if isinstance(ids, (str, bytes)) or not isinstance(ids, (Sequence, np.ndarray, pd.Series)):
-            raise DataError(f"sequence {name!r} is {ids!r}: expected a list of item ids")
+            raise DataError(f"the sequence of {_shown(name)} is {ids!r}: expected a list of item ids")
     lengths = np.array([len(ids) for ids in lists], dtype=np.int64)
-    flat = [item for ids in lists for item in ids]
-    return names, as_text(flat, "item"), lengths
+    flat = as_text([item for ids in lists for item in ids], "item")
+    return names, flat, np.arange(len(flat)), lengths
 
 
-def _of_table(table: pd.DataFrame, columns: Columns) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return names, item ids in the order of users and times, and lengths; users in the order of appearance."""
-    named = {what: getattr(columns, what) for what in ("user", "item", "time")}
-    for what, column in named.items():
-        if column not in table.columns:
-            raise DataError(
-                f"the sequences have no column {column!r} for {what}: they have {', '.join(map(str, table.columns))}"
-            )
-    users = as_text(table[columns.user], columns.user)
-    items = as_text(table[columns.item], columns.item)
-    times = _times(table[columns.time], columns.time)
-    repeated = pd.DataFrame({"user": users, "item": items, "time": times}).duplicated()
-    if repeated.any():
-        place = int(np.flatnonzero(repeated)[0])
-        raise DataError(
-            f"{int(repeated.sum())} lines are there twice, such as {users[place]!r}, {items[place]!r} at "
-            f"{table[columns.time].iloc[place]!r}: leave the copies out"
-        )
-    row, names = pd.factorize(users)
+def _of_table(
+    table: pd.DataFrame, columns: Columns, source: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return what :func:`_of_lists` does, in the order of users and times; users in the order of appearance."""
+    columns.check(list(table.columns), "the table")
+    row, names = _numbered(table[columns.user], columns.user, source)
+    place, ids = _numbered(table[columns.item], columns.item, source)
+    times = _times(table[columns.time], columns.time, source)
     order = np.lexsort((times, row))
-    return np.asarray(names), items[order], np.bincount(row, minlength=len(names))
+    by_all = np.lexsort((place, times, row))
+    sames = [each[by_all] for each in (row, times, place)]
+    is_copy = np.all([each[1:] == each[:-1] for each in sames], axis=0)
+    if is_copy.any():
+        line = by_all[1:][is_copy].min()
+        raise DataError(
+            f"{source}{int(is_copy.sum())} lines are there twice, such as {names[row[line]]!r}, {ids[place[line]]!r} "
+            f"at {table[columns.time].iloc[line]!s}: leave the copies out"
+        )
+    return names, ids, place[order], np.bincount(row, minlength=len(names))
 
 
-def _times(column: pd.Series, name: str) -> np.ndarray:
+def _numbered(column: pd.Series, name: str, source: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the place of each value among the different ids, and these as texts, in the order of appearance."""
+    if column.isna().any():
+        raise DataError(f"{source}{name} is missing in {int(column.isna().sum())} of {len(column)} lines")
+    place, values = pd.factorize(column)
+    again, texts = pd.factorize(as_text(values, name))  # 7 and '7' are one id
+    return again[place] if len(place) else place, np.asarray(texts, dtype=object)
+
+
+def _times(column: pd.Series, name: str, source: str) -> np.ndarray:
     """Return times as numbers that sort as the times do."""
     if column.isna().any():
-        raise DataError(f"{name} is missing in {int(column.isna().sum())} of {len(column)} lines")
+        raise DataError(f"{source}{name} is missing in {int(column.isna().sum())} of {len(column)} lines")
     if pd.api.types.is_datetime64_any_dtype(column):
         return column.astype("int64").to_numpy()
     try:
-        values = pd.to_numeric(column).to_numpy(dtype=np.float64)
+        values = pd.to_numeric(column).to_numpy()
     except (ValueError, TypeError):
         try:
-            return pd.to_datetime(column, utc=True).astype("int64").to_numpy()
+            dates = pd.to_datetime(column, utc=True)
         except (ValueError, TypeError) as error:
-            raise DataError(f"{name} holds values that are neither numbers nor dates: {error}") from None
+            reason = " ".join(str(error).split())
+            raise DataError(f"{source}{name} holds values that are neither numbers nor dates: {reason}") from None
+        if dates.isna().any():  # NaN as a text
+            raise DataError(f"{source}{name} is missing in {int(dates.isna().sum())} of {len(column)} lines") from None
+        return dates.astype("int64").to_numpy()
+    if values.dtype.kind in "iu":  # nanoseconds do not fit into floats
+        return values
+    values = values.astype(np.float64)
     if not np.isfinite(values).all():
-        raise DataError(f"{name} is not finite in {int((~np.isfinite(values)).sum())} of {len(values)} lines")
+        raise DataError(f"{source}{name} is not finite in {int((~np.isfinite(values)).sum())} of {len(values)} lines")
     return values

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import csv
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from recbole_mdcns.errors import DataError
+from recbole_mdcns.errors import ConfigError, DataError
 
 #: Separators by the ending of a text file.
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".inter": "\t"}
 #: Endings of the files that can be read.
 READABLE = (*SEPARATORS, ".parquet")
+#: Texts that stand for no time; in columns of ids only nothing does.
+NO_TIME = ("", "NaN", "nan", "NA", "NaT", "null", "None")
 
 
 @dataclass(frozen=True)
@@ -24,52 +29,90 @@ class Columns:
         user: Whose interaction.
         item: The item.
         time: When: a number, or a date.
+
+    Raises:
+        ConfigError: They are not three different names.
     """
 
     user: str = "user_id"
     item: str = "item_id"
     time: str = "timestamp"
 
+    def __post_init__(self) -> None:
+        names = self.names
+        if len(set(names)) < 3 or not all(isinstance(name, str) and name for name in names):
+            raise ConfigError(f"columns = {', '.join(map(str, names))} is not allowed: give three different names")
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns: user, item, time."""
+        return [self.user, self.item, self.time]
+
+    def check(self, found: Sequence[Any], where: str) -> None:
+        """Refuse a table that lacks one of the columns, or has it twice.
+
+        Args:
+            found: The columns of the table.
+            where: What the table is, for the error.
+
+        Raises:
+            DataError: Names the columns.
+        """
+        listed = ", ".join(map(str, found)) or "none"
+        missing = [name for name in self.names if name not in found]
+        if missing:
+            raise DataError(f"{where} has no column {', '.join(map(repr, missing))}: it has {listed}")
+        twice = [name for name in self.names if list(found).count(name) > 1]
+        if twice:
+            raise DataError(f"{where} has the column {twice[0]!r} more than once: it has {listed}")
+
 
 def read_table(path: Path, columns: Columns) -> pd.DataFrame:
     """Read the columns of interactions from a file.
 
-    Ids of text files stay as they are written: ``007`` is not 7, and ``NA`` is an id. The header of an atomic file may
-    have types, ``user_id:token``.
+    Ids of text files stay as they are written: ``007`` is not 7, and ``NA`` is an id. Quotes have their usual meaning
+    in csv and tsv files, and are text in atomic files, whose header may have types, ``user_id:token``.
 
     Args:
         path: The file; its ending tells its kind.
         columns: The columns that it should have.
 
     Raises:
-        DataError: The file cannot be read, is of another kind, or lacks a column.
+        DataError: The file cannot be read, is of another kind, lacks a column or an id, or has no lines.
     """
     if path.suffix not in READABLE:
         raise DataError(f"{path} is not allowed: its ending must be {', '.join(READABLE)}")
-    wanted = [columns.user, columns.item, columns.time]
     try:
-        if path.suffix == ".parquet":
-            table = pd.read_parquet(path)
-        else:
-            separator = SEPARATORS[path.suffix]
-            header = pd.read_csv(path, sep=separator, nrows=0, encoding="utf-8")
-            names = {column: str(column).partition(":")[0] for column in header.columns}
-            texts = {column: str for column, name in names.items() if name in wanted[:2]}
-            as_written: dict[str, Any] = {"encoding": "utf-8", "keep_default_na": False, "na_values": [""]}
-            table = pd.read_csv(path, sep=separator, dtype=texts, **as_written)
-            table = table.rename(columns=names)
+        table = pd.read_parquet(path) if path.suffix == ".parquet" else _read_text(path, columns)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
     except (ValueError, ImportError) as error:  # of pandas and pyarrow: no text, uneven lines, a damaged file
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{path} cannot be read as {path.suffix}: {reason}") from None
-    missing = [column for column in wanted if column not in table.columns]
-    if missing:
-        raise DataError(
-            f"{path} has no column {', '.join(map(repr, missing))}: it has {', '.join(map(str, table.columns))}"
+    columns.check(list(table.columns), str(path))
+    if table.empty:
+        raise DataError(f"{path} has no lines below its header")
+    return table[columns.names]
+
+
+def _read_text(path: Path, columns: Columns) -> pd.DataFrame:
+    is_atomic = path.suffix == ".inter"
+    layout: dict[str, Any] = {
+        "sep": SEPARATORS[path.suffix],
+        "encoding": "utf-8",
+        "quoting": csv.QUOTE_NONE if is_atomic else csv.QUOTE_MINIMAL,
+        "header": None,
+    }
+    first = pd.read_csv(path, nrows=1, dtype=str, keep_default_na=False, **layout).iloc[0].tolist()
+    names = [name.partition(":")[0] if is_atomic else name for name in first]
+    columns.check(names, str(path))
+    texts = {place: str for place, name in enumerate(names) if name in (columns.user, columns.item)}
+    missing = {**{place: [""] for place in texts}, names.index(columns.time): list(NO_TIME)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pd.errors.DtypeWarning)  # a column of times and texts is refused later
+        table = pd.read_csv(
+            path, dtype=texts, keep_default_na=False, na_values=missing, skiprows=1, names=range(len(names)), **layout
         )
-    for column in wanted[:2]:
-        lines = table[column].isna()
-        if lines.any():
-            raise DataError(f"{path}: {column} is missing in {int(lines.sum())} of {len(table)} lines")
-    return table[wanted]
+    if not isinstance(table.index, pd.RangeIndex):
+        raise ValueError(f"its lines have more fields than the {len(names)} of its header")
+    return table.set_axis(names, axis=1)

@@ -17,19 +17,18 @@ class Vocabulary:
     Args:
         names: The ids in the order of their numbers, from number 1 on.
         column: The column, for messages.
+
+    Attributes:
+        ids: The ids in the order of their numbers, from number 1 on, shape [V].
     """
 
     def __init__(self, names: Sequence[str], column: str):
         self.column = column
-        self._index = pd.Index(np.array(names, dtype=object))
+        self.ids = np.array(names, dtype=object)
+        self._index = pd.Index(self.ids, dtype=object)
 
     def __len__(self) -> int:
-        return len(self._index)
-
-    @property
-    def ids(self) -> np.ndarray:
-        """The ids in the order of their numbers, from number 1 on, shape [V]."""
-        return self._index.to_numpy()
+        return len(self.ids)
 
     def numbers(self, ids: Iterable[Any]) -> np.ndarray:
         """Return the numbers of ids, shape [n]; 0 for those that nobody trained on.
@@ -40,7 +39,7 @@ class Vocabulary:
         Raises:
             DataError: An id is of another kind.
         """
-        return self._index.get_indexer(pd.Index(as_text(ids, self.column))) + 1
+        return self._index.get_indexer(pd.Index(as_text(ids, self.column), dtype=object)) + 1
 
     def names(self, numbers: np.ndarray) -> np.ndarray:
         """Return the ids of numbers from 1 on, any shape."""

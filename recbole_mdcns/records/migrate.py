@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from recbole_mdcns.config.identity import IMPORTING, content_key, reduce
+from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.records.entries import Entry
 from recbole_mdcns.records.files import SUFFIX, pack_records, texts, write_record
@@ -45,6 +46,8 @@ def migrate_folder(folder: Path) -> dict[Path, int]:
     Raises:
         ConfigError: A record cannot be read; names file and line.
     """
+    if not folder.exists():
+        raise ConfigError(f"{folder} is no folder of records: there is nothing of that name")
     files = [folder] if folder.is_file() else [*folder.rglob(f"*{SUFFIX}"), *folder.rglob("*.json")]
     planned = {path: records for path in sorted(files) if (records := _migrated_file(path))}
     for path, records in planned.items():
@@ -124,8 +127,12 @@ def _trial(entry: Entry) -> dict[str, Any]:
 
 def _config(config: dict[str, Any]) -> dict[str, Any]:
     """Return the keys that the run read; all keys if it used the user's own code, which is not imported here."""
-    is_own = any(":" in str(config.get(key)) for key in IMPORTING)
-    return dict(config) if is_own else reduce(config)
+    if any(":" in str(config.get(key)) for key in IMPORTING):
+        return dict(config)
+    read = reduce(config)
+    # Version 0.1.0 kept no keys of several peers: its sweeps built each of them from the keys of the self model.
+    several = {"peer": MDCNSConfig.from_plain(read).plain()["peer"]} if "," in str(read.get("peer_model")) else {}
+    return {**read, **several}
 
 
 def _command(words: list[str]) -> list[str]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Union
 
 from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.evaluation.best_role import best_role
+from recbole_mdcns.metrics.registry import is_smaller_better
 from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.records.entries import Entry
 from recbole_mdcns.records.parts import Data, Environment, Epoch, Metrics, TestRows, TrialId
@@ -78,6 +80,11 @@ class Record:
     def cell(self) -> Cell:
         """The cell of a table that it belongs to."""
         return self.trial.cell
+
+    @property
+    def best_role(self) -> str | None:
+        """Which of self, peers and teacher is best on validation by ``valid_metric``; None where none was measured."""
+        return best_role(self.valid, self.valid_metric, not is_smaller_better(self.valid_metric))
 
     def curve(self, metric: str) -> dict[int, float]:
         """Return a validation metric of the self model by epoch, from 1."""

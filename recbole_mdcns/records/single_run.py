@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from recbole_mdcns.config.identity import FREE_KEYS, content_key
-from recbole_mdcns.config.keys import own_keys
+from recbole_mdcns.config.keys import model_file_defaults, own_keys, recbole_keys
+from recbole_mdcns.config.peers import PEER_TRAINING_KEYS
 from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.records.entries import Entry
 from recbole_mdcns.records.parts import TrialId
-from recbole_mdcns.support.yaml_files import properties_dir, read_yaml
+from recbole_mdcns.support.yaml_files import properties_dir, read_yaml, recbole_properties_dir
 
 #: Keys that say which cell a run belongs to, and its seed.
 _OF_CELL = ("protocol", "neg_sampler", "peer_model", "ranking_loss", "seed")
@@ -52,15 +53,34 @@ def _method(config: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def _changed(config: dict[str, Any], dataset: str, of_method: dict[str, Any]) -> dict[str, Any]:
-    """Return our keys of a configuration that have other values than its protocol, dataset and method give them."""
-    usual = {name: key.default for name, key in own_keys().items()}
+    """Return the keys of a configuration that have other values than its protocol, dataset and method give them.
+
+    These are our keys, those of the models (a peer's are called ``peer.KEY``), and those of the user's own classes.
+    """
+    usual = {**{name: key.default for name, key in own_keys().items()}, **_model_defaults(config["model"])}
     known = {path.stem: path for path in properties_dir().glob("dataset/*.yaml")}
     for path in (properties_dir() / "protocol" / "paper.yaml", known.get(dataset)):
         if path is not None and (path.stem != "paper" or config["protocol"] == "paper"):
             usual.update(read_yaml(path))
-    left_out = {*_OF_CELL, *_REPORTED, *FREE_KEYS, *of_method}
-    return {
-        name: config[name]
-        for name in own_keys()
-        if name in config and name not in left_out and config[name] != usual[name]
+    left_out = {"peer", *_OF_CELL, *_REPORTED, *FREE_KEYS, *of_method, *(recbole_keys() - own_keys().keys())}
+    changed = {
+        name: value
+        for name, value in config.items()
+        if name not in left_out and (name not in usual or value != usual[name])
     }
+    peers, models = config.get("peer") or {}, str(config.get("peer_model")).split(",")
+    for place, (model, keys) in enumerate(zip(models, peers if isinstance(peers, list) else [peers]), start=1):
+        role = "peer" if len(models) == 1 else f"peer{place}"
+        usual_of_peer = {**_model_defaults(model), **{key: config[key] for key in PEER_TRAINING_KEYS if key in config}}
+        for name, value in keys.items():
+            given = name in changed and value == changed[name]
+            if name not in FREE_KEYS and not given and usual_of_peer.get(name) != value:
+                changed[f"{role}.{name}"] = value
+    return changed
+
+
+def _model_defaults(model: str) -> dict[str, Any]:
+    """Return the defaults in the yaml files of a model; the user's own is not imported and has none."""
+    paths = [folder / "model" / f"{model}.yaml" for folder in (recbole_properties_dir(), properties_dir())]
+    files = [] if ":" in model else [path for path in paths if path.is_file()]
+    return {name: value for path in files for name, value in model_file_defaults(path).items()}

@@ -8,9 +8,9 @@ from itertools import groupby
 from tabulate import tabulate
 
 from recbole_mdcns.evaluation.significance import LEVEL
+from recbole_mdcns.metrics.registry import is_smaller_better
 from recbole_mdcns.report.description import Description
 from recbole_mdcns.report.lines import Gain, Line
-from recbole_mdcns.tuning.selection import is_smaller_better
 
 
 def legend(page: Description) -> str:

@@ -6,9 +6,9 @@ import statistics
 from collections.abc import Sequence
 
 from recbole_mdcns.evaluation.significance import bootstrap, holm, is_per_user, paired_t
+from recbole_mdcns.metrics.registry import is_smaller_better
 from recbole_mdcns.records.paired_rows import same_rows, why_unpaired
 from recbole_mdcns.report.lines import Gain, Line
-from recbole_mdcns.tuning.selection import is_smaller_better
 
 
 def set_gains(lines: Sequence[Line], metrics: Sequence[str], tests: Sequence[str] = ("seeds", "users")) -> None:

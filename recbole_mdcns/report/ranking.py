@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+from recbole_mdcns.metrics.registry import is_smaller_better
 from recbole_mdcns.report.compare import blocks
 from recbole_mdcns.report.lines import Line
-from recbole_mdcns.tuning.selection import is_smaller_better
 
 
 def strongest(lines: Sequence[Line], metric: str) -> list[str]:

@@ -18,6 +18,7 @@ from typing import Any
 from tabulate import tabulate
 
 from recbole_mdcns.errors import UserError
+from recbole_mdcns.metrics.registry import is_smaller_better
 from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.records.files import pack_records
 from recbole_mdcns.records.record import Record
@@ -28,7 +29,6 @@ from recbole_mdcns.report.figure import colours_of, draw_run, name_ends, plain, 
 from recbole_mdcns.report.lines import shown_budget
 from recbole_mdcns.report.needs import need_metrics
 from recbole_mdcns.report.sources import make_folder, sources, spread
-from recbole_mdcns.tuning.selection import is_smaller_better
 
 #: A short patience, for comparison: in epochs without a better one.
 PATIENCE = 10

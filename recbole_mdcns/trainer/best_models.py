@@ -30,15 +30,11 @@ class BestModels:
     def __init__(self, scoring_models: Sequence[ScoringModel], device: torch.device):
         self.scoring_models = scoring_models
         self.device = device
-        self._in_memory: list[dict[str, Any]] | None = None
+        self._in_memory: list[dict[str, Any]] | None = None  # the content of a file for each model
 
-    def keep_in_memory(self) -> None:
-        """Copy the current weights of the models."""
-        self._in_memory = [copy.deepcopy(each.model.state_dict()) for each in self.scoring_models]
-
-    def forget(self) -> None:
-        """Drop the copies: from now on files hold the best models."""
-        self._in_memory = None
+    def keep_in_memory(self, progress: Progress) -> None:
+        """Copy the models as they are now."""
+        self._in_memory = [copy.deepcopy(self._content(each, progress)) for each in self.scoring_models]
 
     def save(self, files: checkpoint.RunFiles, progress: Progress, identity: DataIdentity) -> None:
         """Write the models as they are now, one file each.
@@ -46,20 +42,33 @@ class BestModels:
         Raises:
             WriteError: A file cannot be written.
         """
-        for each in self.scoring_models:
-            content = {
-                "kind": "model",
-                "role": each.role,
-                "config": each.config.plain(),
-                "epoch": progress.epoch,
-                "cur_step": progress.cur_step,
-                "best_valid_score": plain_score(progress.best_valid_score),
-                "valid": None,
-                "state_dict": each.model.state_dict(),
-                "other_parameter": other_parameters(each.model),
-                **identity.entries(each.model),
-            }
-            checkpoint.save(content, files.model(each.role))
+        self._write([self._content(each, progress) for each in self.scoring_models], files, identity)
+
+    def save_kept(self, files: checkpoint.RunFiles, identity: DataIdentity) -> None:
+        """Write the copies in memory, if there are any, one file each; from now on files hold the best models.
+
+        Raises:
+            WriteError: A file cannot be written.
+        """
+        self._write(self._in_memory or [], files, identity)
+        self._in_memory = None
+
+    def _content(self, scoring_model: ScoringModel, progress: Progress) -> dict[str, Any]:
+        return {
+            "kind": "model",
+            "role": scoring_model.role,
+            "config": scoring_model.config.plain(),
+            "epoch": progress.epoch,
+            "cur_step": progress.cur_step,
+            "best_valid_score": plain_score(progress.best_valid_score),
+            "valid": None,
+            "state_dict": scoring_model.model.state_dict(),
+            "other_parameter": other_parameters(scoring_model.model),
+        }
+
+    def _write(self, contents: list[dict[str, Any]], files: checkpoint.RunFiles, identity: DataIdentity) -> None:
+        for each, content in zip(self.scoring_models, contents):
+            checkpoint.save({**content, **identity.entries(each.model)}, files.model(each.role))
 
     @staticmethod
     def add_valid(files: checkpoint.RunFiles, valid: Mapping[str, dict[str, float]]) -> None:
@@ -83,8 +92,8 @@ class BestModels:
             CheckpointError: A file is missing, damaged, of another model, of another epoch, or of other data.
         """
         if self._in_memory is not None:
-            for each, state in zip(self.scoring_models, self._in_memory):
-                each.model.load_state_dict(state)
+            for each, content in zip(self.scoring_models, self._in_memory):
+                load_weights(each.model, content, "in memory")
             return
         for each in self.scoring_models:
             path = files.model(each.role)

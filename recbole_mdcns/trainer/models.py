@@ -33,6 +33,8 @@ def measure_models(
     """
     seen: set[int] = set()
     for each in (model, *peers):
+        if not any(parameter.requires_grad for parameter in each.parameters()):
+            raise ConfigError(f"{type(each).__name__} cannot be trained: none of its weights has a gradient")
         own = {id(parameter) for parameter in each.parameters()}
         if own & seen:
             raise ConfigError(

@@ -17,6 +17,7 @@ from recbole_mdcns.equations import multi_view
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.kernels.pool_scores import item_order
 from recbole_mdcns.losses import CatalogueLoss, LossOfNegatives, ModelScores, RankingLoss, resolve_loss
+from recbole_mdcns.losses.returned import check_losses, check_mean_loss
 from recbole_mdcns.negatives import Negatives, NegativeStrategy, ScoredPool, resolve_strategy
 from recbole_mdcns.negatives.returned import check_candidates, check_negatives
 from recbole_mdcns.support.declared import is_known
@@ -42,6 +43,8 @@ class Objective(ABC):
     def __init__(self, config: MDCNSConfig, loss: RankingLoss, scoring_models: Sequence[ScoringModel]):
         self.loss = loss
         self.scoring_models = scoring_models
+        self.loss_name = config["ranking_loss"]
+        self.checks_loss = not is_known(type(loss))
         self.uses_autocast = bool(config["enable_amp"])
         self.device_type = config["device"].type
         for scoring_model in scoring_models:
@@ -61,6 +64,21 @@ class Objective(ABC):
         """Return each model's encodings of the histories of a batch, shape [T, .] each."""
         with torch.autocast(device_type=self.device_type, enabled=self.uses_autocast):
             return [scoring_model.encode(batch) for scoring_model in self.scoring_models]
+
+    def summed(self, losses: Sequence[Tensor]) -> Tensor:
+        """Return the sum of the models' losses.
+
+        Raises:
+            ConfigError: One of them has no gradient: its model would not learn.
+        """
+        for scoring_model, loss in zip(self.scoring_models, losses):
+            if torch.is_grad_enabled() and not loss.requires_grad:
+                raise ConfigError(
+                    f"the loss of the {scoring_model.role} model {type(scoring_model.model).__name__} has no gradient, "
+                    "and the model would not learn: its scores or its loss are computed without gradients (no_grad, "
+                    "detach)"
+                )
+        return torch.stack(list(losses)).sum()
 
     def teacher(self, *scores: Tensor) -> Tensor | None:
         """Return the models' joint scores, see :meth:`NegativeStrategy.teacher`; None without a strategy."""
@@ -89,7 +107,10 @@ class CatalogueObjective(Objective):
         """See :meth:`Objective.step_loss`."""
         models = self.scoring_models
         losses = [self.loss(model, encoding, batch.target) for model, encoding in zip(models, self.encode(batch))]
-        return torch.stack(losses).sum(), {f"{m.role}/all": loss.detach() for m, loss in zip(models, losses)}
+        if self.checks_loss:
+            for loss in losses:
+                check_mean_loss(self.loss_name, loss)
+        return self.summed(losses), {f"{m.role}/all": loss.detach() for m, loss in zip(models, losses)}
 
 
 class NegativesObjective(Objective):
@@ -147,18 +168,21 @@ class NegativesObjective(Objective):
         pool = ScoredPool(batch, candidates, encodings, [s[:, 0] for s in scores], [s[:, 1:] for s in scores])
         chosen = self.strategy.choose(pool)
         if self._checks_strategy:
-            check_negatives(self.strategy_name, chosen, pool)
+            check_negatives(self.strategy_name, self.strategy.views, chosen, pool)
             self._checks_strategy = False
         totals, parts = zip(*(self._model_loss(index, pool, chosen) for index in range(len(models))))
         named = [{f"{m.role}/{name}": loss.detach() for name, loss in of.items()} for m, of in zip(models, parts)]
-        return torch.stack(totals).sum(), {name: loss for of_model in named for name, loss in of_model.items()}
+        return self.summed(totals), {name: loss for of_model in named for name, loss in of_model.items()}
 
     def _model_loss(self, index: int, pool: ScoredPool, chosen: Negatives) -> StepLoss:
         """Return the loss of one model, Eq. (13), and its parts by view and term."""
         part = ModelScores(
             pool.positive[index], chosen.scores[index], chosen.weights[index], chosen.factors, chosen.log_q
         )
-        view_losses, weights = self.loss(part)  # [K], or [1] for all negatives together
+        result = self.loss(part)
+        if self.checks_loss:
+            check_losses(self.loss_name, result, part.negative.size(1))
+        view_losses, weights = result  # [K], or [1] for all negatives together
         total = multi_view(view_losses, weights)
         extra = chosen.extra[index] if chosen.extra else {}
         views = self.strategy.views

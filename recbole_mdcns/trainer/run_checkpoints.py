@@ -66,6 +66,7 @@ class RunCheckpoints:
             CheckpointError: Another process trains this run, or has continued it since it was loaded, or the resumed
                 training was on other data.
             ConfigError: A model, the loss or the strategy holds a value that a checkpoint cannot hold.
+            WriteError: The best models of an earlier training that wrote no files cannot be written.
         """
         with self.files.lock.held() if is_saved else contextlib.nullcontext():
             if self._resumed is not None:
@@ -79,8 +80,9 @@ class RunCheckpoints:
                 self._state.restore_random(state, order, self.files.last)
                 self._resumed = None
             if is_saved:
-                self._best.forget()
+                assert self.identity is not None
                 self._state.check_storable()
+                self._best.save_kept(self.files, self.identity)
             self.is_saved, self._order = is_saved, order
             yield
 
@@ -93,10 +95,10 @@ class RunCheckpoints:
         assert self.identity is not None
         self._best.save(self.files, progress, self.identity)
 
-    def keep_best(self) -> None:
+    def keep_best(self, progress: Progress) -> None:
         """Keep the current models in memory if no files are written."""
         if not self.is_saved:
-            self._best.keep_in_memory()
+            self._best.keep_in_memory(progress)
 
     def finish_epoch(self, progress: Progress) -> None:
         """Write the whole state if files are written.

@@ -7,7 +7,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from recbole.data.dataloader import AbstractDataLoader
+from recbole.data.dataloader import AbstractDataLoader, FullSortEvalDataLoader
 from recbole.model.abstract_recommender import SequentialRecommender
 from recbole.trainer import Trainer
 from recbole.utils import calculate_valid_score, set_color
@@ -23,7 +23,7 @@ from recbole_mdcns.data.batching import TargetLoader
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.load import dataset_of
 from recbole_mdcns.encoder.scoring_model import ScoringModel
-from recbole_mdcns.errors import TrainingError
+from recbole_mdcns.errors import ConfigError, TrainingError
 from recbole_mdcns.evaluation.collector import RankCollector, dated_failure
 from recbole_mdcns.evaluation.evaluator import PlainEvaluator
 from recbole_mdcns.evaluation.ranking import Evaluation, FullRanking
@@ -167,14 +167,14 @@ class NegativeSamplingTrainer(Trainer):
 
         def after_validation(epoch_idx: int, valid_score: float) -> None:
             if self.cur_step == 0:
-                self.checkpoints.keep_best()
+                self.checkpoints.keep_best(self._progress(epoch_idx))
             self.checkpoints.finish_epoch(self._progress(epoch_idx))
             if callback_fn:
                 callback_fn(epoch_idx, valid_score)
 
         with self.checkpoints.training(train_data.generator, saved):
             if self.epochs == 0:
-                self.checkpoints.keep_best()
+                self.checkpoints.keep_best(self._progress(-1))
             if self.start_epoch > 0 and (self.start_epoch >= self.epochs or self.cur_step > self.stopping_step):
                 self.logger.info(f"Nothing left to train: {self.start_epoch} epochs are done")
                 return float(self.best_valid_score), self.best_valid_result
@@ -200,7 +200,7 @@ class NegativeSamplingTrainer(Trainer):
             raise TrainingError(f"{error}; the epochs before are in {self.files.last}" if kept else error) from None
         self.epoch_log.append({**entry, "train_seconds": perf_counter() - started})
         if not self._validates:
-            self.checkpoints.keep_best()
+            self.checkpoints.keep_best(self._progress(epoch_idx))
             if self.checkpoints.is_saved:  # before the epoch counts as done; RecBole would do it after
                 self._save_checkpoint(epoch_idx, verbose=False)
         if not (self._validates and (epoch_idx + 1) % self.eval_step == 0):  # otherwise it is done once it is validated
@@ -275,6 +275,8 @@ class NegativeSamplingTrainer(Trainer):
         return self._evaluate(eval_data, self.scoring_models, show_progress)
 
     def _evaluate(self, eval_data, scoring_models: Sequence[ScoringModel], show_progress: bool) -> Evaluation:
+        if not isinstance(eval_data, FullSortEvalDataLoader):
+            raise ConfigError(f"a {type(eval_data).__name__} cannot be evaluated: give the loader of valid or test")
         for each in scoring_models:
             each.model.eval()
         history = dataset_of(eval_data).history.to(self.device)

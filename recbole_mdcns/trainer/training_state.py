@@ -73,6 +73,7 @@ class TrainingState:
             "best_valid_result": dict(progress.best_valid_result) if progress.best_valid_result else None,
             "epoch_log": progress.epoch_log,
             "models": {each.role: each.model.state_dict() for each in self.scoring_models},
+            "other_parameters": {each.role: other_parameters(each.model) for each in self.scoring_models},
             "optimizers": {role: optimizer.state_dict() for role, optimizer in self.optimizers.items()},
             "scaler": self.scaler.state_dict(),
             "random": checkpoint.random_states(self.device),
@@ -127,7 +128,8 @@ class TrainingState:
         if fault:
             raise CheckpointError(f"checkpoint {path} does not fit this run: {fault}")
         for each in self.scoring_models:
-            load_weights(each.model, {"state_dict": state["models"][each.role]}, path)
+            own = {"state_dict": state["models"][each.role], "other_parameter": state["other_parameters"][each.role]}
+            load_weights(each.model, own, path)
             self.optimizers[each.role].load_state_dict(state["optimizers"][each.role])
         self.scaler.load_state_dict(state["scaler"])
         score = state["best_valid_score"]

@@ -8,8 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from recbole.evaluator import smaller_metrics
-
+from recbole_mdcns.metrics.registry import is_smaller_better
 from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.records.record import AnyRecord, Failure, Record
 
@@ -45,11 +44,6 @@ def common_seeds(settings: Settings) -> list[int]:
 def chosen_records(records: Iterable[AnyRecord], seeds: Sequence[int]) -> list[Record]:
     """Return the records of the chosen settings of all cells."""
     return [record for settings in by_cell(records).values() for record in choose(settings, seeds)]
-
-
-def is_smaller_better(metric: str) -> bool:
-    """Tell whether RecBole knows that less of a metric is better."""
-    return metric.lower().split("@")[0] in smaller_metrics
 
 
 def higher_is_better(metrics: dict[str, float], metric: str) -> float:

@@ -127,6 +127,19 @@ def run_synthetic() -> None:
     assert len(lines) == 500 and (len(set(users)), len(set(items))) == (20, 40) and list(times) == sorted(times)
 
 
+def run_recommend() -> None:
+    small = ["--items=300,40", "--sequences=30", "--measured=30,20", "--batch_size=16", "--threads=1"]
+    small.append("--same_process")
+    run_script("speed/recommend.py", *small, "--out=page.md")
+    rows = table("page.md")
+    ways = ["full_sort_topk", "product and topk", "ours", "ours, peer", "ours, teacher"]
+    assert [(row["items"], row["way"]) for row in rows] == [(items, way) for items in ("300", "40") for way in ways]
+    assert [row["faster than full_sort_topk"] for row in rows if row["way"] == ways[0]] == ["1.00 x"] * 2
+    assert all(float(row["sequences/s"]) > 0 for row in rows)
+    results = json.loads(Path("page.json").read_text())["results"]
+    assert [each["sequences"] for each in results] == [30] * 5 + [20] * 5
+
+
 def run_sweep_overhead() -> None:
     pytest.importorskip("ray", reason="it measures Ray")
     settings = "".join(f"  {key}: {value}\n" for key, value in TINY.items() if key != "data_path")
@@ -226,6 +239,7 @@ SCRIPTS: dict[str, Callable[[], None]] = {
     "models/every_model.py": run_every_model,
     "models/model_table.py": run_model_table,
     "speed/active_user.py": run_active_user,
+    "speed/recommend.py": run_recommend,
     "speed/scale.py": run_scale,
     "speed/selective_scan.py": run_selective_scan,
     "speed/speed.py": run_speed,

@@ -93,6 +93,37 @@ def test_a_configuration_comes_back_from_its_plain_values(keys):
     assert again.unread_keys() == []
 
 
+SEVERAL = {"peer_model": "Mamba4Rec,GRU4Rec"}
+
+
+def test_several_peers_come_back_with_their_own_keys():
+    """A value that is the self model's default is not that of each peer: two runs, and two keys."""
+    runs = [MDCNSConfig("SASRec", "ml-100k", config_dict={**SEVERAL, **keys}) for keys in ({}, {"hidden_size": 64})]
+    widths = [[peer["hidden_size"] for peer in run.peer_configs()] for run in runs]
+    assert widths == [[64, 128], [64, 64]] and content_key(runs[0].plain()) != content_key(runs[1].plain())
+    for run in runs:
+        again = MDCNSConfig.from_plain(json.loads(json.dumps(run.plain())))
+        assert [peer.plain() for peer in again.peer_configs()] == [peer.plain() for peer in run.peer_configs()]
+        assert again.plain() == run.plain()
+    with pytest.raises(ConfigError, match="there are 1 peers"):
+        MDCNSConfig.from_plain({**runs[0].plain(), "peer_model": "GRU4Rec"})
+
+
+@pytest.mark.parametrize(
+    ("run", "same"),
+    [
+        ({}, {"peer_model": "Mamba4Rec"}),
+        ({}, {"d_state": 16}),
+        ({}, {"peer.compile_scan": True}),
+        ({"peer_model": "GRU4Rec"}, {"peer_model": " GRU4Rec "}),
+        (SEVERAL, {"peer_model": "Mamba4Rec, GRU4Rec", "peer.learning_rate": 0.001}),
+    ],
+)
+def test_a_default_that_is_given_leaves_the_identity(run, same):
+    plain, given = (MDCNSConfig("SASRec", "ml-100k", config_dict=keys).plain() for keys in (run, {**run, **same}))
+    assert content_key(plain) == content_key(given) and settings_id(plain) == settings_id(given)
+
+
 def test_reduce_leaves_what_the_run_reads():
     plain = tiny_config(neg_sampler="rns").plain()
     every = {name: key.default for name, key in own_keys().items()}

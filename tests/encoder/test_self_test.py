@@ -161,7 +161,7 @@ def test_a_bug_of_ours_below_a_models_call_is_shown_as_it_is(monkeypatch):
     model, config = built(LastItem)
     scoring_model = adapt.make_scoring_model(model, config)
     assert isinstance(scoring_model, InnerProductModel)
-    del scoring_model._fields
+    del scoring_model.forward_fields
     with pytest.raises(AttributeError, match="_fields"):
         selftest.is_trimmable(scoring_model)
 

@@ -38,6 +38,17 @@ def test_other_cutoffs_and_metrics(trained, capsys):
     assert list(evaluate_saved(path, metrics=["ItemCoverage"], topk=[10])) == ["itemcoverage@10"]
 
 
+def test_a_model_of_an_own_loss_with_keys_is_evaluated_without_its_code(monkeypatch):
+    Path("hinged.py").write_text("from recbole_mdcns.losses.pairwise import BPR\n\n\nclass Hinged(BPR):\n    pass\n")
+    Path("Hinged.yaml").write_text("keys:\n  hinged_by: {default: 1.0, type: float, help: A margin.}\n")
+    monkeypatch.syspath_prepend(Path.cwd())
+    run = tiny_run(epochs=1, neg_sampler="dns", ranking_loss="hinged:Hinged")
+    fit(run)
+    run.trainer.load_best()
+    assert run.config.plain()["hinged_by"] == 1.0
+    assert evaluate_saved(run.trainer.files.best) == run.trainer.evaluate_all(run.test).metrics["self"]
+
+
 def test_another_protocol_and_split_file(trained):
     path = trained.trainer.files.best
     assert 0 <= evaluate_saved(path, protocol="paper")["recall@10"] <= 1

@@ -10,6 +10,7 @@ import torch
 from helpers.runs import TINY, fit, tiny_config, tiny_run, write_inter
 
 from recbole_mdcns.data.load import dataset_of
+from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.evaluation.collector import RankCollector
 from recbole_mdcns.quick_start import run_recbole_mdcns
 from recbole_mdcns.trainer import NegativeSamplingTrainer
@@ -131,3 +132,10 @@ def test_metrics_of_the_ranked_lists_work_through_a_run(metrics):
         assert all(set(result) == {f"{name.lower()}@3" for name in metrics} for result in results.values())
     coverage = record["test"]["self"].get("itemcoverage@3")
     assert coverage is None or 3 / 31 <= coverage <= 30 / 31  # with the padding, RecBole counts 31 items
+
+
+def test_only_full_rankings_are_evaluated():
+    run = tiny_run(epochs=1)
+    for loader, name in ((run.train, "TrainDataLoader"), (None, "NoneType")):
+        with pytest.raises(ConfigError, match=f"a {name} cannot be evaluated: give the loader of valid or test"):
+            run.trainer.evaluate(loader, load_best_model=False)

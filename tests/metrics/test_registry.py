@@ -1,7 +1,9 @@
 """Which metrics there are, what they are reported as, and which way is better."""
 
+import numpy as np
 import pytest
 import recbole.evaluator.register as recboles
+import torch
 from helpers.runs import tiny_config, tiny_run
 from recbole.evaluator import metric_types
 from recbole.evaluator.base_metric import LossMetric, TopkMetric
@@ -98,3 +100,37 @@ def test_a_metric_to_stop_by_must_be_computed():
     with pytest.raises(ConfigError, match=r"valid_metric = 'NDCG@10' is not allowed: .* give meanplace@5"):
         tiny_config(metrics=[OWN], topk=[5])
     assert isinstance(PlainEvaluator(tiny_config(metrics=[OWN, "NDCG"])).metric_class[OWN], MeanPlace)
+
+
+class Spoilt(TopkMetric):
+    """A metric whose result a test spoils."""
+
+    result: object = None
+
+    def calculate_metric(self, dataobject):
+        return self.result
+
+
+@pytest.mark.parametrize(
+    ("result", "found"),
+    [
+        (None, "calculate_metric returned NoneType, expected a dict of spoilt@5, spoilt@10"),
+        (0.5, "returned float, expected"),
+        ({"spoilt@5": 0.5}, "returned spoilt@5, expected a dict of spoilt@5, spoilt@10"),
+        ({"Spoilt@5": 0.5, "Spoilt@10": 0.5}, "returned Spoilt@5, Spoilt@10, expected"),
+        ({"spoilt@5": 0.5, "spoilt@10": "high"}, "spoilt@10 is 'high', expected a finite number"),
+        ({"spoilt@5": float("nan"), "spoilt@10": 0.5}, "spoilt@5 is nan, expected a finite number"),
+        ({"spoilt@5": np.ones(3), "spoilt@10": 0.5}, "spoilt@5 is array"),
+    ],
+)
+def test_what_an_own_metric_gives_is_numbers_by_its_names(result, found, monkeypatch):
+    monkeypatch.setattr(Spoilt, "result", result)
+    run = tiny_run(metrics=["NDCG", f"{__name__}:Spoilt"], topk=[5, 10], epochs=1)
+    with pytest.raises(ConfigError, match=found):
+        run.trainer.evaluate(run.test, load_best_model=False)
+
+
+def test_an_own_metric_may_give_numbers_of_numpy_and_torch(monkeypatch):
+    monkeypatch.setattr(Spoilt, "result", {"spoilt@5": np.float32(0.5), "spoilt@10": torch.tensor(1)})
+    run = tiny_run(metrics=[f"{__name__}:Spoilt"], topk=[5, 10], valid_metric="spoilt@5")
+    assert run.trainer.evaluate(run.test, load_best_model=False) == {"spoilt@5": 0.5, "spoilt@10": 1.0}

@@ -158,3 +158,10 @@ def test_today_is_not_migrated_again():
     today = migrated(old()).to_json()
     with pytest.raises(ConfigError, match="schema is 2, expected 1"):
         migrate(today, "here")
+
+
+def test_a_folder_that_is_not_there_is_refused(capsys):
+    assert main(["export", "--migrate", "no_such_folder"]) == 2
+    assert "no_such_folder is no folder of records" in capsys.readouterr().err
+    Path("empty").mkdir()
+    assert main(["export", "--migrate", "empty"]) == 0 and "no record of an older form" in capsys.readouterr().out

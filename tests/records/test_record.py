@@ -79,6 +79,22 @@ def test_a_record_comes_back_from_its_json():
     assert read_record(json.dumps(failed.to_json()), "here") == failed and failed.reason == "ValueError: no"
 
 
+@pytest.mark.parametrize(
+    ("metric", "scores", "best"),
+    [
+        ("NDCG@10", {"self": 0.3, "peer": 0.5, "teacher": 0.4}, "peer"),
+        ("NDCG@10", {"self": 0.5, "peer": 0.2, "teacher": 0.5}, "self"),
+        ("AveragePopularity@10", {"self": 0.3, "peer": 0.5, "teacher": 0.2}, "teacher"),  # less is better
+        ("NDCG@10", {}, None),
+    ],
+)
+def test_the_best_role_is_that_of_validation(metric, scores, best):
+    one = record("mdcns", 1, [1])
+    valid = {role: {metric.lower(): score} for role, score in scores.items()}
+    test = {role: {metric.lower(): 1 - score} for role, score in scores.items()}
+    assert replace(one, valid_metric=metric, valid=valid, test=test).best_role == best
+
+
 def test_files_of_records_come_back():
     records = planted()
     pack_records(records, Path("mine.jsonl.xz"))

@@ -35,6 +35,8 @@ def single(sampler, loss="BCE", peer=None, **config):
         (single("mdcns", peer="Mamba4Rec", distill_weight=0), "mdcns_without_cd", {"split_seed": 1}),
         (single("mdcns", peer="Mamba4Rec", distill_weight=3.0), "mdcns", {"split_seed": 1, "distill_weight": 3.0}),
         (single("my.module:Mine"), "my.module:Mine", {"split_seed": 1}),
+        (single("my.module:Mine", my_key=2), "my.module:Mine", {"split_seed": 1, "my_key": 2}),
+        (single("rns", hidden_size=32, n_layers=2), "rns", {"split_seed": 1, "hidden_size": 32}),
     ],
 )
 def test_the_record_of_a_single_run_is_that_of_a_trial(run, method, setting):
@@ -45,6 +47,12 @@ def test_the_record_of_a_single_run_is_that_of_a_trial(run, method, setting):
     assert one.trial.key == f"run-{content_key(run['config'])}-row"
     pack_records([one], Path("mine.jsonl.xz"))
     assert read_records(Path("mine.jsonl.xz")) == [one]
+
+
+def test_the_setting_of_a_single_run_names_the_keys_of_its_peers():
+    run = single("mdcns", peer="GRU4Rec", peer_model="GRU4Rec")
+    run["config"]["peer"] = {"hidden_size": 32, "embedding_size": 64}
+    assert Record.from_json(run, "one.json").trial.setting == {"split_seed": 1, "peer.hidden_size": 32}
 
 
 @pytest.mark.parametrize("key", ["protocol", "ranking_loss", "seed"])

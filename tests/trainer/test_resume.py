@@ -8,6 +8,7 @@ from helpers.runs import fit, same, states, tiny_run
 
 from recbole_mdcns.checkpoints import checkpoint
 from recbole_mdcns.errors import CheckpointError, ConfigError
+from recbole_mdcns.model.item_sequence import ItemSequenceModel
 from recbole_mdcns.trainer import NegativeSamplingTrainer
 
 
@@ -116,3 +117,43 @@ def test_a_run_does_not_go_on_with_another_device_other_data_or_other_peers():
 
 def test_two_runs_of_the_same_settings_share_no_file():
     assert tiny_run().trainer.files.best != tiny_run().trainer.files.best
+
+
+class Counting(ItemSequenceModel):
+    """Counts its training steps in an attribute, as RecBole's ``other_parameter_name`` allows; the scores read it."""
+
+    other_parameter_name = ["step_num"]  # noqa: RUF012
+
+    def __init__(self, config, dataset):
+        super().__init__(config, dataset)
+        self.step_num = 0
+
+    def forward(self, item_seq, item_seq_len):
+        self.step_num += self.training
+        return self.item_embedding(item_seq).mean(1) * (1 + 0.1 * self.step_num)
+
+
+def test_what_a_model_counts_beside_its_weights_is_resumed_and_kept():
+    whole, first, second = (tiny_run(Counting, neg_sampler="rns", epochs=epochs) for epochs in (2, 1, 2))
+    for run in (whole, first):
+        fit(run)
+    second.trainer.resume_checkpoint(first.trainer.files.last)
+    fit(second)
+    steps = whole.trainer.model.step_num
+    assert second.trainer.model.step_num == steps == 2 * first.trainer.model.step_num
+    assert second.trainer.epoch_log[-1]["loss"] == whole.trainer.epoch_log[-1]["loss"]
+    unsaved = tiny_run(Counting, neg_sampler="rns", epochs=1)
+    fit(unsaved, saved=False)
+    unsaved.trainer.model.step_num = 99
+    unsaved.trainer.load_best()
+    assert unsaved.trainer.model.step_num == first.trainer.model.step_num
+
+
+def test_a_training_without_files_can_go_on_with_files():
+    run = tiny_run(epochs=2)
+    fit(run, saved=False)
+    expected = run.trainer.evaluate(run.test)
+    fit(run)  # nothing is left to train
+    assert run.trainer.evaluate(run.test) == expected
+    content = torch.load(run.trainer.files.best, weights_only=True)
+    assert content["epoch"] == 1 and content["best_valid_score"] == run.trainer.best_valid_score

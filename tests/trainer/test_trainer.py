@@ -10,6 +10,7 @@ from helpers.runs import fit, same, states, tiny_run
 
 from recbole_mdcns.encoder.scoring_model import InnerProductModel
 from recbole_mdcns.errors import ConfigError, TrainingError
+from recbole_mdcns.model.item_sequence import ItemSequenceModel
 from recbole_mdcns.trainer import NegativeSamplingTrainer
 
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0, "dropout_prob": 0.0}
@@ -202,3 +203,51 @@ def test_one_encoding_and_one_scoring_per_model_and_step(monkeypatch):
     fit(run, saved=False)
     steps = len(run.train)
     assert calls == {"encode": 2 * steps, "score": 2 * steps}
+
+
+class Frozen(ItemSequenceModel):
+    """A model none of whose weights is trained."""
+
+    def __init__(self, config, dataset):
+        super().__init__(config, dataset)
+        self.requires_grad_(False)
+
+    def forward(self, item_seq, item_seq_len):
+        return self.item_embedding(item_seq).mean(1)
+
+
+class WithoutGradient(Frozen):
+    """A model that is no inner product, and ranks without gradients: it could only be evaluated."""
+
+    def __init__(self, config, dataset):
+        super().__init__(config, dataset)
+        self.requires_grad_(True)
+
+    @torch.no_grad()
+    def full_sort_predict(self, interaction):
+        return super().full_sort_predict(interaction) * 2 + 1
+
+
+class InDouble(Frozen):
+    """A model in double precision."""
+
+    def __init__(self, config, dataset):
+        super().__init__(config, dataset)
+        self.requires_grad_(True).double()
+
+
+def test_models_that_would_not_learn_are_refused():
+    with pytest.raises(ConfigError, match="Frozen cannot be trained: none of its weights has a gradient"):
+        tiny_run(Frozen)
+    for keys in ({}, {"ranking_loss": "CE"}):  # with a peer that learns, and alone
+        with pytest.raises(ConfigError, match="loss of the self model WithoutGradient has no gradient"):
+            fit(tiny_run(WithoutGradient, **keys))
+
+
+@pytest.mark.parametrize("loss", ["BPR", "CE", "SCE"])
+def test_a_model_in_double_precision_trains_in_it(loss):
+    run = tiny_run(InDouble, ranking_loss=loss)
+    before = states(run.trainer)
+    fit(run, saved=False)
+    assert not same(before[:1], states(run.trainer)[:1])
+    assert run.trainer.model.item_embedding.weight.dtype == torch.float64

@@ -1,0 +1,43 @@
+"""Checks of the results of a user's own loss: a wrong shape might train without an error, on another loss."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.negatives.returned import described
+
+
+def check_mean_loss(name: str, loss: Any) -> None:
+    """Refuse a result of a loss over the catalogue that is no scalar.
+
+    Args:
+        name: Name of the loss.
+        loss: The result.
+
+    Raises:
+        ConfigError: Says what was found and what is expected.
+    """
+    if not isinstance(loss, Tensor) or loss.dim() != 0:
+        raise ConfigError(f"ranking_loss {name} returned {described(loss)}, expected the mean loss, a scalar tensor")
+
+
+def check_losses(name: str, result: Any, negative_num: int) -> None:
+    """Refuse a result of a loss of negatives that is no pair of losses and weights.
+
+    Args:
+        name: Name of the loss.
+        result: The result.
+        negative_num: K, the number of negatives of each target.
+
+    Raises:
+        ConfigError: Says what was found and what is expected.
+    """
+    expected = f"expected mean losses and weights, of shape [{negative_num}] or [1] each"
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise ConfigError(f"ranking_loss {name} returned {described(result)}, {expected}")
+    shapes = [part.shape if isinstance(part, Tensor) else None for part in result]
+    if shapes[0] != shapes[1] or shapes[0] not in ((negative_num,), (1,)):
+        raise ConfigError(f"ranking_loss {name} returned {' and '.join(map(described, result))}, {expected}")

@@ -1,0 +1,39 @@
+"""Checks of single arguments."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import torch
+
+from recbole_mdcns.errors import ConfigError
+
+
+def check_count(name: str, value: Any) -> None:
+    """Refuse what is no whole number from 1 on.
+
+    Raises:
+        ConfigError: Names the argument and its value.
+    """
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
+        raise ConfigError(f"{name} = {value!r} is not allowed: give a whole number >= 1")
+
+
+def usable_device(device: Any) -> torch.device:
+    """Return a device that models can run on here.
+
+    Raises:
+        ConfigError: It is no device, or this machine has none.
+    """
+    allowed = "give cpu, cuda, or cuda:0 and so on"
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError):
+        raise ConfigError(f"device = {device!r} is not allowed: {allowed}") from None
+    if found.type not in ("cpu", "cuda"):
+        raise ConfigError(f"device = {str(device)!r} is not allowed: {allowed}")
+    gpu_num = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if found.type == "cuda" and (found.index or 0) >= gpu_num:
+        raise ConfigError(f"device = {str(device)!r} is not allowed: {gpu_num} GPUs are visible; {allowed}")
+    return found

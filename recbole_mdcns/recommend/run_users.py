@@ -1,0 +1,62 @@
+"""The sequences of the users that a model was trained with, from the data of its run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recbole_mdcns.checkpoints import checkpoint
+from recbole_mdcns.checkpoints.saved_config import saved_config
+from recbole_mdcns.data.load import load_dataset
+from recbole_mdcns.data.names import Numbering
+from recbole_mdcns.errors import DataError
+from recbole_mdcns.recommend.sequences import ItemSequences
+
+
+def sequences_of_users(
+    path: str | Path,
+    users: Sequence[str] | None = None,
+    data_path: str | Path | None = None,
+    trust_code: bool = False,
+    model_class: type | None = None,
+) -> ItemSequences:
+    """Return the whole histories of a run's users: what was trained on, and the items of validation and test.
+
+    Args:
+        path: The file of a saved model; items get the numbers that they have in it.
+        users: Their ids; all without.
+        data_path: Where the data is now; where it was in training without.
+        trust_code: Import the user's classes that the file names.
+        model_class: The class of a user's own model; then none is imported for it.
+
+    Raises:
+        CheckpointError: The file cannot be used, or the data has other items than the model.
+        DataError: The data is missing or malformed, or has no such user.
+    """
+    content = checkpoint.load(path, "model")
+    moved: dict[str, Any] = {} if data_path is None else {"data_path": str(data_path)}
+    config = saved_config(content, path, trust_code, model_class, moved)
+    dataset = load_dataset(config, Numbering(checkpoint.names(content, path), f"checkpoint {path}"))
+    lines = dataset.inter_feat
+    lines = lines.iloc[np.lexsort((lines[dataset.time_field], lines[dataset.uid_field]))]  # as in training
+    user, item = (lines[field].to_numpy() for field in (dataset.uid_field, dataset.iid_field))
+    names = np.asarray(dataset.field2id_token[dataset.uid_field], dtype=object)
+    ends = np.flatnonzero(np.diff(user, append=-1)) + 1
+    every = ItemSequences(names[user[ends - 1]], item.astype(np.int64), ends)
+    if users is None:
+        return every
+    place = {name: number for number, name in enumerate(every.names)}
+    unknown = [name for name in users if name not in place]
+    if unknown:
+        known = ", ".join(map(repr, every.names[:3]))
+        raise DataError(
+            f"user {unknown[0]!r} is not among the {len(every)} of {config['dataset']}, such as {known} "
+            f"({len(unknown)} of {len(users)} are unknown)"
+        )
+    chosen = [every.part(place[name], place[name] + 1) for name in dict.fromkeys(users)]
+    lengths = np.array([len(each.items) for each in chosen], dtype=np.int64)
+    items = np.concatenate([each.items for each in chosen]) if chosen else every.items[:0]
+    return ItemSequences(every.names[[place[name] for name in dict.fromkeys(users)]], items, np.cumsum(lengths))

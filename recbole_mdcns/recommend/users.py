@@ -1,0 +1,60 @@
+"""The users that models embed: they recommend for no others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from logging import getLogger
+
+import numpy as np
+
+from recbole_mdcns.encoder.scoring_model import ScoringModel
+from recbole_mdcns.errors import DataError
+from recbole_mdcns.recommend.saved_models import SavedModel
+from recbole_mdcns.recommend.sequences import ItemSequences
+from recbole_mdcns.recommend.vocabulary import Vocabulary
+
+
+class KnownUsers:
+    """The users of those models of a run that embed users.
+
+    Args:
+        saved: The models by role.
+    """
+
+    def __init__(self, saved: Mapping[str, SavedModel]):
+        self._needing = {role: each for role, each in saved.items() if each.embeds_users}
+        self._vocabulary: Vocabulary | None = None
+        for each in list(self._needing.values())[:1]:
+            field = each.config["USER_ID_FIELD"]
+            self._vocabulary = Vocabulary(each.names[field], field)
+
+    def numbers(
+        self, sequences: ItemSequences, models: Sequence[ScoringModel], on_unknown: str = "error"
+    ) -> np.ndarray:
+        """Return the numbers of the sequences' users, or ones where no model embeds users, shape [n].
+
+        Args:
+            sequences: The sequences.
+            models: The models that will read them.
+            on_unknown: ``skip`` gives unknown users number 0, and logs how many.
+
+        Raises:
+            DataError: The sequences have no users, all of them are unknown, or one is unknown without ``skip``.
+        """
+        needing = [each for each in models if each.role in self._needing]
+        if not needing or self._vocabulary is None or not len(sequences):
+            return np.ones(len(sequences), dtype=np.int64)
+        kind = type(needing[0].model).__name__
+        if not sequences.has_users:
+            raise DataError(f"lists name no users, and {kind} embeds users: give a dict of lists by user, or a table")
+        numbers = self._vocabulary.numbers(sequences.names)
+        unknown = np.flatnonzero(numbers == 0)
+        if len(unknown):
+            text = f"{len(unknown)} of {len(numbers)} users are unknown, such as {sequences.names[unknown[0]]!r}"
+            if on_unknown == "error" or len(unknown) == len(numbers):
+                raise DataError(
+                    f"{text}, and {kind} embeds users: it recommends for users that it was trained on, such as "
+                    f"{self._vocabulary.examples()}"
+                )
+            getLogger().warning(f"{text}: they get no recommendations")
+        return numbers

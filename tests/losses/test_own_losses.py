@@ -1,0 +1,80 @@
+"""Results of a user's own loss that would train another loss, or none: refused at the first step."""
+
+import pytest
+import torch.nn.functional as F
+from helpers.runs import fit, tiny_run
+
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.losses import CatalogueLoss, LossOfNegatives
+
+
+class OverAll(CatalogueLoss):
+    """The full softmax, with a result that a test spoils."""
+
+    def __call__(self, scoring_model, encoding, target):
+        return self.spoil(F.cross_entropy(scoring_model.score_all(encoding)[:, 1:], target - 1, reduction="none"))
+
+    @staticmethod
+    def spoil(losses):
+        return losses.mean()
+
+
+class OfNegatives(LossOfNegatives):
+    """BPR, with a result that a test spoils."""
+
+    def __call__(self, scores):
+        return self.spoil(F.softplus(scores.negative - scores.positive[:, None]), scores.weights)
+
+    @staticmethod
+    def spoil(losses, weights):
+        return losses.mean(0), weights
+
+
+def train(loss, **keys):
+    fit(tiny_run(ranking_loss=f"{__name__}:{loss.__name__}", epochs=1, **keys), saved=False)
+
+
+def of_negatives():
+    train(OfNegatives, neg_sampler="rns", neg_num=3)
+
+
+def test_right_results_train():
+    train(OverAll)
+    of_negatives()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "found"),
+    [
+        (lambda losses: losses, r"of shape \[\d+\], expected the mean loss, a scalar tensor"),
+        (lambda losses: losses.mean()[None], r"of shape \[1\], expected the mean loss"),
+        (lambda losses: 1.0, "returned float"),
+        (lambda losses: losses.mean().detach(), "loss of the self model SASRec has no gradient"),
+    ],
+)
+def test_a_loss_over_the_catalogue_is_a_scalar_with_gradient(spoil, found, monkeypatch):
+    monkeypatch.setattr(OverAll, "spoil", staticmethod(spoil))
+    with pytest.raises(ConfigError, match=found):
+        train(OverAll)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "found"),
+    [
+        (
+            lambda losses, weights: (losses, weights),
+            r"of shape \[\d+, 3\] and .*\[3\], expected mean losses and weights",
+        ),
+        (lambda losses, weights: (losses.mean(1), weights), r"of shape \[\d+\] and .*, of shape \[3\] or \[1\] each"),
+        (lambda losses, weights: (losses.mean(), weights), r"of shape \[\] and"),
+        (lambda losses, weights: (losses.mean(0), weights[:1]), r"of shape \[3\] and .*\[1\], expected"),
+        (lambda losses, weights: losses.mean(), r"returned torch.float32 of shape \[\]"),
+        (lambda losses, weights: None, "returned NoneType"),
+        (lambda losses, weights: (losses.mean(0).detach(), weights), "has no gradient, and the model would not learn"),
+    ],
+)
+def test_a_loss_of_negatives_is_a_pair_of_losses_and_weights(spoil, found, monkeypatch):
+    """A table [T, K] times weights [K] would train T times the loss."""
+    monkeypatch.setattr(OfNegatives, "spoil", staticmethod(spoil))
+    with pytest.raises(ConfigError, match=found):
+        of_negatives()

@@ -1,0 +1,69 @@
+"""Results of a user's own strategy that do not fit each other: refused at the first step."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from helpers.runs import fit, tiny_run
+
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.negatives import Negatives, NegativeStrategy
+
+
+class Hardest(NegativeStrategy):
+    """The hardest candidate, with a result that a test spoils."""
+
+    views = ("hardest",)
+    needs_peer = True
+    knows_proposal = True
+
+    def choose(self, pool):
+        columns = pool.scores[0].detach().topk(1).indices
+        return self.spoil(Negatives(self.pick(pool, columns), [torch.ones(1)] * 2))
+
+    @staticmethod
+    def spoil(chosen):
+        return chosen
+
+
+def train():
+    return fit(tiny_run(neg_sampler=f"{__name__}:Hardest", epochs=1), saved=False)
+
+
+def test_right_results_train():
+    train()
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"scores": None}, "scores = NoneType, expected a tensor for each of 2 models"),
+        ({"weights": [torch.ones(1)]}, "weights = a list of 1, expected a tensor for each of 2 models"),
+        ({"weights": [torch.ones(2)] * 2}, r"weights torch.float32 of shape \[2\], expected"),
+        ({"factors": [1.0]}, "factors a list of 1, expected"),
+        ({"log_q": (torch.zeros(1), torch.zeros(1))}, r"log_q = a tuple of 2, expected tensors \[\d+\] and \[\d+, 1\]"),
+        ({"log_q": torch.zeros(3)}, r"log_q = torch.float32 of shape \[3\], expected tensors"),
+        ({"extra": [{"term": torch.ones(())}]}, "extra = a list of 1, expected a dict .* for each of 2 models"),
+        ({"extra": {"term": torch.ones(())}}, "extra = dict, expected a dict"),
+        ({"extra": [{"term": 0.5}] * 2}, "the further term 'term' as float, expected a scalar tensor"),
+        ({"extra": [{"term": torch.ones(3)}] * 2}, r"'term' as torch.float32 of shape \[3\], expected a scalar"),
+        ({"extra": [{"hardest": torch.ones(())}] * 2}, "'hardest', which is also the name of a view"),
+    ],
+)
+def test_parts_that_do_not_fit_are_named(changes, found, monkeypatch):
+    monkeypatch.setattr(Hardest, "spoil", staticmethod(lambda chosen: replace(chosen, **changes)))
+    with pytest.raises(ConfigError, match=found):
+        train()
+
+
+@pytest.mark.parametrize("views", [(), "hardest"])
+def test_views_are_names(views, monkeypatch):
+    monkeypatch.setattr(Hardest, "views", views)
+    with pytest.raises(ConfigError, match="is not allowed: give a tuple of one or more names"):
+        train()
+
+
+def test_no_candidates_are_none(monkeypatch):
+    monkeypatch.setattr(Hardest, "propose", lambda self, batch: self.sampler.sample(batch)[:, :0])
+    with pytest.raises(ConfigError, match="propose returned no candidates"):
+        train()

@@ -1,0 +1,81 @@
+"""The best candidates block by block are those of a plain sort of all scores."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recbole_mdcns.recommend import top_items as module
+from recbole_mdcns.recommend.top_items import lowest_columns, rows_at_once, top_items, top_of_block
+
+OUT = -torch.inf
+
+
+def plainly(scores, k, seen=None):
+    """Sort every row: by score, then by candidate."""
+    table = [row.tolist() for row in scores]
+    for row, candidate in zip(*(each.tolist() for each in seen or (torch.zeros(0), torch.zeros(0)))):
+        table[int(row)][int(candidate)] = OUT
+    order = [np.lexsort((np.arange(len(row)), -np.array(row)))[:k].tolist() for row in table]
+    return order, [[row[place] for place in places] for row, places in zip(table, order)]
+
+
+def check(scores, k, seen=None):
+    found, values = top_items(lambda start, end: scores[:, start:end].clone(), scores.size(1), k, len(scores), seen)
+    order, best = plainly(scores, k, seen)
+    assert values.tolist() == best
+    for row, (places, expected) in enumerate(zip(found.tolist(), order)):
+        left = [place for place, value in zip(expected, best[row]) if value > OUT]
+        assert places[: len(left)] == left
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_it_is_a_plain_sort_for_any_block_and_group_and_ties(data):
+    row_num, width = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 60))
+    values = st.sampled_from([-1.0, 0.0, 0.5, 0.5, 2.0])  # mostly ties
+    scores = torch.tensor([[data.draw(values) for _ in range(width)] for _ in range(row_num)])
+    pair = st.tuples(st.integers(0, row_num - 1), st.integers(0, width - 1))
+    pairs = data.draw(st.lists(pair, max_size=2 * width))
+    seen = tuple(torch.tensor(pairs, dtype=torch.int64).view(-1, 2).T)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "GROUP", data.draw(st.sampled_from([2, 3, 64])))
+        patch.setattr(module, "FEW_GROUPS", data.draw(st.sampled_from([0, 64])))
+        patch.setattr(module, "SCORES_HELD", data.draw(st.sampled_from([1, 7 * row_num, 2**24])))
+        check(scores, data.draw(st.integers(1, width + 3)), seen)
+
+
+def test_it_is_a_plain_sort_at_full_size():
+    torch.manual_seed(0)
+    wide = torch.randn(3, 20_001)
+    check(wide, 10)
+    check((wide * 4).round(), 10)  # a dozen values: ties in every row and between groups
+    check((wide * 4).round(), 300)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 4])
+def test_of_equal_scores_the_lowest_columns_are_taken(k):
+    scores = torch.tensor([[1.0, 3.0, 2.0, 3.0, 2.0], [5.0, 5.0, 5.0, 5.0, 5.0]])
+    values, columns = top_of_block(scores, k)
+    assert columns.tolist() == [[1, 3, 2, 4][:k], [0, 1, 2, 3][:k]]
+    assert values.tolist() == [[3.0, 3.0, 2.0, 2.0][:k], [5.0] * k]
+
+
+def test_lowest_columns():
+    scores = torch.tensor([[1.0, 3.0, 2.0, 3.0, 2.0]])
+    assert lowest_columns(scores, torch.tensor([[2.0]]), 3).tolist() == [[1, 2, 3]]
+
+
+def test_scores_that_are_no_numbers_come_first_and_are_seen():
+    scores = torch.tensor([[1.0, torch.nan, 2.0]])
+    values = top_items(lambda start, end: scores[:, start:end], 3, 2, 1)[1].numpy()
+    assert np.isnan(values[0, 0]) and values[0, 1] == 2
+
+
+def test_rows_follow_from_the_budget(monkeypatch):
+    monkeypatch.setattr(module, "NUMBERS_HELD", 1000)
+    assert rows_at_once(row_size=10, k=3) == 15  # by the group of 64
+    assert rows_at_once(row_size=300, k=3) == 3
+    assert rows_at_once(row_size=10, k=100) == 5
+    assert rows_at_once(row_size=5000, k=3) == 1
