@@ -14,7 +14,7 @@ LINKS, LOOKED_AT = 32, 256
 
 
 class ItemIndex:
-    """An index over the folder of ``recbole-mdcns export-model --embeddings``.
+    """An index over the folder that the command ``export-model`` fills with ``--embeddings``.
 
     Args:
         folder: Holds ``embeddings.npy`` and ``ids.json``.

@@ -32,7 +32,7 @@ def create_app(model: Path, embeddings: Path, exact: bool = False) -> FastAPI:
     """Return the service.
 
     Args:
-        model: The file of ``recbole-mdcns export-model --onnx``.
+        model: The ONNX file that the command ``export-model`` writes.
         embeddings: The folder of ``--embeddings``, of the same model.
         exact: See :class:`ItemIndex`.
     """
