@@ -37,6 +37,7 @@ from recbole_mdcns.data.names import pack
 from recbole_mdcns.data.stand_in import StandInDataset
 from recbole_mdcns.encoder.build import build_model
 from recbole_mdcns.recommend import Recommender, load
+from recbole_mdcns.recommend.sequences import ItemSequences
 
 K, LONGEST = 10, 50
 RECBOLE, PLAIN, OURS, PEER, TEACHER = "full_sort_topk", "product and topk", "ours", "ours, peer", "ours, teacher"
@@ -83,8 +84,7 @@ class Case:
         items = random.integers(1, item_num + 1, (sequence_num, LONGEST)) * filled
         self.item_num, self.size, self.batch_size = item_num, measured_num, batch_size
         self.items, self.length = torch.from_numpy(items), torch.from_numpy(length)
-        ids = np.split(items[filled].astype(str), length.cumsum()[:-1])
-        self.sequences = self.recommender.read([part.tolist() for part in ids])
+        self.sequences = ItemSequences(np.arange(sequence_num), items[filled], length.cumsum())
         self.inner = self.recommender.inner_product_model("self")
         self.data = RecBoleData(self.items, self.length, item_num + 1)
 
