@@ -79,9 +79,9 @@ class RunCheckpoints:
                 check_same_data(state, self.identity, self.files.last)
                 self._state.restore_random(state, order, self.files.last)
                 self._resumed = None
+            self._state.check_storable()  # also what stays in memory: it is restored from the same form
             if is_saved:
                 assert self.identity is not None
-                self._state.check_storable()
                 self._best.save_kept(self.files, self.identity)
             self.is_saved, self._order = is_saved, order
             yield

@@ -209,4 +209,4 @@ def test_ids_as_texts():
     assert as_text(pd.Categorical(["a", "b"]).categories, "x").tolist() == ["a", "b"]
     assert [type(text) for text in as_text([np.str_("a")], "x")] == [str]
     with pytest.raises(DataError, match="x = nan is not allowed"):
-        as_text(pd.Series(["a", None]), "x")
+        as_text(pd.Series(["a", np.nan], dtype=object), "x")

@@ -133,16 +133,21 @@ def test_a_sweep_leaves_a_record_per_trial_and_reads_test_of_the_chosen_alone(wh
     assert {path: path.stat().st_mtime_ns for path in Path("sweeps/grid/records").iterdir()} == before
 
 
-def test_a_sweep_outlives_a_worker_its_driver_and_the_end_that_a_cluster_puts_to_it(whole, tmp_path):
-    """One sweep, for speed: a worker is killed, then its driver; the next driver gets SIGTERM; a third one finishes.
+def test_a_killed_worker_takes_no_trial_with_it(whole, tmp_path):
+    """Ray trains its trial again, in a new worker or in one that is left."""
+    process = start(tmp_path, EPOCHS, *TWO)
+    wait_for(lambda: in_the_middle() and _workers())
+    _workers()[0].kill()
+    finish(process)
+    assert_part_of(whole)
+
+
+def test_a_sweep_outlives_its_driver_and_the_end_that_a_cluster_puts_to_it(whole, tmp_path):
+    """One sweep, for speed: its driver is killed; the next driver gets SIGTERM; a third one finishes.
 
     ``tests/cli/test_signals.py`` has Ctrl-C, which takes the same way as SIGTERM.
     """
     process = start(tmp_path, EPOCHS)
-    wait_for(lambda: in_the_middle() and _workers())
-    before = _workers()
-    before[0].kill()
-    wait_for(lambda: {worker.pid for worker in _workers()} - {worker.pid for worker in before})  # it is replaced
     wait_for(lambda: records() and in_the_middle())
     assert process.poll() is None
     os.kill(process.pid, signal.SIGKILL)
@@ -264,12 +269,14 @@ def test_the_hours_of_a_sweep_end_it_and_the_next_one_goes_on(local_ray):
     assert [len(record.epochs) for record in found] == [40] * 3 and all(record.test for record in found)
 
 
-def test_the_setting_that_some_seeds_chose_is_trained_with_the_others(local_ray):
-    """``test_driver.py`` has the same without a search and without Ray."""
-    pytest.importorskip("optuna")
-    text = SMALL.replace("[1]", "[1, 2, 3]") + "tune_seeds: [2]\nsearch: optuna\nsamples: 2\nscheduler: median\n"
-    space = "space: {rns: {learning_rate: {loguniform: [0.00001, 0.01]}}}\n"
-    sweep = sweep_of(text + space, keys={"epochs": 8, "stopping_step": 8})
+@pytest.mark.parametrize("search", ["grid", "optuna"])
+def test_the_setting_that_some_seeds_chose_is_trained_with_the_others(local_ray, search):
+    space = "[0.00001, 0.01]"
+    if search == "optuna":
+        pytest.importorskip("optuna")
+        space = "{loguniform: [0.00001, 0.01]}"
+    text = SMALL.replace("[1]", "[1, 2, 3]") + f"tune_seeds: [2]\nsearch: {search}\nsamples: 2\nscheduler: median\n"
+    sweep = sweep_of(text + f"space: {{rns: {{learning_rate: {space}}}}}\n", keys={"epochs": 8, "stopping_step": 8})
     both = run_sweeps([sweep, sweep_of(SMALL.replace("rns", "ce"), keys={"epochs": 8})], Store("store"))
     assert not [record.reason for record in both if isinstance(record, Failure)]
     (other,) = (trained(record) for record in both if record.trial.cell.method == "ce")
