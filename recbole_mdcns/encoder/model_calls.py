@@ -7,8 +7,6 @@ from typing import Any
 
 from recbole_mdcns.support.foreign_code import is_foreign
 
-#: Our backbones are models as RecBole's are.
-_OUR_MODELS = "recbole_mdcns.model"
 #: Where ``PlacesInside`` repeats the operators of a model on the CPU.
 _TOOLS = ("recbole_mdcns.encoder.measuring",)
 
@@ -17,8 +15,13 @@ class ModelCallError(Exception):
     """A model's own code raised an error, which is the cause of this one."""
 
 
-def call_model(function: Callable[..., Any], *arguments: Any) -> Any:
+def call_model(function: Callable[..., Any], *arguments: Any, modules: tuple[str, ...] = ()) -> Any:
     """Call a model's method, or a function of ours that only calls the model.
+
+    Args:
+        function: The method.
+        *arguments: Its arguments.
+        modules: Modules of ours whose errors are answers as well.
 
     Raises:
         ModelCallError: The model's code raised, RecBole's included. Errors of this package are raised as they are.
@@ -26,6 +29,6 @@ def call_model(function: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return function(*arguments)
     except Exception as error:  # a model may raise anything
-        if not is_foreign(error, _OUR_MODELS, tools=_TOOLS):
+        if not is_foreign(error, *modules, tools=_TOOLS):
             raise
         raise ModelCallError(f"{type(error).__name__}: {error}") from error

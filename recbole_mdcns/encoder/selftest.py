@@ -26,6 +26,8 @@ from recbole_mdcns.encoder.scoring_model import ScoringModel
 FEW, RANDOM = 8, 2
 #: Lengths of prefixes that are encoded together.
 AT_ONCE = 4
+#: Backbones of ours, which may refuse a window that is narrower than their own, as RecBole's do.
+_BACKBONES = ("recbole_mdcns.model",)
 #: Results of this process by class and settings.
 _measured: dict[Hashable, dict[str, bool]] = {}
 
@@ -104,7 +106,7 @@ def is_trimmable(scoring_model: ScoringModel) -> bool:
             cut = replace(padded, item_seq=padded.item_seq[:, :short_width])
             try:
                 with PlacesInside():
-                    short = call_model(scoring_model.encode_sequences, cut)
+                    short = call_model(scoring_model.encode_sequences, cut, modules=_BACKBONES)
             except ModelCallError:  # it needs the whole window
                 return False
             if not alike(short, scoring_model.encode_sequences(padded)):

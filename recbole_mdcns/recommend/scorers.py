@@ -40,7 +40,8 @@ class CandidateScorer:
         if self._table is None:
             scores = self.model.score_all(encoding)
             return lambda start, end: scores[:, self.candidates[start:end]]
-        encoding, table = encoding.float(), self._table
+        table = self._table
+        encoding = encoding.to(table.dtype)
         room = encoding.new_empty(0)
 
         def block(start: int, end: int) -> Tensor:

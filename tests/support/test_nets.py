@@ -7,6 +7,7 @@ from helpers.runs import TINY, tiny_run
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.errors import ConfigError, DataError
 from recbole_mdcns.kernels import compiled_scan
+from recbole_mdcns.model.mamba4rec import Mamba4Rec
 from recbole_mdcns.quick_start import run_recbole_mdcns
 from recbole_mdcns.support.import_path import import_own
 
@@ -34,6 +35,14 @@ def test_building_a_model(where, bug, monkeypatch):
     """A constructor of RecBole's that calls code of ours, and a constructor of ours."""
     place = {"HistoryDataset.num": "data.dataset", "MambaMixer.__init__": "model.mamba4rec"}[where]
     monkeypatch.setattr(f"recbole_mdcns.{place}.{where}", ours("raise bug('ours')", bug=bug))
+    with pytest.raises(bug, match="ours"):
+        tiny_run("Mamba4Rec", neg_sampler="rns")
+
+
+@pytest.mark.parametrize("bug", BUGS)
+@pytest.mark.parametrize("where", ["forward", "full_sort_predict"])
+def test_measuring_a_model_of_ours(where, bug, monkeypatch):
+    monkeypatch.setattr(Mamba4Rec, where, ours("raise bug('ours')", bug=bug))
     with pytest.raises(bug, match="ours"):
         tiny_run("Mamba4Rec", neg_sampler="rns")
 

@@ -11,6 +11,7 @@ from helpers.runs import fit, same, states, tiny_run
 from recbole_mdcns.encoder.scoring_model import InnerProductModel
 from recbole_mdcns.errors import ConfigError, TrainingError
 from recbole_mdcns.model.item_sequence import ItemSequenceModel
+from recbole_mdcns.recommend import load
 from recbole_mdcns.trainer import NegativeSamplingTrainer
 
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0, "dropout_prob": 0.0}
@@ -251,3 +252,10 @@ def test_a_model_in_double_precision_trains_in_it(loss):
     fit(run, saved=False)
     assert not same(before[:1], states(run.trainer)[:1])
     assert run.trainer.model.item_embedding.weight.dtype == torch.float64
+
+
+def test_a_model_in_double_precision_recommends():
+    run = tiny_run(InDouble, neg_sampler="rns", epochs=1)
+    fit(run)
+    items = load(run.trainer.files.best, model_class=InDouble).recommend([["i1", "i2"]], k=3)
+    assert len(items) == 3

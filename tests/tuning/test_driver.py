@@ -59,8 +59,8 @@ def test_the_setting_that_some_seeds_chose_is_trained_with_the_others():
     found = list(map(trained, run_sweeps([sweep, other], engine.store, engine)))
     tried = {r.trial.setting["learning_rate"]: r for r in found if r.trial.seed == 2}
     assert tried[0.01].best_valid_score > tried[0.00001].best_valid_score and tried[0.00001].test is None
-    chosen = sorted((r.trial.seed, r.trial.setting.get("learning_rate")) for r in found if r.test)
-    assert [seed for seed, _ in chosen] == [1, 1, 2, 3] and {rate for _, rate in chosen} <= {0.01, None}
+    chosen = [(r.trial.seed, r.trial.setting.get("learning_rate")) for r in found if r.test]
+    assert sorted(seed for seed, _ in chosen) == [1, 1, 2, 3] and {rate for _, rate in chosen} <= {0.01, None}
     # two settings and the softmax; the two other seeds; test metrics of four
     first, second = ["start", "load", "load", "load", 3], ["start", "load", "load", 2]
     assert engine.asked == [*first, *second, "start", *["add_test"] * 4, "close"]
