@@ -79,6 +79,10 @@ class ScoringModel(ABC):
         return Interaction({**rows.interaction, sequence: rows[sequence][:, :width]})
 
     @abstractmethod
+    def like_this(self, model: SequentialRecommender) -> ScoringModel:
+        """Return the scoring model of another model of the same class and keys, with the same abilities."""
+
+    @abstractmethod
     def encode_sequences(self, sequences: Sequences) -> Tensor:
         """Encode whole sequences, shape [B, .]."""
 
@@ -128,6 +132,14 @@ class InnerProductModel(ScoringModel):
         super().__init__(model, config, role, **abilities)
         self.item_embedding = item_embedding
         self.forward_fields = forward_fields(model) or []
+
+    def like_this(self, model: SequentialRecommender) -> InnerProductModel:
+        """See :meth:`ScoringModel.like_this`; its item table is the embedding of the same name."""
+        name = next(name for name, module in self.model.named_modules() if module is self.item_embedding)
+        embedding = model.get_submodule(name)
+        assert isinstance(embedding, torch.nn.Embedding), name
+        abilities = {"is_causal": self.is_causal, "is_trimmable": self.is_trimmable}
+        return InnerProductModel(model, self.config, self.role, embedding, **abilities)
 
     def make_lazy(self) -> bool:
         """Give the item table sparse gradients, of the items in the sequences and in the pools."""
@@ -191,6 +203,11 @@ class FullRankingModel(ScoringModel):
     ):
         super().__init__(model, config, role, **abilities)
         self.gives_probabilities = gives_probabilities
+
+    def like_this(self, model: SequentialRecommender) -> FullRankingModel:
+        """See :meth:`ScoringModel.like_this`."""
+        abilities = {"is_causal": self.is_causal, "is_trimmable": self.is_trimmable}
+        return FullRankingModel(model, self.config, self.role, self.gives_probabilities, **abilities)
 
     def encode_sequences(self, sequences: Sequences) -> Tensor:
         """Return the scores of all items, shape [B, V + 1]; autocast is off, because these models mix types."""
