@@ -27,11 +27,15 @@ def run(options: argparse.Namespace) -> int:
     """
     from recbole_mdcns.records.record import Failure
     from recbole_mdcns.tuning.driver import run_sweeps
+    from recbole_mdcns.tuning.grid import unread_keys
     from recbole_mdcns.tuning.progress import progress
     from recbole_mdcns.tuning.selection import best_table
 
     sweep, store = sweep_and_store(options)
     engine = engine_of(options, [sweep], store)
+    for place in unread_keys(sweep):
+        said = "is given and not read: no cell has the model, strategy, loss or protocol of it"
+        print(f"{place} {said}", file=sys.stderr)
     if options.dry_run:
         print_status(options.storage, sweep_as_asked(options, sweep), store)
         return 0

@@ -14,6 +14,7 @@ from typing import Any
 from recbole_mdcns.config.checks import check_symbols
 from recbole_mdcns.config.identity import content_key, parts_of
 from recbole_mdcns.config.keys import own_keys
+from recbole_mdcns.config.peers import PEER_PREFIX
 from recbole_mdcns.config.reads import Parts, keys_not_read
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError, UserError
@@ -68,6 +69,30 @@ def space_of(sweep: Sweep, cell: Cell) -> dict[str, Any]:
     of_others = keys_not_read(space, _parts(cell.model, cell.protocol, {"ranking_loss": cell.loss, **method, **peer}))
     check_symbols(of_others)
     return {key: choices for key, choices in space.items() if key not in of_others}
+
+
+def unread_keys(sweep: Sweep) -> list[str]:
+    """Return the places of keys in a sweep's file that none of the cells that they are for reads."""
+    every = cells(sweep)
+    places = [("keys", sweep.keys, every), ("space.all", sweep.space.get("all", {}), every)]
+    for dataset, keys in sweep.dataset_keys.items():
+        places.append((f"dataset_keys.{dataset}", keys, [cell for cell in every if cell.dataset == dataset]))
+    for method, keys in sweep.space.items():
+        if method != "all":
+            places.append((f"space.{method}", keys, [cell for cell in every if cell.method == method]))
+    return [
+        f"{place}.{key}"
+        for place, keys, read_by in places
+        for key in keys
+        if read_by and all(_is_unread(sweep, cell, key) for cell in read_by)
+    ]
+
+
+def _is_unread(sweep: Sweep, cell: Cell, key: str) -> bool:
+    peer = {"peer_model": cell.peer} if cell.peer else {}
+    method = {"ranking_loss": cell.loss, **sweep.keys_of_method(cell.method), **peer}
+    parts = _parts(cell.model, cell.protocol, method)
+    return not parts.peers if key.startswith(PEER_PREFIX) or key == "peer" else bool(keys_not_read([key], parts))
 
 
 def _parts(model: str, protocol: str, method: dict[str, Any]) -> Parts:

@@ -303,3 +303,20 @@ def test_a_damaged_note_of_a_trial_is_named(case, capsys):
     with pytest.raises(ConfigError, match="begun.json"):
         store.renew(trial.key)
     assert not list(Path(".").glob("**/x")) and not Path("../x").exists()
+
+
+def test_keys_that_no_cell_reads_are_told(capsys):
+    Path("unread.yaml").write_text(
+        "datasets: [tiny]\nmodels: [SASRec]\nmethods: [dns, mdcns]\npeers: [GRU4Rec]\nseeds: [1]\n"
+        "keys: {neg_num: 1, d_state: 9, split_seed: 42, distill_weight: 3}\n"
+        "dataset_keys: {tiny: {srns_memory_num: 5, peer.hidden_size: 8}}\n"
+        "space: {all: {neg_top_num: [1, 2]}, dns: {distill_temperature: [1, 2]}}\n"
+    )
+    assert main(["sweep", "unread.yaml", "--dry-run"]) == 0
+    told = [line.split(" is given and not read")[0] for line in capsys.readouterr().err.splitlines()]
+    assert told == [
+        "keys.d_state",
+        "keys.split_seed",
+        "dataset_keys.tiny.srns_memory_num",
+        "space.dns.distill_temperature",
+    ]

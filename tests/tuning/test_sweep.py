@@ -135,7 +135,7 @@ def test_a_sweep_leaves_a_record_per_trial_and_reads_test_of_the_chosen_alone(wh
 
 def test_a_killed_worker_takes_no_trial_with_it(whole, tmp_path):
     """Ray trains its trial again, in a new worker or in one that is left."""
-    process = start(tmp_path, EPOCHS, *TWO)
+    process = start(tmp_path, EPOCHS, "--methods", "mdcns", "--seeds", "1")
     wait_for(lambda: in_the_middle() and _workers())
     _workers()[0].kill()
     finish(process)
