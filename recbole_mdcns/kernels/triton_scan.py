@@ -80,7 +80,7 @@ def _backward(
     w = tl.zeros((BLOCK, WIDTH), kind)
     sum_A = tl.zeros((BLOCK, WIDTH), kind)
     kept += row * (length + 1) * CHANNELS * STATES
-    of_B = parts_BC + 2 * block * rows * length * STATES  # parts [blocks, 2, R, L, S]: B's, then C's
+    of_B = parts_BC + 2 * block.to(tl.int64) * rows * length * STATES  # parts [blocks, 2, R, L, S]: B's, then C's
     of_C = of_B + rows * length * STATES
     h = _load(kept, length * CHANNELS * STATES + place, of_both, kind)
     for i in range(length):

@@ -63,7 +63,7 @@ def test_tensors_on_a_cpu_are_scanned_there_whatever_was_chosen(monkeypatch):
 
 
 def test_a_model_on_a_cpu_scans_by_pytorch():
-    run = tiny_run("Mamba4Rec", neg_sampler="rns")
+    run = tiny_run("Mamba4Rec", neg_sampler="rns", use_gpu=False)
     assert run.trainer.model.layers[0].mixer.scan == Scan()
     shapes = [(1, 2, 3)] * 2 + [(3, 2)] + [(1, 2, 2)] * 2
     x, dt, A, B, C = (torch.rand(shape) for shape in shapes)

@@ -64,7 +64,7 @@ def test_the_compiled_scan_equals_the_recurrence_and_trains():
         check_scan(kernels, length, torch.float32, 1e-4)
     losses = []
     for compiled in (False, True):
-        run = tiny_run("Mamba4Rec", neg_sampler="rns", epochs=2, compile_scan=compiled)
+        run = tiny_run("Mamba4Rec", neg_sampler="rns", epochs=2, compile_scan=compiled, use_gpu=False)
         assert {layer.mixer.scan for layer in run.trainer.model.layers} == {Scan(kernels if compiled else PLAIN)}
         fit(run, saved=False)
         losses.append([epoch["loss"] for epoch in run.trainer.epoch_log])
