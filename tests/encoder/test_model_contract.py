@@ -165,7 +165,7 @@ class TestEveryModel:
                 )
 
     def batches(self, mode, encoder):
-        source = {"generator": torch.Generator().manual_seed(3), "device": torch.device("cpu")}
+        source: dict = {"generator": torch.Generator().manual_seed(3), "device": torch.device("cpu")}
         if mode == "static":
             return StaticBatches(self.data, 100, reads_passes=encoder.reads_passes, reads_rows=True, **source)
         return TargetLoader(self.data, 100, mode, not encoder.is_causal, **source)

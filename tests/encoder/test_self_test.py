@@ -1,6 +1,7 @@
 """The self-test of models: few widths, once per class and settings, and errors with their owner."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -106,16 +107,19 @@ def test_only_what_the_run_asks_is_measured(keys, asked, monkeypatch):
     assert (calls.is_trimmable, calls.is_causal) == asked
 
 
+class Centred(torch.nn.BatchNorm1d):
+    """Subtracts the mean of the batch in training, and counts."""
+
+    def forward(self, states):
+        return super().forward(states.transpose(1, 2)).transpose(1, 2)
+
+
 class Normed(GRU4Rec):
-    """Its rows change with the mean of the batch, in training."""
+    """Causal, and in training its rows change with the mean of the batch."""
 
     def __init__(self, config, dataset):
         super().__init__(config, dataset)
-        self.norm = torch.nn.BatchNorm1d(self.embedding_size)
-
-    def forward(self, item_seq, item_seq_len):
-        states = super().forward(item_seq, item_seq_len)
-        return self.norm(states)
+        self.emb_dropout = Centred(self.embedding_size)
 
 
 @pytest.mark.parametrize(("model", "blind"), [("GRU4Rec", True), (Normed, False)])
@@ -133,13 +137,14 @@ def test_a_norm_over_the_batch_is_found_and_leaves_no_trace(model, blind):
 
 def test_static_batches_of_a_model_that_reads_other_rows_hold_no_passes():
     run = tiny_run(Normed, neg_sampler="rns", batching="static")
+    assert run.trainer.scoring_models[0].is_causal
     run.trainer.prepare(run.train)
     (batch, *_) = run.trainer.batches
     assert batch.passes is None and len(batch.rows.parts[0].user) == len(batch) == 64
 
 
 def test_a_gpu_takes_batches_of_one_shape():
-    models = [SimpleNamespace(is_causal=True, is_trimmable=True)]
+    models: Any = [SimpleNamespace(is_causal=True, is_trimmable=True)]
     assert selftest.fastest_mode(models, torch.device("cuda"))[0] == "static"
     assert selftest.fastest_mode(models, torch.device("cpu"))[0] == "user"
 
