@@ -6,7 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recbole_mdcns.recommend import best_so_far, top_items as module
+from recbole_mdcns.recommend import best_so_far
+from recbole_mdcns.recommend import top_items as module
 from recbole_mdcns.recommend.top_items import rows_at_once, top_items
 
 OUT = -torch.inf
