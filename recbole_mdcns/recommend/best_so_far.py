@@ -59,13 +59,14 @@ class BestSoFar:
         """Keep what may be among the best of groups of scores, shape [B, N, GROUP]."""
         assert self._least is not None
         maxima = groups.amax(2)
-        row, number = _above(maxima, self._least)
-        if len(row) > self.row_num * self.k and maxima.size(1) >= self.k:  # k scores of a row are as large as this:
+        is_above = _is_above(maxima, self._least)  # [B, N]
+        if maxima.size(1) >= self.k and is_above.sum() > self.row_num * self.k:  # k scores of a row are as large as:
             reached = maxima.topk(self.k).values[:, -1:]
             self._least = torch.maximum(self._least, reached.nextafter(torch.full_like(reached, -torch.inf)))
-            row, number = _above(maxima, self._least)
+            is_above = _is_above(maxima, self._least)
+        row, number = is_above.nonzero(as_tuple=True)
         found = groups[row, number]  # [P, GROUP]
-        pair, member = _above(found, self._least[row])
+        pair, member = _is_above(found, self._least[row]).nonzero(as_tuple=True)
         row, column = row[pair], number[pair] * groups.size(2) + member + start
         self._kept.append((row, column, found[pair, member]))
         self._waiting += len(row)
@@ -75,7 +76,6 @@ class BestSoFar:
             self._waiting, self._least = 0, scores[:, -1:]
 
 
-def _above(values: Tensor, least: Tensor) -> tuple[Tensor, Tensor]:
-    """Return rows and columns of the values that are above the least of their row, or no number."""
-    row, column = (values <= least).logical_not_().nonzero(as_tuple=True)
-    return row, column
+def _is_above(values: Tensor, least: Tensor) -> Tensor:
+    """Tell which values are above the least of their row, or no number."""
+    return (values <= least).logical_not_()

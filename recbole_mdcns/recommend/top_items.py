@@ -23,9 +23,9 @@ def rows_at_once(row_size: int, k: int) -> int:
 
     Args:
         row_size: How many numbers the largest tensor of a model holds for a sequence.
-        k: How many items are kept for each; two blocks of them meet.
+        k: How many items are kept for each; up to k more wait, and up to k more are new.
     """
-    return max(1, NUMBERS_HELD // max(row_size, 2 * k, GROUP))
+    return max(1, NUMBERS_HELD // max(row_size, 3 * k, GROUP))
 
 
 def block_size(row_num: int, k: int) -> int:

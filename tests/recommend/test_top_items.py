@@ -95,5 +95,5 @@ def test_rows_follow_from_the_budget(monkeypatch):
     monkeypatch.setattr(module, "NUMBERS_HELD", 1000)
     assert rows_at_once(row_size=10, k=3) == 15  # by the group of 64
     assert rows_at_once(row_size=300, k=3) == 3
-    assert rows_at_once(row_size=10, k=100) == 5
+    assert rows_at_once(row_size=10, k=100) == 3
     assert rows_at_once(row_size=5000, k=3) == 1
