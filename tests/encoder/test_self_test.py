@@ -119,7 +119,7 @@ class Normed(GRU4Rec):
 
     def __init__(self, config, dataset):
         super().__init__(config, dataset)
-        self.emb_dropout = Centred(self.embedding_size)
+        self.emb_dropout = Centred(self.embedding_size)  # type: ignore[assignment]
 
 
 @pytest.mark.parametrize(("model", "blind"), [("GRU4Rec", True), (Normed, False)])
