@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from helpers.device import on
 
 from recbole_mdcns.recommend import top_items as blocks
 from recbole_mdcns.recommend.top_items import top_items
@@ -12,8 +13,8 @@ def best_of(scores, k, seen=None):
 
 
 def test_by_hand():
-    scores = torch.tensor([[0.5, 3.0, 1.0, 3.0], [9.0, -1.0, 0.0, 2.0]])
-    seen = torch.tensor([1, 0]), torch.tensor([0, 2])
+    scores = on(torch.tensor([[0.5, 3.0, 1.0, 3.0], [9.0, -1.0, 0.0, 2.0]]))
+    seen = on(torch.tensor([1, 0])), on(torch.tensor([0, 2]))
     places, values = best_of(scores, 3, seen)
     assert places.tolist() == [[1, 3, 0], [3, 2, 1]]  # equal scores: the lower candidate first
     assert values.tolist() == [[3.0, 3.0, 0.5], [2.0, 0.0, -1.0]]
@@ -25,10 +26,10 @@ def test_by_hand():
 @pytest.mark.parametrize("order", ["random", "rising", "falling"])
 def test_blocks_give_what_sorting_everything_gives(k, candidate_num, order, monkeypatch):
     """Blocks of 64 or 128 candidates with many equal scores, where later blocks have better, or no better ones."""
-    scores = torch.randint(0, 50, (5, candidate_num), generator=torch.Generator().manual_seed(k)).float()
+    scores = on(torch.randint(0, 50, (5, candidate_num), generator=torch.Generator().manual_seed(k))).float()
     if order != "random":
         scores = scores.sort(dim=1, descending=order == "falling").values
-    seen = torch.tensor([0, 0, 3]), torch.tensor([1, candidate_num - 1, 63])
+    seen = on(torch.tensor([0, 0, 3])), on(torch.tensor([1, candidate_num - 1, 63]))
     masked = scores.clone()
     masked[seen] = -torch.inf
     expected = masked.sort(dim=1, descending=True, stable=True)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from helpers.device import on
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +16,7 @@ OUT = -torch.inf
 def plainly(scores, k, seen=None):
     """Sort every row: by score, then by candidate."""
     table = [row.tolist() for row in scores]
-    for row, candidate in zip(*(each.tolist() for each in seen or (torch.zeros(0), torch.zeros(0)))):
+    for row, candidate in zip(*(each.tolist() for each in seen or (on(torch.zeros(0)), on(torch.zeros(0))))):
         table[int(row)][int(candidate)] = OUT
     order = [np.lexsort((np.arange(len(row)), -np.array(row)))[:k].tolist() for row in table]
     return order, [[row[place] for place in places] for row, places in zip(table, order)]
@@ -35,10 +36,10 @@ def check(scores, k, seen=None):
 def test_it_is_a_plain_sort_for_any_block_and_group_and_ties(data):
     row_num, width = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 60))
     values = st.sampled_from([-1.0, 0.0, 0.5, 0.5, 2.0])  # mostly ties
-    scores = torch.tensor([[data.draw(values) for _ in range(width)] for _ in range(row_num)])
+    scores = on(torch.tensor([[data.draw(values) for _ in range(width)] for _ in range(row_num)]))
     pair = st.tuples(st.integers(0, row_num - 1), st.integers(0, width - 1))
     pairs = data.draw(st.lists(pair, max_size=2 * width))
-    seen = tuple(torch.tensor(pairs, dtype=torch.int64).view(-1, 2).T)
+    seen = tuple(on(torch.tensor(pairs, dtype=torch.int64)).view(-1, 2).T)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "GROUP", data.draw(st.sampled_from([2, 3, 64])))
         patch.setattr(module, "FEW_GROUPS", data.draw(st.sampled_from([0, 64])))
@@ -48,7 +49,7 @@ def test_it_is_a_plain_sort_for_any_block_and_group_and_ties(data):
 
 def test_it_is_a_plain_sort_at_full_size():
     torch.manual_seed(0)
-    wide = torch.randn(3, 20_001)
+    wide = on(torch.randn(3, 20_001))
     check(wide, 10)
     check((wide * 4).round(), 10)  # a dozen values: ties in every row and between groups
     check((wide * 4).round(), 300)
@@ -56,20 +57,20 @@ def test_it_is_a_plain_sort_at_full_size():
 
 @pytest.mark.parametrize("k", [1, 2, 3, 4])
 def test_of_equal_scores_the_lowest_columns_are_taken(k):
-    scores = torch.tensor([[1.0, 3.0, 2.0, 3.0, 2.0], [5.0, 5.0, 5.0, 5.0, 5.0]])
+    scores = on(torch.tensor([[1.0, 3.0, 2.0, 3.0, 2.0], [5.0, 5.0, 5.0, 5.0, 5.0]]))
     values, columns = top_of_block(scores, k)
     assert columns.tolist() == [[1, 3, 2, 4][:k], [0, 1, 2, 3][:k]]
     assert values.tolist() == [[3.0, 3.0, 2.0, 2.0][:k], [5.0] * k]
 
 
 def test_lowest_columns():
-    scores = torch.tensor([[1.0, 3.0, 2.0, 3.0, 2.0]])
-    assert lowest_columns(scores, torch.tensor([[2.0]]), 3).tolist() == [[1, 2, 3]]
+    scores = on(torch.tensor([[1.0, 3.0, 2.0, 3.0, 2.0]]))
+    assert lowest_columns(scores, on(torch.tensor([[2.0]])), 3).tolist() == [[1, 2, 3]]
 
 
 def test_scores_that_are_no_numbers_come_first_and_are_seen():
-    scores = torch.tensor([[1.0, torch.nan, 2.0]])
-    values = top_items(lambda start, end: scores[:, start:end], 3, 2, 1)[1].numpy()
+    scores = on(torch.tensor([[1.0, torch.nan, 2.0]]))
+    values = top_items(lambda start, end: scores[:, start:end], 3, 2, 1)[1].cpu().numpy()
     assert np.isnan(values[0, 0]) and values[0, 1] == 2
 
 
