@@ -29,7 +29,7 @@ OF_MODEL: dict[str, dict[str, Any]] = {
         "ranking_loss": "BCE", "neg_sampler": "dns", "pad_side": "left", "learning_rate": 0.005, "epochs": 25,
     },
     "SINE": {"ranking_loss": "BCE", "neg_sampler": "dns"}, "NPE": {"epochs": 25},
-    **dict.fromkeys(LEFT_PADDED, {"pad_side": "left"}),
+    **{name: {"pad_side": "left"} for name in LEFT_PADDED},
 }  # fmt: skip
 #: NPE sums its history without its order.
 LEAST = {"NPE": 0.65}
