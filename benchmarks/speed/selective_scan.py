@@ -1,9 +1,11 @@
-"""Time and memory of our selective scan, compiled and not, against the plain loop over positions.
+"""Time and memory of our selective scan, compiled and not, or in Triton, against the plain loop over positions.
 
     python benchmarks/speed/selective_scan.py --rows 16,128,1024 --threads 2 --out FILE.md
+    python benchmarks/speed/selective_scan.py --rows 64,170,1024 --device cuda --out FILE.md
 
 All run in the same process, in turns, forward and backward; the figures are medians after one run of warm-up. "Keeps"
-is what autograd holds between forward and backward. Compiling takes half a minute and needs a C++ compiler.
+is what autograd holds between forward and backward. Compiling takes half a minute and needs a C++ compiler. Triton
+needs a GPU.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from recbole_mdcns.kernels.compiled_scan import compiled_kernels
 from recbole_mdcns.kernels.selective_scan import selective_scan
 
 CHANNELS, STATES = 128, 16
-FORMS = ("plain", "ours", "compiled")
+#: What is measured by default, by the kind of the device.
+FORMS = {"cpu": "plain,ours,compiled", "cuda": "plain,ours,triton"}
 
 
 def plain_loop(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
@@ -68,14 +71,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", default="16,128,1024", help="by commas")
     parser.add_argument("--length", type=int, default=50)
-    parser.add_argument("--forms", default=",".join(FORMS), help="by commas; the plain one is the yardstick")
+    parser.add_argument("--forms", help="by commas: plain, which is the yardstick, ours, compiled, triton")
     parser.add_argument("--repetitions", type=int, default=7)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, help="file of the page; without, it is only printed")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    forms = {name: scan_form(name) for name in options.forms.split(",")}
+    forms = {name: scan_form(name) for name in (options.forms or FORMS[torch.device(options.device).type]).split(",")}
     table = []
     for rows in map(int, options.rows.split(",")):
         values = random_inputs(rows, options.length, options.device)
@@ -106,6 +109,10 @@ def scan_form(name: str) -> Callable[..., Tensor]:
     """Return a form of the scan by its name."""
     if name == "compiled":
         return functools.partial(selective_scan, kernels=compiled_kernels())
+    if name == "triton":
+        from recbole_mdcns.kernels.triton_scan import triton_scan
+
+        return triton_scan
     return plain_loop if name == "plain" else selective_scan
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from recbole_mdcns.cli.arguments import Parser
-from recbole_mdcns.cli.sweep_options import add_sweep_arguments, print_table, sweep_and_store
+from recbole_mdcns.cli.sweep_options import add_sweep_arguments, print_table, records_of, sweep_and_store
 
 
 def add_arguments(parser: Parser) -> None:
@@ -17,10 +17,9 @@ def run(options: argparse.Namespace) -> None:
     """Print the settings.
 
     Raises:
-        UserError: The sweep or an option cannot be used, or a record is damaged.
+        UserError: The sweep or an option cannot be used, there is no record, or one is damaged.
     """
-    from recbole_mdcns.tuning.driver import sweep_records
     from recbole_mdcns.tuning.selection import best_table
 
     sweep, store = sweep_and_store(options)
-    print_table(best_table(sweep_records(sweep, store), sweep.choice_seeds))
+    print_table(best_table(records_of(sweep, store), sweep.choice_seeds))

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from recbole_mdcns.cli.arguments import Parser
-from recbole_mdcns.cli.sweep_options import add_sweep_arguments, sweep_and_store
+from recbole_mdcns.cli.sweep_options import add_sweep_arguments, records_of, sweep_and_store
 from recbole_mdcns.errors import UserError
 
 
@@ -25,7 +25,8 @@ def run(options: argparse.Namespace) -> None:
     """Write the files, or migrate a folder of records to the current form.
 
     Raises:
-        UserError: The sweep or an option cannot be used, a record is damaged, or a file cannot be written.
+        UserError: The sweep or an option cannot be used, there is no record or a damaged one, or a file cannot be
+            written.
     """
     if options.migrate:
         if options.grid:
@@ -50,7 +51,6 @@ def _export(options: argparse.Namespace) -> None:
     from recbole_mdcns.config.outputs import check_writable
     from recbole_mdcns.records.files import SUFFIX, pack_records
     from recbole_mdcns.support.safe_write import replacing
-    from recbole_mdcns.tuning.driver import sweep_records
     from recbole_mdcns.tuning.selection import flat_rows
 
     sweep, store = sweep_and_store(options)
@@ -58,7 +58,7 @@ def _export(options: argparse.Namespace) -> None:
         if path.suffix not in (".csv", ".parquet") and not path.name.endswith(SUFFIX):
             raise UserError(f"{path} cannot be written: its name must end in .csv, .parquet or {SUFFIX}")
         check_writable(path, "FILE", replaces=Path.is_file)
-    records = sweep_records(sweep, store)
+    records = records_of(sweep, store)
     frame = pd.DataFrame(flat_rows(records))
     for path in options.files:
         if path.name.endswith(SUFFIX):

@@ -1,5 +1,31 @@
 """``recbole-mdcns report``: pages of tables and figures from records."""
 
-from recbole_mdcns.report.report import add_arguments, run
+from __future__ import annotations
 
-__all__ = ["add_arguments", "run"]
+import argparse
+from pathlib import Path
+
+from recbole_mdcns.cli.arguments import Parser
+from recbole_mdcns.report.description import shipped
+
+
+def add_arguments(parser: Parser) -> None:
+    """Add the options."""
+    pages = f"yaml files, or of {', '.join(shipped())}"
+    parser.add_argument("pages", nargs="+", metavar="PAGE", help=pages)
+    parser.add_argument("--records", nargs="+", type=Path, required=True, help="folders of sweeps, packed records")
+    parser.add_argument("--datasets", help="by commas; all of a table without")
+    parser.add_argument("--title", help="instead of the one that the page has")
+    parser.add_argument("--note", help="a line for the page, such as what else the machine was doing")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the pages")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Read the records and write the pages.
+
+    Raises:
+        UserError: Records are missing, damaged or contradict each other, or a page cannot be used.
+    """
+    from recbole_mdcns.report import report
+
+    return report.run(options)

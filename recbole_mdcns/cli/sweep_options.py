@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recbole_mdcns.cli.arguments import Parser
+from recbole_mdcns.errors import UserError
 
 if TYPE_CHECKING:
+    from recbole_mdcns.records.record import AnyRecord
     from recbole_mdcns.records.store import Store
     from recbole_mdcns.tuning.sweep import Sweep
 
@@ -49,6 +51,20 @@ def sweep_and_store(options: argparse.Namespace) -> tuple[Sweep, Store]:
     }
     sweep = read_sweep(path, parse_settings(options.set), **lists)
     return sweep, Store(Path(options.storage) / sweep.name)
+
+
+def records_of(sweep: Sweep, store: Store) -> list[AnyRecord]:
+    """Return the records of a sweep.
+
+    Raises:
+        UserError: There is none, or one is damaged.
+    """
+    from recbole_mdcns.tuning.driver import sweep_records
+
+    records = sweep_records(sweep, store)
+    if not records:
+        raise UserError(f"{store.folder} has no record of the sweep {sweep.name}: recbole-mdcns sweep makes them")
+    return records
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:

@@ -10,18 +10,14 @@ from torch import Tensor
 
 from recbole_mdcns.data.batch import Passes, Rows, Sequences, TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
-from recbole_mdcns.data.history import HISTORY_END, HISTORY_START, ranges
+from recbole_mdcns.data.history import ranges
+from recbole_mdcns.data.passes import PassTable, Targets
 from recbole_mdcns.data.windows import window_index, windows
 
 #: Sequences are divided by length into this many classes with the same number of targets, and every batch has some of
 #: each class. Validation NDCG@20 on Toys, SASRec + GRU4Rec, by user, after 10 epochs: .043 with 1 class (batches of one
 #: length), .050 with 2, 3, 4, and with random users. A class adds about 6 % to the time of an epoch.
 LENGTH_CLASSES = 3
-
-#: A history longer than the window L is cut into passes, and a new pass begins every L / 5 items. Validation NDCG@10 on
-#: ml-100k, L = 20, SASRec + GRU4Rec, 20 epochs, 3 seeds, each ± .002: .116 with L / 2; .118 with L / 5, and an epoch
-#: takes twice as long; .121 by row, and an epoch takes ten times as long.
-SHIFTS = 5
 
 
 class TargetLoader:
@@ -55,19 +51,17 @@ class TargetLoader:
         generator: torch.Generator | None,
         device: torch.device,
     ):
-        rows = dataset.inter_feat
-        fields = (dataset.uid_field, dataset.iid_field, HISTORY_START, HISTORY_END)
-        self.user, self.target, self.start, self.end = (rows[field].to(device) for field in fields)
-        self.row_index = torch.arange(len(self.target), device=device)
+        self.targets = Targets.of(dataset, device)
         self.items = dataset.history.items.to(device)
         self.width, self.pad_side = dataset.max_item_list_len, dataset.config["pad_side"]
         self.batch_size, self.mode, self.with_rows = batch_size, mode, with_rows
         self.generator, self.device = generator, device
         if mode == "user":
-            self._cut_into_passes()
+            self.targets = self.targets.by_time()
+            self.passes = PassTable.of(self.targets, self.width)
 
     def __len__(self) -> int:
-        total = len(self.target)
+        total = len(self.targets)
         return max(1, round(total / self.batch_size)) if self.mode == "user" else -(-total // self.batch_size)
 
     def __iter__(self) -> Iterator[TargetBatch]:
@@ -90,7 +84,7 @@ class TargetLoader:
         """
         order = order[length[order].argsort(stable=True)]
         before = served[order].cumsum(0) - served[order]
-        chunk = before * (LENGTH_CLASSES * len(self)) // len(self.target)
+        chunk = before * (LENGTH_CLASSES * len(self)) // len(self.targets)
         part, place = chunk // len(self), chunk % len(self)
         batch_of_chunk = torch.stack([self._order(len(self)) for _ in range(LENGTH_CLASSES)])
         return order, batch_of_chunk[part, place], part
@@ -98,26 +92,22 @@ class TargetLoader:
     # -- rows ---------------------------------------------------------------------------------------------------------
 
     def _row_batches(self) -> Iterator[TargetBatch]:
-        order = self._order(len(self.target))
+        order = self._order(len(self.targets))
         if self.mode == "row":
             for index in order.split(self.batch_size):
-                yield self._with_rows(self._targets(index), [_Part(len(index), self.width, 0)])
+                yield self._with_rows(self.targets.batch(index), [_Part(len(index), self.width, 0)])
             return
-        length = self._row_length(self.row_index)
+        length = self._row_length(slice(None))
         order, batch_of, part_of = self._stratified(order, length, torch.ones_like(length))
         inside, batches = _parts(batch_of, part_of, length[order])
         order, begin = order[inside], 0
         for parts in batches:
             end = begin + sum(part.number for part in parts)
-            yield self._with_rows(self._targets(order[begin:end]), parts)
+            yield self._with_rows(self.targets.batch(order[begin:end]), parts)
             begin = end
 
-    def _targets(self, index: Tensor) -> TargetBatch:
-        start, end = self.start[index], self.end[index]
-        return TargetBatch(self.user[index], self.target[index], start, end, self.row_index[index])
-
-    def _row_length(self, index: Tensor) -> Tensor:
-        return (self.end[index] - self.start[index]).clamp(max=self.width)
+    def _row_length(self, index: Tensor | slice) -> Tensor:
+        return (self.targets.end[index] - self.targets.start[index]).clamp(max=self.width)
 
     def _with_rows(self, batch: TargetBatch, parts: list[_Part], order: Tensor | None = None) -> TargetBatch:
         """Add the histories of the targets to a batch, in parts; ``order`` sorts the targets like the parts."""
@@ -138,23 +128,11 @@ class TargetLoader:
 
     # -- users --------------------------------------------------------------------------------------------------------
 
-    def _cut_into_passes(self) -> None:
-        by_time = self.end.argsort()  # ends are places in one flat array: in the order of users, then of time
-        columns = (self.user, self.target, self.start, self.end, self.row_index)
-        self.user, self.target, self.start, self.end, self.row_index = (column[by_time] for column in columns)
-        stride = max(1, self.width // SHIFTS)
-        beyond = (self.end - self.start - self.width).clamp(min=0)
-        begin = self.start + (beyond + stride - 1) // stride * stride  # of the pass that serves a target
-        is_first = torch.ones_like(begin, dtype=torch.bool)
-        is_first[1:] = begin[1:] != begin[:-1]
-        self.first = is_first.nonzero().squeeze(1)  # a pass's first target
-        self.count = torch.diff(self.first, append=self.first.new_tensor([len(begin)]))
-        self.begin = begin[self.first]
-        self.length = self.end[self.first + self.count - 1] - self.begin
-
     def _user_batches(self) -> Iterator[TargetBatch]:
-        order, batch_of, part_of = self._stratified(self._order(len(self.first)), self.length, self.count)
-        inside, batches = _parts(batch_of, part_of, self.length[order], self.count[order])
+        order, batch_of, part_of = self._stratified(
+            self._order(len(self.passes.first)), self.passes.length, self.passes.count
+        )
+        inside, batches = _parts(batch_of, part_of, self.passes.length[order], self.passes.count[order])
         order, batch_of = order[inside], batch_of[inside]
         row_order, row_batches = self._rows_of_passes(order, batch_of) if self.with_rows else (None, [])
         begin = first = 0
@@ -168,7 +146,7 @@ class TargetLoader:
 
     def _rows_of_passes(self, order: Tensor, batch_of: Tensor) -> tuple[Tensor, list[list[_Part]]]:
         """Return how the rows of the passes' targets are encoded, by length inside each batch."""
-        pass_of, index = ranges(self.first[order], self.count[order])
+        pass_of, index = ranges(self.passes.first[order], self.passes.count[order])
         batch_of, length = batch_of[pass_of], self._row_length(index)
         by_length = (batch_of * (self.width + 1) + length).argsort(stable=True)
         size = torch.bincount(batch_of)
@@ -178,9 +156,10 @@ class TargetLoader:
         return _parts(batch_of, part_of, length)
 
     def _of_passes(self, passes: Tensor, parts: list[_Part]) -> TargetBatch:
-        pass_of, index = ranges(self.first[passes], self.count[passes], sum(part.targets for part in parts))
-        batch = self._targets(index)
-        begin, length, user = self.begin[passes], self.length[passes], self.user[self.first[passes]]
+        table = self.passes
+        pass_of, index = ranges(table.first[passes], table.count[passes], sum(part.targets for part in parts))
+        batch = self.targets.batch(index)
+        begin, length, user = table.begin[passes], table.length[passes], self.targets.user[table.first[passes]]
         position = batch.history_end - begin[pass_of] - 1
         batch.passes, first, target = [], 0, 0
         for part in parts:

@@ -27,7 +27,7 @@ from recbole_mdcns.errors import ConfigError
 class Adapter(Protocol):
     """Makes the scoring model of a model with known abilities."""
 
-    def __call__(self, *, is_causal: bool | None = None, is_trimmable: bool | None = None) -> ScoringModel: ...
+    def __call__(self, **abilities: bool | None) -> ScoringModel: ...
 
 
 def make_scoring_model(model: SequentialRecommender, config: ModelConfig, role: str = "self") -> ScoringModel:

@@ -34,19 +34,24 @@ def exact_float32() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def measuring(model: SequentialRecommender) -> Iterator[None]:
+def measuring(model: SequentialRecommender, in_training: bool = False) -> Iterator[None]:
     """Put a model into evaluation mode, without gradients, in exact float32 and with noise on its weights.
 
     A bias that begins at zero, or a scale that begins at one, shows only with noise. Padding rows of embeddings get
-    none. Afterwards weights and mode are restored; random generators do not change.
+    none. Afterwards weights, buffers and mode are restored; random generators do not change.
+
+    Args:
+        model: The model.
+        in_training: Put it into training mode.
     """
     device = next(model.parameters()).device
     generator = torch.Generator().manual_seed(0)
     weights: dict[torch.Tensor, torch.Tensor] = {
         weight: weight.detach().clone() for weight in model.parameters() if weight.is_floating_point()
     }
+    buffers = {buffer: buffer.detach().clone() for buffer in model.buffers()}
     was_training = model.training
-    model.eval()
+    model.train(in_training)
     try:
         devices = [device] if device.type == "cuda" else []
         with torch.no_grad(), torch.random.fork_rng(devices=devices), exact_float32():
@@ -59,8 +64,8 @@ def measuring(model: SequentialRecommender) -> Iterator[None]:
             yield
     finally:
         with torch.no_grad():
-            for weight, before in weights.items():
-                weight.copy_(before)
+            for tensor, before in (*weights.items(), *buffers.items()):
+                tensor.copy_(before)
         model.train(was_training)
 
 

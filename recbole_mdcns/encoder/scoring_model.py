@@ -36,6 +36,7 @@ class ScoringModel(ABC):
         role: ``self``, ``peer``, or ``peer1`` and so on.
         is_causal: States inside of longer passes are encodings of prefixes; None if not measured.
         is_trimmable: Columns that are padding in every row may be left out; None if not measured.
+        ignores_others: A row's states do not depend on the other rows of a batch; None if not measured.
     """
 
     def __init__(
@@ -46,21 +47,32 @@ class ScoringModel(ABC):
         *,
         is_causal: bool | None = None,
         is_trimmable: bool | None = None,
+        ignores_others: bool | None = None,
     ):
         self.model = model
         self.config = config
         self.role = role
         self.is_causal = is_causal
         self.is_trimmable = is_trimmable
+        self.ignores_others = ignores_others
+
+    @property
+    def reads_passes(self) -> bool:
+        """Whether it encodes the passes of a batch; otherwise it needs rows."""
+        return bool(self.is_causal) and self.ignores_others is not False
+
+    def measured(self) -> dict[str, bool | None]:
+        """Return the abilities, by the names of the arguments."""
+        return {name: getattr(self, name) for name in ("is_causal", "is_trimmable", "ignores_others")}
 
     def abilities(self) -> str:
         """Return the measured abilities, for the log."""
-        measured = {"causal": self.is_causal, "trimmable": self.is_trimmable}
+        measured = {name.replace("is_", "").replace("_", " "): value for name, value in self.measured().items()}
         return ", ".join(f"{name} {value}" for name, value in measured.items() if value is not None) or "not measured"
 
     def encode(self, batch: TargetBatch) -> Tensor:
         """Encode the histories of a batch in the model's current mode, in the cheapest way that it allows, [T, .]."""
-        if self.is_causal and batch.passes is not None:
+        if self.reads_passes and batch.passes is not None:
             return torch.cat([self._encode_passes(passes) for passes in batch.passes])
         assert batch.rows is not None
         parts = batch.rows.parts if self.is_trimmable else [widened(batch.rows.parts, self.model.max_seq_length)]
@@ -138,8 +150,7 @@ class InnerProductModel(ScoringModel):
         name = next(name for name, module in self.model.named_modules() if module is self.item_embedding)
         embedding = model.get_submodule(name)
         assert isinstance(embedding, torch.nn.Embedding), name
-        abilities = {"is_causal": self.is_causal, "is_trimmable": self.is_trimmable}
-        return InnerProductModel(model, self.config, self.role, embedding, **abilities)
+        return InnerProductModel(model, self.config, self.role, embedding, **self.measured())
 
     def make_lazy(self) -> bool:
         """Give the item table sparse gradients, of the items in the sequences and in the pools."""
@@ -206,8 +217,7 @@ class FullRankingModel(ScoringModel):
 
     def like_this(self, model: SequentialRecommender) -> FullRankingModel:
         """See :meth:`ScoringModel.like_this`."""
-        abilities = {"is_causal": self.is_causal, "is_trimmable": self.is_trimmable}
-        return FullRankingModel(model, self.config, self.role, self.gives_probabilities, **abilities)
+        return FullRankingModel(model, self.config, self.role, self.gives_probabilities, **self.measured())
 
     def encode_sequences(self, sequences: Sequences) -> Tensor:
         """Return the scores of all items, shape [B, V + 1]; autocast is off, because these models mix types."""

@@ -1,6 +1,6 @@
-"""Self-tests of a model: is it causal, and may padding be cut off?
+"""Self-tests of a model: is it causal, may padding be cut off, and do the rows of a batch leave each other alone?
 
-There is no list of names. Both answers come from running the model on random histories, in evaluation mode and with
+There is no list of names. The answers come from running the model on random histories, in evaluation mode and with
 noise on its weights. They do not see changes of the gathered state that happen only in training mode: dropout after the
 gathering would be lost in passes.
 """
@@ -35,8 +35,9 @@ _measured: dict[Hashable, dict[str, bool]] = {}
 def measure_scoring_model(model: SequentialRecommender, config: ModelConfig, role: str = "self") -> ScoringModel:
     """Return the scoring model of a model, with the abilities that the run needs to know.
 
-    With ``pad_side: left`` nothing is measured; causality is measured only if batches may be by user. A process
-    measures each class once for the same settings, because the answers depend on layers and sizes and not on weights.
+    With ``pad_side: left`` nothing is measured; causality is measured only if batches may be by user or static, and
+    what other rows do only if they may be static. A process measures each class once for the same settings, because the
+    answers depend on layers and sizes and not on weights.
 
     Args:
         model: The model, as RecBole builds it.
@@ -54,10 +55,15 @@ def measure_scoring_model(model: SequentialRecommender, config: ModelConfig, rol
         if "is_trimmable" not in known:
             known["is_trimmable"] = is_trimmable(scoring_model)
         asked = ["is_trimmable"]
-        if config["batching"] in ("auto", "user"):
+        if config["batching"] in ("auto", "user", "static"):
             if "is_causal" not in known:  # passes are as wide as their longest, so a causal model must be trimmable
                 known["is_causal"] = known["is_trimmable"] and is_causal(scoring_model)
             asked.append("is_causal")
+        on_gpu = next(model.parameters()).device.type == "cuda"
+        if config["batching"] == "static" or (config["batching"] == "auto" and on_gpu):
+            if "ignores_others" not in known:  # only passes are filled up
+                known["ignores_others"] = known["is_causal"] and ignores_others(scoring_model)
+            asked.append("ignores_others")
         scoring_model = adapter(**{ability: known[ability] for ability in asked})
     seconds = perf_counter() - started
     if seconds > 1:
@@ -82,14 +88,18 @@ def some_widths(longest: int) -> list[int]:
     return sorted({1, 2, *share, *random, longest - 1, longest})
 
 
-def fastest_mode(scoring_models: Sequence[ScoringModel]) -> str:
-    """Return the fastest batching that measured models allow together.
+def fastest_mode(scoring_models: Sequence[ScoringModel], device: torch.device) -> tuple[str, str]:
+    """Return the fastest batching that measured models allow together, and the reason for it.
 
     One causal model is enough for ``user``: the other models then encode the history of each target, as in ``row``.
     """
+    if device.type == "cuda":
+        return "static", "steps of one shape can be captured, and a GPU waits for its host otherwise"
     if any(each.is_causal for each in scoring_models):
-        return "user"
-    return "bucket" if any(each.is_trimmable for each in scoring_models) else "row"
+        return "user", "a model is causal"
+    if any(each.is_trimmable for each in scoring_models):
+        return "bucket", "no model is causal, and padding may be cut off"
+    return "row", "no model is causal, and none lets padding be cut off"
 
 
 def is_trimmable(scoring_model: ScoringModel) -> bool:
@@ -133,3 +143,26 @@ def is_causal(scoring_model: ScoringModel) -> bool:
             if not alike(scoring_model.encode_sequences(prefixes), states[row, length - 1]):
                 return False
     return True
+
+
+def ignores_others(scoring_model: ScoringModel) -> bool:
+    """Tell whether the states of a row stay the same in training if the other rows become sequences of one item.
+
+    Dropout draws the same numbers both times. A norm over the batch, for example, would change the states.
+    """
+    some = random_sequences(scoring_model.model)
+    kept = len(some.user) // 2
+    row, column = (torch.arange(size, device=some.item_seq.device) for size in some.item_seq.shape)
+    is_filler = (row >= kept)[:, None]
+    filled_up = replace(
+        some,
+        item_seq=torch.where(is_filler, some.item_seq.clamp(min=1) * (column < 1), some.item_seq),
+        item_length=torch.where(is_filler[:, 0], 1, some.item_length),
+    )
+    results = []
+    with measuring(scoring_model.model, in_training=True):
+        for sequences in (some, filled_up):
+            torch.manual_seed(0)
+            states = scoring_model.position_states(sequences)
+            results.append(scoring_model.encode_sequences(sequences) if states is None else states)
+    return alike(results[1][:kept], results[0][:kept])

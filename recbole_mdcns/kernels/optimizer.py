@@ -34,6 +34,17 @@ def fuse(optimizer: Optimizer) -> Optimizer:
     return rebuild_optimizer(type(optimizer), optimizer, fused=True, foreach=None)
 
 
+def make_capturable(optimizer: Optimizer) -> Optimizer:
+    """Let an optimiser count its steps on the GPU, where a captured step finds them; not every kind can.
+
+    Args:
+        optimizer: One on a GPU that has made no step yet.
+    """
+    if "capturable" not in optimizer.defaults:
+        return optimizer
+    return rebuild_optimizer(type(optimizer), optimizer, capturable=True)
+
+
 class LazyAdam(Adam):
     """Adam that updates only the rows in a sparse gradient of a weight.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from recbole_mdcns.encoder.scoring_model import ScoringModel
 from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.support.built import Built
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,10 @@ class ModelScores:
     log_q: tuple[Tensor, Tensor] | None = None
 
 
-class RankingLoss(ABC):
+class RankingLoss(metaclass=Built):
     """A value of ``ranking_loss``. Subclass :class:`LossOfNegatives` or :class:`CatalogueLoss`.
+
+    A subclass with an ``__init__`` of its own calls ``super().__init__(config, item_num, device)``.
 
     Args:
         config: The run; read your keys here.
@@ -48,9 +51,10 @@ class RankingLoss(ABC):
         generator: Random generator of the loss's own draws, seeded by the run and saved with it.
     """
 
+    built = "generator"
     needs_negatives: ClassVar[bool]
 
-    @classmethod  # noqa: B027
+    @classmethod
     def check(cls, keys: Mapping[str, Any]) -> None:
         """Refuse keys that do not fit the loss; called with all keys of a run before anything is loaded.
 
@@ -63,7 +67,7 @@ class RankingLoss(ABC):
         # The candidate pools have the seed itself, and the other draws of a strategy have seed + 1.
         self.generator = torch.Generator(device).manual_seed(config["seed"] + 2)
 
-    def check_model(self, scoring_model: ScoringModel) -> None:  # noqa: B027
+    def check_model(self, scoring_model: ScoringModel) -> None:
         """Refuse a model that cannot be trained with the loss; called as soon as it is built.
 
         Raises:

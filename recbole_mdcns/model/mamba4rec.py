@@ -12,22 +12,9 @@ from recbole.model.layers import FeedForward
 from torch import Tensor, nn
 
 from recbole_mdcns.kernels.causal_conv import causal_convolution
-from recbole_mdcns.kernels.compiled_scan import compiled_kernels
-from recbole_mdcns.kernels.selective_scan import PLAIN, Kernels, selective_scan
+from recbole_mdcns.kernels.scan_choice import Form, choose_scan
+from recbole_mdcns.kernels.selective_scan import selective_scan
 from recbole_mdcns.model.item_sequence import ItemSequenceModel
-
-try:  # CUDA kernels, the extra "mamba"
-    from mamba_ssm.ops.selective_scan_interface import selective_scan_fn as cuda_scan
-except ImportError:
-    cuda_scan = None
-
-
-def scan(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, kernels: Kernels) -> Tensor:
-    """Run :func:`selective_scan`, by the kernels of ``mamba-ssm`` where they are installed and the data is on a GPU."""
-    if cuda_scan is None or not x.is_cuda:
-        return selective_scan(x, dt, A, B, C, kernels)
-    x_t, dt_t, B_t, C_t = (tensor.transpose(1, 2).contiguous() for tensor in (x, dt, B, C))
-    return cuda_scan(x_t, dt_t.to(x_t.dtype), A.float(), B_t, C_t).transpose(1, 2)
 
 
 class MambaMixer(nn.Module):
@@ -38,12 +25,12 @@ class MambaMixer(nn.Module):
         state_size: States S per channel.
         conv_size: Positions of the convolution.
         expand: Channels D per hidden feature.
-        kernels: How the scan is computed.
+        scan: The selective scan, a function or a ``Scan``.
     """
 
-    def __init__(self, hidden_size: int, state_size: int, conv_size: int, expand: int, kernels: Kernels = PLAIN):
+    def __init__(self, hidden_size: int, state_size: int, conv_size: int, expand: int, scan: Form = selective_scan):
         super().__init__()
-        self.kernels = kernels
+        self.scan = scan
         self.channel_num = expand * hidden_size
         self.state_size = state_size
         self.dt_rank = math.ceil(hidden_size / 16)
@@ -73,11 +60,8 @@ class MambaMixer(nn.Module):
         x = F.silu(self._convolve(x * mask))
         dt, B, C = self.x_proj(x).split([self.dt_rank, self.state_size, self.state_size], dim=-1)
         dt = F.softplus(self.dt_proj(dt)) * mask
-        y = self._scan(x, dt, B, C) + self.D * x
+        y = self.scan(x, dt, -self.A_log.float().exp(), B, C) + self.D * x
         return self.out_proj(y * F.silu(gate))
-
-    def _scan(self, x: Tensor, dt: Tensor, B: Tensor, C: Tensor) -> Tensor:
-        return scan(x, dt, -self.A_log.float().exp(), B, C, self.kernels)
 
     def _convolve(self, x: Tensor) -> Tensor:
         if x.device.type == "cpu":
@@ -120,10 +104,10 @@ class Mamba4Rec(ItemSequenceModel):
         self.LayerNorm = nn.LayerNorm(size, eps=eps)
         self.dropout = nn.Dropout(dropout)
         layer_num = config["num_layers"]
-        kernels = compiled_kernels() if config["compile_scan"] else PLAIN
+        scan = choose_scan(config["device"], config["compile_scan"])
         self.layers = nn.ModuleList(
             MambaLayer(
-                MambaMixer(size, config["d_state"], config["d_conv"], config["expand"], kernels),
+                MambaMixer(size, config["d_state"], config["d_conv"], config["expand"], scan),
                 size,
                 dropout,
                 layer_num > 1,

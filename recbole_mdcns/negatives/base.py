@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +15,7 @@ from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.equations import teacher_scores
 from recbole_mdcns.negatives.draws.pool import CandidateSampler
+from recbole_mdcns.support.built import Built
 
 
 @dataclass
@@ -56,8 +57,10 @@ class Negatives:
     log_q: tuple[Tensor, Tensor] | None = None
 
 
-class NegativeStrategy(ABC):
+class NegativeStrategy(metaclass=Built):
     """Chooses the negatives of a step. A subclass must only define ``choose``.
+
+    A subclass with an ``__init__`` of its own calls ``super().__init__(config, device)``.
 
     The trainer calls ``prepare`` once and ``start_epoch`` before each epoch. In each step it calls ``propose``, lets
     all models score the candidates, and calls ``choose``. The strategy owns its random draws: their states are in its
@@ -80,6 +83,7 @@ class NegativeStrategy(ABC):
         sampler: Draws distinct uniform candidates, free of history and target; made by :meth:`prepare`.
     """
 
+    built = "generator"
     views: tuple[str, ...] = ("negative",)
     candidate_key = "neg_candidate_num"
     needs_peer = False
@@ -87,7 +91,7 @@ class NegativeStrategy(ABC):
     draws_uniformly = False
     sampler: CandidateSampler
 
-    @classmethod  # noqa: B027
+    @classmethod
     def check(cls, keys: Mapping[str, Any]) -> None:
         """Refuse impossible combinations of sizes; nothing is ever clipped.
 

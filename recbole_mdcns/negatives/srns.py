@@ -57,6 +57,7 @@ class SRNS(NegativeStrategy):
         self.memory_num, self.fresh_num = config["srns_memory_num"], config["srns_fresh_num"]
         self.std_weight, self.warm_up = config["srns_std_weight"], config["srns_warm_up"]
         self.temperature = config["srns_temperature"]
+        self.weight_now = torch.zeros((), device=device)  # a: in place, where a captured step finds it
 
     def prepare(self, dataset: HistoryDataset) -> None:
         """Draw every target's candidates and its first memory."""
@@ -75,6 +76,11 @@ class SRNS(NegativeStrategy):
             keys = torch.rand(len(index), self.candidate_num, generator=self.generator, device=self.device)
             self.memory[index] = keys.topk(self.memory_num, dim=1).indices.int()
 
+    def start_epoch(self, epoch: int) -> None:
+        """Begin an epoch; the weight of the deviation grows."""
+        super().start_epoch(epoch)
+        self.weight_now.fill_(self.std_weight * min(1.0, epoch / self.warm_up if self.warm_up else 1.0))
+
     def propose(self, batch: TargetBatch) -> Tensor:
         """Return the targets' own candidates."""
         return self.candidates[batch.row_index].long()
@@ -85,8 +91,7 @@ class SRNS(NegativeStrategy):
         probability = torch.sigmoid(scores - pool.positive[0].detach()[:, None])  # [T, N]
         self._remember(rows, probability)
         memory = self.memory[rows].long()
-        weight = self.std_weight * min(1.0, self.epoch / self.warm_up if self.warm_up else 1.0)
-        value = (probability + weight * self.deviation(rows)).gather(1, memory)  # [T, S1]
+        value = (probability + self.weight_now * self.deviation(rows)).gather(1, memory)  # [T, S1]
         best = memory.gather(1, value.topk(self.negative_num, dim=1).indices)
         self._renew(rows, scores, memory)
         return Negatives(self.pick(pool, best), list(self.weights))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -10,7 +10,6 @@ from torch import Tensor
 from recbole_mdcns.data.batch import Sequences
 from recbole_mdcns.data.windows import window_index, windows
 from recbole_mdcns.encoder.scoring_model import InnerProductModel, ScoringModel
-from recbole_mdcns.equations import teacher_scores
 from recbole_mdcns.recommend.top_items import ScoreBlock
 
 #: Sequences of similar length that are encoded together.
@@ -68,8 +67,16 @@ class TeacherScorer:
 
     def of(self, sequences: Sequences) -> ScoreBlock:
         """See :meth:`CandidateScorer.of`."""
-        blocks: list[Callable[[int, int], Tensor]] = [scorer.of(sequences) for scorer in self.scorers]
-        return lambda start, end: teacher_scores(*(block(start, end) for block in blocks), mean=self.mean)
+        blocks = [scorer.of(sequences) for scorer in self.scorers]
+
+        def joint(start: int, end: int) -> Tensor:
+            """Do what ``teacher_scores`` does, in place."""
+            total, *others = (block(start, end) for block in blocks)
+            for scores in others:
+                total += scores
+            return total.div_(len(blocks)) if self.mean else total
+
+        return joint
 
 
 def encoded(model: ScoringModel, sequences: Sequences) -> Tensor:

@@ -25,7 +25,7 @@ from recbole_mdcns.report import html_page
 from recbole_mdcns.report.cells import fill, unique
 from recbole_mdcns.report.compare import blocks
 from recbole_mdcns.report.dataset_page import dataset_page
-from recbole_mdcns.report.description import Description, read_description, shipped
+from recbole_mdcns.report.description import Description, read_description
 from recbole_mdcns.report.latex import latex
 from recbole_mdcns.report.lines import Line
 from recbole_mdcns.report.markdown import markdown
@@ -34,17 +34,6 @@ from recbole_mdcns.report.pictures import draw_losses, draw_table
 from recbole_mdcns.report.sensitivity import write_sensitivity
 from recbole_mdcns.report.side_by_side import write_side_by_side
 from recbole_mdcns.report.sources import make_folder, read_all
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the command."""
-    pages = f"yaml files, or of {', '.join(shipped())}"
-    parser.add_argument("pages", nargs="+", metavar="PAGE", help=pages)
-    parser.add_argument("--records", nargs="+", type=Path, required=True, help="folders of sweeps, packed records")
-    parser.add_argument("--datasets", help="by commas; all of a table without")
-    parser.add_argument("--title", help="instead of the one that the page has")
-    parser.add_argument("--note", help="a line for the page, such as what else the machine was doing")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the pages")
 
 
 def run(options: argparse.Namespace) -> int:

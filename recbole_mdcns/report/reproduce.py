@@ -18,7 +18,6 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from recbole_mdcns.config.identity import FREE_KEYS
@@ -34,30 +33,10 @@ from recbole_mdcns.report.report import with_packed, write_report
 from recbole_mdcns.report.sources import make_folder
 from recbole_mdcns.support.yaml_files import read_yaml
 from recbole_mdcns.tuning.driver import run_sweeps
-from recbole_mdcns.tuning.engine_options import add_engine_arguments, engine_of
+from recbole_mdcns.tuning.engine_options import engine_of
 from recbole_mdcns.tuning.grid import Trial, trials
 from recbole_mdcns.tuning.sweep import Sweep
 from recbole_mdcns.tuning.sweep_file import make_sweep
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the command."""
-    parser.add_argument("page", metavar="PAGE", help="yaml file of a table, or the name of one in properties/report")
-    parser.add_argument("--datasets", help="by commas, by either of their names; all of the table without")
-    parser.add_argument("--models", help="by commas")
-    parser.add_argument("--methods", help="by commas, as the table names them")
-    parser.add_argument("--seeds", default="1,2,3")
-    parser.add_argument("--tune_seeds", help="of those, the seeds that all settings are tried with; the first without")
-    parser.add_argument("--budget", help="the most epochs and the patience, by a name of the page; its first without")
-    parser.add_argument("--grid", type=Path, help="yaml file of a sweep with a space, instead of the page's")
-    parser.add_argument("--data_path", default="dataset/")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a fixed key for all runs")
-    parser.add_argument("--reuse", nargs="+", type=Path, default=[], help="records, packed or a folder: they are done")
-    parser.add_argument("--storage", type=Path, default=Path("sweeps"))
-    add_engine_arguments(parser)
-    parser.add_argument("--gpus", type=float, default=0, help="of one trial")
-    parser.add_argument("--cpus", type=float, default=1, help="of one trial")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/paper"), help="folder of the pages")
 
 
 def run(options: argparse.Namespace) -> int:

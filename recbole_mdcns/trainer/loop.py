@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from logging import getLogger
-from typing import Any
+from typing import Any, Union
 
 import torch
 from recbole.utils import get_gpu_usage, set_color
@@ -19,10 +19,16 @@ from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.batching import TargetLoader
 from recbole_mdcns.data.dataset import HistoryDataset
+from recbole_mdcns.data.static_batches import StaticBatches
 from recbole_mdcns.encoder.scoring_model import ScoringModel
 from recbole_mdcns.encoder.selftest import fastest_mode
 from recbole_mdcns.errors import ConfigError, TrainingError
+from recbole_mdcns.support.declared import is_known
+from recbole_mdcns.trainer.captured_steps import CapturedSteps, Capturing, CudaCapturing, obstacle_of
 from recbole_mdcns.trainer.objective import make_objective
+
+#: The batches of a training part.
+Batches = Union[TargetLoader, StaticBatches]
 
 
 class TrainingLoop:
@@ -40,9 +46,10 @@ class TrainingLoop:
         objective: What a step minimises.
         scaler: The gradient scaler of mixed precision.
         batches: The training batches; set by :meth:`prepare`.
+        captured: The steps of static batches on a GPU; None if all steps are plain.
     """
 
-    batches: TargetLoader
+    batches: Batches
 
     def __init__(self, config: MDCNSConfig, scoring_models: Sequence[ScoringModel], optimizers: Sequence[Optimizer]):
         self.config = config
@@ -52,6 +59,8 @@ class TrainingLoop:
         self.objective = make_objective(config, scoring_models)
         uses_scaler = torch.cuda.is_available() and config["enable_scaler"]  # as RecBole's trainer decides
         self.scaler = compat.grad_scaler(self.device, uses_scaler)
+        self.captured: CapturedSteps | None = None
+        self._sums: dict[str, Tensor] = {}  # of the losses of an epoch, in place: captured steps add to them
         self._dataset: HistoryDataset | None = None
 
     def prepare(self, dataset: HistoryDataset, order: torch.Generator) -> None:
@@ -71,20 +80,37 @@ class TrainingLoop:
         self.objective.prepare(dataset)
         if self.config["lazy_items"]:
             self._make_lazy()
-        mode = self.config["batching"]
-        if mode == "auto":
-            mode = fastest_mode(self.scoring_models)
-        abilities = "; ".join(f"{each.role}: {each.abilities()}" for each in self.scoring_models)
-        getLogger().info(f"batching {mode} ({abilities})")
-        self.batches = TargetLoader(
-            dataset,
-            self.config["train_batch_size"],
-            mode,
-            with_rows=not all(each.is_causal for each in self.scoring_models),
-            generator=order if self.config["shuffle"] else None,
-            device=self.device,
-        )
+        self.batches = self._make_batches(dataset, order if self.config["shuffle"] else None)
         self._dataset = dataset
+        if self.batches.mode == "static" and self.device.type == "cuda":
+            self._make_captured()
+
+    def _make_batches(self, dataset: HistoryDataset, order: torch.Generator | None) -> Batches:
+        mode, reason = self.config["batching"], "as asked"
+        if mode == "auto":
+            mode, reason = fastest_mode(self.scoring_models, self.device)
+        abilities = "; ".join(f"{each.role}: {each.abilities()}" for each in self.scoring_models)
+        getLogger().info(f"batching {mode}: {reason} ({abilities})")
+        size, reading = self.config["train_batch_size"], [each.reads_passes for each in self.scoring_models]
+        source: dict[str, Any] = {"generator": order, "device": self.device}
+        if mode == "static":
+            return StaticBatches(dataset, size, reads_passes=any(reading), reads_rows=not all(reading), **source)
+        return TargetLoader(dataset, size, mode, with_rows=not all(reading), **source)
+
+    def _make_captured(self) -> None:
+        obstacle = obstacle_of(self.config, self.optimizers, self.scaler.is_enabled())
+        if obstacle is not None:
+            getLogger().info(f"training steps are not captured: {obstacle}")
+            return
+        self.capture_with(CudaCapturing(self.device))
+
+    def capture_with(self, capturing: Capturing) -> None:
+        """Capture the steps of static batches from now on."""
+        assert isinstance(self.batches, StaticBatches)
+        strategy = self.objective.strategy
+        state = {"loss": self.objective.loss, "strategy": strategy, **{m.role: m.model for m in self.scoring_models}}
+        fixed = ("strategy.epoch",) if is_known(type(strategy)) else ()  # ours read it at the start of an epoch only
+        self.captured = CapturedSteps(self.batches, self._take, state, fixed, capturing, self.device)
 
     def _make_lazy(self) -> None:
         for each in self.scoring_models:
@@ -128,19 +154,34 @@ class TrainingLoop:
         for each in self.scoring_models:
             each.model.train()
         self.objective.start_epoch(epoch)
-        label = set_color(f"Train {epoch:>5}", "pink")
-        batches: Any = tqdm(self.batches, ncols=100, desc=label) if show_progress else self.batches
-        sums: dict[str, Tensor] = {}
+        steps: Any
+        if self.captured is None:
+            self._sums, steps = {}, self._plain_steps()
+        else:
+            for total in self._sums.values():
+                total.zero_()
+            steps = self.captured.epoch()
+        if show_progress:
+            steps = tqdm(steps, total=len(self.batches), ncols=100, desc=set_color(f"Train {epoch:>5}", "pink"))
         target_num = 0
-        for batch in batches:
-            losses = self.train_step(batch)
-            target_num += len(batch)
-            for name, loss in losses.items():
-                sums[name] = sums.get(name, 0) + loss.double() * len(batch)
+        for number in steps:
+            target_num += number
             if self.device.type == "cuda" and show_progress:
-                batches.set_postfix_str(set_color("GPU RAM: " + get_gpu_usage(self.device), "yellow"))
-        parts = dict(zip(sums, (torch.stack(list(sums.values())) / target_num).tolist()))
+                steps.set_postfix_str(set_color("GPU RAM: " + get_gpu_usage(self.device), "yellow"))
+        parts = dict(zip(self._sums, (torch.stack(list(self._sums.values())) / target_num).tolist()))
         total = parts.pop("loss")
         if not all(map(math.isfinite, (total, *parts.values()))):
             raise TrainingError(f"the loss became {total} in epoch {epoch}: lower learning_rate or set clip_grad_norm")
         return {"epoch": epoch, "loss": total, "parts": parts, "targets": target_num}
+
+    def _plain_steps(self) -> Iterator[int]:
+        for batch in self.batches:
+            self._take(batch)
+            yield len(batch)
+
+    def _take(self, batch: TargetBatch) -> None:
+        """Take a training step, and add its losses to the sums of the epoch."""
+        for name, loss in self.train_step(batch).items():
+            if name not in self._sums:
+                self._sums[name] = torch.zeros((), dtype=torch.float64, device=self.device)
+            self._sums[name] += loss.double() * len(batch)

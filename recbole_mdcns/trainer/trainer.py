@@ -19,7 +19,6 @@ from recbole_mdcns.checkpoints.checkpoint import RunFiles
 from recbole_mdcns.config.checks import check_cutoffs
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.batch import TargetBatch
-from recbole_mdcns.data.batching import TargetLoader
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.load import dataset_of
 from recbole_mdcns.encoder.scoring_model import ScoringModel
@@ -27,10 +26,10 @@ from recbole_mdcns.errors import ConfigError, TrainingError
 from recbole_mdcns.evaluation.collector import RankCollector, dated_failure
 from recbole_mdcns.evaluation.evaluator import PlainEvaluator
 from recbole_mdcns.evaluation.ranking import Evaluation, FullRanking
-from recbole_mdcns.kernels.optimizer import fuse, make_lazy
+from recbole_mdcns.kernels.optimizer import fuse, make_capturable, make_lazy
 from recbole_mdcns.negatives import NegativeStrategy
 from recbole_mdcns.trainer.early_stopping import kept_epoch
-from recbole_mdcns.trainer.loop import TrainingLoop
+from recbole_mdcns.trainer.loop import Batches, TrainingLoop
 from recbole_mdcns.trainer.models import measure_models
 from recbole_mdcns.trainer.run_checkpoints import RunCheckpoints
 from recbole_mdcns.trainer.training_state import Progress, TrainingState
@@ -98,7 +97,9 @@ class NegativeSamplingTrainer(Trainer):
 
     def _build_optimizer(self, **kwargs) -> Optimizer:
         optimizer = fuse(super()._build_optimizer(**kwargs))
-        return make_lazy(optimizer) if self.config["lazy_items"] else optimizer
+        if self.config["lazy_items"]:
+            return make_lazy(optimizer)
+        return make_capturable(optimizer) if self.device.type == "cuda" else optimizer
 
     @property
     def strategy(self) -> NegativeStrategy | None:
@@ -106,7 +107,7 @@ class NegativeSamplingTrainer(Trainer):
         return self.loop.objective.strategy
 
     @property
-    def batches(self) -> TargetLoader:
+    def batches(self) -> Batches:
         """The training batches; call :meth:`prepare` first."""
         return self.loop.batches
 

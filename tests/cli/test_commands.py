@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from helpers.paths import ROOT
+from helpers.planted_records import record
 from helpers.runs import TINY
 
 from recbole_mdcns import __version__
@@ -56,6 +57,8 @@ MISTAKES = [
     ("status", ["sweep.yaml", "other.yaml"], "other.yaml"),
     ("status", ["sweep.yaml", "--dry-run"], "--dry-run"),
     ("best", ["sweep.yaml", "--models=SASRek"], "did you mean SASRec?"),
+    ("best", ["sweep.yaml"], "sweeps/sweep has no record of the sweep sweep: recbole-mdcns sweep makes them"),
+    ("export", ["sweep.yaml", "all.csv"], "sweeps/sweep has no record of the sweep sweep"),
     ("export", [], "required: grid, FILE"),
     ("export", ["sweep.yaml"], "required: FILE"),
     ("export", ["sweep.yaml", "all.xlsx"], "all.xlsx cannot be written"),
@@ -172,7 +175,7 @@ def test_the_whole_has_a_line_for_each_command_and_the_version(capsys):
         assert capsys.readouterr().out == f"{__version__}\n"
 
 
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("report", "reproduce")])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_help_loads_nothing_that_trains(name):
     code = (
         "import sys; from recbole_mdcns.cli.main import main; main(sys.argv[1:]); "
@@ -262,6 +265,7 @@ def test_export_brings_a_folder_of_records_up_to_date(monkeypatch):
 
 
 def test_export_takes_its_files_wherever_they_stand(monkeypatch):
+    monkeypatch.setattr("recbole_mdcns.tuning.driver.sweep_records", lambda *_: [record("rns", 1, [1, 0])])
     for arguments in (
         ["sweep.yaml", "a.csv", "--seeds=1", "b.csv"], ["--seeds=1", "sweep.yaml", "a.csv", "b.csv"],
         ["sweep.yaml", "--seeds", "1", "a.csv", "b.csv"],

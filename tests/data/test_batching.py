@@ -1,43 +1,19 @@
 """Batches by row, bucket and user: the same targets with the same histories, each once."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
+from helpers.flat_sequences import LENGTHS, dataset_of
 from helpers.runs import tiny_config, tiny_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recbole_mdcns.data.batching import SHIFTS, TargetLoader
-from recbole_mdcns.data.history import HistoryIndex
+from recbole_mdcns.data.batching import TargetLoader
+from recbole_mdcns.data.passes import SHIFTS
 from recbole_mdcns.encoder.scoring_model import widened
 from recbole_mdcns.errors import ConfigError
 
 CPU = torch.device("cpu")
-LENGTHS = st.lists(st.integers(2, 30), min_size=1, max_size=12)
-
-
-def dataset_of(lengths, width, pad_side="right"):
-    """Users with the given numbers of items, all items different; every prefix is a row."""
-    items = np.arange(1, sum(lengths) + 1)
-    begins = np.cumsum([0, *lengths])[:-1]
-    starts = np.repeat(begins, lengths)
-    ends = np.array([begin + place for begin, length in zip(begins, lengths) for place in range(1, length)])
-    rows = {
-        "user_id": np.repeat(np.arange(1, len(lengths) + 1), lengths)[ends],
-        "item_id": items[ends],
-        "history_start": starts[ends],
-        "history_end": ends,
-    }
-    return SimpleNamespace(
-        inter_feat={name: torch.from_numpy(column) for name, column in rows.items()},
-        uid_field="user_id",
-        iid_field="item_id",
-        history=HistoryIndex(items, starts, len(items) + 1),
-        max_item_list_len=width,
-        config={"pad_side": pad_side},
-    )
 
 
 def loader(lengths, mode, width=8, batch_size=16, seed=0, with_rows=True):
@@ -64,7 +40,7 @@ def test_every_target_comes_once_with_its_own_history(mode, lengths, seed):
             assert widths == [width]
         else:
             assert widths == sorted(widths) == [part.item_length.max() for part in batch.rows.parts]
-    assert sorted(ends) == loader(lengths, mode, width, seed=None).end.sort().values.tolist()
+    assert sorted(ends) == loader(lengths, mode, width, seed=None).targets.end.sort().values.tolist()
     assert len(ends) == sum(lengths) - len(lengths)
 
 

@@ -11,10 +11,11 @@ from recbole_mdcns.config.checks import LEFT_PADDED
 from recbole_mdcns.data.batch import Sequences
 from recbole_mdcns.data.batching import TargetLoader
 from recbole_mdcns.data.load import dataset_of, load_splits
+from recbole_mdcns.data.static_batches import StaticBatches
 from recbole_mdcns.encoder.adapt import make_scoring_model
 from recbole_mdcns.encoder.measuring import PlacesInside, measuring
 from recbole_mdcns.encoder.scoring_model import FullRankingModel, InnerProductModel, full_ranking
-from recbole_mdcns.encoder.selftest import is_causal, is_trimmable, measure_scoring_model
+from recbole_mdcns.encoder.selftest import ignores_others, is_causal, is_trimmable, measure_scoring_model
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.losses.pairwise import bce
 from recbole_mdcns.model.item_sequence import ItemSequenceModel
@@ -28,6 +29,8 @@ REFUSED = {
 }  # fmt: skip
 SUPPORTED = [name for name in model_names() if name not in REFUSED]
 CAUSAL = {"SASRec", "GRU4Rec", "Mamba4Rec"}
+#: Models whose rows change with the other rows of a batch, in training.
+READING_OTHERS = {"FEARec"}  # it chooses lags by their mean over the batch
 SMALL: dict = {"train_batch_size": 32, "neg_candidate_num": 5, "learning_rate": 0.01, "epochs": 2}
 
 #: Two epochs of this data are 80 steps; these need more of them. BERT4Rec learns late, and which of two that are
@@ -125,6 +128,7 @@ class TestEveryModel:
     def test_the_self_test_tells_what_is_so(self, name):
         encoder, batch, _ = self.encoder(name)
         assert is_causal(encoder) == (name in CAUSAL)
+        assert ignores_others(encoder) == (name not in READING_OTHERS)
         encoder.model.eval()
         trimmable = is_trimmable(encoder)
         assert trimmable or name not in CAUSAL
@@ -137,23 +141,35 @@ class TestEveryModel:
             states = [encoder.encode_sequences(sequences) for sequences in (trimmed, short)]
             torch.testing.assert_close(*states, rtol=1e-4, atol=1e-5)
 
-    @torch.no_grad()
-    def test_every_batching_gives_every_target_the_same_loss(self, name):
-        if name in LEFT_PADDED:
-            pytest.skip("left padding needs row batches")
+    def test_every_batching_gives_every_target_the_same_loss_and_the_same_gradients(self, name):
         encoder, _, _ = self.encoder(name)
+        encoder.config["batching"] = "static"  # everything is measured
         encoder = measure_scoring_model(encoder.model.eval(), encoder.config)
-        losses = {}
-        for mode in ("row", "bucket", "user"):
+        weights = [weight for weight in encoder.model.parameters() if weight.requires_grad]
+        losses, gradients = {}, {}
+        for mode in ("row", "static") if name in LEFT_PADDED else ("row", "bucket", "user", "static"):
             loss_at = on(torch.full((int(self.data.inter_feat["history_end"].max()) + 1,), torch.nan))
-            generator = torch.Generator().manual_seed(3)
-            for batch in TargetLoader(self.data, 100, mode, not encoder.is_causal, generator, DEVICE):
+            encoder.model.zero_grad()
+            for batch in self.batches(mode, encoder):
                 scores = encoder.score(encoder.encode(batch), torch.stack([batch.target, batch.target % 150 + 1], 1))
-                loss_at[batch.history_end] = bce(scores[:, 0], scores[:, 1:])[:, 0]
+                loss = bce(scores[:, 0], scores[:, 1:])[:, 0]
+                loss.sum().backward()
+                loss_at[batch.history_end] = loss.detach()
             losses[mode] = loss_at
+            gradients[mode] = [torch.zeros_like(w) if w.grad is None else w.grad.clone() for w in weights]
         assert losses["row"].isfinite().sum() == len(self.data)
-        for mode in ("bucket", "user"):
+        for mode in losses:
             torch.testing.assert_close(losses[mode], losses["row"], rtol=1e-5, atol=1e-5, equal_nan=True)
+            for gradient, expected in zip(gradients[mode], gradients["row"]):
+                torch.testing.assert_close(
+                    gradient, expected, rtol=1e-3, atol=1e-4 * max(1.0, float(expected.abs().max()))
+                )
+
+    def batches(self, mode, encoder):
+        source: dict = {"generator": torch.Generator().manual_seed(3), "device": DEVICE}
+        if mode == "static":
+            return StaticBatches(self.data, 100, reads_passes=encoder.reads_passes, reads_rows=True, **source)
+        return TargetLoader(self.data, 100, mode, not encoder.is_causal, **source)
 
 
 @pytest.mark.parametrize("name", REFUSED)

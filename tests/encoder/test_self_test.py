@@ -1,13 +1,16 @@
 """The self-test of models: few widths, once per class and settings, and errors with their owner."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from helpers.runs import tiny_config, tiny_run
+from recbole.model.sequential_recommender import GRU4Rec
 
 from recbole_mdcns.data.load import dataset_of, load_splits
 from recbole_mdcns.encoder import adapt, selftest
+from recbole_mdcns.encoder.adapt import make_scoring_model
 from recbole_mdcns.encoder.measuring import PlacesInside
 from recbole_mdcns.encoder.model_calls import ModelCallError, call_model
 from recbole_mdcns.encoder.scoring_model import InnerProductModel
@@ -102,6 +105,48 @@ def test_only_what_the_run_asks_is_measured(keys, asked, monkeypatch):
     calls = counted(monkeypatch)
     tiny_run(neg_sampler="rns", **keys)
     assert (calls.is_trimmable, calls.is_causal) == asked
+
+
+class Centred(torch.nn.BatchNorm1d):
+    """Subtracts the mean of the batch in training, and counts."""
+
+    def forward(self, states):
+        return super().forward(states.transpose(1, 2)).transpose(1, 2)
+
+
+class Normed(GRU4Rec):
+    """Causal, and in training its rows change with the mean of the batch."""
+
+    def __init__(self, config, dataset):
+        super().__init__(config, dataset)
+        self.emb_dropout = Centred(self.embedding_size)  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(("model", "blind"), [("GRU4Rec", True), (Normed, False)])
+def test_a_norm_over_the_batch_is_found_and_leaves_no_trace(model, blind):
+    built_model, config = built(model)
+    before = {name: value.clone() for name, value in built_model.state_dict().items()}
+    assert selftest.ignores_others(make_scoring_model(built_model, config)) is blind
+    assert all(torch.equal(value, before[name]) for name, value in built_model.state_dict().items())
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    selftest.ignores_others(make_scoring_model(built_model, config))
+    assert torch.equal(torch.rand(3), expected) and built_model.training
+
+
+def test_static_batches_of_a_model_that_reads_other_rows_hold_no_passes():
+    run = tiny_run(Normed, neg_sampler="rns", batching="static")
+    assert run.trainer.scoring_models[0].is_causal
+    run.trainer.prepare(run.train)
+    (batch, *_) = run.trainer.batches
+    assert batch.passes is None and len(batch.rows.parts[0].user) == len(batch) == 64
+
+
+def test_a_gpu_takes_batches_of_one_shape():
+    models: Any = [SimpleNamespace(is_causal=True, is_trimmable=True)]
+    assert selftest.fastest_mode(models, torch.device("cuda"))[0] == "static"
+    assert selftest.fastest_mode(models, torch.device("cpu"))[0] == "user"
 
 
 def test_long_measurements_are_told(monkeypatch, caplog):

@@ -38,6 +38,13 @@ def of_negatives():
     train(OfNegatives, neg_sampler="rns", neg_num=3)
 
 
+def test_a_constructor_that_leaves_ours_out_is_named(monkeypatch):
+    for loss in (OverAll, OfNegatives):
+        monkeypatch.setattr(loss, "__init__", lambda self, config, item_num, device: None, raising=False)
+        with pytest.raises(ConfigError, match=f"{loss.__name__} cannot be used: its __init__ does not call super"):
+            train(loss)
+
+
 def test_right_results_train():
     train(OverAll)
     of_negatives()

@@ -11,6 +11,7 @@ from helpers.runs import fit, tiny_run
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.kernels.causal_conv import causal_convolution
 from recbole_mdcns.kernels.compiled_scan import compiled_kernels
+from recbole_mdcns.kernels.scan_choice import Scan
 from recbole_mdcns.kernels.selective_scan import PLAIN, selective_scan
 from recbole_mdcns.model.mamba4rec import MambaMixer
 
@@ -64,8 +65,8 @@ def test_the_compiled_scan_equals_the_recurrence_and_trains():
         check_scan(kernels, length, torch.float32, 1e-4)
     losses = []
     for compiled in (False, True):
-        run = tiny_run("Mamba4Rec", neg_sampler="rns", epochs=2, compile_scan=compiled)
-        assert {layer.mixer.kernels for layer in run.trainer.model.layers} == {kernels if compiled else PLAIN}
+        run = tiny_run("Mamba4Rec", neg_sampler="rns", epochs=2, compile_scan=compiled, use_gpu=False)
+        assert {layer.mixer.scan for layer in run.trainer.model.layers} == {Scan(kernels if compiled else PLAIN)}
         fit(run, saved=False)
         losses.append([epoch["loss"] for epoch in run.trainer.epoch_log])
     assert losses[0] == pytest.approx(losses[1], rel=1e-4) and losses[0][1] < losses[0][0]

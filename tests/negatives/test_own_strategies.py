@@ -31,6 +31,14 @@ def train():
     return fit(tiny_run(neg_sampler=f"{__name__}:Hardest", epochs=1), saved=False)
 
 
+def test_a_constructor_that_leaves_ours_out_is_named(monkeypatch):
+    monkeypatch.setattr(Hardest, "__init__", lambda self, config, device: None)
+    with pytest.raises(
+        ConfigError, match=r"Hardest cannot be used: its __init__ does not call super\(\).__init__ with"
+    ):
+        train()
+
+
 def test_right_results_train():
     train()
 

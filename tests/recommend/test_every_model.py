@@ -14,8 +14,9 @@ from recbole_mdcns.config.checks import LEFT_PADDED
 from recbole_mdcns.data.load import dataset_of
 from recbole_mdcns.model.registry import model_names
 from recbole_mdcns.recommend import load
+from recbole_mdcns.recommend.saved_models import FEW
 
-#: They read features of items, or rank no whole catalogue, and are refused as models of a run.
+#: They read features of items, which a file does not hold, or are refused as models of a run.
 REFUSED = {"DIN", "DIEN", "FDSA", "GRU4RecF", "SASRecF", "S3Rec", "GRU4RecKG", "KSR"}
 SUPPORTED = [name for name in model_names() if name not in REFUSED]
 
@@ -51,6 +52,12 @@ def ranked(run, k):
     return users, histories, best
 
 
+def abilities(scoring_model):
+    """Return what was measured of a model."""
+    names = ("is_causal", "is_trimmable", "gives_probabilities", "forward_fields")
+    return type(scoring_model), *(getattr(scoring_model, name, None) for name in names)
+
+
 @pytest.mark.parametrize("name", SUPPORTED)
 def test_recommendations_are_those_of_the_evaluation(name):
     write_inter(cycle_lines(user_num=80, item_num=120, length=9))
@@ -60,6 +67,9 @@ def test_recommendations_are_those_of_the_evaluation(name):
     users, histories, best = ranked(run, 5)
     shutil.rmtree("data")  # nothing of it is needed
     recommender = load(run.trainer.files.best, DEVICE)
+    measured, loaded = run.trainer.scoring_models[0], recommender.model_of("self")[0]
+    assert abilities(loaded) == abilities(measured)
+    assert loaded.model.n_items == measured.model.n_items == 121 > FEW  # a twin of FEW items was measured by load
     for batch_size in (7, 1000):
         found = recommender.recommend(dict(zip(users, histories)), k=5, batch_size=batch_size)
         items, scores = best["self"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,9 @@ from pathlib import Path
 import pytest
 from helpers.planted_records import failure, planted, record
 
+from recbole_mdcns.cli.arguments import Parser
 from recbole_mdcns.cli.main import main
+from recbole_mdcns.cli.reproduce import add_arguments
 from recbole_mdcns.records.files import pack_records, read_records
 from recbole_mdcns.records.store import Store
 from recbole_mdcns.report import reproduce
@@ -26,8 +27,8 @@ PAGES = ["--out", "out"]
 
 
 def options_of(*arguments):
-    parser = argparse.ArgumentParser()
-    reproduce.add_arguments(parser)
+    parser = Parser("reproduce", "")
+    add_arguments(parser)
     return parser.parse_args(list(arguments))
 
 

@@ -8,28 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.runs import HEADER, cycle_lines, tiny_run, write_inter
-from torch.utils._python_dispatch import TorchDispatchMode
 
-#: Operators whose result has a size or a value that the host must read.
-READS = ("_local_scalar_dense", "nonzero", "masked_select", "_unique2", "unique_dim", "unique_consecutive", "bincount")
-
-
-class Reads(TorchDispatchMode):
-    """Counts the operators that would make the host wait for a GPU."""
-
-    def __init__(self):
-        super().__init__()
-        self.found: Counter[str] = Counter()
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
-        name = func.overloadpacket.__name__
-        sized = name == "repeat_interleave" and kwargs.get("output_size") is None
-        masked = name in ("index", "index_put_") and any(i is not None and i.dtype == torch.bool for i in args[1])
-        filled = name == "index_put_" and args[2].numel() == 1  # which torch does without reading the mask
-        if name in READS or sized or (masked and not filled):
-            self.found[name] += 1
-        return func(*args, **kwargs)
+from recbole_mdcns.trainer.host_reads import HostReads
 
 
 def reads_of_an_epoch(**keys) -> Counter[str]:
@@ -40,17 +20,17 @@ def reads_of_an_epoch(**keys) -> Counter[str]:
     trainer.prepare(run.train)
     torch.autograd.set_detect_anomaly(False)  # which RecBole's SASRec turns on; fit turns it off
     if trainer.strategy is not None:
-        trainer.strategy.sampler.sorts_histories = False  # as on a GPU
+        trainer.strategy.sampler.may_read = trainer.strategy.sampler.sorts_histories = False  # as on a GPU
         trainer.strategy.start_epoch(0)
     batches = iter(trainer.batches)
     trainer.train_step(next(batches))  # reads the sizes of the epoch's batches, makes the optimisers' states
-    with Reads() as reads:
+    with HostReads(torch.device("cpu")) as reads:
         for batch in batches:
             trainer.train_step(batch)
     return reads.found
 
 
-@pytest.mark.parametrize("batching", ["row", "bucket", "user"])
+@pytest.mark.parametrize("batching", ["row", "bucket", "user", "static"])
 @pytest.mark.parametrize("peer", ["GRU4Rec", "Mamba4Rec"])
 def test_mdcns_reads_nothing(batching, peer):
     assert not reads_of_an_epoch(batching=batching, peer_model=peer)
@@ -65,26 +45,29 @@ def test_other_backbones_read_nothing(model):
     "keys",
     [{"neg_sampler": "rns"}, {"neg_sampler": "dns_plus", "neg_top_num": 2, "neg_num": 2}, {"neg_sampler": "mixgcf"},
      {"neg_sampler": "srns", "srns_memory_num": 2, "srns_fresh_num": 2},
-     {"neg_sampler": "rns", "ranking_loss": "gBCE", "neg_num": 4}, {"ranking_loss": "CE"}],
+     {"neg_sampler": "rns", "ranking_loss": "gBCE", "neg_num": 4}, {"ranking_loss": "CE"},
+     {"neg_sampler": "pns"}, {"neg_sampler": "in_batch"}, {"neg_sampler": "ens"},
+     {"neg_sampler": "rns", "ranking_loss": "SSM", "neg_num": 4}, {"neg_sampler": "pns", "ranking_loss": "SSM"},
+     {"neg_sampler": "adasir", "adasir_sample_num": 5, "adasir_pool_num": 2, "adasir_proposal": "popularity"},
+     {"neg_sampler": "gnno", "neg_candidate_num": 5, "gnno_hard_num": 1, "gnno_pace": 0.1}],
 )  # fmt: skip
 def test_baselines_read_nothing(keys):
+    write_exposures()
     assert not reads_of_an_epoch(**keys)
 
 
-@pytest.mark.parametrize(
-    "keys",
-    [{"neg_sampler": "pns"}, {"neg_sampler": "in_batch"}, {"neg_sampler": "ens"}, {"ranking_loss": "SCE"},
-     {"neg_sampler": "adasir", "adasir_sample_num": 5, "adasir_pool_num": 2, "adasir_proposal": "popularity"},
-     {"lazy_items": True}],
-)  # fmt: skip
+@pytest.mark.parametrize("keys", [{"ranking_loss": "SCE"}, {"lazy_items": True}])
 def test_what_reads_after_all_is_known(keys):
     """The exceptions that the changelog names."""
-    Path("data/tiny/tiny.exposed").write_text(HEADER + "".join(f"u{user}\ti{user}\t3\n" for user in range(40)))
     assert reads_of_an_epoch(**keys)
 
 
+def write_exposures():
+    Path("data/tiny/tiny.exposed").write_text(HEADER + "".join(f"u{user}\ti{user}\t3\n" for user in range(40)))
+
+
 def test_what_reads_is_found():
-    with Reads() as reads:
+    with HostReads(torch.device("cpu")) as reads:
         values = torch.arange(4)
         _ = values[values > 1], values.max().item(), values.nonzero(), values.repeat_interleave(values)
         values[values > 1] = 0

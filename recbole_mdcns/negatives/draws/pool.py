@@ -51,6 +51,7 @@ class CandidateSampler(RepeatableSampler):
         self.may_be_crowded = True  # until :meth:`check` has seen all rows
         self.allowed_items: AllowedItems | None = None  # made for the first crowded row
         self.generator = torch.Generator(device).manual_seed(seed)
+        self.may_read = device.type == "cpu"  # on a GPU the host would wait
         self._expect(0.5)
 
     def check(self, dataset: HistoryDataset, key: str = "neg_candidate_num") -> None:
@@ -125,8 +126,7 @@ class CandidateSampler(RepeatableSampler):
     def _expect(self, good_chance: float) -> None:
         """Set the number of draws per row from a lower bound of the probability of a good draw."""
         self.draw_num = draws_for(self.candidate_num, good_chance)
-        on_cpu = self.generator.device.type == "cpu"
-        self.sorts_histories = on_cpu and self.history.mean_length <= LONG * self.draw_num
+        self.sorts_histories = self.may_read and self.history.mean_length <= LONG * self.draw_num
 
     def _draw(self, target: Tensor, start: Tensor, end: Tensor) -> Tensor:
         drawn = self._randint((len(target), self.draw_num))

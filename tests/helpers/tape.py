@@ -1,0 +1,87 @@
+"""Captures on a CPU: the operators of a call are recorded with their tensors, and run again in the same memory.
+
+As in a CUDA graph, the Python of the call runs once, constants stay as they were, and results are written to the places
+that they had at the capture.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten, tree_map
+
+
+def tensors_of(values) -> list[torch.Tensor]:
+    return [value for value in tree_flatten(values)[0] if isinstance(value, torch.Tensor)]
+
+
+class Recorder(TorchDispatchMode):
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        before = with_own_shapes((args, kwargs or {}))
+        result = func(*args, **(kwargs or {}))
+        self.calls.append((func, *before, with_own_shapes(result)))
+        return result
+
+
+class Tape:
+    """The stand-in of ``CudaGraph``: the capture takes the step, and the first replay therefore does nothing."""
+
+    def __init__(self):
+        self.calls: list = []
+        self.replays = 0
+
+    def capture(self, call) -> None:
+        with Recorder() as recorder:
+            call()
+        self.calls = recorder.calls
+
+    def replay(self) -> None:
+        self.replays += 1
+        if self.replays > 1:
+            with torch.no_grad():
+                self.run()
+
+    def run(self) -> None:
+        sparse: dict[int, torch.Tensor] = {}  # this replay's sparse tensors by those of the capture: they have no place
+        for func, args, kwargs, result in self.calls:
+            args, kwargs = tree_map(lambda value: sparse.get(id(value), value), with_own_shapes((args, kwargs)))
+            inputs = {place_of(each) for each in tensors_of((args, kwargs))}
+            for old, new in zip(tensors_of(result), tensors_of(func(*args, **kwargs))):
+                if not is_dense(old):
+                    sparse[id(old)] = new
+                elif place_of(old) not in inputs:  # neither in place nor a view
+                    old.copy_(new)
+
+
+def with_own_shapes(values):
+    """Return values with the same memory whose shapes stay when those of the given ones are changed in place."""
+    return tree_map(lambda value: value.detach() if is_dense(value) else value, values)
+
+
+def is_dense(value) -> bool:
+    return isinstance(value, torch.Tensor) and value.layout == torch.strided
+
+
+def place_of(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage().data_ptr() if is_dense(tensor) else id(tensor)
+
+
+class TapeCapturing:
+    """The stand-in of ``CudaCapturing``."""
+
+    def __init__(self):
+        self.tapes: list[Tape] = []
+
+    def graph(self, generators) -> Tape:
+        assert all(isinstance(each, torch.Generator) for each in generators)
+        self.tapes.append(Tape())
+        return self.tapes[-1]
+
+    def warm_up(self):
+        return contextlib.nullcontext()
