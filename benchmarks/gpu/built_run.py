@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -47,8 +47,8 @@ class Setting:
         """Whether trainings run on a GPU."""
         return self.device == "cuda"
 
-    def at_least_once(self, number: int) -> int:
-        """Return a number of steps or epochs, 2 under ``--quick``."""
+    def few(self, number: int) -> int:
+        """Return a number of steps or epochs, at most 2 under ``--quick``."""
         return min(number, 2) if self.quick else number
 
     def batch(self, size: int) -> int:
@@ -102,18 +102,19 @@ class BuiltRun:
         trainer: Its trainer.
         train: RecBole's loader of the training part.
         valid: RecBole's loader of the validation part.
+        steps: Steps of a whole epoch; set by :meth:`prepare`.
     """
 
     trainer: NegativeSamplingTrainer
     train: AbstractDataLoader
     valid: Any
-    full_steps: int = field(default=0)
+    steps: int = 0
 
     def prepare(self, most_steps: int | None = None) -> None:
         """Make draws and batches, with at most some steps an epoch; only static batches can be cut short."""
         self.trainer.prepare(self.train)
         batches = self.trainer.batches
-        self.full_steps = len(batches)
+        self.steps = len(batches)
         if most_steps is not None and len(batches) > most_steps:
             assert isinstance(batches, StaticBatches)
             batches.full_steps, batches.remainder = min(batches.full_steps, most_steps), 0

@@ -31,16 +31,16 @@ def time_captured(setting: Setting, model: str, dataset: str, validates: bool = 
     """
     before = reset_peak()
     run = build_run(setting, model, dataset, batching="static", **keys)
-    run.prepare(most_steps=setting.at_least_once(MOST_STEPS))
+    run.prepare(most_steps=setting.few(MOST_STEPS))
     loop, batches = run.trainer.loop, run.trainer.batches
     seconds = []
-    for epoch in range(1 + setting.at_least_once(EPOCHS)):
+    for epoch in range(1 + setting.few(EPOCHS)):
         started = now()
         targets = loop.train_epoch(epoch)["targets"]
         seconds.append(now() - started)
     first, *rest = seconds
     step = statistics.median(rest) / len(batches)
-    result = _figures(step, run.full_steps, targets / len(batches), peak() - before)
+    result = _figures(step, run.steps, targets / len(batches), peak() - before)
     result |= {"steps are captured": run.is_captured, "s of the first epoch": first, "s of epochs": rest}
     if validates:
         result |= _validation(run.trainer, run.valid, result["s per epoch"])
@@ -55,7 +55,7 @@ def time_plain(setting: Setting, model: str, dataset: str, batching: str, **keys
     for each in run.trainer.scoring_models:
         each.model.train()
     step, targets = _time_steps(setting, run.trainer.batches, run.trainer.train_step)
-    return _figures(step, run.full_steps, targets, peak() - before)
+    return _figures(step, run.steps, targets, peak() - before)
 
 
 def time_released(setting: Setting, peer: str) -> dict[str, Any]:
@@ -91,10 +91,10 @@ def _time_steps(
 ) -> tuple[float, float]:
     """Return seconds and targets of a step; the GPU is waited for before the first and after the last one."""
     one_epoch = iter(batches)
-    for batch in islice(one_epoch, setting.at_least_once(WARM_UP)):
+    for batch in islice(one_epoch, setting.few(WARM_UP)):
         take(batch)
     started, taken, targets = now(), 0, 0
-    for batch in islice(one_epoch, setting.at_least_once(steps)):
+    for batch in islice(one_epoch, setting.few(steps)):
         take(batch)
         taken, targets = taken + 1, targets + _size(batch)
     return (now() - started) / taken, targets / taken

@@ -35,7 +35,7 @@ def profile_step(setting: Setting, peer: str, captures: bool, batch: int = 1024)
     run = build_run(setting, "SASRec", "amazon-beauty", **keys)
     run.prepare(most_steps=4 * STEPS)
     run.trainer.loop.train_epoch(0)
-    steps = setting.at_least_once(STEPS)
+    steps = setting.few(STEPS)
     taking = _steps(run.trainer)
     for _ in islice(taking, 2):
         pass
@@ -43,15 +43,15 @@ def profile_step(setting: Setting, peer: str, captures: bool, batch: int = 1024)
     for _ in islice(taking, steps):
         pass
     seconds = (now() - started) / steps
-    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if setting.on_gpu else [])]
-    with profile(activities=activities) as profiler:
+    with profile(activities=[ProfilerActivity.CUDA if setting.on_gpu else ProfilerActivity.CPU]) as profiler:
         for _ in islice(taking, steps):
             pass
         now()
     with tempfile.TemporaryDirectory() as folder:
         trace = Path(folder) / "trace.json"
         profiler.export_chrome_trace(str(trace))
-        events = json.loads(trace.read_text(encoding="utf-8", errors="replace"))["traceEvents"]
+        text = trace.read_text(encoding="utf-8", errors="replace")
+    events = json.loads(text, strict=False)["traceEvents"]
     result = table_of(events, GPU_WORK if setting.on_gpu else frozenset({"cpu_op"}), steps)
     busy = result["ms of kernels"] / (1000 * seconds)
     return {"ms per step": 1000 * seconds, "steps are captured": run.is_captured, "busy": busy, **result}

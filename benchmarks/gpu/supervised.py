@@ -133,7 +133,9 @@ def _worker(
     """Start a worker; give its lines, None at their end, and its last error; kill it and its children at the end."""
     with tempfile.TemporaryFile() as messages:
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": messages, "text": True}
-        process = subprocess.Popen(command, cwd=folder, start_new_session=True, **pipes)
+        found = os.pathsep.join(os.path.abspath(each) for each in sys.path if each)  # what we can import, it can
+        environment = {**os.environ, "PYTHONPATH": found}
+        process = subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True, **pipes)
         assert process.stdin is not None and process.stdout is not None
         with contextlib.suppress(BrokenPipeError):  # it died at once; its error is read below
             process.stdin.write(json.dumps(cases) + "\n")

@@ -26,7 +26,7 @@ def train_to_quality(
         "batching": "static",
         "cuda_graph": captures,
         "seed": seed,
-        "epochs": setting.at_least_once(EPOCHS),
+        "epochs": setting.few(EPOCHS),
     }
     run = build_run(setting, "SASRec", "amazon-beauty", peer_model="GRU4Rec", **keys)
 
