@@ -49,6 +49,8 @@ class Objective(ABC):
         self.checks_loss = not is_known(type(loss))
         self.uses_autocast = bool(config["enable_amp"])
         self.device_type = config["device"].type
+        # float16 needs the gradient scaler, which is for GPUs; bfloat16 has the range of float32
+        self.autocast_type = torch.float16 if config["enable_scaler"] and self.device_type == "cuda" else torch.bfloat16
         self.group = Group.current()
         for scoring_model in scoring_models:
             loss.check_model(scoring_model)
@@ -65,7 +67,7 @@ class Objective(ABC):
 
     def encode(self, batch: TargetBatch) -> list[Tensor]:
         """Return each model's encodings of the histories of a batch, shape [T, .] each."""
-        with torch.autocast(device_type=self.device_type, enabled=self.uses_autocast):
+        with torch.autocast(device_type=self.device_type, dtype=self.autocast_type, enabled=self.uses_autocast):
             return [scoring_model.encode(batch) for scoring_model in self.scoring_models]
 
     def summed(self, losses: Sequence[Tensor]) -> Tensor:
