@@ -42,10 +42,7 @@ def make_capturable(optimizer: Optimizer) -> Optimizer:
     """
     if "capturable" not in optimizer.defaults:
         return optimizer
-    capturable = rebuild_optimizer(type(optimizer), optimizer, capturable=True)
-    # Some steps are not captured, and torch would warn at the first one of these.
-    vars(capturable)["_warned_capturable_if_run_uncaptured"] = True
-    return capturable
+    return rebuild_optimizer(type(optimizer), optimizer, capturable=True)
 
 
 class LazyAdam(Adam):

@@ -140,8 +140,8 @@ class CapturedSteps:
         while len(self._graphs) >= MOST_GRAPHS:
             oldest = next(iter(self._graphs))
             del self._graphs[oldest], self._warm_ups[oldest]
-        drawing = [each for each in generators(self.state) if each.device.type == self.device.type]
-        graph = self.capturing.graph(drawing, next(iter(self._graphs.values()), None))
+        drawing, neighbour = generators(self.state, self.device), next(iter(self._graphs.values()), None)
+        graph = self.capturing.graph(drawing, neighbour)
         try:
             graph.capture(self._take_next)
         except RuntimeError as error:

@@ -20,7 +20,7 @@ READS = frozenset({
 #: Operators that take a list of places or masks.
 INDEXING = frozenset({"index", "index_put", "index_put_", "_index_put_impl_"})
 #: Operators that copy a tensor of one number from the host to the GPU, and wait; others give the number to a kernel.
-COPIES = frozenset({"copy_", "where", *INDEXING} - {"index"})
+COPIES = frozenset({"copy_", "where"})
 
 
 class HostReads(TorchDispatchMode):
@@ -73,6 +73,8 @@ class HostReads(TorchDispatchMode):
         if any(place.dtype == torch.bool for place in places):  # the mask is read, except to fill with one number
             fills = name != "index" and len(places) == 1 and args[2].numel() == 1
             return not fills or self._is_read(args[2])
+        if places and name != "index" and args[2].dim() == 0:
+            return args[2].device.type == "cpu"
         return (bool(others) and name in COPIES) or self._moves(name, tensors, kwargs)
 
     def _is_read(self, number: Tensor) -> bool:

@@ -22,6 +22,8 @@ _LONGEST = 1000
 def host_state(objects: Mapping[str, Any]) -> dict[str, Any]:
     """Return the plain values and the places of the tensors that objects hold, by the path to each.
 
+    A random generator of the host counts as a plain value.
+
     A captured step reads plain values once, when it is captured, and afterwards always the same places. If a step
     changes one of these, or if something else does between two epochs, the capture no longer does what the step does.
 
@@ -42,10 +44,10 @@ def host_state(objects: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def generators(objects: Mapping[str, Any]) -> list[torch.Generator]:
-    """Return the random generators that objects hold, each once."""
+def generators(objects: Mapping[str, Any], device: torch.device) -> list[torch.Generator]:
+    """Return the random generators of a device that objects hold, each once; a graph must not be given others."""
     found = {id(value): value for _, value in _leaves(objects) if isinstance(value, torch.Generator)}
-    return list(found.values())
+    return [each for each in found.values() if each.device.type == device.type]
 
 
 def _leaves(objects: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
