@@ -16,7 +16,8 @@ from recbole_mdcns.checkpoints.data_identity import DataIdentity, warn_of_other_
 from recbole_mdcns.checkpoints.saved_config import saved_config
 from recbole_mdcns.checkpoints.saved_state import load_weights
 from recbole_mdcns.config.evaluation_keys import check_evaluation_keys, saved_keys_to_evaluate, values_to_evaluate
-from recbole_mdcns.config.outputs import check_outputs, check_writable
+from recbole_mdcns.config.identity import content_key
+from recbole_mdcns.config.outputs import check_outputs, check_writable, keep_quiet
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.load import dataset_of, load_splits
@@ -26,11 +27,13 @@ from recbole_mdcns.encoder.build import build_model
 from recbole_mdcns.encoder.users import refuse_unknown_users
 from recbole_mdcns.errors import ConfigError, WriteError
 from recbole_mdcns.evaluation.best_role import best_role
+from recbole_mdcns.parallel.group import Group, gpu_of_process, started
 from recbole_mdcns.records.building import build_record
 from recbole_mdcns.records.files import write_record
 from recbole_mdcns.run_log import start_log
 from recbole_mdcns.trainer import NegativeSamplingTrainer
 from recbole_mdcns.trainer.best_models import BestModels
+from recbole_mdcns.version import __version__
 
 #: Splits that a model is evaluated on.
 EVALUATED = ("valid", "test")
@@ -68,7 +71,14 @@ def run_recbole_mdcns(
         UserError: A name, a key, a file or the data cannot be used; raised before any training.
         WriteError: A checkpoint or the record cannot be written; finished epochs are kept.
     """
-    config = MDCNSConfig(model, dataset, config_file_list, config_dict, argv)
+    config = MDCNSConfig(model, dataset, config_file_list, {**(config_dict or {}), **gpu_of_process()}, argv)
+    with started(config["distributed_backend"], config["device"].type) as group:
+        if not group.is_first:
+            keep_quiet(config)
+        return _run(config, group, saved and group.is_first, command)
+
+
+def _run(config: MDCNSConfig, group: Group, saved: bool, command: Sequence[str]) -> dict[str, Any]:
     check_outputs(config)
     init_seed(config["seed"], config["reproducibility"])
     start_log(config)
@@ -80,11 +90,14 @@ def run_recbole_mdcns(
         logger.warning(f"{key} is given and not read: it belongs to a model, strategy, loss or protocol of other runs")
 
     files = checkpoint.RunFiles.to_resume(config, config["resume"])
+    resumed = str(files.last) if files is not None else None
+    group.check_same({"version": __version__, "configuration": content_key(config.plain()), "file to resume": resumed})
     with contextlib.ExitStack() as locks:  # held until the record is written: nobody else replaces the best models
-        if files is not None:
+        if files is not None and saved:
             locks.enter_context(files.lock.held())
         whole, splits = load_splits(config)
         trainer = build_trainer(config, dataset_of(splits["train"]))
+        group.check_same({"training data": trainer.data_fingerprint()})
         if files is not None:
             trainer.use_files(files)
             trainer.resume_checkpoint(files.last)

@@ -26,7 +26,7 @@ FLOORS = [
     {"encoder"},
     {"run_log"},
     {"config"},
-    {"metrics", "model"},
+    {"metrics", "model", "parallel"},
     {"data"},
     {"kernels", "equations"},
     {"support"},

@@ -28,8 +28,8 @@ _REPLACED = {
     "config_file": "--config_files or config_file_list names yaml files",
     "config_files": "--config_files or config_file_list names yaml files",
     "transform": "models are trained on histories as they are",
-    "local_rank": "one process trains on one device",
-    "nproc": "one process trains on one device",
+    "local_rank": "torchrun starts several processes, each on its own device",
+    "nproc": "torchrun starts several processes, each on its own device",
 }
 #: Models that read the newest items at the right edge of the window; padding must not be there.
 LEFT_PADDED = ("SHAN",)

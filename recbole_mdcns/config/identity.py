@@ -29,7 +29,7 @@ FREE_KEYS = frozenset({
     "resume", "result_file", "epochs", "stopping_step", "checkpoint_dir", "data_path", "show_progress", "state",
     "gpu_id", "use_gpu", "log_wandb", "wandb_project", "evaluate_peers", "eval_batch_size", "metric_decimal_place",
     "config_files", "worker", "loss_decimal_place", "strict_data", "expected_statistics", "raw_data",
-    "compile_scan", "cuda_graph", "log_dir", "tensorboard_dir",
+    "compile_scan", "cuda_graph", "distributed_backend", "log_dir", "tensorboard_dir",
 })  # fmt: skip
 #: Keys whose value may be an import path.
 IMPORTING = ("model", "peer_model", "neg_sampler", "ranking_loss", "metrics")

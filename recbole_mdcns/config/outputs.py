@@ -115,3 +115,11 @@ def _may_go(path: Path, replaces: Callable[[Path], bool]) -> bool:
     with contextlib.suppress(OSError):
         return path.is_file() and (path.stat().st_size == 0 or replaces(path))
     return False
+
+
+def keep_quiet(config: MDCNSConfig) -> None:
+    """Let a process write and show nothing but errors: another one of the same training does it."""
+    for key in ("result_file", "log_dir", "tensorboard_dir"):
+        config[key] = None
+    config["show_progress"] = config["log_wandb"] = False
+    config["state"] = "error"

@@ -17,6 +17,8 @@ from torch import Tensor
 from recbole_mdcns import compat
 from recbole_mdcns.errors import TrainingError
 from recbole_mdcns.metrics import resolve_metric
+from recbole_mdcns.parallel.group import Group
+from recbole_mdcns.parallel.row_shares import RowShares
 
 #: Inputs of metrics that do not use the top K.
 _OTHERS = ("rec.items", "rec.meanrank", "rec.score", "data.label")
@@ -79,24 +81,30 @@ class RankCollector(Collector):
         # Not RecBole's constructor: its register knows only the needs of RecBole's own metrics.
         compat.with_globals(Collector.__init__, Register=MetricRegister)(self, config)
         self.role = role
+        self.shares = RowShares(Group())
         self._row_num = self._empty_num = 0
 
     def for_role(self, role: str) -> RankCollector:
         """Return an empty collector for another model, with the same knowledge of the training data."""
         other = RankCollector(self.config, role)
+        other.shares = self.shares
         for name, value in self.data_struct._data_dict.items():
             if not _is_of_a_pass(name):
                 other.data_struct.set(name, value)
         return other
 
     def eval_batch_collect(
-        self, scores_tensor: Tensor, interaction: Interaction, positive_u: Tensor, positive_i: Tensor
+        self, scores_tensor: Tensor | None, interaction: Interaction, positive_u: Tensor, positive_i: Tensor
     ) -> None:
         """Collect a batch: scores [B, V + 1], and the one target of each row as two index tensors [B].
+
+        Without scores nothing is collected: another process ranks the batch.
 
         Raises:
             NonFiniteScores: A score is NaN or +inf.
         """
+        if scores_tensor is None:
+            return
         rows, target = (index.to(scores_tensor.device) for index in (positive_u, positive_i))
         is_masked = scores_tensor[rows, target] == -torch.inf  # [B]
         in_order = torch.equal(positive_u.cpu(), torch.arange(len(scores_tensor)))
@@ -123,12 +131,15 @@ class RankCollector(Collector):
         Raises:
             NonFiniteScores: Every score of every row is -inf.
         """
-        if 0 < self._row_num == self._empty_num:
+        if 0 < self.shares.group.total(self._row_num) == self.shares.group.total(self._empty_num):
             self._fail("-inf in all of them")
         self._row_num = self._empty_num = 0
         numbers = {name: value for name, value in self.data_struct._data_dict.items() if not isinstance(value, Tensor)}
         for name in numbers:
             del self.data_struct[name]
+        of_pass = {name: value for name, value in self.data_struct._data_dict.items() if _is_of_a_pass(name)}
+        for name, value in self.shares.joined(of_pass, self.config["device"]).items():
+            self.data_struct.set(name, value)
         collected = super().get_data_struct()
         for name, value in numbers.items():
             self.data_struct.set(name, value)

@@ -15,6 +15,8 @@ from recbole_mdcns.data.history import HISTORY_END, HISTORY_START, HistoryIndex
 from recbole_mdcns.encoder.scoring_model import ScoringModel
 from recbole_mdcns.evaluation.collector import RankCollector
 from recbole_mdcns.evaluation.evaluator import ModelMetrics, PlainEvaluator
+from recbole_mdcns.parallel.group import Group
+from recbole_mdcns.parallel.row_shares import RowShares
 
 #: A batch of RecBole's loader: rows, their histories, and the targets as row numbers and items; and the same with
 #: scores [B, V + 1] instead of the histories.
@@ -60,6 +62,7 @@ class FullRanking:
         self.collector = collector
         self.teacher = teacher
         self.other_collectors: dict[str, RankCollector] = {}
+        self.shares = collector.shares = RowShares(Group.current())
 
     def rank(self, batch: _Batch, rank_rows: Callable[[_Batch], _Batch]) -> _Batch:
         """Rank a batch by the self model, and collect how the others rank it.
@@ -69,20 +72,26 @@ class FullRanking:
             rank_rows: RecBole's ranking of a batch by the self model.
 
         Returns:
-            What ``rank_rows`` gives: the scores of the self model, -inf where an item is not ranked.
+            What ``rank_rows`` gives: the scores of the self model, -inf where an item is not ranked; None instead of
+            them if another process ranks the batch.
         """
         rows, _, target_row, target_item = batch
+        if not self.shares.takes(len(rows)):
+            return rows, None, target_row, target_item
         left_out = self.left_out(rows, target_item)
         own = self.scoring_models[0]
         ranked = rank_rows((own.trimmed(rows), left_out, target_row, target_item))
         if len(self.scoring_models) > 1:
             self.collector.check(ranked[1].amax(1))  # before the teacher, which takes over what is wrong here
             for role, scores in self._scores_by_role(rows, ranked[1], left_out).items():
-                if role not in (own.role, *self.other_collectors):
-                    self.other_collectors[role] = self.collector.for_role(role)
                 if role != own.role:
-                    self.other_collectors[role].eval_batch_collect(scores, rows, target_row, target_item)
+                    self._collector_of(role).eval_batch_collect(scores, rows, target_row, target_item)
         return ranked
+
+    def _collector_of(self, role: str) -> RankCollector:
+        if role not in self.other_collectors:
+            self.other_collectors[role] = self.collector.for_role(role)
+        return self.other_collectors[role]
 
     def left_out(self, rows: Interaction, targets: Tensor) -> tuple[Tensor, Tensor] | None:
         """Return the rows' full histories without their targets, as row numbers and items; None without a mask.
@@ -128,8 +137,8 @@ class FullRanking:
             NonFiniteScores: A model or the teacher has only scores of -inf.
         """
         by_role = {self.scoring_models[0].role: own}
-        for role, collector in self.other_collectors.items():
-            by_role[role] = evaluator.evaluate(collector.get_data_struct())
+        for role in self.shares.names(self.other_collectors):
+            by_role[role] = evaluator.evaluate(self._collector_of(role).get_data_struct())
         return Evaluation(
             metrics={role: dict(metrics) for role, metrics in by_role.items()},
             places={role: metrics.places for role, metrics in by_role.items()},

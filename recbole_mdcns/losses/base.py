@@ -98,8 +98,13 @@ class LossOfNegatives(RankingLoss):
 
 
 class CatalogueLoss(RankingLoss):
-    """A loss of targets against the whole catalogue, or against a part of it that the loss chooses."""
+    """A loss of targets against the whole catalogue, or against a part of it that the loss chooses.
 
+    Attributes:
+        is_mean: The loss of a batch is the mean of its targets' losses, which several processes can compute in parts.
+    """
+
+    is_mean: ClassVar[bool] = True
     needs_negatives = False
 
     @classmethod

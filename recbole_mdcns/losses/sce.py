@@ -63,6 +63,8 @@ def sce(
 class ScalableCrossEntropy(CatalogueLoss):
     """The mean of :func:`sce` with ``2 sqrt(T)`` buckets of ``2 sqrt(T)`` states, as in the authors' code."""
 
+    is_mean = False
+
     def __init__(self, config: Config, item_num: int, device: torch.device):
         super().__init__(config, item_num, device)
         self.bucket_items = config["sce_bucket_items"]

@@ -14,6 +14,7 @@ from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.static_batches import StaticBatches
 from recbole_mdcns.errors import TrainingError
+from recbole_mdcns.parallel.group import Group
 from recbole_mdcns.trainer.cuda_graph import CudaGraph, on_stream
 from recbole_mdcns.trainer.host_reads import HostReads
 from recbole_mdcns.trainer.host_state import generators, host_state
@@ -165,6 +166,8 @@ class CapturedSteps:
 
 def obstacle_of(config: MDCNSConfig, optimizers: Sequence[Optimizer], uses_scaler: bool) -> str | None:
     """Return why the steps of a run cannot be captured, as far as its keys tell."""
+    if Group.current().size > 1:
+        return "several processes train together"
     if not config["cuda_graph"]:
         return "cuda_graph is False"
     if not hasattr(torch.cuda.CUDAGraph, "register_generator_state"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from logging import getLogger
 from typing import Any, Union
 
@@ -23,9 +23,11 @@ from recbole_mdcns.data.static_batches import StaticBatches
 from recbole_mdcns.encoder.scoring_model import ScoringModel
 from recbole_mdcns.encoder.selftest import fastest_mode
 from recbole_mdcns.errors import ConfigError, TrainingError
+from recbole_mdcns.parallel.group import Group, alive
 from recbole_mdcns.support.declared import is_known
 from recbole_mdcns.trainer.captured_steps import CapturedSteps, Capturing, CudaCapturing, obstacle_of
-from recbole_mdcns.trainer.objective import make_objective
+from recbole_mdcns.trainer.objective import StepLoss, make_objective
+from recbole_mdcns.trainer.parallel_step import in_parallel
 
 #: The batches of a training part.
 Batches = Union[TargetLoader, StaticBatches]
@@ -62,6 +64,8 @@ class TrainingLoop:
         self.captured: CapturedSteps | None = None
         self._sums: dict[str, Tensor] = {}  # of the losses of an epoch, in place: captured steps add to them
         self._dataset: HistoryDataset | None = None
+        self.group = Group.current()
+        self._step_of: Callable[[TargetBatch], StepLoss] = self.objective.step_loss
 
     def prepare(self, dataset: HistoryDataset, order: torch.Generator) -> None:
         """Make the draws and the batches of a training part, once.
@@ -71,17 +75,25 @@ class TrainingLoop:
             order: Random generator of the order of the batches, if the run shuffles.
 
         Raises:
-            ConfigError: A row leaves fewer than N candidates, or another training part was prepared before.
+            ConfigError: A row leaves fewer than N candidates, there are more processes than targets in a step, or
+                another training part was prepared before.
         """
         if self._dataset is not None:
             if dataset is not self._dataset:
                 raise ConfigError("this trainer was prepared for another training set: make a new one")
             return
+        if self.group.size > self.config["train_batch_size"]:
+            raise ConfigError(
+                f"train_batch_size = {self.config['train_batch_size']} is not allowed: {self.group.size} processes "
+                "share the targets of a step, and each needs one"
+            )
         self.objective.prepare(dataset)
         if self.config["lazy_items"]:
             self._make_lazy()
         self.batches = self._make_batches(dataset, order if self.config["shuffle"] else None)
         self._dataset = dataset
+        if self.group.size > 1:
+            self._step_of = in_parallel(self.objective)
         if self.batches.mode == "static" and self.device.type == "cuda":
             self._make_captured()
 
@@ -122,8 +134,9 @@ class TrainingLoop:
 
     def train_step(self, batch: TargetBatch) -> dict[str, Tensor]:
         """Take one optimiser step per model on a batch; return the loss and its parts."""
-        loss, parts = self.objective.step_loss(batch)
-        self.step(loss)
+        with alive(self.group, "start all of them again with --resume"):
+            loss, parts = self._step_of(batch)
+            self.step(loss * self.group.size if self.group.size > 1 else loss)  # gradients are averaged
         return {"loss": loss.detach(), **parts}
 
     def step(self, loss: Tensor) -> None:
@@ -153,6 +166,8 @@ class TrainingLoop:
         """
         for each in self.scoring_models:
             each.model.train()
+        if self.group.size > 1:  # dropout differs between processes, and a resumed run finds it again
+            torch.manual_seed(self.config["seed"] + 1_000_000 * (epoch + 1) + self.group.rank)
         self.objective.start_epoch(epoch)
         steps: Any
         if self.captured is None:

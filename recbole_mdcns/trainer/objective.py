@@ -20,6 +20,8 @@ from recbole_mdcns.losses import CatalogueLoss, LossOfNegatives, ModelScores, Ra
 from recbole_mdcns.losses.returned import check_losses, check_mean_loss
 from recbole_mdcns.negatives import Negatives, NegativeStrategy, ScoredPool, resolve_strategy
 from recbole_mdcns.negatives.returned import check_candidates, check_negatives
+from recbole_mdcns.parallel.group import Group
+from recbole_mdcns.parallel.shares import own_share
 from recbole_mdcns.support.declared import is_known
 
 #: The loss to minimise, summed over the models, and its weighted parts, named ``role/part``.
@@ -47,6 +49,7 @@ class Objective(ABC):
         self.checks_loss = not is_known(type(loss))
         self.uses_autocast = bool(config["enable_amp"])
         self.device_type = config["device"].type
+        self.group = Group.current()
         for scoring_model in scoring_models:
             loss.check_model(scoring_model)
 
@@ -105,11 +108,14 @@ class CatalogueObjective(Objective):
 
     def step_loss(self, batch: TargetBatch) -> StepLoss:
         """See :meth:`Objective.step_loss`."""
-        models = self.scoring_models
-        losses = [self.loss(model, encoding, batch.target) for model, encoding in zip(models, self.encode(batch))]
+        models, own = self.scoring_models, own_share(batch, self.group)
+        losses = [self.loss(model, encoding, own.target) for model, encoding in zip(models, self.encode(own))]
         if self.checks_loss:
             for loss in losses:
                 check_mean_loss(self.loss_name, loss)
+        if self.group.size > 1:
+            mine = self.group.own(len(batch))  # none, if there are fewer targets than processes
+            losses = [self.group.summed(loss * ((mine.stop - mine.start) / len(batch))) for loss in losses]
         return self.summed(losses), {f"{m.role}/all": loss.detach() for m, loss in zip(models, losses)}
 
 
@@ -149,22 +155,30 @@ class NegativesObjective(Objective):
     def step_loss(self, batch: TargetBatch) -> StepLoss:
         """Draw candidates, encode every history once per model, and return the loss of a step and its parts."""
         candidates = self.strategy.propose(batch)  # [T, N]
-        return self.target_loss(batch, self.encode(batch), candidates)
+        return self.target_loss(batch, self.encode(own_share(batch, self.group)), candidates)
 
     def target_loss(self, batch: TargetBatch, encodings: list[Tensor], candidates: Tensor) -> StepLoss:
         """Return the loss of T encoded targets, Eqs. (3) to (13).
 
+        Several processes encode and score a share of the targets each. Then all of them know all scores, and take the
+        same choices for all targets, with the same random numbers and states; gradients are of the own share.
+
         Args:
             batch: The targets.
-            encodings: Per model, the result of :meth:`ScoringModel.encode`, shape [T, .].
+            encodings: Per model, the result of :meth:`ScoringModel.encode` for this process's share, shape [own, .].
             candidates: Item ids, shape [T, N].
         """
         models = self.scoring_models
         if self._checks_strategy:
             check_candidates(self.strategy_name, candidates, len(batch), models[0].model.n_items)
         items = torch.cat([batch.target[:, None], candidates], dim=1)  # [T, 1 + N], the positive in column 0
-        order = item_order(items)
-        scores = [model.score(encoding, items, order) for model, encoding in zip(models, encodings)]
+        group, size = self.group, len(batch)
+        own_items = items[group.computed(size)]
+        order = item_order(own_items)
+        own_scores = [model.score(encoding, own_items, order) for model, encoding in zip(models, encodings)]
+        scores = [group.joined(of_model, size) for of_model in own_scores]
+        if not is_known(type(self.strategy)):  # ours do not read encodings
+            encodings = [group.joined(encoding, size) for encoding in encodings]
         pool = ScoredPool(batch, candidates, encodings, [s[:, 0] for s in scores], [s[:, 1:] for s in scores])
         chosen = self.strategy.choose(pool)
         if self._checks_strategy:

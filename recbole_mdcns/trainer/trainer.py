@@ -173,6 +173,7 @@ class NegativeSamplingTrainer(Trainer):
             if callback_fn:
                 callback_fn(epoch_idx, valid_score)
 
+        saved = saved and self.loop.group.is_first  # the others keep the best models in memory, which are the same
         with self.checkpoints.training(train_data.generator, saved):
             if self.epochs == 0:
                 self.checkpoints.keep_best(self._progress(-1))

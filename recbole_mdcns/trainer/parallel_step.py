@@ -1,0 +1,39 @@
+"""The step of several processes, by torch's DistributedDataParallel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from recbole_mdcns.data.batch import TargetBatch
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.losses import CatalogueLoss
+from recbole_mdcns.trainer.objective import Objective, StepLoss
+
+
+class _Step(nn.Module):
+    """The loss of a step as a module, whose weights are those of all models."""
+
+    def __init__(self, objective: Objective):
+        super().__init__()
+        self.models = nn.ModuleList(each.model for each in objective.scoring_models)
+        self.step_loss = objective.step_loss
+
+    def forward(self, batch: TargetBatch) -> StepLoss:
+        return self.step_loss(batch)
+
+
+def in_parallel(objective: Objective) -> Any:
+    """Return the loss of a step as a function; its backward pass averages the gradients of all processes.
+
+    Raises:
+        ConfigError: The loss cannot be computed in parts.
+    """
+    if isinstance(objective.loss, CatalogueLoss) and not objective.loss.is_mean:
+        raise ConfigError(
+            f"ranking_loss = {objective.loss_name!r} is not allowed with several processes: it needs the states of all "
+            "targets of a step at once"
+        )
+    return DistributedDataParallel(_Step(objective), find_unused_parameters=True)
