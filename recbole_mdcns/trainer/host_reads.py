@@ -73,8 +73,9 @@ class HostReads(TorchDispatchMode):
         if any(place.dtype == torch.bool for place in places):  # the mask is read, except to fill with one number
             fills = name != "index" and len(places) == 1 and args[2].numel() == 1
             return not fills or self._is_read(args[2])
-        if places and name != "index" and args[2].dim() == 0:
-            return args[2].device.type == "cpu"
+        if places and name != "index" and args[2].dim() == 0 and args[2].device.type == "cpu":
+            # a number of the host; in a run on the CPU the value of one place looks the same
+            return self.device.type != "cpu" or places[0].numel() > 1
         return (bool(others) and name in COPIES) or self._moves(name, tensors, kwargs)
 
     def _is_read(self, number: Tensor) -> bool:
