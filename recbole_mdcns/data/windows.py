@@ -76,6 +76,5 @@ def windows(values: Tensor, index: Tensor, filled: Tensor) -> Tensor:
     Returns:
         Shape [B, L] or [B, L, ...].
     """
-    table = values[index]
-    table[~filled] = 0
-    return table
+    mask = ~filled.view(*filled.shape, *[1] * (values.dim() - 1))
+    return values[index].masked_fill_(mask, 0)

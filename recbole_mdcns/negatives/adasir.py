@@ -75,7 +75,7 @@ class AdaSIR(NegativeStrategy):
         columns, probability = self._renewed(pool.candidates, scores, rows)  # [T, R] each
         self.items[rows] = pool.candidates.gather(1, columns).int()
         self.probability[rows] = probability
-        self.visited[rows] = True
+        self.visited.index_fill_(0, rows, True)  # visited[rows] = True would make a GPU wait
         place = torch.randint(
             self.pool_num, (len(rows), self.negative_num), generator=self.generator, device=self.device
         )

@@ -61,7 +61,7 @@ class GNNO(DNSPlus):
         self.candidate_key = f"{uniform_key} + {per_hard} gnno_hard_num"
         if self.adds:
             self.weights = torch.full((1, uniform + self.hard_num), 1 / (uniform + self.hard_num), device=device)
-        self.hardness = 0.0
+        self.hardness = torch.zeros((), device=device)  # t: in place, where a captured step finds it
 
     def prepare(self, dataset: HistoryDataset) -> None:
         """Build the graph."""
@@ -71,7 +71,7 @@ class GNNO(DNSPlus):
     def start_epoch(self, epoch: int) -> None:
         """Set the hardness of the epoch."""
         super().start_epoch(epoch)
-        self.hardness = min(self.limit, self.pace * max(0, epoch - self.start))
+        self.hardness.fill_(min(self.limit, self.pace * max(0, epoch - self.start)))
 
     def propose(self, batch: TargetBatch) -> Tensor:
         """Return uniform candidates and graph negatives, shape [T, uniform + hard]."""

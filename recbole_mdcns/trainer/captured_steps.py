@@ -15,7 +15,7 @@ from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.static_batches import StaticBatches
 from recbole_mdcns.errors import TrainingError
 from recbole_mdcns.parallel.group import Group
-from recbole_mdcns.trainer.cuda_graph import CudaGraph, on_side_stream
+from recbole_mdcns.trainer.cuda_graph import CudaGraph, on_stream
 from recbole_mdcns.trainer.host_reads import HostReads
 from recbole_mdcns.trainer.host_state import generators, host_state
 
@@ -36,25 +36,24 @@ class Graph(Protocol):
 class Capturing(Protocol):
     """How a device captures: graphs, and a context for the steps before."""
 
-    def graph(self, generators: Sequence[torch.Generator]) -> Graph: ...
+    def graph(self, generators: Sequence[torch.Generator], neighbour: Any) -> Graph: ...
 
     def warm_up(self) -> AbstractContextManager[None]: ...
 
 
 class CudaCapturing:
-    """Captures on a GPU; all graphs share their memory, because they run one after the other."""
+    """Captures on a GPU; graphs that live at the same time share their memory, because they run one after the other."""
 
     def __init__(self, device: torch.device):
-        self.device = device
-        self._pool = torch.cuda.graph_pool_handle()
+        self.stream = torch.cuda.Stream(device)
 
-    def graph(self, generators: Sequence[torch.Generator]) -> CudaGraph:
-        """Return a new graph."""
-        return CudaGraph(generators, self._pool)
+    def graph(self, generators: Sequence[torch.Generator], neighbour: CudaGraph | None) -> CudaGraph:
+        """Return a new graph that may share the memory of another one."""
+        return CudaGraph(generators, self.stream, neighbour)
 
     def warm_up(self) -> AbstractContextManager[None]:
         """Return the context of a plain step before a capture."""
-        return on_side_stream(self.device)
+        return on_stream(self.stream)
 
 
 class CapturedSteps:
@@ -67,7 +66,8 @@ class CapturedSteps:
     Args:
         batches: The batches.
         take: Takes one training step on a batch.
-        state: What holds the state of a step, by name: strategy, loss, models.
+        optimizers: The optimisers of the steps.
+        state: What else holds the state of a step, by name: strategy, loss, models.
         fixed: Paths of :func:`host_state` that no step reads.
         capturing: The captures of the device.
         device: The device.
@@ -80,16 +80,20 @@ class CapturedSteps:
         self,
         batches: StaticBatches,
         take: Callable[[TargetBatch], None],
+        optimizers: Sequence[Optimizer],
         state: Mapping[str, Any],
         fixed: Sequence[str],
         capturing: Capturing,
         device: torch.device,
     ):
-        self.batches, self.take, self.state, self.fixed = batches, take, state, fixed
+        self.batches, self.take, self.optimizers = batches, take, optimizers
+        self.state, self.fixed = state, fixed
         self.capturing, self.device = capturing, device
         self.obstacle: str | None = None
         self._graphs: dict[Any, Graph] = {}
         self._warm_ups: dict[Any, int] = {}
+        for optimizer in optimizers:
+            optimizer.register_load_state_dict_post_hook(self._forget)
 
     def epoch(self) -> Iterator[int]:
         """Take the steps of an epoch; yield the number of targets of each."""
@@ -137,7 +141,8 @@ class CapturedSteps:
         while len(self._graphs) >= MOST_GRAPHS:
             oldest = next(iter(self._graphs))
             del self._graphs[oldest], self._warm_ups[oldest]
-        graph = self.capturing.graph(generators(self.state))
+        drawing, neighbour = generators(self.state, self.device), next(iter(self._graphs.values()), None)
+        graph = self.capturing.graph(drawing, neighbour)
         try:
             graph.capture(self._take_next)
         except RuntimeError as error:
@@ -147,8 +152,15 @@ class CapturedSteps:
         getLogger().info(f"training steps are captured, with {key[0]} sequences each")
         self._graphs[key] = graph
 
+    def _forget(self, _optimizer: Optimizer) -> None:
+        """Drop all graphs: an optimiser has got new tensors for its state."""
+        self._graphs.clear()
+        self._warm_ups.clear()
+
     def _host_state(self) -> dict[str, Any]:
-        state = host_state(self.state)
+        rates = [group for optimizer in self.optimizers for group in optimizer.param_groups]
+        rates = [{key: value for key, value in group.items() if key != "params"} for group in rates]
+        state = host_state({**self.state, "optimizers": rates})
         return {path: value for path, value in state.items() if path not in self.fixed}
 
 

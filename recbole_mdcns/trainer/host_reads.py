@@ -14,9 +14,13 @@ from torch.utils._pytree import tree_flatten
 
 #: Operators whose result has a size or a value that the host must read.
 READS = frozenset({
-    "_local_scalar_dense", "nonzero", "masked_select", "_unique2", "unique_dim", "unique_consecutive", "bincount",
-    "equal", "is_nonzero", "_coalesce",
+    "_local_scalar_dense", "nonzero", "masked_select", "_unique", "_unique2", "unique_dim", "unique_consecutive",
+    "bincount", "equal", "is_nonzero", "_coalesce", "_linalg_check_errors",
 })  # fmt: skip
+#: Operators that take a list of places or masks.
+INDEXING = frozenset({"index", "index_put", "index_put_", "_index_put_impl_"})
+#: Operators that copy a tensor of one number from the host to the GPU, and wait; others give the number to a kernel.
+COPIES = frozenset({"copy_", "where"})
 
 
 class HostReads(TorchDispatchMode):
@@ -56,17 +60,35 @@ class HostReads(TorchDispatchMode):
             return True
         if name == "repeat_interleave":
             return kwargs.get("output_size") is None
-        if name in ("index", "index_put_"):
-            by_mask = any(index is not None and index.dtype == torch.bool for index in args[1])
-            return by_mask and not (name == "index_put_" and args[2].numel() == 1)  # a fill does not read the mask
         if name == "multinomial":  # torch's fast way checks the weights
             with_replacement = args[2] if len(args) > 2 else kwargs.get("replacement", False)
             return not with_replacement or args[1] == 1
         tensors = [each for each in tree_flatten((args, kwargs))[0] if isinstance(each, Tensor)]
         others = [each for each in tensors if each.device.type != self.device.type]
-        moves = any(each.dim() > 0 for each in others) or (bool(others) and name.endswith("_"))
-        target = kwargs.get("device")  # a tensor of one number on the host is a constant of a kernel
-        return moves or (target is not None and torch.device(target).type != self.device.type)
+        if any(each.dim() > 0 for each in others):
+            return True
+        if name.startswith("masked_fill") and isinstance(args[2], Tensor):
+            return self._is_read(args[2])
+        places = [each for each in args[1] if each is not None] if name in INDEXING else []
+        if any(place.dtype == torch.bool for place in places):  # the mask is read, except to fill with one number
+            fills = name != "index" and len(places) == 1 and args[2].numel() == 1
+            return not fills or self._is_read(args[2])
+        if places and name != "index" and args[2].dim() == 0 and args[2].device.type == "cpu":
+            # a number of the host; in a run on the CPU the value of one place looks the same
+            return self.device.type != "cpu" or places[0].numel() > 1
+        return (bool(others) and name in COPIES) or self._moves(name, tensors, kwargs)
+
+    def _is_read(self, number: Tensor) -> bool:
+        """Tell whether the host waits for a number that it needs as a value."""
+        return number.device.type == self.device.type != "cpu"
+
+    def _moves(self, name: str, tensors: list[Tensor], kwargs: dict[str, Any]) -> bool:
+        """Tell whether an operator makes a tensor for another device, or of numbers of the host."""
+        if name == "lift_fresh":  # the last operator of torch.tensor; the copy before it does not show
+            return tensors[0].device.type != "cpu"
+        came_from = tensors[0].device if name == "_to_copy" else self.device
+        target = kwargs.get("device")
+        return target is not None and torch.device(target).type != came_from.type
 
 
 def _states_of_the_host(device: torch.device) -> dict[str, Any]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import random
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 #: Values that are compared as they are.
-_PLAIN = (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.device)
+_PLAIN = (type(None), bool, int, float, complex, str, bytes, np.generic, torch.dtype, torch.device)
 #: Packages whose objects hold data and settings, and no state of a step; torch's modules are looked into.
 _PASSED_OVER = ("torch", "numpy", "pandas", "recbole", "recbole_mdcns.data", "recbole_mdcns.config", "logging")
 #: Longer lists are data.
@@ -18,6 +21,8 @@ _LONGEST = 1000
 
 def host_state(objects: Mapping[str, Any]) -> dict[str, Any]:
     """Return the plain values and the places of the tensors that objects hold, by the path to each.
+
+    A random generator of the host counts as a plain value.
 
     A captured step reads plain values once, when it is captured, and afterwards always the same places. If a step
     changes one of these, or if something else does between two epochs, the capture no longer does what the step does.
@@ -32,13 +37,17 @@ def host_state(objects: Mapping[str, Any]) -> dict[str, Any]:
             found[path] = (place, tuple(value.shape), value.dtype)
         elif isinstance(value, _PLAIN):
             found[path] = value
+        elif isinstance(value, np.random.Generator):
+            found[path] = repr(value.bit_generator.state)
+        elif isinstance(value, random.Random):
+            found[path] = value.getstate()
     return found
 
 
-def generators(objects: Mapping[str, Any]) -> list[torch.Generator]:
-    """Return the random generators that objects hold, each once."""
+def generators(objects: Mapping[str, Any], device: torch.device) -> list[torch.Generator]:
+    """Return the random generators of a device that objects hold, each once; a graph must not be given others."""
     found = {id(value): value for _, value in _leaves(objects) if isinstance(value, torch.Generator)}
-    return list(found.values())
+    return [each for each in found.values() if each.device.type == device.type]
 
 
 def _leaves(objects: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -57,15 +66,15 @@ def _leaves(objects: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _inside(value: Any) -> list[tuple[Any, Any]] | None:
     """Return what a value holds, by name; None if it is not looked into."""
-    if isinstance(value, (Mapping, list, tuple, set, frozenset)) and len(value) > _LONGEST:
+    if isinstance(value, (Mapping, list, tuple, deque, set, frozenset)) and len(value) > _LONGEST:
         return None
     if isinstance(value, Mapping):
         return list(value.items())
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, deque)):
         return list(enumerate(value))
     if isinstance(value, (set, frozenset)):
         return list(enumerate(sorted(value, key=repr)))
-    if isinstance(value, (*_PLAIN, Tensor, type)) or not hasattr(value, "__dict__"):
+    if isinstance(value, (*_PLAIN, Tensor, type, random.Random)) or not hasattr(value, "__dict__"):
         return None
     package = type(value).__module__
     if not isinstance(value, torch.nn.Module) and f"{package}.".startswith(tuple(f"{name}." for name in _PASSED_OVER)):

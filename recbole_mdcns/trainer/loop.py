@@ -122,7 +122,7 @@ class TrainingLoop:
         strategy = self.objective.strategy
         state = {"loss": self.objective.loss, "strategy": strategy, **{m.role: m.model for m in self.scoring_models}}
         fixed = ("strategy.epoch",) if is_known(type(strategy)) else ()  # ours read it at the start of an epoch only
-        self.captured = CapturedSteps(self.batches, self._take, state, fixed, capturing, self.device)
+        self.captured = CapturedSteps(self.batches, self._take, self.optimizers, state, fixed, capturing, self.device)
 
     def _make_lazy(self) -> None:
         for each in self.scoring_models:

@@ -78,7 +78,7 @@ class TapeCapturing:
     def __init__(self):
         self.tapes: list[Tape] = []
 
-    def graph(self, generators) -> Tape:
+    def graph(self, generators, neighbour) -> Tape:
         assert all(isinstance(each, torch.Generator) for each in generators)
         self.tapes.append(Tape())
         return self.tapes[-1]

@@ -213,7 +213,7 @@ def test_overlap_by_hand():
 def test_graph_negatives_follow_exp_of_the_overlap_up_to_the_hardness():
     strategy = make(GNNO, gnno_combine="add", neg_num=1, gnno_hard_num=1)
     strategy.overlap = NeighbourOverlap(graph_of([[1, 2, 3, 4, 5], [6, 7]], 8), DEVICE)
-    strategy.hardness = 0.6
+    strategy.hardness.fill_(0.6)
     number = 20_000
     proposals = on(torch.randint(2, 9, (number, strategy.candidate_num), generator=torch.Generator().manual_seed(0)))
     strategy.sampler = SimpleNamespace(sample=lambda batch: proposals)
@@ -230,7 +230,7 @@ def test_graph_negatives_follow_exp_of_the_overlap_up_to_the_hardness():
 def test_where_all_proposals_are_too_close_those_that_overlap_least_are_taken():
     strategy = make(GNNO, gnno_combine="add", neg_num=1, gnno_hard_num=2)
     strategy.overlap = NeighbourOverlap(graph_of([[1, 2, 3, 4, 5]], 5), DEVICE)
-    strategy.hardness = 0.0
+    strategy.hardness.fill_(0.0)
     proposals = on(torch.tensor([[2, *[1, 5, 2, 1, 5, 3, 1, 5] * 2]]))
     strategy.sampler = SimpleNamespace(sample=lambda batch: proposals)
     drawn = strategy.propose(SimpleNamespace(target=on(torch.ones(1, dtype=torch.int64))))
@@ -249,7 +249,7 @@ def test_hardness_grows_from_its_epoch_to_its_limit():
     found = []
     for epoch in range(7):
         strategy.start_epoch(epoch)
-        found.append(round(strategy.hardness, 6))
+        found.append(round(float(strategy.hardness), 6))
     assert found == [0, 0, 0, 0.1, 0.2, 0.25, 0.25]
 
 

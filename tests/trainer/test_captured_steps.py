@@ -194,6 +194,35 @@ def test_a_captured_run_goes_on_where_it_stopped():
     assert losses(second) == losses(whole)
 
 
+def test_a_trainer_that_goes_on_from_an_earlier_state_captures_anew():
+    """Graphs know the places of the optimisers' moments, and loading replaces these."""
+    expected = prepared(None, neg_sampler="rns", epochs=3)
+    fit(expected, saved=False)
+    first = prepared(None, neg_sampler="rns", epochs=1)
+    fit(first)
+    second = prepared(TapeCapturing(), neg_sampler="rns", epochs=3)
+    fit(second, saved=False)
+    second.trainer.resume_checkpoint(first.trainer.files.last)
+    fit(second, saved=False)
+    assert same(states(second.trainer), states(expected.trainer))
+
+
+def test_a_learning_rate_that_changes_between_epochs_is_captured_anew():
+    runs = []
+    for capturing in (None, TapeCapturing()):
+        run = prepared(capturing, neg_sampler="rns", stopping_step=9)
+        rates = run.trainer.optimizers[0].param_groups[0]
+        fit(run, saved=False, callback_fn=lambda *_, rates=rates: rates.update(lr=0.002))
+        runs.append(run)
+    assert same(states(runs[0].trainer), states(runs[1].trainer)) and losses(runs[0]) == losses(runs[1])
+    assert len(runs[1].trainer.loop.captured._graphs) == 2
+
+
+def test_a_growing_hardness_keeps_its_graph():
+    keys = {"neg_sampler": "gnno", "gnno_hard_num": 1, "gnno_pace": 0.1}
+    assert len(plain_and_captured(**keys)[2]) == 1
+
+
 def test_a_failed_capture_names_the_way_out(monkeypatch):
     run = prepared(TapeCapturing())
 
