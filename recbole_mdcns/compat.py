@@ -102,6 +102,38 @@ def ray_tune() -> Any:
     return SimpleNamespace(report=session.report, RunConfig=air.RunConfig, FailureConfig=air.FailureConfig)
 
 
+def ray_train() -> Any:
+    """Return the parts of Ray Train that moved or changed between 2.6, 2.41 and 2.51.
+
+    They are ``TorchTrainer``, ``TorchConfig``, ``ScalingConfig``, ``RunConfig``, ``FailureConfig``; ``GIVEN_UP``, the
+    errors of a training that ended without success; and ``without_cpu``, the options of a ``ScalingConfig`` whose
+    controller takes no CPU.
+
+    Raises:
+        ImportError: Ray Train is not installed.
+    """
+    from types import SimpleNamespace
+
+    import ray
+    from ray.train.base_trainer import TrainingFailedError
+    from ray.train.torch import TorchConfig, TorchTrainer
+
+    if tuple(map(int, ray.__version__.split(".")[:2])) >= (2, 41):
+        from ray import train as module
+    else:
+        from ray import air as module
+    has_v2 = TorchTrainer.__module__.startswith("ray.train.v2")
+    return SimpleNamespace(
+        TorchTrainer=TorchTrainer,
+        TorchConfig=TorchConfig,
+        ScalingConfig=module.ScalingConfig,
+        RunConfig=module.RunConfig,
+        FailureConfig=module.FailureConfig,
+        GIVEN_UP=(TrainingFailedError, getattr(module, "TrainingFailedError", TrainingFailedError)),
+        without_cpu={} if has_v2 else {"trainer_resources": {"CPU": 0}},
+    )
+
+
 @contextlib.contextmanager
 def quiet_readonly_arrays():
     """Silence torch's warning about read-only arrays: pandas 3 hands them out, RecBole only reads them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,9 +42,11 @@ def met() -> Iterator[Any]:
     try:
         store = next(iter(dist.rendezvous("env://")))[0]
     except ValueError as error:
-        raise ConfigError(f"the {_number()} processes of WORLD_SIZE cannot meet ({error}): start them by torchrun") from None
+        raise ConfigError(
+            f"the {_number()} processes of WORLD_SIZE cannot meet ({error}): start them by torchrun"
+        ) from None
     except RuntimeError as error:
-        raise LostProcess(f"the first of the {_number()} processes does not answer ({_first_line(error)})") from None
+        raise LostProcess(f"the first of the {_number()} processes does not answer ({_reason(error)})") from None
     try:
         yield store
     except (UserError, KeyboardInterrupt) as error:
@@ -99,7 +102,7 @@ def alive() -> Iterator[None]:
         if _number() == 1 or not _is_of_connections(error):
             raise
         raise LostProcess(
-            f"another of the {_number()} processes has ended ({_first_line(error)}); start all of them again with "
+            f"another of the {_number()} processes has ended ({_reason(error)}); start all of them again with "
             "--resume to go on from the last finished epoch"
         ) from error
 
@@ -113,8 +116,9 @@ def _is_of_connections(error: RuntimeError) -> bool:
     return isinstance(error, getattr(dist, "DistError", dist.DistBackendError)) or "gloo" in str(error)
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
+def _reason(error: Exception) -> str:
+    """Return the first sentence of torch's error, without the place in its source."""
+    return re.sub(r"^\[\S+\] ", "", str(error).splitlines()[0]).split(". ")[0]
 
 
 def _is_said(store: Any) -> bool:

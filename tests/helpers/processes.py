@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,13 +12,13 @@ from pathlib import Path
 from helpers.paths import ROOT
 from helpers.runs import TINY
 
-#: A self model whose process ends by ``kill -9`` in the second epoch (of 6 steps), unless it has done so before.
+#: A strategy whose process ends by ``kill -9`` in the second epoch (of 6 steps), unless it has done so before.
 DYING = """
 import os, pathlib
-from recbole.model.sequential_recommender.sasrec import SASRec
+from recbole_mdcns.negatives.dns_plus import DNS
 from recbole_mdcns.trainer.loop import TrainingLoop
 
-class Net(SASRec):
+class Mortal(DNS):
     pass
 
 def step(loop, batch, taken=[0], own=TrainingLoop.train_step):
@@ -33,15 +32,16 @@ TrainingLoop.train_step = step
 """
 
 
-def dying_model(rank: int) -> str:
-    """Write the module of a self model whose process of a rank dies once, and return the model's name."""
+def dying_strategy(rank: int) -> str:
+    """Write the module of a strategy whose process of a rank dies once, and return the strategy's name."""
     Path("dying.py").write_text(DYING.format(rank=rank, folder=Path.cwd()))
-    return "dying:Net"
+    return "dying:Mortal"
 
 
 def keys(**own) -> list[str]:
     """Return the keys of a short training as arguments; the tiny dataset has 6 steps an epoch."""
-    return [f"--{key}={value}" for key, value in {**TINY, "epochs": 3, "gpu_id": "", **own}.items()]
+    named = {"model": "SASRec", "dataset": "tiny", **TINY, "epochs": 3, **own}
+    return [f"--{key}={value}" for key, value in named.items()]
 
 
 def train(*runs: Sequence[str], number: int = 2) -> list[tuple[list[int], list[str]]]:
@@ -63,17 +63,16 @@ def train(*runs: Sequence[str], number: int = 2) -> list[tuple[list[int], list[s
     return [(codes, [Path(file).read_text() for file in files]) for codes, files in json.loads(done.stdout)]
 
 
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
-
-
 def _train(run: int, number: int, arguments: list[str]) -> tuple[list[int], list[str]]:
-    port, children, files = free_port(), [], []
+    from torch.distributed import TCPStore
+
+    store = TCPStore(
+        "127.0.0.1", 0, is_master=True, wait_for_workers=False
+    )  # as torchrun, which outlives the processes
+    children, files = [], []
     for rank in range(number):
         files.append(str(Path(f"stderr-{run}-{rank}").absolute()))
-        children.append(os.fork() or _work(rank, number, port, files[-1], arguments))
+        children.append(os.fork() or _work(rank, number, store.port, files[-1], arguments))
     return [os.WEXITSTATUS(status) or -os.WTERMSIG(status) for _, status in (os.waitpid(c, 0) for c in children)], files
 
 
@@ -82,6 +81,7 @@ def _work(rank: int, number: int, port: int, stderr: str, arguments: list[str]) 
     from recbole_mdcns.cli.main import train_main
 
     own = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": number, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    own["TORCHELASTIC_USE_AGENT_STORE"] = True
     os.environ.update({name: str(value) for name, value in own.items()})
     os.dup2(os.open(stderr, os.O_WRONLY | os.O_CREAT), 2)
     os.dup2(2, 1)

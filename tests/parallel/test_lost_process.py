@@ -5,11 +5,23 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.processes import dying_model, keys, train
+from helpers.processes import dying_strategy, keys, train
 
 from recbole_mdcns.checkpoints import checkpoint
 from recbole_mdcns.errors import FAILURE, USER_ERROR
 
+#: A strategy that comes with scores that are not finite in the rows of process 1 only.
+ODD = """
+import os
+from recbole_mdcns.evaluation.collector import RankCollector
+from recbole_mdcns.negatives.dns_plus import DNS
+
+class Odd(DNS):
+    pass
+
+if os.environ["RANK"] == "1":
+    RankCollector.check = lambda collector, highest: collector._fail("nan in all of them")
+"""
 LOST = "run_recbole_mdcns: another of the 2 processes has ended ("
 
 
@@ -30,7 +42,7 @@ def results(folder, record):
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_killed_process_ends_the_other_with_a_sentence_and_a_resumed_run_equals_one_that_was_never_stopped(rank):
     """With dropout: it is seeded by epoch and process."""
-    named = ["-m", dying_model(rank), "-d", "tiny", *keys()]
+    named = [*keys(neg_sampler=dying_strategy(rank))]
     killed = [*named, "--checkpoint_dir=killed", "--result_file=killed.json", "--resume"]
     runs = train(killed, killed, [*named, "--checkpoint_dir=whole", "--result_file=whole.json"])
     (codes, said), (again, _), (whole, _) = runs
@@ -41,3 +53,25 @@ def test_a_killed_process_ends_the_other_with_a_sentence_and_a_resumed_run_equal
     (epochs, test, weights), (epochs_2, test_2, weights_2) = (results(k, f"{k}.json") for k in ("killed", "whole"))
     assert len(epochs) == 3 and epochs == epochs_2 and test == test_2
     assert all(torch.equal(value, weights_2[name]) for name, value in weights.items())
+
+
+def test_a_mistake_that_all_have_is_said_by_one_and_another_by_the_process_that_has_it():
+    Path("odd.py").write_text(ODD)
+    mistakes = {
+        "--epocs=3": "epocs = 3: there is no key",
+        "--dataset=": "--dataset = '' has no value",
+        "--data_path=gone": "is not in gone/tiny",
+        "--train_batch_size=1": "2 processes share the targets of a step, and each needs one",
+        "--distributed_backend=nccl": "'nccl' is not allowed on a CPU",
+    }
+    *of_all, (codes, said) = train(
+        *(keys(**{mistake[2:].split("=")[0]: mistake.split("=")[1]}) for mistake in mistakes),
+        keys(neg_sampler="odd:Odd", eval_batch_size=320),
+    )
+    for words, (both, everything) in zip(mistakes.values(), of_all):
+        assert both == [USER_ERROR, USER_ERROR]
+        (sentence,) = [line for stderr in everything for line in sentences(stderr)]
+        assert words in sentence
+    assert codes == [FAILURE, USER_ERROR] and sentences(said[0]) == []
+    (sentence,) = sentences(said[1])
+    assert "the scores of the self model are not finite" in sentence
