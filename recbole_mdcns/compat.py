@@ -15,6 +15,7 @@ Measured on RecBole 1.2.1 with numpy 1.26 and 2.4, pandas 2.2 and 3.1, torch 2.1
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import pickle
 import re
@@ -106,8 +107,8 @@ def ray_train() -> Any:
     """Return the parts of Ray Train that moved or changed between 2.6, 2.41 and 2.51.
 
     They are ``TorchTrainer``, ``TorchConfig``, ``ScalingConfig``, ``RunConfig``, ``FailureConfig``; ``GIVEN_UP``, the
-    errors of a training that ended without success; and ``without_cpu``, the options of a ``ScalingConfig`` whose
-    controller takes no CPU.
+    errors of a training that ended without success; and the options of ``scaling``, so that Ray's own actor takes no
+    CPU, and of ``run``, so that Ray prints no tables.
 
     Raises:
         ImportError: Ray Train is not installed.
@@ -118,10 +119,8 @@ def ray_train() -> Any:
     from ray.train.base_trainer import TrainingFailedError
     from ray.train.torch import TorchConfig, TorchTrainer
 
-    if tuple(map(int, ray.__version__.split(".")[:2])) >= (2, 41):
-        from ray import train as module
-    else:
-        from ray import air as module
+    is_new = tuple(map(int, ray.__version__.split(".")[:2])) >= (2, 41)
+    module = importlib.import_module("ray.train" if is_new else "ray.air")
     has_v2 = TorchTrainer.__module__.startswith("ray.train.v2")
     return SimpleNamespace(
         TorchTrainer=TorchTrainer,
@@ -130,7 +129,8 @@ def ray_train() -> Any:
         RunConfig=module.RunConfig,
         FailureConfig=module.FailureConfig,
         GIVEN_UP=(TrainingFailedError, getattr(module, "TrainingFailedError", TrainingFailedError)),
-        without_cpu={} if has_v2 else {"trainer_resources": {"CPU": 0}},
+        scaling={} if has_v2 else {"trainer_resources": {"CPU": 0}},
+        run={} if has_v2 else {"verbose": 0},
     )
 
 

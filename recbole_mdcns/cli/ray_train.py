@@ -1,4 +1,4 @@
-"""``recbole-mdcns train --ray``: one training in several processes of a Ray cluster, by Ray Train's ``TorchTrainer``."""
+"""``recbole-mdcns train --ray``: one training in several processes of a Ray cluster, by Ray Train."""
 
 from __future__ import annotations
 
@@ -107,12 +107,13 @@ def _fit(job: Job, options: argparse.Namespace, backend: str) -> None:
         lambda: _work(job, told, options.workers),
         torch_config=names.TorchConfig(backend=backend),
         scaling_config=names.ScalingConfig(
-            num_workers=options.workers, use_gpu=gpus > 0, resources_per_worker=resources, **names.without_cpu
+            num_workers=options.workers, use_gpu=gpus > 0, resources_per_worker=resources, **names.scaling
         ),
         run_config=names.RunConfig(
             name="ray",
             storage_path=job.storage,
             failure_config=names.FailureConfig(max_failures=options.max_failures),
+            **names.run,
         ),
     )
     given_up = None
@@ -167,7 +168,8 @@ def _run(job: Job, rank: int) -> None:
         ) from None
     if not Path(job.storage).is_dir():
         raise ConfigError(
-            f"{here} does not see checkpoint_dir = {str(Path(job.storage).parent)!r}: give a folder that all nodes share"
+            f"{here} does not see checkpoint_dir = {str(Path(job.storage).parent)!r}: give a folder that all nodes "
+            "share"
         )
     sys.path.insert(0, job.folder)
     model, dataset, files, keys, argv = job.run

@@ -29,7 +29,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--trust_code", action="store_true")
     parser.add_argument("--ray", action="store_true")
     for name in _OF_RAY:
-        parser.add_argument(f"--{name}", type=None if name == "address" else int)
+        parser.add_argument(f"--{name}", type=str if name == "address" else int)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from typing import Any
 
 from recbole_mdcns.errors import ConfigError
 
@@ -32,7 +33,7 @@ def start_ray(missing: str, address: str | None = None, logs: bool = False, dash
     if ray.is_initialized():
         return False
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-    options = {} if address else {"include_dashboard": dashboard}
+    options: dict[str, Any] = {} if address else {"include_dashboard": dashboard}
     try:
         # without an address Ray would first look for a cluster, and one that crashed leaves traces
         ray.init(address=address or "local", log_to_driver=logs, **options)

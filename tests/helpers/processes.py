@@ -8,9 +8,12 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from helpers.paths import ROOT
 from helpers.runs import TINY
+
+from recbole_mdcns.checkpoints import checkpoint
 
 #: A strategy whose process ends by ``kill -9`` in the second epoch (of 6 steps), unless it has done so before.
 DYING = """
@@ -28,7 +31,8 @@ def step(loop, batch, taken=[0], own=TrainingLoop.train_step):
         os.kill(os.getpid(), 9)
     return own(loop, batch)
 
-TrainingLoop.train_step = step
+if "RANK" in os.environ:
+    TrainingLoop.train_step = step
 """
 
 
@@ -42,6 +46,21 @@ def keys(**own) -> list[str]:
     """Return the keys of a short training as arguments; the tiny dataset has 6 steps an epoch."""
     named = {"model": "SASRec", "dataset": "tiny", **TINY, "epochs": 3, **own}
     return [f"--{key}={value}" for key, value in named.items()]
+
+
+def to(name: str) -> list[str]:
+    """Return the arguments that name the record of a run and the folder of its checkpoints."""
+    return [f"--checkpoint_dir={name}", f"--result_file={name}.json"]
+
+
+def results(name: str) -> dict[str, Any]:
+    """Return every number of a run that went :func:`to` a name: of its epochs, its tests and its best weights."""
+    record = json.loads(Path(f"{name}.json").read_text())
+    (last,) = Path(name).glob("*-last.pth")
+    best = checkpoint.load(last.with_name(last.name.replace("-last", "")), "model")
+    weights = {parameter: value.tolist() for parameter, value in best["state_dict"].items()}
+    epochs = [{key: value for key, value in epoch.items() if "seconds" not in key} for epoch in record["epochs"]]
+    return {"epochs": epochs, "test": record["test"], "weights": weights}
 
 
 def train(*runs: Sequence[str], number: int = 2) -> list[tuple[list[int], list[str]]]:
