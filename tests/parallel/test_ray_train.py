@@ -1,13 +1,19 @@
 """One training by Ray Train: a process that dies is replaced, and the mistakes of the input are one sentence each."""
 
+import os
+import re
 import sys
+from dataclasses import replace
 from pathlib import Path
+from queue import Queue
 
 import pytest
 from helpers.processes import dying_strategy, keys, results, to, train
 
+from recbole_mdcns.cli import ray_train
 from recbole_mdcns.cli.main import main
-from recbole_mdcns.errors import USER_ERROR
+from recbole_mdcns.cli.ray_train import Job
+from recbole_mdcns.errors import USER_ERROR, UserError
 
 
 @pytest.mark.parametrize(
@@ -45,8 +51,42 @@ def test_without_ray_one_sentence_says_what_to_install(capsys, monkeypatch):
     assert "--ray needs Ray Train: pip install 'ray[train]'" in sentence and "torchrun" in sentence
 
 
+def job_of(**changed):
+    """Return a training on data that are not there."""
+    return replace(
+        Job(("SASRec", "gone", None, {}, [k for k in keys() if "model=" not in k and "dataset=" not in k]), [], os.getcwd(), storage=os.getcwd()), **changed
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, "dataset 'gone' is not in data/gone"),
+        ({"folder": "/nowhere"}, "has no folder /nowhere: start the command in a folder that all nodes share"),
+        (
+            {"storage": "/nowhere/.ray-x"},
+            "does not see checkpoint_dir = '/nowhere': give a folder that all nodes share",
+        ),
+    ],
+)
+def test_a_process_tells_its_mistake_and_fails_only_if_the_others_do_not_have_it(changed, said, monkeypatch):
+    """What fails is started again by Ray, and then finds that a mistake was told."""
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setattr(ray_train, "_TOGETHER", 0)
+    told = Queue()
+    with pytest.raises(UserError, match=re.escape(said)):
+        ray_train._work(job_of(**changed), told, workers=2)
+    (_, error) = told.queue[0]
+    assert said in str(error) and ("process 1 on " in str(error)) == bool(changed)
+    ray_train._work(job_of(**changed), told, workers=2)  # the next attempt
+    assert told.qsize() == 1
+    told.get()
+    ray_train._work(job_of(**changed), told, workers=1)  # everybody has it
+    assert told.qsize() == 1
+
+
 def test_ray_starts_a_killed_process_again_and_the_result_is_that_of_a_run_that_was_never_stopped(capfd, monkeypatch):
-    """In the same Ray: more workers than CPUs, and data that are not there."""
+    """In the same Ray: more workers than CPUs."""
     monkeypatch.delitem(sys.modules, "dying", raising=False)
     ray = pytest.importorskip("ray", reason="Ray is not installed")
     pytest.importorskip("ray.train.torch", reason="Ray Train is not installed")
@@ -56,9 +96,6 @@ def test_ray_starts_a_killed_process_again_and_the_result_is_that_of_a_run_that_
         assert main(["train", "--ray", "--workers=3", *named]) == USER_ERROR
         assert "--workers=3 is not allowed: they need 3 CPUs of 2" in capfd.readouterr().err
         assert main(["train", "--ray", "--workers=2", *named, *to("killed")]) == 0
-        capfd.readouterr()
-        assert main(["train", "--ray", "--workers=2", *keys(data_path="gone")]) == USER_ERROR
-        assert "recbole-mdcns train: dataset 'tiny' is not in gone/tiny" in capfd.readouterr().err
     finally:
         ray.shutdown()
     assert Path("dead").exists()
