@@ -1,10 +1,17 @@
 """A process that dies, or has a mistake that the others do not have: one sentence, and the finished epochs stay."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
+from helpers.paths import ROOT
 from helpers.processes import dying_strategy, keys, results, to, train
 
+from recbole_mdcns.checkpoints import checkpoint
 from recbole_mdcns.errors import FAILURE, USER_ERROR
 
 #: A strategy that comes with scores that are not finite in the rows of process 1 only.
@@ -63,3 +70,19 @@ def test_a_mistake_that_all_have_is_said_by_one_and_another_by_the_process_that_
     assert codes == [FAILURE, USER_ERROR] and sentences(said[0]) == []
     (sentence,) = sentences(said[1])
     assert "the scores of the self model are not finite" in sentence
+
+
+def test_a_signal_to_torchrun_is_one_sentence_and_leaves_the_last_epoch():
+    own = keys(neg_sampler="rns", epochs=9999, stopping_step=9999)
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(ROOT / "run_recbole_mdcns.py")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen([sys.executable, *launch, *own], stderr=subprocess.PIPE, text=True, env=environment)
+    while not list(Path("saved").glob("*-last.pth")):
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    said = process.communicate(timeout=60)[1]
+    (sentence,) = [line for line in said.splitlines() if line.startswith("run_recbole_mdcns:")]
+    assert process.returncode == FAILURE and "interrupted; add --resume" in sentence
+    (last,) = Path("saved").glob("*-last.pth")
+    assert checkpoint.load(last, "training")["epoch"] >= 0

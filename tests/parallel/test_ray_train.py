@@ -54,7 +54,13 @@ def test_without_ray_one_sentence_says_what_to_install(capsys, monkeypatch):
 def job_of(**changed):
     """Return a training on data that are not there."""
     return replace(
-        Job(("SASRec", "gone", None, {}, [k for k in keys() if "model=" not in k and "dataset=" not in k]), [], os.getcwd(), storage=os.getcwd()), **changed
+        Job(
+            ("SASRec", "gone", None, {}, [k for k in keys() if "model=" not in k and "dataset=" not in k]),
+            [],
+            os.getcwd(),
+            storage=os.getcwd(),
+        ),
+        **changed,
     )
 
 
