@@ -123,20 +123,24 @@ def _fit(job: Job, options: argparse.Namespace, backend: str) -> None:
         given_up = str(error).strip().splitlines()[-1]
     except (SystemExit, RayActorError):  # what Ray makes of Ctrl-C
         raise KeyboardInterrupt from None
-    mistakes = told.get_nowait_batch(told.qsize())
-    if mistakes:
-        raise min(mistakes, key=lambda pair: pair[0])[1]
+    ends = dict(told.get_nowait_batch(told.qsize()))
+    for rank in sorted(ends):
+        if ends[rank] is not None:
+            raise ends[rank]
     if given_up is not None:
         raise LostProcess(
             f"the processes ended more than --max_failures={options.max_failures} times ({given_up}); the same command "
             "with --resume goes on from the last finished epoch"
         )
+    if 0 not in ends:  # Ray 2.6 catches the signal, and stops the processes
+        raise KeyboardInterrupt
 
 
 def _work(job: Job, told: Any, workers: int) -> None:
     """Be one of the processes, in a process group that Ray Train has started.
 
-    A mistake of the user is told and is no error for Ray, which would try again: the next attempt finds it and ends.
+    A mistake of the user is told, and is no error for Ray if all processes have it. If one has it alone, Ray ends the
+    others and tries again; this attempt finds that something was told, and ends. The first process tells its success.
     """
     if not told.empty():
         return
@@ -145,6 +149,8 @@ def _work(job: Job, told: Any, workers: int) -> None:
         getLogger().removeHandler(handler)
     try:
         _run(job, rank)
+        if rank == 0:
+            told.put((rank, None))
     except UserError as error:
         if isinstance(error, LostProcess):
             if told.empty():

@@ -77,7 +77,9 @@ def test_a_signal_to_torchrun_is_one_sentence_and_leaves_the_last_epoch():
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(ROOT / "run_recbole_mdcns.py")]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen([sys.executable, *launch, *own], stderr=subprocess.PIPE, text=True, env=environment)
-    while not list(Path("saved").glob("*-last.pth")):
+    for _ in range(1200):
+        if list(Path("saved").glob("*-last.pth")):
+            break
         assert process.poll() is None
         time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
