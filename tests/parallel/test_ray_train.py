@@ -79,7 +79,7 @@ def test_a_process_tells_its_mistake_and_fails_only_if_the_others_do_not_have_it
     """What fails is started again by Ray, and then finds that a mistake was told."""
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setattr(ray_train, "_TOGETHER", 0)
-    told = Queue()
+    told: Queue[tuple[int, UserError]] = Queue()
     with pytest.raises(UserError, match=re.escape(said)):
         ray_train._work(job_of(**changed), told, workers=2)
     (_, error) = told.queue[0]
