@@ -15,6 +15,7 @@ Measured on RecBole 1.2.1 with numpy 1.26 and 2.4, pandas 2.2 and 3.1, torch 2.1
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import pickle
 import re
@@ -100,6 +101,37 @@ def ray_tune() -> Any:
     from ray.air import session
 
     return SimpleNamespace(report=session.report, RunConfig=air.RunConfig, FailureConfig=air.FailureConfig)
+
+
+def ray_train() -> Any:
+    """Return the parts of Ray Train that moved or changed between 2.6, 2.41 and 2.51.
+
+    They are ``TorchTrainer``, ``TorchConfig``, ``ScalingConfig``, ``RunConfig``, ``FailureConfig``; ``GIVEN_UP``, the
+    errors of a training that ended without success; and the options of ``scaling``, so that Ray's own actor takes no
+    CPU, and of ``run``, so that Ray prints no tables.
+
+    Raises:
+        ImportError: Ray Train is not installed.
+    """
+    from types import SimpleNamespace
+
+    import ray
+    from ray.train.base_trainer import TrainingFailedError
+    from ray.train.torch import TorchConfig, TorchTrainer
+
+    is_new = tuple(map(int, ray.__version__.split(".")[:2])) >= (2, 41)
+    module = importlib.import_module("ray.train" if is_new else "ray.air")
+    has_v2 = TorchTrainer.__module__.startswith("ray.train.v2")
+    return SimpleNamespace(
+        TorchTrainer=TorchTrainer,
+        TorchConfig=TorchConfig,
+        ScalingConfig=module.ScalingConfig,
+        RunConfig=module.RunConfig,
+        FailureConfig=module.FailureConfig,
+        GIVEN_UP=(TrainingFailedError, getattr(module, "TrainingFailedError", TrainingFailedError)),
+        scaling={} if has_v2 else {"trainer_resources": {"CPU": 0}},
+        run={} if has_v2 else {"verbose": 0},
+    )
 
 
 @contextlib.contextmanager

@@ -21,9 +21,11 @@ class UserError(Exception):
 
     Attributes:
         exit_code: Exit code of a command that ends with this error.
+        is_said: Of one of several processes: another one has said what is wrong. None if they were not asked.
     """
 
     exit_code = USER_ERROR
+    is_said: bool | None = None
 
 
 class ConfigError(UserError):
@@ -40,6 +42,12 @@ class CheckpointError(UserError):
 
 class TrainingError(UserError):
     """Training cannot continue, for a reason that the user can remove."""
+
+
+class LostProcess(UserError):
+    """Another process of the same training has ended, or cannot be reached."""
+
+    exit_code = FAILURE
 
 
 class WriteError(UserError):

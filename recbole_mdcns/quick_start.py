@@ -27,7 +27,8 @@ from recbole_mdcns.encoder.build import build_model
 from recbole_mdcns.encoder.users import refuse_unknown_users
 from recbole_mdcns.errors import ConfigError, WriteError
 from recbole_mdcns.evaluation.best_role import best_role
-from recbole_mdcns.parallel.group import Group, gpu_of_process, started
+from recbole_mdcns.parallel.group import Group
+from recbole_mdcns.parallel.processes import alive, gpu_of_process, met, started
 from recbole_mdcns.records.building import build_record
 from recbole_mdcns.records.files import write_record
 from recbole_mdcns.run_log import start_log
@@ -69,10 +70,12 @@ def run_recbole_mdcns(
 
     Raises:
         UserError: A name, a key, a file or the data cannot be used; raised before any training.
+        LostProcess: Another of several processes has ended; finished epochs are kept.
         WriteError: A checkpoint or the record cannot be written; finished epochs are kept.
     """
-    config = MDCNSConfig(model, dataset, config_file_list, {**(config_dict or {}), **gpu_of_process()}, argv)
-    with started(config["distributed_backend"], config["device"].type) as group:
+    with met() as store, alive():
+        config = MDCNSConfig(model, dataset, config_file_list, {**(config_dict or {}), **gpu_of_process()}, argv)
+        group = started(store, config["distributed_backend"], config["device"].type)
         if not group.is_first:
             keep_quiet(config)
         return _run(config, group, saved and group.is_first, command)

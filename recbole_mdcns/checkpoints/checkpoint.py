@@ -85,17 +85,21 @@ class RunFiles:
     @classmethod
     def newest(cls, config: MDCNSConfig) -> RunFiles | None:
         """Find the newest run with the same settings, finished or not; if there is none, log this and return None."""
-        pattern = (
-            f"{glob.escape('-'.join((config['model'], config['dataset'], settings_id(config.plain()))))}-*-last.pth"
-        )
-        files = sorted(Path(config["checkpoint_dir"]).glob(pattern), key=lambda path: path.stat().st_mtime)
+        files = cls.every(config)
         if not files:
             getLogger().warning(
                 f"resume = True: {config['checkpoint_dir']} holds no finished epoch of {config['model']} on "
-                f"{config['dataset']} with these settings ({pattern}), so a new run begins"
+                f"{config['dataset']} with these settings ({_known_by(config)}-*-last.pth), so a new run begins"
             )
             return None
-        return cls.of_last(files[-1])
+        return files[-1]
+
+    @classmethod
+    def every(cls, config: MDCNSConfig) -> list[RunFiles]:
+        """Find all runs with the same settings, finished or not, from the oldest state to the newest."""
+        pattern = f"{glob.escape(_known_by(config))}-*-last.pth"
+        states = Path(config["checkpoint_dir"]).glob(pattern)
+        return [cls.of_last(state) for state in sorted(states, key=lambda path: path.stat().st_mtime)]
 
 
 def _known_by(config: MDCNSConfig) -> str:

@@ -83,6 +83,6 @@ class Once(argparse.Action):
         before = getattr(namespace, self.dest)
         if before not in (None, values):
             raise ConfigError(f"--{self.dest} is given twice: {before!r} and {values!r}")
-        if not values.strip():
+        if isinstance(values, str) and not values.strip():
             raise ConfigError(f"--{self.dest} = {values!r} has no value")
         setattr(namespace, self.dest, values)

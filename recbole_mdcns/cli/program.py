@@ -38,7 +38,8 @@ def run_program(
         except UserError as error:
             if debug:
                 raise
-            print(f"{program}: {error}", file=sys.stderr)
+            if not _is_said(error):
+                print(f"{program}: {error}", file=sys.stderr)
             return error.exit_code
         except BrokenPipeError:  # the reader has seen enough, as in --help | head
             _close_pipes()
@@ -48,9 +49,18 @@ def run_program(
                 raise
             print(f"{program}: {error.filename or 'output'} cannot be written ({reason_of(error)})", file=sys.stderr)
             return FAILURE
-        except KeyboardInterrupt:
-            signals.say()
+        except KeyboardInterrupt as error:
+            if not _is_said(error):
+                signals.say()
             return TERMINATED if signals.received == signal.SIGTERM else INTERRUPTED
+
+
+def _is_said(error: BaseException) -> bool:
+    """Tell whether another process of the same training says it: the first of the machine, if they did not agree."""
+    agreed = getattr(error, "is_said", None)
+    if agreed is not None:
+        return agreed
+    return os.environ.get("WORLD_SIZE", "1") != "1" and os.environ.get("LOCAL_RANK", "0") != "0"
 
 
 class _Signals:

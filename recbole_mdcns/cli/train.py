@@ -5,9 +5,18 @@ from __future__ import annotations
 import argparse
 
 from recbole_mdcns.cli.arguments import Once, Parser
+from recbole_mdcns.errors import ConfigError
 
 #: Options of a training that --evaluate takes, or refuses, as keys.
 _NAMED = ("model", "dataset", "config_files")
+#: Options of --ray with their defaults, and the least value of those that are numbers.
+_OF_RAY: dict[str, tuple[int | None, int | None]] = {
+    "workers": (None, 1),
+    "gpus_per_worker": (0, 0),
+    "cpus_per_worker": (1, 1),
+    "max_failures": (3, 0),
+    "address": (None, None),
+}
 
 
 def add_arguments(parser: Parser) -> None:
@@ -18,6 +27,9 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--config_files")
     parser.add_argument("--evaluate")
     parser.add_argument("--trust_code", action="store_true")
+    parser.add_argument("--ray", action="store_true")
+    for name in _OF_RAY:
+        parser.add_argument(f"--{name}", type=str if name == "address" else int)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -32,13 +44,43 @@ def run(options: argparse.Namespace) -> None:
         print(training_help(options.program))
         return
     if options.evaluate:
+        if options.ray:
+            raise ConfigError("--ray is not allowed with --evaluate: one process evaluates")
         from recbole_mdcns.cli.evaluate import evaluate
 
         named = [f"--{key}={value}" for key, value in vars(options).items() if key in _NAMED and value is not None]
         evaluate(options.evaluate, [*named, *options.keys], options.trust_code)
         return
-    from recbole_mdcns.quick_start import run_recbole_mdcns
-
+    _check_options_of_ray(options)
     files = options.config_files.split() if options.config_files else None
     command = [*options.program.split(), *options.arguments]
+    if options.ray:
+        from recbole_mdcns.cli.ray_train import train_with_ray
+
+        train_with_ray(options, files, command)
+        return
+    from recbole_mdcns.quick_start import run_recbole_mdcns
+
     run_recbole_mdcns(options.model, options.dataset, files, argv=options.keys, command=command, config_dict={})
+
+
+def _check_options_of_ray(options: argparse.Namespace) -> None:
+    """Check the options of ``--ray``, and set those that are not given.
+
+    Raises:
+        ConfigError: One is given without ``--ray``, is missing, or out of range.
+    """
+    for name, (default, least) in _OF_RAY.items():
+        value = getattr(options, name)
+        if value is not None and not options.ray:
+            raise ConfigError(f"--{name}={value} is not allowed without --ray")
+        if value is None:
+            setattr(options, name, default)
+        elif least is not None and value < least:
+            raise ConfigError(f"--{name}={value} is not allowed: give a whole number of at least {least}")
+    if options.ray and options.workers is None:
+        raise ConfigError("--ray needs --workers=N, the number of processes")
+    if options.gpus_per_worker and options.gpus_per_worker > 1:
+        raise ConfigError(
+            f"--gpus_per_worker={options.gpus_per_worker} is not allowed: a process trains on one GPU, or on none"
+        )

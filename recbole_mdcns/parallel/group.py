@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from recbole_mdcns.errors import ConfigError, TrainingError
-
-#: Words of gloo and NCCL about a process that has gone.
-_GONE = ("Connection closed", "Connection reset", "Broken pipe", "Connection refused", "Timed out", "NCCL", "peer")
+from recbole_mdcns.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -111,55 +106,3 @@ class Group:
                         f"process {rank} has another {name} than process 0: {others[name]}, not {value}; "
                         "start all processes with the same command on the same data"
                     )
-
-
-def gpu_of_process() -> dict[str, str]:
-    """Return the key ``gpu_id`` of one of several processes: each takes the GPU of its number on its machine."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return {}
-    number = int(os.environ.get("LOCAL_RANK", "0"))
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
-    return {"gpu_id": visible[number] if number < len(visible) and visible[number] else str(number)}
-
-
-@contextlib.contextmanager
-def started(backend: str, device_type: str) -> Iterator[Group]:
-    """Join the processes that ``torchrun`` or Ray Train has started, if there are any, for a ``with`` block.
-
-    Args:
-        backend: ``gloo``, ``nccl``, or ``auto``: NCCL on GPUs and gloo on CPUs.
-        device_type: ``cuda`` or ``cpu``.
-
-    Raises:
-        ConfigError: The backend does not work here.
-    """
-    if Group.current().size > 1 or int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield Group.current()
-        return
-    if backend == "auto":
-        backend = "nccl" if device_type == "cuda" else "gloo"
-    if backend == "nccl" and device_type != "cuda":
-        raise ConfigError("distributed_backend = 'nccl' is not allowed on a CPU: choose gloo or auto")
-    if not getattr(dist, f"is_{backend}_available")():
-        raise ConfigError(f"distributed_backend = {backend!r} is not in this build of torch")
-    dist.init_process_group(backend)
-    try:
-        yield Group.current()
-    finally:
-        dist.destroy_process_group()
-
-
-@contextlib.contextmanager
-def alive(group: Group, advice: str) -> Iterator[None]:
-    """Say in one sentence that another process has gone.
-
-    Raises:
-        TrainingError: Instead of the error of a lost connection.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        if group.size == 1 or not any(word in str(error) for word in _GONE):
-            raise
-        reason = str(error).splitlines()[0]
-        raise TrainingError(f"another of the {group.size} processes has ended ({reason}); {advice}") from error

@@ -23,7 +23,7 @@ from recbole_mdcns.data.static_batches import StaticBatches
 from recbole_mdcns.encoder.scoring_model import ScoringModel
 from recbole_mdcns.encoder.selftest import fastest_mode
 from recbole_mdcns.errors import ConfigError, TrainingError
-from recbole_mdcns.parallel.group import Group, alive
+from recbole_mdcns.parallel.group import Group
 from recbole_mdcns.support.declared import is_known
 from recbole_mdcns.trainer.captured_steps import CapturedSteps, Capturing, CudaCapturing, obstacle_of
 from recbole_mdcns.trainer.objective import StepLoss, make_objective
@@ -134,9 +134,8 @@ class TrainingLoop:
 
     def train_step(self, batch: TargetBatch) -> dict[str, Tensor]:
         """Take one optimiser step per model on a batch; return the loss and its parts."""
-        with alive(self.group, "start all of them again with --resume"):
-            loss, parts = self._step_of(batch)
-            self.step(loss * self.group.size if self.group.size > 1 else loss)  # gradients are averaged
+        loss, parts = self._step_of(batch)
+        self.step(loss * self.group.size if self.group.size > 1 else loss)  # gradients are averaged
         return {"loss": loss.detach(), **parts}
 
     def step(self, loss: Tensor) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +14,7 @@ from recbole_mdcns.errors import ConfigError, UserError
 from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.records.record import Record
 from recbole_mdcns.records.store import Store
+from recbole_mdcns.support.ray_cluster import start_ray
 from recbole_mdcns.tuning.engine import Clock, Lost, data_key
 from recbole_mdcns.tuning.grid import Trial, make_trial, space_of
 from recbole_mdcns.tuning.ray_parts import METRIC, distribution, scheduler_of, searcher
@@ -54,24 +52,10 @@ class Workers:
         Raises:
             ConfigError: Ray is not installed, no cluster answers, or a trial asks for more than any node has.
         """
-        on_sigterm = signal.getsignal(signal.SIGTERM)  # Ray's own, set when 2.6 is imported, ends the process at once
-        try:
-            import ray
-        except ImportError as error:
-            raise ConfigError(
-                f"a sweep needs Ray: pip install 'ray[tune]' ({error}), or run it with --engine=processes"
-            ) from error
-        if not ray.is_initialized():
-            os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-            dashboard: dict[str, Any] = {} if self.address else {"include_dashboard": self.dashboard}
-            try:
-                # without an address Ray would first look for a cluster, and one that crashed leaves traces
-                ray.init(address=self.address or "local", log_to_driver=False, **dashboard)
-                if callable(on_sigterm) and threading.current_thread() is threading.main_thread():
-                    signal.signal(signal.SIGTERM, on_sigterm)
-            except ConnectionError as error:
-                raise ConfigError(f"no Ray cluster answers at --address={self.address}: {error}") from None
-            self._is_mine = True
+        missing = "a sweep needs Ray: pip install 'ray[tune]' ({}), or run it with --engine=processes"
+        self._is_mine = start_ray(missing, self.address, dashboard=self.dashboard) or self._is_mine
+        import ray
+
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         for name, asked in (("CPU", self.sweep.cpus), ("GPU", self.sweep.gpus)):
             most = max((node.get(name, 0) for node in nodes), default=0)

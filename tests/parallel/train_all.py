@@ -13,7 +13,7 @@ import torch
 from helpers.runs import states, tiny_run
 
 from recbole_mdcns.errors import UserError
-from recbole_mdcns.parallel.group import started
+from recbole_mdcns.parallel.processes import met, started
 
 
 def results_of(keys: dict) -> dict:
@@ -42,7 +42,8 @@ def results_of(keys: dict) -> dict:
 
 def main(folder: Path) -> None:
     torch.set_num_threads(1)
-    with started("auto", "cpu") as group:
+    with met() as store:
+        group = started(store, "auto", "cpu")
         for name, keys in json.loads((folder / "runs.json").read_text()).items():
             keys["checkpoint_dir"] = f"saved-{group.size}-{name}"
             try:
