@@ -8,6 +8,7 @@ depends on the number of rows or on the length of a sequence.
 from __future__ import annotations
 
 import copy
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -40,23 +41,31 @@ class CirculantFilter(nn.Module):
 
 
 class PlainMambaMixer(MambaMixer):
-    """A :class:`MambaMixer` whose scan takes a step for each doubling of the reach; holds [B, L, D, S] at once."""
-
-    #: Positions of the longest sequence.
-    length: int
+    """A :class:`MambaMixer` with torch's own convolution."""
 
     def _convolve(self, x: Tensor) -> Tensor:
         return self.conv1d(x.transpose(1, 2))[..., : x.size(1)].transpose(1, 2)
 
-    def _scan(self, x: Tensor, dt: Tensor, B: Tensor, C: Tensor) -> Tensor:
-        factors = torch.exp(dt.unsqueeze(3) * -self.A_log.exp())  # [B, L, D, S]
-        states = (dt * x).unsqueeze(3) * B.unsqueeze(2)
-        reach = 1  # a state has the inputs of this many positions
-        while reach < self.length:
-            states = states + factors * _earlier(states, reach, 0.0)
-            factors = factors * _earlier(factors, reach, 1.0)
-            reach *= 2
-        return (states @ C.unsqueeze(3)).squeeze(3)
+
+def scan_by_doubling(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, length: int) -> Tensor:
+    """Scan as :func:`selective_scan`, with a step for each doubling of the reach; holds [B, L, D, S] at once.
+
+    Args:
+        x: See :func:`selective_scan`, like the next four.
+        dt: Step sizes.
+        A: Rates of decay.
+        B: Inputs to states.
+        C: States to outputs.
+        length: The most positions of a sequence.
+    """
+    factors = torch.exp(dt.unsqueeze(3) * A)  # [B, L, D, S]
+    states = (dt * x).unsqueeze(3) * B.unsqueeze(2)
+    reach = 1  # a state has the inputs of this many positions
+    while reach < length:
+        states = states + factors * _earlier(states, reach, 0.0)
+        factors = factors * _earlier(factors, reach, 1.0)
+        reach *= 2
+    return (states @ C.unsqueeze(3)).squeeze(3)
 
 
 def _earlier(values: Tensor, back: int, before: float) -> Tensor:
@@ -78,5 +87,5 @@ def plain_copy(model: nn.Module, length: int) -> nn.Module:
                 setattr(parent, name, CirculantFilter(layer))
             elif isinstance(layer, MambaMixer):
                 layer.__class__ = PlainMambaMixer
-                vars(layer)["length"] = length
+                layer.scan = partial(scan_by_doubling, length=length)
     return copied

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import torch
+from helpers.device import on
 from helpers.paths import BENCHMARKS
 from helpers.runs import same, states, tiny_run
 
@@ -33,15 +34,16 @@ def test_the_figures_of_one_step_by_hand():
     run = tiny_run(neg_sampler="watched_mdcns:Watched", neg_candidate_num=2, divergence_weight=0)
     run.trainer.prepare(run.train)
     strategy, history = run.trainer.strategy, run.trainer.strategy.sampler.history
-    batch = next(iter(run.trainer.batches)).targets(torch.tensor([0, 1]))
+    batch = next(iter(run.trainer.batches)).targets(on(torch.tensor([0, 1])))
+    whole = on(torch.tensor([len(history.items)]))
     later = [
-        [int(history.contains(batch.history_start[[row]], torch.tensor([len(history.items)]), torch.tensor([[item]])))
+        [int(history.contains(batch.history_start[[row]], whole, on(torch.tensor([[item]]))))
          for item in (3, 4)]
         for row in (0, 1)
     ]  # fmt: skip
-    pool = type("Pool", (), {"batch": batch, "candidates": torch.tensor([[3, 4], [3, 4]])})()
+    pool = type("Pool", (), {"batch": batch, "candidates": on(torch.tensor([[3, 4], [3, 4]]))})()
     strategy._pool = pool
-    self_scores, peer_scores = torch.tensor([[2.0, 1.0], [1.0, 3.0]]), torch.tensor([[0.0, 4.0], [0.0, 1.0]])
+    self_scores, peer_scores = on(torch.tensor([[2.0, 1.0], [1.0, 3.0]])), on(torch.tensor([[0.0, 4.0], [0.0, 1.0]]))
     assert strategy.view_columns(self_scores, peer_scores).tolist() == [[0, 1, 1], [1, 1, 1]]
     strategy.close_epoch()
     (found,) = strategy.epochs

@@ -5,6 +5,7 @@ import random
 import numpy as np
 import pytest
 import torch
+from helpers.device import DEVICE
 from helpers.runs import same, states, tiny_run
 
 from recbole_mdcns.checkpoints import checkpoint
@@ -102,7 +103,7 @@ def test_a_failed_save_leaves_the_old_file_and_no_rubbish(finished, monkeypatch)
 
 
 def test_random_states_round_trip():
-    state = checkpoint.random_states(torch.device("cpu"))
-    expected = (random.random(), np.random.rand(), np.random.randn(), torch.rand(3).tolist())
-    checkpoint.set_random_states(state, torch.device("cpu"))
-    assert (random.random(), np.random.rand(), np.random.randn(), torch.rand(3).tolist()) == expected
+    state = checkpoint.random_states(DEVICE)
+    expected = (random.random(), np.random.rand(), np.random.randn(), torch.rand(3, device=DEVICE).tolist())
+    checkpoint.set_random_states(state, DEVICE)
+    assert (random.random(), np.random.rand(), np.random.randn(), torch.rand(3, device=DEVICE).tolist()) == expected

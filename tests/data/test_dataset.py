@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.device import on
 from helpers.runs import HEADER, tiny_config, write_inter
 from recbole.data.dataset import SequentialDataset
 
@@ -101,8 +102,8 @@ def test_order_is_by_exact_time_and_ties_keep_the_order_of_the_file():
 
 
 def test_windows_hold_the_newest_entries_at_the_asked_side():
-    values = torch.tensor([10, 11, 12, 13, 20, 21])  # the last prefix ends where the array does
-    start, end = torch.tensor([0, 0, 4, 0]), torch.tensor([1, 4, 6, 0])
+    values = on(torch.tensor([10, 11, 12, 13, 20, 21]))  # the last prefix ends where the array does
+    start, end = on(torch.tensor([0, 0, 4, 0])), on(torch.tensor([1, 4, 6, 0]))
     right = windows(values, *window_index(start, end, 3, "right"))
     assert right.tolist() == [[10, 0, 0], [11, 12, 13], [20, 21, 0], [0, 0, 0]]
     left = windows(values, *window_index(start, end, 3, "left"))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from helpers.device import on
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,9 +18,9 @@ def test_membership_counts_and_pairs_of_every_prefix(sequences):
     starts = np.repeat(begins[:-1], [len(sequence) for sequence in sequences])
     index = HistoryIndex(items, starts, item_num=10)
     prefixes = [(b, b + n) for b, s in zip(begins, sequences) for n in range(len(s) + 1)]
-    start, end = (torch.tensor(column) for column in zip(*prefixes))
+    start, end = (on(torch.tensor(column)) for column in zip(*prefixes))
     expected = [set(items[s:e].tolist()) for s, e in prefixes]
-    queries = torch.arange(1, 10).expand(len(prefixes), 9)
+    queries = on(torch.arange(1, 10)).expand(len(prefixes), 9)
     found = index.contains(start, end, queries)
     assert [{int(i) for i in queries[0][row]} for row in found] == expected
     assert index.distinct_num(start, end).tolist() == [len(seen) for seen in expected]

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from helpers.device import DEVICE, on
 from helpers.runs import cycle_lines, fit, same, states, tiny_config, tiny_run, write_inter
 from recbole.data.transform import construct_transform
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -61,7 +62,7 @@ class TestEveryModel:
         self.data = data = dataset_of(splits["train"])
         torch.manual_seed(0)
         generator = torch.Generator().manual_seed(0)
-        batch = next(iter(TargetLoader(data, 64, "row", True, generator, torch.device("cpu"))))
+        batch = next(iter(TargetLoader(data, 64, "row", True, generator, DEVICE)))
         return make_scoring_model(build_model(config, data), config), batch, next(iter(splits["train"]))
 
     def test_scores_equal_the_models_own_full_ranking(self, name):
@@ -69,7 +70,7 @@ class TestEveryModel:
         encoder.model.eval()
         encoding = encoder.encode(batch)
         assert encoding.shape[0] == len(batch) and encoding.isfinite().all()
-        items = torch.arange(1, 151).expand(len(batch), -1)
+        items = on(torch.arange(1, 151)).expand(len(batch), -1)
         expected = full_ranking(encoder.model, batch.rows.parts[0])[:, 1:151]
         if getattr(encoder, "gives_probabilities", False):
             expected = expected.clamp(min=1e-12).log()
@@ -118,7 +119,7 @@ class TestEveryModel:
 
     def test_bfloat16_autocast_runs(self, name):
         encoder, batch, _ = self.encoder(name)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast(DEVICE.type, dtype=torch.bfloat16):
             encoding = encoder.encode(batch)
         scores = encoder.score(encoding, batch.target[:, None])
         assert scores.dtype == torch.float32 and scores.isfinite().all()
@@ -135,7 +136,7 @@ class TestEveryModel:
         if trimmable:
             rows = batch.rows.parts[0]
             length = rows.item_length.clamp(max=5)
-            items = rows.item_seq * (torch.arange(8) < length[:, None])
+            items = rows.item_seq * (on(torch.arange(8)) < length[:, None])
             short, trimmed = (Sequences(batch.user, items[:, :width], length) for width in (8, 5))
             states = [encoder.encode_sequences(sequences) for sequences in (trimmed, short)]
             torch.testing.assert_close(*states, rtol=1e-4, atol=1e-5)
@@ -147,7 +148,7 @@ class TestEveryModel:
         weights = [weight for weight in encoder.model.parameters() if weight.requires_grad]
         losses, gradients = {}, {}
         for mode in ("row", "static") if name in LEFT_PADDED else ("row", "bucket", "user", "static"):
-            loss_at = torch.full((int(self.data.inter_feat["history_end"].max()) + 1,), torch.nan)
+            loss_at = on(torch.full((int(self.data.inter_feat["history_end"].max()) + 1,), torch.nan))
             encoder.model.zero_grad()
             for batch in self.batches(mode, encoder):
                 scores = encoder.score(encoder.encode(batch), torch.stack([batch.target, batch.target % 150 + 1], 1))
@@ -165,7 +166,7 @@ class TestEveryModel:
                 )
 
     def batches(self, mode, encoder):
-        source: dict = {"generator": torch.Generator().manual_seed(3), "device": torch.device("cpu")}
+        source: dict = {"generator": torch.Generator().manual_seed(3), "device": DEVICE}
         if mode == "static":
             return StaticBatches(self.data, 100, reads_passes=encoder.reads_passes, reads_rows=True, **source)
         return TargetLoader(self.data, 100, mode, not encoder.is_causal, **source)
@@ -214,16 +215,16 @@ def test_models_that_count_on_the_whole_window_are_not_let_outside_a_narrow_one(
     ],
 )
 def test_places_are_looked_at_before_anything_is_taken(take):
-    data = torch.arange(15.0).view(3, 5)
+    data = on(torch.arange(15.0)).view(3, 5)
     with PlacesInside():
-        taken = take(data, torch.tensor([0, 4]))
+        taken = take(data, on(torch.tensor([0, 4])))
     assert sorted(taken.flatten().tolist()) == [0, 4, 5, 9, 10, 14]
     outside = Outside()
     with outside, PlacesInside(), pytest.raises((IndexError, RuntimeError), match="out of"):
-        take(data, torch.tensor([0, 5]))
+        take(data, on(torch.tensor([0, 5])))
     assert not outside.taken
     with outside, pytest.raises((IndexError, RuntimeError), match="out of"):
-        take(data, torch.tensor([0, 5]))
+        take(data, on(torch.tensor([0, 5])))
     assert outside.taken
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from helpers.device import on
 from helpers.runs import tiny_config
 from recbole.evaluator import Collector
 
@@ -9,7 +10,7 @@ from recbole_mdcns.evaluation.collector import RankCollector
 
 
 def collected(collector, scores, target):
-    collector.eval_batch_collect(scores.clone(), None, torch.arange(len(scores)), target)
+    collector.eval_batch_collect(scores.clone(), None, on(torch.arange(len(scores))), target)
     return collector.get_data_struct()
 
 
@@ -17,14 +18,15 @@ def collected(collector, scores, target):
 def test_hits_equal_those_of_recbole_to_the_last_one(with_ties):
     config, generator = tiny_config(), torch.Generator().manual_seed(0)
     for row_num in [1, 2, 5] * 40:
-        scores = torch.randn(row_num, 31, generator=generator)
+        scores = on(torch.randn(row_num, 31, generator=generator))
         if with_ties:
             scores = (scores * 2).round()
         scores[:, 0] = -torch.inf
-        target = torch.randint(1, 31, (row_num,), generator=generator)
-        scores[torch.rand(row_num, 31, generator=generator) < 0.2] = -torch.inf  # history, at times the target too
+        target = on(torch.randint(1, 31, (row_num,), generator=generator))
+        scores[on(torch.rand(row_num, 31, generator=generator)) < 0.2] = -torch.inf  # history, at times the target too
         ours, theirs = (collected(kind(config), scores, target).get("rec.topk") for kind in (RankCollector, Collector))
-        theirs[scores.gather(1, target[:, None])[:, 0] == -torch.inf, :-1] = 0  # RecBole lets masked targets be hits
+        masked = (scores.gather(1, target[:, None])[:, 0] == -torch.inf).cpu()
+        theirs[masked, :-1] = 0  # RecBole lets masked targets be hits
         assert torch.equal(ours, theirs) and ours.dtype == theirs.dtype
 
 
@@ -32,7 +34,7 @@ def test_hits_equal_those_of_recbole_to_the_last_one(with_ties):
 def test_other_metrics_get_what_recbole_gives_them(metrics):
     valid = {"GAUC": "GAUC"}.get(metrics[0], f"{metrics[0]}@10")
     config = tiny_config(metrics=metrics, valid_metric=valid)
-    scores, target = torch.randn(4, 31), torch.tensor([3, 9, 4, 1])
+    scores, target = on(torch.randn(4, 31)), on(torch.tensor([3, 9, 4, 1]))
     ours, theirs = (collected(kind(config), scores, target) for kind in (RankCollector, Collector))
     assert set(ours._data_dict) == set(theirs._data_dict) != set()
     assert all(torch.equal(ours.get(name), theirs.get(name)) for name in ours._data_dict)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from helpers.device import DEVICE_OPTIONS, on
 from helpers.runs import fit, states, tiny_config, tiny_run, write_inter
 
 from recbole_mdcns.cli.main import train_main
@@ -22,7 +23,7 @@ def evaluate(metrics, scores, target, topk, counts=None):
     collector.data_struct.set("data.num_items", scores.size(1))
     collector.data_struct.set("data.count_items", counts or {})
     for part, of_part in zip(scores.split(4), target.split(4)):
-        collector.eval_batch_collect(part.clone(), None, torch.arange(len(part)), of_part)
+        collector.eval_batch_collect(part.clone(), None, on(torch.arange(len(part))), of_part)
     result = evaluator.evaluate(collector.get_data_struct())
     return result, result.places
 
@@ -31,11 +32,11 @@ def evaluate(metrics, scores, target, topk, counts=None):
 @pytest.mark.parametrize("k", [1, 3, 8])
 def test_masked_targets_are_no_hits_at_any_cut_off(beside, k):
     """Six users, eight items: four have their target masked, one ranks it second of three, one first of one."""
-    scores = torch.full((6, 9), OUT)
-    scores[:4, 1:4] = torch.tensor([0.3, 0.2, 0.1])
-    scores[4, 1:4] = torch.tensor([0.3, 0.2, 0.1])
+    scores = on(torch.full((6, 9), OUT))
+    scores[:4, 1:4] = on(torch.tensor([0.3, 0.2, 0.1]))
+    scores[4, 1:4] = on(torch.tensor([0.3, 0.2, 0.1]))
     scores[5, 8] = -5.0
-    target = torch.tensor([4, 5, 6, 8, 2, 8])
+    target = on(torch.tensor([4, 5, 6, 8, 2, 8]))
     result, places = evaluate(["Recall", "MRR", "NDCG", "MAP", "Hit", "Precision", *beside], scores, target, [k])
     assert places == [0, 0, 0, 0, 2 if k > 1 else 0, 1]
     assert result[f"recall@{k}"] == result[f"hit@{k}"] == pytest.approx((1 + (k > 1)) / 6)
@@ -44,20 +45,20 @@ def test_masked_targets_are_no_hits_at_any_cut_off(beside, k):
 
 
 def test_a_masked_target_ranks_behind_all_others_in_the_area_under_the_curve():
-    scores = torch.tensor([[OUT, 3.0, 2.0, 1.0, OUT]] * 3)
-    assert evaluate(["GAUC"], scores, torch.tensor([1, 1, 4]), [1])[0] == {"gauc": pytest.approx(2 / 3)}
-    assert evaluate(["GAUC"], scores, torch.tensor([2, 2, 4]), [1])[0] == {"gauc": pytest.approx(1 / 3)}
+    scores = on(torch.tensor([[OUT, 3.0, 2.0, 1.0, OUT]] * 3))
+    assert evaluate(["GAUC"], scores, on(torch.tensor([1, 1, 4])), [1])[0] == {"gauc": pytest.approx(2 / 3)}
+    assert evaluate(["GAUC"], scores, on(torch.tensor([2, 2, 4])), [1])[0] == {"gauc": pytest.approx(1 / 3)}
 
 
 def test_masked_items_are_not_recommended():
     """Rows that have two, one and no item left recommend 1, 2 and 1; three of them at K = 3 in all."""
-    scores = torch.tensor([[OUT, 3.0, 2.0, OUT], [OUT, 3.0, OUT, OUT], [OUT, OUT, OUT, OUT]])
-    result, _ = evaluate([*LISTS, "Recall"], scores, torch.tensor([2, 1, 3]), [1, 3], counts={1: 4, 2: 1, 3: 9})
+    scores = on(torch.tensor([[OUT, 3.0, 2.0, OUT], [OUT, 3.0, OUT, OUT], [OUT, OUT, OUT, OUT]]))
+    result, _ = evaluate([*LISTS, "Recall"], scores, on(torch.tensor([2, 1, 3])), [1, 3], counts={1: 4, 2: 1, 3: 9})
     assert result["itemcoverage@1"] == 1 / 4 and result["itemcoverage@3"] == 2 / 4  # RecBole counts the padding in V
     assert result["averagepopularity@1"] == pytest.approx((4 + 4 + 0) / 3)
     assert result["averagepopularity@3"] == pytest.approx((2.5 + 4 + 0) / 3)
     assert result["tailpercentage@3"] == pytest.approx((0.5 + 0 + 0) / 3)  # item 2 is the rarest tenth
-    p = torch.tensor([2 / 3, 1 / 3])
+    p = on(torch.tensor([2 / 3, 1 / 3]))
     assert result["shannonentropy@3"] == pytest.approx(float(-(p * p.log()).sum() / 2))
     assert result["giniindex@3"] == pytest.approx((1 * 1 + 3 * 2) / 3 / 4)  # of V = 4: 2 i - V - 1 is 1 and 3
     assert result["recall@3"] == pytest.approx(2 / 3)
@@ -77,22 +78,22 @@ def test_a_run_whose_users_have_seen_all_items_but_their_target():
 @pytest.mark.parametrize("metrics", [["Recall"], ["GAUC"], ["Recall", "ItemCoverage"]])
 @pytest.mark.parametrize(("value", "name"), [(torch.nan, "nan"), (torch.inf, "inf")])
 def test_one_score_that_is_no_number_is_an_error(metrics, value, name):
-    scores = torch.randn(3, 9)
+    scores = on(torch.randn(3, 9))
     scores[:, 0] = OUT
     scores[1, 7] = value
     with pytest.raises(NonFiniteScores, match=rf"the self model are not finite \({name} in 1 of 3 rows"):
-        evaluate(metrics, scores, torch.tensor([1, 2, 3]), [5])
+        evaluate(metrics, scores, on(torch.tensor([1, 2, 3])), [5])
 
 
 def test_finite_scores_however_large_are_none():
-    scores = torch.tensor([[OUT, 3e38, -3e38, OUT, 1e-45]])
-    assert evaluate(["Recall"], scores, torch.tensor([4]), [2])[1] == [2]
+    scores = on(torch.tensor([[OUT, 3e38, -3e38, OUT, 1e-45]]))
+    assert evaluate(["Recall"], scores, on(torch.tensor([4])), [2])[1] == [2]
 
 
 @pytest.mark.parametrize("metrics", [["Recall"], ["GAUC"]])
 def test_scores_that_are_all_minus_infinity_are_an_error(metrics):
     with pytest.raises(NonFiniteScores, match="-inf in all of them"):
-        evaluate(metrics, torch.full((6, 9), OUT), torch.tensor([1, 2, 3, 4, 5, 6]), [5])
+        evaluate(metrics, on(torch.full((6, 9), OUT)), on(torch.tensor([1, 2, 3, 4, 5, 6])), [5])
 
 
 def spoil(model):
@@ -129,7 +130,7 @@ def test_the_last_evaluation_is_checked_as_well():
 
 
 def test_a_run_that_diverges_in_its_only_step_ends_with_one_sentence(capsys):
-    arguments = ["--data_path=data", "--use_gpu=False", "--show_progress=False", "--train_batch_size=100000"]
+    arguments = ["--data_path=data", *DEVICE_OPTIONS, "--show_progress=False", "--train_batch_size=100000"]
     arguments += ["--model=SASRec", "--dataset=tiny", "--neg_sampler=rns", "--neg_candidate_num=10", "--epochs=1"]
     assert train_main([*arguments, "--learning_rate=1e38", "--MAX_ITEM_LIST_LENGTH=8", "--topk=[10]"]) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]

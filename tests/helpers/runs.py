@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import torch
+from helpers.device import DEVICE_KEYS
 
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.load import dataset_of, load_splits
@@ -30,7 +31,7 @@ TINY = {
     "train_batch_size": 64,
     "learning_rate": 0.01,
     "epochs": 2,
-    "use_gpu": False,
+    **DEVICE_KEYS,
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from helpers.device import DEVICE, on
 from helpers.runs import HEADER, tiny_run
 
 from recbole_mdcns.data.batch import TargetBatch
@@ -54,21 +55,18 @@ def chosen_of(run, batch, candidates=None):
 
 def batches_of(run, mode="row"):
     generator = torch.Generator().manual_seed(4)
-    return list(TargetLoader(run.data, 50, mode, True, generator, torch.device("cpu")))
-
-
-CPU = torch.device("cpu")
+    return list(TargetLoader(run.data, 50, mode, True, generator, DEVICE))
 
 
 def scored_pool(model_num=2, target_num=6, candidate_num=10, seed=0, scale=1.0):
     generator = torch.Generator().manual_seed(seed)
     encodings, positive, scores = [], [], []
     for _ in range(model_num):
-        encodings.append(torch.randn(target_num, 4, generator=generator))
-        positive.append((torch.randn(target_num, generator=generator) * scale).requires_grad_())
-        scores.append((torch.randn(target_num, candidate_num, generator=generator) * scale).requires_grad_())
-    ids = torch.stack([torch.randperm(30, generator=generator)[:candidate_num] + 1 for _ in range(target_num)])
-    zeros = torch.zeros(target_num, dtype=torch.int64)
+        encodings.append(on(torch.randn(target_num, 4, generator=generator)))
+        positive.append(on(torch.randn(target_num, generator=generator) * scale).requires_grad_())
+        scores.append(on(torch.randn(target_num, candidate_num, generator=generator) * scale).requires_grad_())
+    ids = on(torch.stack([torch.randperm(30, generator=generator)[:candidate_num] + 1 for _ in range(target_num)]))
+    zeros = on(torch.zeros(target_num, dtype=torch.int64))
     return ScoredPool(TargetBatch(zeros, zeros + 40, zeros, zeros, zeros), ids, encodings, positive, scores)
 
 
@@ -81,7 +79,7 @@ def sampler_for(sequences, item_num, candidate_num, seed=0):
     dataset: Any = SimpleNamespace(
         iid_field="item_id", user_num=len(sequences) + 1, item_num=item_num + 1, history=history
     )
-    target = torch.tensor([sequence[-1] for sequence in sequences])
-    start, end = torch.tensor(begins[:-1]), torch.tensor(begins[1:] - 1)
-    batch = TargetBatch(target, target, start, end, torch.arange(len(target)))
-    return CandidateSampler(dataset, candidate_num, seed, CPU), batch
+    target = on(torch.tensor([sequence[-1] for sequence in sequences]))
+    start, end = on(torch.tensor(begins[:-1])), on(torch.tensor(begins[1:] - 1))
+    batch = TargetBatch(target, target, start, end, on(torch.arange(len(target))))
+    return CandidateSampler(dataset, candidate_num, seed, DEVICE), batch

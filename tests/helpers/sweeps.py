@@ -31,7 +31,7 @@ def sweep_of(text: str = GRID, keys: dict[str, Any] | None = None, **overrides: 
     """Return a sweep on the tiny dataset."""
     path = Path("grid.yaml")
     path.write_text(text)
-    plain = {key: value for key, value in TINY.items() if key != "learning_rate"}
+    plain = {key: value for key, value in TINY.items() if key not in ("learning_rate", "gpu_id")}
     return read_sweep(path, {**plain, **(keys or {})}, **overrides)
 
 

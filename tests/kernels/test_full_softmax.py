@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from helpers.device import on
 
 from recbole_mdcns.kernels import full_softmax
 from recbole_mdcns.kernels.full_softmax import mean_cross_entropy
@@ -10,8 +11,8 @@ from recbole_mdcns.losses.full_softmax import cross_entropy
 
 def inputs(rows: int, items: int, dtype: torch.dtype) -> list[torch.Tensor]:
     torch.manual_seed(0)
-    encoding, table = (torch.randn(number, 8, dtype=dtype, requires_grad=True) for number in (rows, items + 1))
-    return [encoding, table, torch.randint(1, items + 1, (rows,))]
+    encoding, table = (on(torch.randn(number, 8, dtype=dtype, requires_grad=True)) for number in (rows, items + 1))
+    return [encoding, table, on(torch.randint(1, items + 1, (rows,)))]
 
 
 @pytest.mark.parametrize("held", [1, 200, 10**6])  # rows together: the least, some, all

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from helpers.device import DEVICE, on
 from helpers.runs import tiny_run
 from torch import optim
 
@@ -35,14 +36,14 @@ def test_an_optimiser_that_refuses_to_fuse_at_its_first_step_stays_as_it_is():
 )
 def test_steps_are_the_same(make):
     torch.manual_seed(0)
-    plain = torch.nn.Linear(7, 5)
+    plain = torch.nn.Linear(7, 5).to(DEVICE)
     other = copy.deepcopy(plain)
     optimizers = [make(plain.parameters()), fuse(make(other.parameters()))]
     assert type(optimizers[0]) is type(optimizers[1])
     has_fused = isinstance(optimizers[0], (optim.Adam, optim.AdamW, optim.SGD, optim.Adagrad))
     assert bool(optimizers[1].defaults.get("fused")) == has_fused
     for _ in range(20):
-        x = torch.randn(3, 7)
+        x = on(torch.randn(3, 7))
         for model, optimizer in zip((plain, other), optimizers):
             optimizer.zero_grad(set_to_none=True)
             model(x).square().mean().backward()
@@ -62,9 +63,9 @@ def test_optimisers_without_a_fused_form_stay_as_they_are():
 
 def table_and_rows(seed=0):
     torch.manual_seed(seed)
-    table = torch.nn.Parameter(torch.randn(20, 4))
-    rows = [torch.randint(0, 20, (6,)) for _ in range(5)]  # rows repeat within a step and between steps
-    return table, [(index, torch.randn(6, 4)) for index in rows]
+    table = torch.nn.Parameter(on(torch.randn(20, 4)))
+    rows = [on(torch.randint(0, 20, (6,))) for _ in range(5)]  # rows repeat within a step and between steps
+    return table, [(index, on(torch.randn(6, 4))) for index in rows]
 
 
 def sparse(table, index, values):
@@ -91,7 +92,7 @@ def test_lazy_adam_is_adam_where_every_row_is_touched_or_the_gradient_is_dense()
     lazily, densely = make_lazy(fuse(optim.Adam([table, others[0]], lr=0.1))), optim.Adam([others[1]], lr=0.1)
     for _, values in steps:
         whole = torch.cat([values, values.roll(1, 0), values.roll(2, 0), values[:2]])
-        table.grad, others[0].grad, others[1].grad = sparse(table, torch.arange(20), whole), whole, whole.clone()
+        table.grad, others[0].grad, others[1].grad = sparse(table, on(torch.arange(20)), whole), whole, whole.clone()
         lazily.step()
         densely.step()
     torch.testing.assert_close(table, others[1])
@@ -104,7 +105,7 @@ def test_lazy_adam_leaves_other_rows_alone_and_its_state_can_be_loaded():
     before = table.detach().clone()
     table.grad = sparse(table, *steps[0])
     optimizer.step()
-    touched = torch.zeros(20, dtype=torch.bool).index_fill(0, steps[0][0], True)
+    touched = on(torch.zeros(20, dtype=torch.bool)).index_fill(0, steps[0][0], True)
     assert torch.equal(table[~touched], before[~touched]) and (table[touched] != before[touched]).all()
     again = copy.deepcopy(table)
     other = make_lazy(fuse(optim.Adam([again], lr=0.1)))

@@ -2,25 +2,26 @@
 
 import pytest
 import torch
+from helpers.device import on
 
 from recbole_mdcns.equations import teacher_scores
 from recbole_mdcns.kernels.pool_scores import item_order, pool_scores
 
 
 def test_pool_scores_are_inner_products():
-    table = torch.tensor([[0.0, 0.0], [1.0, 2.0], [3.0, -1.0], [0.5, 0.5]])
-    encoding = torch.tensor([[2.0, 1.0], [-1.0, 4.0]])
-    items = torch.tensor([[1, 2], [3, 2]])
+    table = on(torch.tensor([[0.0, 0.0], [1.0, 2.0], [3.0, -1.0], [0.5, 0.5]]))
+    encoding = on(torch.tensor([[2.0, 1.0], [-1.0, 4.0]]))
+    items = on(torch.tensor([[1, 2], [3, 2]]))
     # row 0: 2*1+1*2 = 4, 2*3-1 = 5; row 1: -0.5+2 = 1.5, -3-4 = -7
     assert pool_scores(encoding, table, items).tolist() == [[4.0, 5.0], [1.5, -7.0]]
 
 
 def test_pool_scores_gradients_are_those_of_the_broadcast_product():
     torch.manual_seed(0)
-    table = torch.randn(7, 5, dtype=torch.float64, requires_grad=True)
-    encoding = torch.randn(3, 5, dtype=torch.float64, requires_grad=True)
-    items = torch.randint(0, 7, (3, 4))
-    weight = torch.randn(3, 4, dtype=torch.float64)
+    table = on(torch.randn(7, 5, dtype=torch.float64, requires_grad=True))
+    encoding = on(torch.randn(3, 5, dtype=torch.float64, requires_grad=True))
+    items = on(torch.randint(0, 7, (3, 4)))
+    weight = on(torch.randn(3, 4, dtype=torch.float64))
     found = torch.autograd.grad((pool_scores(encoding, table, items) * weight).sum(), (encoding, table))
     plain = (encoding[:, None] * table[items]).sum(-1)
     expected = torch.autograd.grad((plain * weight).sum(), (encoding, table))
@@ -35,8 +36,8 @@ def test_fast_scores_equal_the_broadcast_product(monkeypatch, sampled, shape):
     if not sampled:
         monkeypatch.setattr("recbole_mdcns.kernels.pool_scores._has_sampled_products", lambda dtype: False)
     torch.manual_seed(1)
-    table, encoding = torch.randn(30, 8, requires_grad=True), torch.randn(shape[0], 8, requires_grad=True)
-    items, weight = torch.randint(0, 30, shape), torch.randn(shape)
+    table, encoding = on(torch.randn(30, 8, requires_grad=True)), on(torch.randn(shape[0], 8, requires_grad=True))
+    items, weight = on(torch.randint(0, 30, shape)), on(torch.randn(shape))
     plain = (encoding[:, None] * table[items]).sum(-1)
     expected = torch.autograd.grad((plain * weight).sum(), (encoding, table), retain_graph=True)
     for order in (None, item_order(items)):
@@ -50,13 +51,13 @@ def test_fast_scores_equal_the_broadcast_product(monkeypatch, sampled, shape):
 
 def test_the_embeddings_of_the_pool_are_not_kept():
     kept = []
-    table, encoding = torch.randn(50, 16, requires_grad=True), torch.randn(20, 16, requires_grad=True)
+    table, encoding = on(torch.randn(50, 16, requires_grad=True)), on(torch.randn(20, 16, requires_grad=True))
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.numel()), lambda t: t):
-        pool_scores(encoding, table, torch.randint(0, 50, (20, 40)))
+        pool_scores(encoding, table, on(torch.randint(0, 50, (20, 40))))
     assert 0 < sum(kept) < 20 * 40 * 16 / 2
 
 
 def test_teacher_is_sum_or_mean():
-    mine, other = torch.tensor([[1.0, -2.0]]), torch.tensor([[3.0, 1.0]])
+    mine, other = on(torch.tensor([[1.0, -2.0]])), on(torch.tensor([[3.0, 1.0]]))
     assert teacher_scores(mine, other, mean=False).tolist() == [[4.0, -1.0]]
     assert teacher_scores(mine, other, mean=True).tolist() == [[2.0, -0.5]]

@@ -5,13 +5,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers.device import DEVICE, on
 from helpers.runs import fit, same, states, tiny_config, tiny_run
 
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.losses import CatalogueLoss, LossOfNegatives, ModelScores, RankingLoss, resolve_loss
 from recbole_mdcns.support.declared import declared
 
-CPU = torch.device("cpu")
 NAMES = list(declared("losses"))
 OF_NEGATIVES = [name for name in NAMES if resolve_loss(name).needs_negatives]
 CATALOGUE = [name for name in NAMES if not resolve_loss(name).needs_negatives]
@@ -22,16 +22,18 @@ T, K, V = 6, 3, 30
 def made(name, seed=1, **keys):
     """Return a loss on a configuration that fits it."""
     sampler = {"neg_sampler": "rns", "neg_num": K} if name in OF_NEGATIVES else {}
-    return resolve_loss(name)(tiny_config(ranking_loss=name, seed=seed, **sampler, **keys), V, CPU)
+    return resolve_loss(name)(tiny_config(ranking_loss=name, seed=seed, **sampler, **keys), V, DEVICE)
 
 
 def model_scores(factors=None, log_q=False):
     generator = torch.Generator().manual_seed(0)
-    positive, negative = (torch.randn(shape, generator=generator, dtype=torch.float64) for shape in ((T,), (T, K)))
-    of_targets, of_negatives = (torch.rand(s, generator=generator, dtype=torch.float64).log() for s in ((T,), (T, K)))
+    positive, negative = (on(torch.randn(shape, generator=generator, dtype=torch.float64)) for shape in ((T,), (T, K)))
+    of_targets, of_negatives = (
+        on(torch.rand(s, generator=generator, dtype=torch.float64)).log() for s in ((T,), (T, K))
+    )
     if factors is not None:
-        factors = torch.rand(factors, generator=generator, dtype=torch.float64)
-    weights = torch.tensor([0.5, 2.0, 1.0], dtype=torch.float64)
+        factors = on(torch.rand(factors, generator=generator, dtype=torch.float64))
+    weights = on(torch.tensor([0.5, 2.0, 1.0], dtype=torch.float64))
     leaves = positive.requires_grad_(), negative.requires_grad_()
     return ModelScores(*leaves, weights, factors, (of_targets, of_negatives) if log_q else None)
 
@@ -56,7 +58,7 @@ class TestEveryLoss:
         first, second, other = made(name), made(name), made(name, seed=2)
 
         def draws(loss):
-            return torch.rand(4, generator=loss.generator).tolist()
+            return torch.rand(4, generator=loss.generator, device=DEVICE).tolist()
 
         assert draws(first) == draws(second) != draws(other)
         later = made(name)
@@ -130,9 +132,9 @@ def test_losses_over_the_catalogue_and_their_gradients(name, model):
     run = tiny_run(model, ranking_loss=name, **({"sce_bucket_items": 100} if name == "SCE" else {}))
     (scoring_model,), loss = run.trainer.scoring_models, run.trainer.loop.objective.loss
     run.trainer.prepare(run.train)
-    batch = next(iter(run.trainer.batches)).targets(torch.arange(4))  # 2 sqrt(4) buckets of 4 states: all of them
-    table = scoring_model.item_table if model == "SASRec" else torch.zeros(1)
-    encoding = torch.randn(4, table.size(1) if model == "SASRec" else 31, requires_grad=True)
+    batch = next(iter(run.trainer.batches)).targets(on(torch.arange(4)))  # 2 sqrt(4) buckets of 4 states: all of them
+    table = scoring_model.item_table if model == "SASRec" else on(torch.zeros(1))
+    encoding = on(torch.randn(4, table.size(1) if model == "SASRec" else 31, requires_grad=True))
     found = loss(scoring_model, encoding, batch.target)
     scores = encoding @ table[:31].T if model == "SASRec" else encoding
     plain = F.cross_entropy(scores[:, 1:], batch.target - 1)

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers.device import DEVICE, on
 
 from recbole_mdcns.losses.full_softmax import cross_entropy
 from recbole_mdcns.losses.listwise import gbce, sampled_softmax
@@ -13,26 +14,26 @@ from recbole_mdcns.losses.sce import sce
 
 
 def test_cross_entropy_by_hand_leaves_the_padding_out():
-    scores = torch.tensor([[100.0, 0.0, math.log(3.0)], [100.0, 1.0, 1.0]])
+    scores = on(torch.tensor([[100.0, 0.0, math.log(3.0)], [100.0, 1.0, 1.0]]))
     # 1 of 1 + 3; 1 of 2
-    assert cross_entropy(scores, torch.tensor([2, 1])).tolist() == pytest.approx([math.log(4 / 3), math.log(2)])
+    assert cross_entropy(scores, on(torch.tensor([2, 1]))).tolist() == pytest.approx([math.log(4 / 3), math.log(2)])
 
 
 def test_sampled_softmax_by_hand():
-    positive, negative = torch.tensor([math.log(2.0)]), torch.tensor([[0.0, math.log(3.0)]])
+    positive, negative = on(torch.tensor([math.log(2.0)])), on(torch.tensor([[0.0, math.log(3.0)]]))
     assert sampled_softmax(positive, negative).tolist() == pytest.approx([math.log(3)])  # 2 of 2 + 1 + 3
-    log_q = (torch.tensor([0.5]).log(), torch.tensor([[0.25, 0.5]]).log())
+    log_q = (on(torch.tensor([0.5])).log(), on(torch.tensor([[0.25, 0.5]])).log())
     # 2 / .5 = 4 of 4 + 1 / .25 + 3 / .5 = 14
     assert sampled_softmax(positive, negative, log_q).tolist() == pytest.approx([math.log(14 / 4)])
 
 
 def test_sampled_softmax_over_all_other_items_is_cross_entropy():
     torch.manual_seed(0)
-    scores, target = torch.randn(5, 9), torch.randint(1, 9, (5,))
-    others = torch.stack([torch.tensor([v for v in range(1, 9) if v != t]) for t in target.tolist()])
+    scores, target = on(torch.randn(5, 9)), on(torch.randint(1, 9, (5,)))
+    others = on(torch.stack([torch.tensor([v for v in range(1, 9) if v != t]) for t in target.tolist()]))
     sampled = sampled_softmax(scores.gather(1, target[:, None])[:, 0], scores.gather(1, others))
     torch.testing.assert_close(sampled, cross_entropy(scores, target))
-    uniform = (torch.full((5,), -math.log(8)), torch.full((5, 7), -math.log(8)))
+    uniform = (on(torch.full((5,), -math.log(8))), on(torch.full((5, 7), -math.log(8))))
     torch.testing.assert_close(
         sampled_softmax(scores.gather(1, target[:, None])[:, 0], scores.gather(1, others), uniform), sampled
     )
@@ -41,7 +42,7 @@ def test_sampled_softmax_over_all_other_items_is_cross_entropy():
 def test_the_correction_makes_the_partition_function_right_on_average():
     """exp(s) / q summed over draws from q estimates the sum over all items."""
     torch.manual_seed(0)
-    scores, q = torch.randn(20), torch.rand(20)
+    scores, q = on(torch.randn(20)), on(torch.rand(20))
     q = q / q.sum()
     drawn = torch.multinomial(q, 200_000, replacement=True)
     estimate = (scores[drawn] - q[drawn].log()).exp().mean()
@@ -49,7 +50,7 @@ def test_the_correction_makes_the_partition_function_right_on_average():
 
 
 def test_gbce_by_hand():
-    zero, two = torch.zeros(1), torch.zeros(1, 2)
+    zero, two = on(torch.zeros(1)), on(torch.zeros(1, 2))
     ln2 = math.log(2)
     # a = 2 / 4 = .5, t = .5: b = .75; (.75 + 2) ln 2 / 3
     assert gbce(zero, two, item_num=5, calibration=0.5).item() == pytest.approx(2.75 * ln2 / 3)
@@ -57,9 +58,9 @@ def test_gbce_by_hand():
 
 def test_gbce_without_calibration_is_bce():
     torch.manual_seed(0)
-    positive, negative = torch.randn(6), torch.randn(6, 1)
+    positive, negative = on(torch.randn(6)), on(torch.randn(6, 1))
     torch.testing.assert_close(2 * gbce(positive, negative, 100, 0.0), bce(positive, negative)[:, 0])
-    many = torch.randn(6, 4)
+    many = on(torch.randn(6, 4))
     plain = (F.softplus(-positive) + F.softplus(many).sum(1)) / 5
     torch.testing.assert_close(gbce(positive, many, 100, 0.0), plain)
     # at t = 1 the positive's share is the sampling rate
@@ -69,9 +70,9 @@ def test_gbce_without_calibration_is_bce():
 
 def test_sce_with_one_bucket_of_everything_is_cross_entropy():
     torch.manual_seed(0)
-    encoding = torch.randn(7, 4, dtype=torch.float64, requires_grad=True)
-    table = torch.randn(12, 4, dtype=torch.float64, requires_grad=True)
-    target = torch.randint(1, 12, (7,))
+    encoding = on(torch.randn(7, 4, dtype=torch.float64, requires_grad=True))
+    table = on(torch.randn(12, 4, dtype=torch.float64, requires_grad=True))
+    target = on(torch.randint(1, 12, (7,)))
     ours = sce(encoding, table, target, 1, 7, 11)
     plain = cross_entropy(encoding @ table.T, target)
     torch.testing.assert_close(ours, plain)
@@ -81,10 +82,10 @@ def test_sce_with_one_bucket_of_everything_is_cross_entropy():
 
 def test_sce_takes_the_largest_loss_of_a_state_and_never_more_than_cross_entropy():
     torch.manual_seed(0)
-    encoding, table, target = torch.randn(50, 8), torch.randn(201, 8), torch.randint(1, 201, (50,))
-    losses = sce(encoding, table, target, 10, 20, 40, torch.Generator().manual_seed(1))
-    again = sce(encoding, table, target, 10, 20, 40, torch.Generator().manual_seed(1))
+    encoding, table, target = on(torch.randn(50, 8)), on(torch.randn(201, 8)), on(torch.randint(1, 201, (50,)))
+    losses = sce(encoding, table, target, 10, 20, 40, torch.Generator(DEVICE).manual_seed(1))
+    again = sce(encoding, table, target, 10, 20, 40, torch.Generator(DEVICE).manual_seed(1))
     assert torch.equal(losses, again) and 20 <= len(losses) <= 50
     assert (losses >= 0).all() and losses.mean() <= cross_entropy(encoding @ table.T, target).mean()
-    fewer = sce(encoding, table, target, 1, 20, 40, torch.Generator().manual_seed(1))
+    fewer = sce(encoding, table, target, 1, 20, 40, torch.Generator(DEVICE).manual_seed(1))
     assert len(fewer) == 20

@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers.device import DEVICE, on
 from helpers.runs import tiny_run
 from recbole.trainer import Trainer
 
@@ -14,9 +15,9 @@ from recbole_mdcns.quick_start import build_model
 @pytest.mark.parametrize("length", [7, 8])
 def test_the_filter_is_a_circular_convolution(length):
     torch.manual_seed(0)
-    layer = FilterLayer(length, 3, 0.0, 1e-12).double()
+    layer = FilterLayer(length, 3, 0.0, 1e-12).double().to(DEVICE)
     layer.complex_weight.data.normal_()
-    states = torch.randn(2, length, 3, dtype=torch.float64)
+    states = on(torch.randn(2, length, 3, dtype=torch.float64))
     kernel = torch.fft.irfft(torch.view_as_complex(layer.complex_weight), n=length, dim=0)  # [L, H]
     expected = torch.zeros_like(states)
     for t in range(length):
@@ -34,7 +35,7 @@ def test_the_filter_refuses_another_window():
 
 def test_linear_attention_equals_the_quadratic_form():
     torch.manual_seed(0)
-    q, k, v = (torch.randn(2, 3, 6, 4, dtype=torch.float64) for _ in range(3))
+    q, k, v = (on(torch.randn(2, 3, 6, 4, dtype=torch.float64)) for _ in range(3))
     normed = [F.elu(x) / F.elu(x).norm(dim=-1, keepdim=True) for x in (q, k)]
     expected = (normed[0] @ normed[1].transpose(-1, -2)) / 2.0 @ v  # sqrt(4) = 2
     torch.testing.assert_close(linear_attention(q, k, v), expected)
@@ -45,7 +46,7 @@ def test_linrec_uses_it_in_every_layer_and_sees_all_positions():
     layers = list(run.trainer.model.mixers)
     assert len(layers) == 2 and all(isinstance(layer, LinearAttention) for layer in layers)
     layer = layers[0].eval()
-    states = torch.randn(1, 5, 16)
+    states = on(torch.randn(1, 5, 16))
     changed = states.clone()
     changed[0, 4] += 1.0
     assert not torch.allclose(layer(states)[0, 0], layer(changed)[0, 0])
@@ -54,7 +55,7 @@ def test_linrec_uses_it_in_every_layer_and_sees_all_positions():
 @pytest.mark.parametrize("model", ["FMLP4Rec", "LinRec"])
 def test_the_last_state_alone_equals_it_among_all_states(model):
     model = tiny_run(model, neg_sampler="rns").trainer.model.eval()
-    items, lengths = torch.randint(1, model.n_items, (4, model.max_seq_length)), torch.tensor([1, 2, 3, 5])
+    items, lengths = on(torch.randint(1, model.n_items, (4, model.max_seq_length))), on(torch.tensor([1, 2, 3, 5]))
     states = model.embedded(items)
     for mixer, feed_forward in zip(model.mixers, model.feed_forwards):
         states = feed_forward(mixer(states))

@@ -5,6 +5,7 @@ import functools
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers.device import DEVICE, on
 from helpers.runs import fit, tiny_run
 
 from recbole_mdcns.errors import ConfigError
@@ -29,7 +30,7 @@ def scan_inputs(rows, length, channels, states, dtype):
     generator = torch.Generator().manual_seed(length)
 
     def normal(*shape):
-        return torch.randn(*shape, generator=generator, dtype=dtype)
+        return on(torch.randn(*shape, generator=generator, dtype=dtype))
 
     values = (
         normal(rows, length, channels), F.softplus(normal(rows, length, channels)), -normal(channels, states).exp(),
@@ -42,7 +43,7 @@ def check_scan(kernels, length, dtype, tolerance):
     inputs = scan_inputs(3, length, 5, 4, dtype)
     reference = [value.detach().double().requires_grad_() for value in inputs]
     found, expected = functools.partial(selective_scan, kernels=kernels)(*inputs), recurrence(*reference)
-    weight = torch.randn(found.shape, dtype=torch.float64)
+    weight = on(torch.randn(found.shape, dtype=torch.float64))
     left = torch.autograd.grad((found * weight.to(dtype)).sum(), inputs)
     right = torch.autograd.grad((expected * weight).sum(), reference)
     for a, b in zip((found, *left), (expected, *right)):
@@ -83,14 +84,14 @@ def test_what_cannot_be_compiled_is_refused_with_its_key(monkeypatch):
 def test_the_scan_passes_gradcheck_and_keeps_the_type():
     assert torch.autograd.gradcheck(selective_scan, scan_inputs(2, 7, 2, 3, torch.float64))
     halves = [value.detach().bfloat16() for value in scan_inputs(2, 7, 2, 3, torch.float32)]
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast(DEVICE.type, dtype=torch.bfloat16):
         assert selective_scan(*halves).dtype == torch.bfloat16
 
 
 def test_the_mixer_equals_mambas_formula_position_by_position():
     torch.manual_seed(0)
-    mixer = MambaMixer(6, 4, 3, 2).double()
-    states = torch.randn(2, 9, 6, dtype=torch.float64)
+    mixer = MambaMixer(6, 4, 3, 2).double().to(DEVICE)
+    states = on(torch.randn(2, 9, 6, dtype=torch.float64))
     x, gate = (states @ mixer.in_proj.weight.T).split(12, dim=-1)
     rows = []
     for t in range(9):
@@ -101,13 +102,13 @@ def test_the_mixer_equals_mambas_formula_position_by_position():
     dt = F.softplus(dt @ mixer.dt_proj.weight.T + mixer.dt_proj.bias)
     y = recurrence(x, dt, -mixer.A_log.exp(), B, C) + mixer.D * x
     expected = (y * F.silu(gate)) @ mixer.out_proj.weight.T
-    torch.testing.assert_close(mixer(states, torch.ones(2, 9, dtype=torch.bool)), expected)
+    torch.testing.assert_close(mixer(states, on(torch.ones(2, 9, dtype=torch.bool))), expected)
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 9])
 def test_the_causal_convolution_equals_that_of_torch(length):
-    conv = torch.nn.Conv1d(5, 5, 3, groups=5, padding=2).double()
-    x = torch.randn(4, length, 5, dtype=torch.float64, requires_grad=True)
+    conv = torch.nn.Conv1d(5, 5, 3, groups=5, padding=2).double().to(DEVICE)
+    x = on(torch.randn(4, length, 5, dtype=torch.float64, requires_grad=True))
     found = causal_convolution(x, conv.weight, conv.bias)
     expected = conv(x.transpose(1, 2))[..., :length].transpose(1, 2)
     torch.testing.assert_close(found, expected)
@@ -120,9 +121,9 @@ def test_the_causal_convolution_equals_that_of_torch(length):
 def test_padding_on_either_side_leaves_mamba_alone():
     run = tiny_run("Mamba4Rec", neg_sampler="rns", num_layers=2)
     model = run.trainer.model.eval()
-    items = torch.tensor([[3, 9, 4]])
+    items = on(torch.tensor([[3, 9, 4]]))
     right = F.pad(items, (0, 5))
     left = F.pad(items, (5, 0))
-    alone = model(items, torch.tensor([3]))
-    torch.testing.assert_close(model(right, torch.tensor([3])), alone)
-    torch.testing.assert_close(model(left, torch.tensor([8])), alone)
+    alone = model(items, on(torch.tensor([3])))
+    torch.testing.assert_close(model(right, on(torch.tensor([3]))), alone)
+    torch.testing.assert_close(model(left, on(torch.tensor([8]))), alone)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from helpers.device import DEVICE, on
 from helpers.strategies import sampler_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,7 +28,7 @@ def test_numbers_are_the_allowed_items_each_once(sequences, target, cut):
     for row, (start, stop) in enumerate(zip(batch.history_start.tolist(), end.tolist())):
         allowed = set(range(1, 13)) - {target} - set(sequences[row][: stop - start])
         some = slice(row, row + 1)
-        numbers = torch.arange(len(allowed))[None]
+        numbers = on(torch.arange(len(allowed)))[None]
         found = find(numbers, targets[some], batch.history_start[some], end[some])
         assert sorted(found[0].tolist()) == sorted(allowed)
 
@@ -35,10 +36,10 @@ def test_numbers_are_the_allowed_items_each_once(sequences, target, cut):
 @pytest.mark.parametrize("below", [3, 5, 6, 20])
 def test_different_numbers_are_equally_likely_in_every_column(below):
     """Up to 5 keys are sorted, above that repeated draws are left out."""
-    drawn = distinct_numbers(torch.full((20_000,), below), 3, torch.Generator().manual_seed(1))
+    drawn = distinct_numbers(on(torch.full((20_000,), below)), 3, torch.Generator(DEVICE).manual_seed(1))
     assert (drawn.sort(1).values.diff(dim=1) > 0).all()
     for column in drawn.T:
-        assert chisquare(torch.bincount(column, minlength=below).numpy()).pvalue > 1e-3
+        assert chisquare(torch.bincount(column, minlength=below).cpu().numpy()).pvalue > 1e-3
 
 
 def test_pools_are_the_same_whichever_histories_are_searched(monkeypatch):
@@ -64,8 +65,8 @@ def test_a_step_does_not_write_out_the_history_of_an_active_user(item_num, monke
     monkeypatch.setattr(
         sampler.history, "pairs", lambda start, end: sizes.append(int((end - start).sum())) or pairs(start, end)
     )
-    end = torch.arange(2000, 2899)
-    target, start = torch.from_numpy(sequences[0])[2000:2899], torch.zeros_like(end)
+    end = on(torch.arange(2000, 2899))
+    target, start = on(torch.from_numpy(sequences[0]))[2000:2899], torch.zeros_like(end)
     batch = TargetBatch(torch.zeros_like(end), target, start, end, end)
     pool = sampler.sample(batch)
     assert not sampler.forbidden(pool, batch).any()

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.device import DEVICE, on
 from helpers.runs import tiny_config, tiny_run, write_inter
 from helpers.strategies import batches_of, chosen_of, prepared, scored_pool, write_exposures
 from scipy.stats import chisquare
@@ -21,16 +22,14 @@ from recbole_mdcns.negatives.mixgcf import MixGCF, MixGCFPlus
 from recbole_mdcns.negatives.overlap import NeighbourOverlap
 from recbole_mdcns.negatives.srns import SRNS
 
-CPU = torch.device("cpu")
-
 
 def make(kind, **keys):
-    return kind(tiny_config(neg_sampler=f"{kind.__module__}:{kind.__name__}", **keys), CPU)
+    return kind(tiny_config(neg_sampler=f"{kind.__module__}:{kind.__name__}", **keys), DEVICE)
 
 
 def uniformly(counts, expected=None):
-    counts = np.asarray(counts, dtype=float)
-    share = np.ones(len(counts)) if expected is None else np.asarray(expected, dtype=float)
+    counts = torch.as_tensor(counts).double().cpu().numpy()
+    share = np.ones(len(counts)) if expected is None else torch.as_tensor(expected).double().cpu().numpy()
     return chisquare(counts, counts.sum() * share / share.sum()).pvalue > 1e-3
 
 
@@ -65,11 +64,12 @@ def test_several_draws_are_different_ones_of_the_top():
 
 def test_mixgcf_is_the_explicit_mixture_of_embeddings_and_chooses_as_dns():
     torch.manual_seed(0)
-    encoding, target, items = torch.randn(6, 4), torch.randn(6, 4), torch.randn(6, 10, 4)
+    encoding, target, items = on(torch.randn(6, 4)), on(torch.randn(6, 4)), on(torch.randn(6, 10, 4))
     positive, scores = (encoding * target).sum(1), (encoding[:, None] * items).sum(2)
     pool = ScoredPool(None, None, [encoding], [positive], [scores])
     strategy = make(MixGCF)
-    share = torch.rand(6, 1, generator=torch.Generator().manual_seed(strategy.generator.initial_seed()))
+    own = torch.Generator(DEVICE).manual_seed(strategy.generator.initial_seed())
+    share = torch.rand(6, 1, generator=own, device=DEVICE)
     mixed = share[:, :, None] * target[:, None] + (1 - share[:, :, None]) * items
     hardest = (encoding[:, None] * mixed).sum(2).max(1)
     torch.testing.assert_close(strategy.choose(pool).scores[0][:, 0], hardest.values)
@@ -96,18 +96,18 @@ def test_popularity_counts_each_training_position_once():
         start = int(run.data.inter_feat["history_start"].unique()[user])
         for item in run.data.history.items[start : start + 10].tolist():
             counts[item] += 1
-    assert torch.equal(item_counts(run.data).float(), counts)
+    assert torch.equal(item_counts(run.data).float().cpu(), counts)
 
 
 def test_popular_items_are_drawn_in_proportion_to_the_power_of_their_count():
-    counts = torch.tensor([0, 1, 4, 0, 16])
-    drawn = Popularity(counts, 0.5, CPU).draw((400, 50), torch.Generator().manual_seed(0))
+    counts = on(torch.tensor([0, 1, 4, 0, 16]))
+    drawn = Popularity(counts, 0.5, DEVICE).draw((400, 50), torch.Generator(DEVICE).manual_seed(0))
     found = torch.bincount(drawn.flatten(), minlength=5)
     assert found[0] == found[3] == 0
     assert uniformly(found[[1, 2, 4]], [1 / 7, 2 / 7, 4 / 7])
-    log_q = Popularity(counts, 0.5, CPU).log_q
+    log_q = Popularity(counts, 0.5, DEVICE).log_q
     assert log_q[[1, 2, 4]].exp().tolist() == pytest.approx([1 / 7, 2 / 7, 4 / 7])
-    uniform = Popularity(counts, 0.0, CPU).log_q[[1, 2, 4]]
+    uniform = Popularity(counts, 0.0, DEVICE).log_q[[1, 2, 4]]
     assert uniform.tolist() == pytest.approx([-math.log(3)] * 3)
 
 
@@ -128,7 +128,7 @@ def test_exposures_come_before_the_target():
     for _ in range(30):
         for batch in batches_of(run):
             for row, time, drawn in zip(
-                batch.user, data.inter_feat["timestamp"][batch.row_index], strategy.propose(batch)
+                batch.user, data.inter_feat["timestamp"][batch.row_index.cpu()], strategy.propose(batch)
             ):
                 if row == user:
                     seen.setdefault(int(time), set()).add(int(drawn))
@@ -144,15 +144,15 @@ def test_exposures_come_before_the_target():
 
 def flat_pool(run, batch, candidates):
     """All scores are 0."""
-    zeros = torch.zeros(candidates.shape, requires_grad=True)
-    return ScoredPool(batch, candidates, [], [torch.zeros(len(batch))], [zeros])
+    zeros = on(torch.zeros(candidates.shape, requires_grad=True))
+    return ScoredPool(batch, candidates, [], [on(torch.zeros(len(batch)))], [zeros])
 
 
 def test_adasir_with_equal_scores_draws_uniformly():
     run = prepared("adasir")
     strategy = run.trainer.strategy
-    batch = batches_of(run)[0].targets(torch.zeros(1, dtype=torch.int64))
-    counts = torch.zeros(31)
+    batch = batches_of(run)[0].targets(on(torch.zeros(1, dtype=torch.int64)))
+    counts = on(torch.zeros(31))
     for _ in range(4000):
         candidates = strategy.propose(batch)
         strategy.choose(flat_pool(run, batch, candidates))
@@ -160,20 +160,20 @@ def test_adasir_with_equal_scores_draws_uniformly():
     allowed = counts > 0
     free = int(run.trainer.strategy.sampler.allowed_num(batch.target, batch.history_start, batch.history_end))
     assert int(allowed.sum()) == free
-    assert uniformly(counts[allowed][:, None].sum(1).numpy())
+    assert uniformly(counts[allowed])
 
 
 def test_adasir_resamples_by_softmax_keeps_half_of_the_pool_and_weighs_its_negatives():
     strategy = make(AdaSIR, adasir_sample_num=2, adasir_pool_num=1, neg_num=2)
     number = 20_000
-    strategy.items = torch.full((number, 1), 7, dtype=torch.int32)
-    strategy.probability, strategy.visited = torch.full((number, 1), 0.5), torch.ones(number, dtype=torch.bool)
+    strategy.items = on(torch.full((number, 1), 7, dtype=torch.int32))
+    strategy.probability, strategy.visited = on(torch.full((number, 1), 0.5)), on(torch.ones(number, dtype=torch.bool))
     strategy.popularity = None
-    rows = torch.arange(number)
+    rows = on(torch.arange(number))
     batch: Any = SimpleNamespace(row_index=rows, __len__=lambda: number)
-    candidates = torch.tensor([[7, 1, 2]]).expand(number, -1)
-    scores = torch.tensor([[0.0, math.log(3.0), 0.0]]).expand(number, -1).clone().requires_grad_()
-    chosen = strategy.choose(ScoredPool(batch, candidates, [], [torch.zeros(number)], [scores]))
+    candidates = on(torch.tensor([[7, 1, 2]])).expand(number, -1)
+    scores = on(torch.tensor([[0.0, math.log(3.0), 0.0]])).expand(number, -1).clone().requires_grad_()
+    chosen = strategy.choose(ScoredPool(batch, candidates, [], [on(torch.zeros(number))], [scores]))
     # half stays; of the other half three in four take the item with odds 3
     assert uniformly(torch.bincount(strategy.items[:, 0].long(), minlength=8)[[7, 1, 2]], [1 / 2, 3 / 8, 1 / 8])
     kept = {7: 0.5, 1: 0.75, 2: 0.25}
@@ -181,10 +181,10 @@ def test_adasir_resamples_by_softmax_keeps_half_of_the_pool_and_weighs_its_negat
         strategy.probability[row, 0].item() == pytest.approx(kept[int(strategy.items[row, 0])]) for row in range(50)
     )
     assert chosen.factors.shape == (number, 2)
-    torch.testing.assert_close(chosen.factors.mean(1), torch.ones(number))  # normalised over the K
+    torch.testing.assert_close(chosen.factors.mean(1), on(torch.ones(number)))  # normalised over the K
     strategy.item_num = 100
     # one of two draws above the target of score 0: rank 50, harmonic number 4.499
-    weight = strategy._rank_weight(torch.zeros(3), scores[:3].detach())
+    weight = strategy._rank_weight(on(torch.zeros(3)), scores[:3].detach())
     assert weight.flatten().tolist() == pytest.approx([sum(1 / r for r in range(1, 51))] * 3, rel=1e-5)
 
 
@@ -202,24 +202,24 @@ def graph_of(sequences, item_num):
 
 def test_overlap_by_hand():
     """1 2 3 4 5 within 3 steps: N(1) = 2 3 4, N(5) = 2 3 4, N(2) = 1 3 4 5; 6 7: neighbours of each other."""
-    overlap = NeighbourOverlap(graph_of([[1, 2, 3, 4, 5], [6, 7]], 8), CPU)
-    items = torch.tensor([[1, 5, 2, 6, 8]])
+    overlap = NeighbourOverlap(graph_of([[1, 2, 3, 4, 5], [6, 7]], 8), DEVICE)
+    items = on(torch.tensor([[1, 5, 2, 6, 8]]))
     # |{3, 4}| of |{1, 2, 3, 4, 5}|
-    assert overlap(torch.tensor([1]), items).tolist()[0] == pytest.approx([1.0, 1.0, 2 / 5, 0.0, 0.0])
-    assert overlap(torch.tensor([6]), items).tolist()[0] == pytest.approx([0.0, 0.0, 0.0, 1.0, 0.0])
+    assert overlap(on(torch.tensor([1])), items).tolist()[0] == pytest.approx([1.0, 1.0, 2 / 5, 0.0, 0.0])
+    assert overlap(on(torch.tensor([6])), items).tolist()[0] == pytest.approx([0.0, 0.0, 0.0, 1.0, 0.0])
     assert len(overlap.keys) <= 6 * 6
 
 
 def test_graph_negatives_follow_exp_of_the_overlap_up_to_the_hardness():
     strategy = make(GNNO, gnno_combine="add", neg_num=1, gnno_hard_num=1)
-    strategy.overlap = NeighbourOverlap(graph_of([[1, 2, 3, 4, 5], [6, 7]], 8), CPU)
+    strategy.overlap = NeighbourOverlap(graph_of([[1, 2, 3, 4, 5], [6, 7]], 8), DEVICE)
     strategy.hardness = 0.6
     number = 20_000
-    proposals = torch.randint(2, 9, (number, strategy.candidate_num), generator=torch.Generator().manual_seed(0))
+    proposals = on(torch.randint(2, 9, (number, strategy.candidate_num), generator=torch.Generator().manual_seed(0)))
     strategy.sampler = SimpleNamespace(sample=lambda batch: proposals)
-    drawn = strategy.propose(SimpleNamespace(target=torch.ones(number, dtype=torch.int64)))[:, 1]
+    drawn = strategy.propose(SimpleNamespace(target=on(torch.ones(number, dtype=torch.int64))))[:, 1]
     # of target 1: J(5) = 1 is too close; J(2) = J(3) = J(4) = 2/5, the others 0
-    overlap = strategy.overlap(torch.tensor([1]), torch.arange(2, 9)[None])[0]
+    overlap = strategy.overlap(on(torch.tensor([1])), on(torch.arange(2, 9))[None])[0]
     law = torch.where(overlap <= 0.6, overlap.exp(), 0.0)
     counts = torch.bincount(drawn, minlength=9)[2:]
     assert counts[3] <= 1  # only where all proposals were too close
@@ -229,11 +229,11 @@ def test_graph_negatives_follow_exp_of_the_overlap_up_to_the_hardness():
 
 def test_where_all_proposals_are_too_close_those_that_overlap_least_are_taken():
     strategy = make(GNNO, gnno_combine="add", neg_num=1, gnno_hard_num=2)
-    strategy.overlap = NeighbourOverlap(graph_of([[1, 2, 3, 4, 5]], 5), CPU)
+    strategy.overlap = NeighbourOverlap(graph_of([[1, 2, 3, 4, 5]], 5), DEVICE)
     strategy.hardness = 0.0
-    proposals = torch.tensor([[2, *[1, 5, 2, 1, 5, 3, 1, 5] * 2]])
+    proposals = on(torch.tensor([[2, *[1, 5, 2, 1, 5, 3, 1, 5] * 2]]))
     strategy.sampler = SimpleNamespace(sample=lambda batch: proposals)
-    drawn = strategy.propose(SimpleNamespace(target=torch.ones(1, dtype=torch.int64)))
+    drawn = strategy.propose(SimpleNamespace(target=on(torch.ones(1, dtype=torch.int64))))
     assert drawn.tolist() == [[2, 2, 3]]  # of target 1: J(2) = J(3) = 2/5, J(1) = J(5) = 1
 
 
@@ -273,15 +273,15 @@ def test_srns_without_deviation_or_renewal_takes_the_best_of_a_fixed_memory():
 def test_srns_deviation_is_that_of_the_last_five_visits():
     run = prepared("srns")
     strategy = run.trainer.strategy
-    rows = torch.tensor([3, 8])
+    rows = on(torch.tensor([3, 8]))
     torch.manual_seed(0)
-    visits = torch.rand(13, 2, 10).half().float()
+    visits = on(torch.rand(13, 2, 10)).half().float()
     for number, probability in enumerate(visits, start=1):
         strategy._remember(rows, probability)
         expected = visits[max(0, number - 5) : number].std(0, unbiased=False)
         torch.testing.assert_close(strategy.deviation(rows), expected, rtol=1e-4, atol=1e-5)
     for _ in range(5):
-        strategy._remember(rows, torch.full((2, 10), 0.25))
+        strategy._remember(rows, on(torch.full((2, 10), 0.25)))
     assert strategy.deviation(rows).abs().max() == 0
     assert strategy.deviation(torch.tensor([0])).abs().max() == 0  # never visited
 
@@ -290,7 +290,7 @@ def test_srns_renews_its_memory_by_softmax():
     """Memory of 1 among itself and one other, odds 3 to 1."""
     strategy = make(SRNS, neg_candidate_num=2, srns_memory_num=1, srns_fresh_num=1)
     number = 20_000
-    strategy.memory = torch.zeros((number, 1), dtype=torch.int32)
-    scores = torch.tensor([[0.0, math.log(3.0)]]).expand(number, -1)
-    strategy._renew(torch.arange(number), scores, strategy.memory.long())
+    strategy.memory = on(torch.zeros((number, 1), dtype=torch.int32))
+    scores = on(torch.tensor([[0.0, math.log(3.0)]])).expand(number, -1)
+    strategy._renew(on(torch.arange(number)), scores, strategy.memory.long())
     assert uniformly(torch.bincount(strategy.memory[:, 0].long()), [1 / 4, 3 / 4])

@@ -3,8 +3,9 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers.device import DEVICE, on
 from helpers.runs import tiny_config
-from helpers.strategies import CPU, scored_pool
+from helpers.strategies import scored_pool
 
 from recbole_mdcns.equations import multi_view
 from recbole_mdcns.kernels.pool_scores import pool_scores
@@ -15,10 +16,10 @@ from recbole_mdcns.negatives.mdcns import MDCNS
 
 def test_the_three_views_by_hand():
     """s_self (5 4 0 1), s_peer (5 .5 4.5 1): d (0 3.5 4.5 0)."""
-    mine, other = torch.tensor([[5.0, 4.0, 0.0, 1.0]]), torch.tensor([[5.0, 0.5, 4.5, 1.0]])
+    mine, other = on(torch.tensor([[5.0, 4.0, 0.0, 1.0]])), on(torch.tensor([[5.0, 0.5, 4.5, 1.0]]))
 
     def views(**keys):
-        return MDCNS(tiny_config(neg_candidate_num=4, neg_top_num=1, **keys), CPU).view_columns(mine, other).tolist()
+        return MDCNS(tiny_config(neg_candidate_num=4, neg_top_num=1, **keys), DEVICE).view_columns(mine, other).tolist()
 
     # self + d = 5 7.5 4.5 1; peer + d = 5 4 9 1; mean teacher 5 2.25 2.25 1, + d = 5 5.75 6.75 1
     assert views() == [[1, 2, 2]]
@@ -32,11 +33,11 @@ def test_the_three_views_by_hand():
 
 def test_mean_and_sum_teacher_can_differ():
     """The sum halves the weight of d beside the mean: at weight 1/2 it no longer picks the disputed item."""
-    mine, other = torch.tensor([[2.5, 2.4]]), torch.tensor([[1.5, 2.4]])
+    mine, other = on(torch.tensor([[2.5, 2.4]])), on(torch.tensor([[1.5, 2.4]]))
 
     def teacher_view(weight, mean):
         config = tiny_config(neg_candidate_num=2, neg_top_num=1, divergence_weight=weight, teacher_mean=mean)
-        return int(MDCNS(config, CPU).view_columns(mine, other)[0, 2])
+        return int(MDCNS(config, DEVICE).view_columns(mine, other)[0, 2])
 
     assert teacher_view(0.5, mean=True) == 0  # 2 + .5 against 2.4
     assert teacher_view(0.5, mean=False) == 1  # 4 + .5 against 4.8
@@ -44,7 +45,7 @@ def test_mean_and_sum_teacher_can_differ():
 
 def test_peer_and_self_exchange_roles():
     keys = dict(self_neg_weight=2.0, peer_neg_weight=3.0, teacher_neg_weight=5.0)
-    chosen = MDCNS(tiny_config(**keys), CPU).choose(scored_pool())
+    chosen = MDCNS(tiny_config(**keys), DEVICE).choose(scored_pool())
     assert [weights.tolist() for weights in chosen.weights] == [[2.0, 3.0, 5.0], [3.0, 2.0, 5.0]]
 
 
@@ -61,18 +62,18 @@ def test_step_gradients_equal_autograd_of_the_plain_formula(ranking, mean, with_
     )  # fmt: skip
     torch.manual_seed(1)
     leaves = [
-        torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in [(5, 4), (5, 6), (31, 4), (31, 6)]
+        on(torch.randn(*shape, dtype=torch.float64, requires_grad=True)) for shape in [(5, 4), (5, 6), (31, 4), (31, 6)]
     ]
-    items = torch.stack([torch.randperm(30)[:9] + 1 for _ in range(5)])
+    items = on(torch.stack([torch.randperm(30)[:9] + 1 for _ in range(5)]))
 
     def ours():
         h, e = leaves[:2], leaves[2:]
         scores = [pool_scores(h[m], e[m], items) for m in (0, 1)]
         pool = ScoredPool(None, items[:, 1:], h, [s[:, 0] for s in scores], [s[:, 1:] for s in scores])
-        strategy = MDCNS(config, CPU)
+        strategy = MDCNS(config, DEVICE)
         strategy.weights = strategy.weights.double()
         chosen = strategy.choose(pool)
-        loss = torch.zeros((), dtype=torch.float64)
+        loss = on(torch.zeros((), dtype=torch.float64))
         for m in (0, 1):
             views = {"BCE": bce, "BPR": bpr}[ranking](pool.positive[m], chosen.scores[m]).mean(0)
             loss = loss + multi_view(views, chosen.weights[m]) + chosen.extra[m]["distill"]
@@ -80,7 +81,7 @@ def test_step_gradients_equal_autograd_of_the_plain_formula(ranking, mean, with_
 
     def plain():
         s = [(leaves[m][:, None] * leaves[2 + m][items]).sum(-1) for m in (0, 1)]
-        loss = torch.zeros((), dtype=torch.float64)
+        loss = on(torch.zeros((), dtype=torch.float64))
         for t in range(5):
             a, b = s[0][t], s[1][t]
             teacher = (a + b) / 2 if mean else a + b
@@ -109,20 +110,20 @@ def test_step_gradients_equal_autograd_of_the_plain_formula(ranking, mean, with_
 def test_a_copy_as_peer_gives_no_divergence_and_no_distillation():
     pool = scored_pool(1)
     twice = ScoredPool(pool.batch, pool.candidates, pool.encodings * 2, pool.positive * 2, pool.scores * 2)
-    strategy = MDCNS(tiny_config(), CPU)
+    strategy = MDCNS(tiny_config(), DEVICE)
     columns = strategy.view_columns(*(s.detach() for s in twice.scores))
     assert torch.equal(columns, pool.scores[0].argmax(1)[:, None].expand(-1, 3))
     for extra in strategy.choose(twice).extra:
         assert extra["distill"].item() == pytest.approx(0.0, abs=1e-6)
-    by_sum = MDCNS(tiny_config(teacher_mean=False), CPU).choose(twice)
+    by_sum = MDCNS(tiny_config(teacher_mean=False), DEVICE).choose(twice)
     assert by_sum.extra[0]["distill"].item() > 0.01
 
 
 def test_distill_weight_zero_is_no_term_at_all_and_sum_reduction_is_released_form():
     pool = scored_pool()
-    assert MDCNS(tiny_config(distill_weight=0), CPU).choose(pool).extra == []
-    mean = MDCNS(tiny_config(distill_weight=0.06), CPU).choose(pool).extra[0]["distill"]
-    total = MDCNS(tiny_config(distill_weight=0.01, distill_reduction="sum"), CPU).choose(pool).extra[0]["distill"]
+    assert MDCNS(tiny_config(distill_weight=0), DEVICE).choose(pool).extra == []
+    mean = MDCNS(tiny_config(distill_weight=0.06), DEVICE).choose(pool).extra[0]["distill"]
+    total = MDCNS(tiny_config(distill_weight=0.01, distill_reduction="sum"), DEVICE).choose(pool).extra[0]["distill"]
     torch.testing.assert_close(mean, total)  # six targets
     with_positive = torch.cat([pool.positive[0][:, None], pool.scores[0]], 1)
     teacher = (with_positive + torch.cat([pool.positive[1][:, None], pool.scores[1]], 1)) / 2
@@ -132,7 +133,7 @@ def test_distill_weight_zero_is_no_term_at_all_and_sum_reduction_is_released_for
 
 def test_m_equal_n_draws_uniformly_whatever_the_scores():
     pool = scored_pool(target_num=6000, scale=10.0)
-    strategy = MDCNS(tiny_config(neg_top_num=10), CPU)
+    strategy = MDCNS(tiny_config(neg_top_num=10), DEVICE)
     columns = strategy.view_columns(*(s.detach() for s in pool.scores))
     rank = pool.scores[0].detach().argsort(1).argsort(1).gather(1, columns)
     for view in rank.T:
@@ -143,10 +144,10 @@ def test_m_equal_n_draws_uniformly_whatever_the_scores():
 def test_several_peers_share_one_teacher_and_the_divergence_is_the_widest_distance():
     """s_self (5 4 0), s_1 (5 1 3), s_2 (2 1 9)."""
     config = tiny_config(peer_model="GRU4Rec,Mamba4Rec", neg_candidate_num=3, neg_top_num=1, peer_neg_weight=2.0)
-    strategy = MDCNS(config, CPU)
+    strategy = MDCNS(config, DEVICE)
     assert strategy.views == ("self", "peer1", "peer2", "teacher")
     assert strategy.weights.tolist() == [[1, 2, 2, 1], [2, 1, 2, 1], [2, 2, 1, 1]]
-    scores = [torch.tensor([row]) for row in ([5.0, 4.0, 0.0], [5.0, 1.0, 3.0], [2.0, 1.0, 9.0])]
+    scores = [on(torch.tensor([row])) for row in ([5.0, 4.0, 0.0], [5.0, 1.0, 3.0], [2.0, 1.0, 9.0])]
     # d = 3 3 9; self + d = 8 7 9, peer1 + d = 8 4 12, peer2 + d = 5 4 18, mean teacher 4 2 4, + d = 7 5 13
     assert strategy.view_columns(*scores).tolist() == [[2, 2, 2, 2]]
     strategy.divergence_weight = 0

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from helpers.device import on
 from helpers.runs import fit, tiny_run
 
 from recbole_mdcns.errors import ConfigError
@@ -19,7 +20,7 @@ class Hardest(NegativeStrategy):
 
     def choose(self, pool):
         columns = pool.scores[0].detach().topk(1).indices
-        return self.spoil(Negatives(self.pick(pool, columns), [torch.ones(1)] * 2))
+        return self.spoil(Negatives(self.pick(pool, columns), [on(torch.ones(1))] * 2))
 
     @staticmethod
     def spoil(chosen):
@@ -46,7 +47,7 @@ def test_right_results_train():
     ("changes", "found"),
     [
         ({"scores": None}, "scores = NoneType, expected a tensor for each of 2 models"),
-        ({"weights": [torch.ones(1)]}, "weights = a list of 1, expected a tensor for each of 2 models"),
+        ({"weights": [on(torch.ones(1))]}, "weights = a list of 1, expected a tensor for each of 2 models"),
         ({"weights": [torch.ones(2)] * 2}, r"weights torch.float32 of shape \[2\], expected"),
         ({"factors": [1.0]}, "factors a list of 1, expected"),
         ({"log_q": (torch.zeros(1), torch.zeros(1))}, r"log_q = a tuple of 2, expected tensors \[\d+\] and \[\d+, 1\]"),

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.device import DEVICE
 from helpers.runs import cycle_lines, fit, tiny_run, write_inter
 from recbole.data.interaction import Interaction
 
@@ -33,19 +34,21 @@ def ranked(run, k):
     with torch.no_grad():
         for scoring_model in trainer.scoring_models:
             scoring_model.model.eval()
-            inside = Interaction(dict(rows.interaction))
+            inside = Interaction(dict(rows.interaction)).to(DEVICE)
             found = scoring_model.model.full_sort_predict(inside).view(len(data), -1)
             scores[scoring_model.role] = scoring_model.as_scores(found).float()
     if len(scores) > 1:
         scores["teacher"] = torch.stack(list(scores.values())).mean(0)
-    histories = [item_names[data.history.items[s:e].numpy()].tolist() for s, e in zip(start.tolist(), end.tolist())]
+    histories = [
+        item_names[data.history.items[s:e].cpu().numpy()].tolist() for s, e in zip(start.tolist(), end.tolist())
+    ]
     users = [user_names[user] for user in rows["user_id"].tolist()]
     best = {}
     for role, table in scores.items():
         table[:, 0] = -torch.inf
         table[row, seen] = -torch.inf
         values, items = table.topk(k, dim=1)
-        best[role] = item_names[items.numpy()], values.numpy()
+        best[role] = item_names[items.cpu().numpy()], values.cpu().numpy()
     return users, histories, best
 
 
@@ -63,7 +66,7 @@ def test_recommendations_are_those_of_the_evaluation(name):
     fit(run)
     users, histories, best = ranked(run, 5)
     shutil.rmtree("data")  # nothing of it is needed
-    recommender = load(run.trainer.files.best)
+    recommender = load(run.trainer.files.best, DEVICE)
     measured, loaded = run.trainer.scoring_models[0], recommender.model_of("self")[0]
     assert abilities(loaded) == abilities(measured)
     assert loaded.model.n_items == measured.model.n_items == 121 > FEW  # a twin of FEW items was measured by load
@@ -82,14 +85,14 @@ def test_peer_and_teacher_are_those_of_the_evaluation():
     fit(run)
     _, histories, best = ranked(run, 4)
     shutil.rmtree("data")
-    recommender = load(run.trainer.files.best)
+    recommender = load(run.trainer.files.best, DEVICE)
     assert recommender.roles == ["self", "peer", "teacher"] == list(best)
     for role, (items, scores) in best.items():
         found = recommender.recommend(histories, k=4, model=role)
         np.testing.assert_allclose(found["score"].to_numpy().reshape(-1, 4), scores, rtol=1e-4, atol=1e-5)
         apart = np.abs(np.diff(scores, axis=1)).min(1) > 1e-4
         assert (found["item"].to_numpy().reshape(-1, 4) == items)[apart].all(), role
-    alone = load(run.trainer.files.model("peer"))
+    alone = load(run.trainer.files.model("peer"), DEVICE)
     assert alone.roles == ["peer"]
     assert alone.recommend(histories, model="peer", k=4).equals(recommender.recommend(histories, model="peer", k=4))
     assert Path(run.trainer.files.best).is_file()

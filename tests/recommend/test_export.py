@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.device import DEVICE
 from helpers.runs import fit, tiny_run
 from torch import nn
 
@@ -24,7 +25,7 @@ def trained(name, **keys):
     """Return the recommender and the file of a short training."""
     run = tiny_run(name, **{"epochs": 1, "neg_sampler": "rns", "neg_candidate_num": 4, **keys})
     fit(run)
-    return load(run.trainer.files.best), run.trainer.files.best
+    return load(run.trainer.files.best, DEVICE), run.trainer.files.best
 
 
 def numbers(recommender):

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from helpers.device import DEVICE
 from helpers.paths import ROOT
 from helpers.runs import TINY, cycle_lines, fit, tiny_run, write_inter
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -40,13 +41,13 @@ def trained(tmp_path_factory):
 
 @pytest.fixture
 def recommender(trained):
-    return load(trained)
+    return load(trained, DEVICE)
 
 
 def fitted(model, **keys):
     run = tiny_run(model, epochs=1, neg_sampler="rns", **keys)
     fit(run)
-    return load(run.trainer.files.best)
+    return load(run.trainer.files.best, DEVICE)
 
 
 # Odd sequences
@@ -183,7 +184,7 @@ def test_a_model_that_embeds_users_knows_its_users_only(caplog):
 
 
 def test_users_of_the_run_have_their_whole_histories(trained):
-    recommender = load(trained)
+    recommender = load(trained, DEVICE)
     every = recommender.sequences_of_users(data_path=trained.parent.parent / "data")
     walks = pd.DataFrame([line.split() for line in cycle_lines()], columns=["user", "item", "time"])
     histories = walks.groupby("user", sort=False)["item"].agg(list)
@@ -247,20 +248,20 @@ def test_a_fresh_process_elsewhere_without_the_data_gives_what_evaluation_ranked
     rows = data.inter_feat[torch.arange(len(data))]
     names = data.field2id_token["item_id"]
     spans = zip(rows["history_start"].tolist(), rows["history_end"].tolist())
-    histories = [names[data.history.items[start:end].numpy()].tolist() for start, end in spans]
+    histories = [names[data.history.items[start:end].cpu().numpy()].tolist() for start, end in spans]
     targets = names[rows["item_id"].numpy()]
     ranks = np.array([rank_of[user] for user in data.field2id_token["user_id"][rows["user_id"].numpy()]])
     shutil.rmtree("data")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     code = (
-        "import json, sys, recbole_mdcns.recommend as r; m = r.load(sys.argv[1]); "
+        "import json, sys, recbole_mdcns.recommend as r; m = r.load(sys.argv[1], sys.argv[4]); "
         "s = json.loads(sys.argv[2]); t = m.recommend(s, k=1, model=sys.argv[3]); "
         "assert m.recommend(s, model='best').equals(m.recommend(s, model=m.best_role)); "
         "print(json.dumps(list(t['item'])))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(path.resolve()), json.dumps(histories), "self"],
+        [sys.executable, "-c", code, str(path.resolve()), json.dumps(histories), "self", str(DEVICE)],
         capture_output=True, text=True, cwd=elsewhere, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from helpers.device import DEVICE_OPTIONS
 from helpers.planted_records import values
 
 from recbole_mdcns.cli.main import main, train_main
@@ -65,7 +66,7 @@ def test_a_run_that_does_not_say_what_it_was_is_refused(key):
 
 def test_runs_of_the_command_line_stand_beside_each_other_on_a_page():
     pytest.importorskip("matplotlib")
-    keys = ["--data_path=data", "--use_gpu=False", "--show_progress=False", "--epochs=1", "--hidden_size=8"]
+    keys = ["--data_path=data", *DEVICE_OPTIONS, "--show_progress=False", "--epochs=1", "--hidden_size=8"]
     keys += ["--model=GRU4Rec", "--dataset=tiny", "--MAX_ITEM_LIST_LENGTH=8", "--topk=[5,10]", "--embedding_size=8"]
     Path("runs").mkdir()
     for name, more in (("rns", []), ("dns", ["--neg_candidate_num=5"])):

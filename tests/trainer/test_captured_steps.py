@@ -21,6 +21,8 @@ from recbole_mdcns.negatives.rns import RNS
 from recbole_mdcns.trainer.captured_steps import MOST_GRAPHS, obstacle_of
 from recbole_mdcns.trainer.host_reads import HostReads
 
+pytestmark = pytest.mark.cpu_only("a tape on the CPU takes the place of a CUDA graph")
+
 KEYS: dict = {"batching": "static", "epochs": 3, "train_batch_size": 32, "neg_candidate_num": 5, "srns_fresh_num": 1}
 
 

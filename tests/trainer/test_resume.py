@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.device import DEVICE
 from helpers.runs import fit, same, states, tiny_run
 
 from recbole_mdcns.checkpoints import checkpoint
@@ -105,9 +106,10 @@ def test_a_run_does_not_go_on_with_another_device_other_data_or_other_peers():
     run = tiny_run(epochs=1)
     fit(run)
     state = torch.load(run.trainer.files.last, weights_only=True)
-    assert state["device"] == "cpu"
-    torch.save({**state, "device": "cuda"}, run.trainer.files.last)
-    with pytest.raises(CheckpointError, match="is of a run on cuda, this one is on cpu"):
+    here, there = DEVICE.type, "cuda" if DEVICE.type == "cpu" else "cpu"
+    assert state["device"] == here
+    torch.save({**state, "device": there}, run.trainer.files.last)
+    with pytest.raises(CheckpointError, match=f"is of a run on {there}, this one is on {here}"):
         tiny_run(epochs=2).trainer.resume_checkpoint(True)
     with pytest.raises(ConfigError, match="prepared for another training set"):
         run.trainer.fit(tiny_run().train)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from helpers.device import DEVICE
 from helpers.runs import fit, same, states, tiny_run
 
 from recbole_mdcns.encoder.scoring_model import InnerProductModel
@@ -257,5 +258,5 @@ def test_a_model_in_double_precision_trains_in_it(loss):
 def test_a_model_in_double_precision_recommends():
     run = tiny_run(InDouble, neg_sampler="rns", epochs=1)
     fit(run)
-    items = load(run.trainer.files.best, model_class=InDouble).recommend([["i1", "i2"]], k=3)
+    items = load(run.trainer.files.best, DEVICE, model_class=InDouble).recommend([["i1", "i2"]], k=3)
     assert len(items) == 3

@@ -27,6 +27,8 @@ from recbole_mdcns.tuning.processes import LostWorkers, Processes, places
 from recbole_mdcns.tuning.sweep_file import read_sweep
 from recbole_mdcns.tuning.trial import run_trial
 
+pytestmark = pytest.mark.cpu_only("workers without a GPU of their own train on the CPU, on every machine")
+
 EPOCHS = 15
 KEYS = {key: value for key, value in TINY.items() if key != "learning_rate"}
 GRID = f"""

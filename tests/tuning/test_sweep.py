@@ -25,6 +25,8 @@ from recbole_mdcns.tuning.progress import progress
 from recbole_mdcns.tuning.sweep_file import read_sweep
 from recbole_mdcns.tuning.workers import Workers
 
+pytestmark = pytest.mark.cpu_only("workers without a GPU of their own train on the CPU, on every machine")
+
 ray = pytest.importorskip("ray", reason="sweeps need ray[tune]")
 
 KEYS = {key: value for key, value in TINY.items() if key != "learning_rate"}

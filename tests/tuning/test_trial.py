@@ -144,6 +144,7 @@ def test_a_folder_that_cannot_be_used_is_refused(tmp_path):
         store.all_records()
 
 
+@pytest.mark.cpu_only("a first use of a GPU takes memory of the host")
 @pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="peaks cannot be forgotten here")
 def test_the_memory_of_a_trial_is_its_own():
     """Ray may have trained another one in the same process before."""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from helpers.device import on
 from helpers.runs import HEADER, TINY, cycle_lines, fit, tiny_config, tiny_run, write_inter
 
 from recbole_mdcns.checkpoints.checkpoint import RunFiles
@@ -75,7 +76,7 @@ class TooMany(Own):
 
 class Factors(Own):
     def spoilt(self, scores, pool):
-        return Negatives(scores, list(self.weights), factors=torch.ones(3))
+        return Negatives(scores, list(self.weights), factors=on(torch.ones(3)))
 
 
 class Nothing(Own):
@@ -85,7 +86,7 @@ class Nothing(Own):
 
 class Padding(Own):
     def propose(self, batch):
-        return torch.zeros(len(batch), 3, dtype=torch.int64)
+        return on(torch.zeros(len(batch), 3, dtype=torch.int64))
 
 
 class Beyond(Own):

@@ -143,7 +143,8 @@ class CandidateSampler(RepeatableSampler):
             )
         long = end - start > LONG * self.draw_num
         row, seen = self.history.pairs(start, torch.where(long, start, end))
-        before = torch.cat([row * self.item_num + seen, torch.arange(len(target)) * self.item_num + target])
+        own = torch.arange(len(target), device=target.device)
+        before = torch.cat([row * self.item_num + seen, own * self.item_num + target])
         bad = mark_repeats(pool, self.item_num, before)
         if long.any():
             bad[long] |= self.history.contains(start[long], end[long], pool[long])

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.device import DEVICE
 from helpers.runs import tiny_run, write_inter
 from helpers.strategies import sampler_for
 from hypothesis import given, settings
@@ -14,8 +15,6 @@ from scipy.stats import binom, chisquare
 from recbole_mdcns.data.batching import TargetLoader
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.negatives.draws.pool import CandidateSampler
-
-CPU = torch.device("cpu")
 
 
 @settings(max_examples=150, deadline=None)
@@ -61,7 +60,7 @@ def test_every_allowed_item_is_equally_likely_in_every_column(candidate_num):
     for column in pool.T:
         counts = torch.bincount(column, minlength=13)
         assert counts[allowed].sum() == len(pool)
-        assert chisquare(counts[allowed].numpy()).pvalue > 1e-3
+        assert chisquare(counts[allowed].cpu().numpy()).pvalue > 1e-3
 
 
 def test_every_pair_of_items_is_equally_likely():
@@ -70,7 +69,7 @@ def test_every_pair_of_items_is_equally_likely():
     counts = torch.bincount(pairs[:, 0] * 6 + pairs[:, 1], minlength=36)
     expected = [low * 6 + high for low in range(6) for high in range(low + 1, 6)]
     assert counts[expected].sum() == len(pairs)
-    assert chisquare(counts[expected].numpy()).pvalue > 1e-3
+    assert chisquare(counts[expected].cpu().numpy()).pvalue > 1e-3
 
 
 def legacy_state():
@@ -91,7 +90,7 @@ def test_same_seed_same_pools_and_the_global_generators_are_left_alone():
 def test_the_full_history_is_excluded_not_only_the_window():
     """Windows show 3 items of histories of up to 11."""
     run = tiny_run(MAX_ITEM_LIST_LENGTH=3, neg_candidate_num=18)
-    sampler = CandidateSampler(run.data, 18, 0, CPU)
+    sampler = CandidateSampler(run.data, 18, 0, DEVICE)
     sampler.check(run.data)
     tokens = run.data.field2id_token["item_id"]
     users = run.data.field2id_token["user_id"]
@@ -99,7 +98,7 @@ def test_the_full_history_is_excluded_not_only_the_window():
     for line in Path("data/tiny/tiny.inter").read_text().splitlines()[1:]:
         user, item, _ = line.split("\t")
         sequences.setdefault(user, []).append(item)
-    for batch in TargetLoader(run.data, 64, "row", True, None, CPU):
+    for batch in TargetLoader(run.data, 64, "row", True, None, DEVICE):
         for pool, target, user in zip(sampler.sample(batch), batch.target, batch.user):
             sequence = sequences[users[user]]
             seen = sequence[: sequence.index(tokens[target]) + 1]
@@ -110,12 +109,12 @@ def test_a_check_tells_whether_rows_are_crowded_and_how_many_draws_are_enough():
     """30 items, histories of up to 10 and a target: 20 to 28 are allowed."""
     for candidate_num, crowded in ((5, False), (15, True)):
         run = tiny_run(neg_candidate_num=candidate_num)
-        sampler = CandidateSampler(run.data, candidate_num, 0, CPU)
+        sampler = CandidateSampler(run.data, candidate_num, 0, DEVICE)
         before = sampler.draw_num
         sampler.check(run.data)
         assert sampler.may_be_crowded == crowded
         assert sampler.draw_num == before if crowded else candidate_num < sampler.draw_num < before
-        for batch in TargetLoader(run.data, 64, "row", True, None, CPU):
+        for batch in TargetLoader(run.data, 64, "row", True, None, DEVICE):
             pool = sampler.sample(batch)
             assert not sampler.forbidden(pool, batch).any()
             assert (pool.sort(1).values.diff(dim=1) > 0).all()

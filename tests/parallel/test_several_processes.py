@@ -1,0 +1,126 @@
+"""Two and three processes train what one process trains, to rounding, and their metrics are its metrics."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from helpers.paths import ROOT
+from helpers.runs import cycle_lines, write_inter
+
+#: No dropout, which differs between processes, and no Adam, which makes steps of rounding errors of gradients near 0.
+PLAIN: dict = {
+    "hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0, "dropout_prob": 0.0, "dropout_probs": [0.0, 0.0],
+    "neg_candidate_num": 5, "epochs": 2, "train_batch_size": 32, "learner": "sgd", "learning_rate": 0.5,
+}  # fmt: skip
+ADASIR: dict = {"neg_sampler": "adasir", "adasir_sample_num": 8, "adasir_pool_num": 4}
+#: 41 users have 369 targets: 11 steps of 32, and a last one of 17. With 46 a step, the last one has a single target.
+RUNS: dict[str, dict] = {
+    "mdcns": {},
+    "mdcns-adam": {"learner": "adam", "learning_rate": 0.01},
+    "mdcns-row": {"batching": "row"},
+    "mdcns-static": {"batching": "static", "train_batch_size": 46},
+    "mdcns-rows-in-parts": {"batching": "bucket", "model": "FMLP4Rec", "peer_model": "NARM"},
+    "mdcns-mixed": {"peer_model": "FMLP4Rec", "evaluate_peers": True},
+    "dns_plus": {"neg_sampler": "dns_plus", "neg_top_num": 2, "neg_num": 2},
+    "dns_plus-row": {"neg_sampler": "dns_plus", "neg_top_num": 2, "neg_num": 2, "batching": "row"},
+    "ce": {"ranking_loss": "CE"},
+    "ce-static": {"ranking_loss": "CE", "batching": "static", "train_batch_size": 46},
+    "adasir": ADASIR,
+    "srns": {"neg_sampler": "srns", "srns_memory_num": 2, "srns_fresh_num": 2},
+    "in_batch": {"neg_sampler": "in_batch", "ranking_loss": "SSM", "neg_num": 3},
+    "clipped": {"clip_grad_norm": {"max_norm": 0.1}, "neg_sampler": "rns"},
+    "resumed": {"epochs": 4, "resume_after": 2, "peer_model": "SASRec"},
+    "metrics": {"neg_sampler": "rns", "metrics": ["Recall", "MRR", "GAUC", "ItemCoverage"], "eval_batch_size": 7},
+    "few-batches": {"neg_sampler": "rns", "eval_batch_size": 100},
+    "sce": {"ranking_loss": "SCE"},
+    "too-few": {"neg_sampler": "rns", "train_batch_size": 1},
+}
+
+
+def trained(results, number: int, rank: int, name: str) -> dict:
+    result = results[number, rank][name]
+    assert "error" not in result, result
+    return result
+
+
+def start(folder: Path, process_num: int) -> None:
+    """Train all runs by some processes."""
+    command = [sys.executable]
+    if process_num > 1:
+        command += ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(process_num)]
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, str(Path(__file__).with_name("train_all.py")), str(folder)],
+        env=environment, cwd=folder, capture_output=True, text=True, timeout=200,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """The results by number of processes and rank, then by run."""
+    folder, before = tmp_path_factory.mktemp("several"), os.getcwd()
+    os.chdir(folder)
+    try:
+        write_inter(cycle_lines(user_num=41, item_num=60))
+        Path("runs.json").write_text(json.dumps({name: {**PLAIN, **keys} for name, keys in RUNS.items()}))
+        for number in (1, 2, 3):
+            start(folder, number)
+        return {
+            (number, rank): {name: json.loads(Path(f"{name}-{number}-{rank}.json").read_text()) for name in RUNS}
+            for number in (1, 2, 3)
+            for rank in range(number)
+        }
+    finally:
+        os.chdir(before)
+
+
+TRAINED = [name for name in RUNS if name not in ("sce", "too-few")]
+
+
+@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize("number", [2, 3])
+def test_losses_and_weights_are_those_of_one_process(results, name, number):
+    one, several = trained(results, 1, 0, name), trained(results, number, 0, name)
+    for expected, epoch in zip(one["epochs"], several["epochs"]):
+        assert epoch["targets"] == expected["targets"] == 369
+        assert epoch["loss"] == pytest.approx(expected["loss"], rel=1e-5)
+        assert epoch["parts"] == pytest.approx(expected["parts"], rel=1e-4)
+    if "adam" in name:
+        return
+    for of_model, expected_of_model in zip(several["weights"], one["weights"]):
+        for weight, expected in of_model.items():
+            found, wanted = torch.tensor(expected), torch.tensor(expected_of_model[weight])
+            torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize("number", [2, 3])
+def test_all_processes_hold_the_same_models_and_metrics(results, name, number):
+    first = trained(results, number, 0, name)
+    for rank in range(1, number):
+        assert results[number, rank][name] == first
+    assert len(first["places"]["self"]) == 41
+    assert results[1, 0][name]["places"].keys() == first["places"].keys()
+
+
+@pytest.mark.parametrize("name", ["mdcns", "metrics", "few-batches", "mdcns-mixed"])
+@pytest.mark.parametrize("number", [2, 3])
+def test_metrics_are_those_of_one_process(results, name, number):
+    one, several = trained(results, 1, 0, name), trained(results, number, 0, name)
+    assert several["places"] == one["places"]
+    assert several["test"] == one["test"] and several["best"] == one["best"]
+    assert [entry["valid"] for entry in several["epochs"]] == [entry["valid"] for entry in one["epochs"]]
+
+
+def test_what_cannot_be_shared_is_refused(results):
+    assert "error" not in results[1, 0]["sce"] and "error" not in results[1, 0]["too-few"]
+    assert "ranking_loss = 'SCE' is not allowed with several processes" in results[2, 0]["sce"]["error"]
+    assert "train_batch_size = 1 is not allowed: 3 processes" in results[3, 0]["too-few"]["error"]
