@@ -49,13 +49,14 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=1, help="the fastest one counts")
     parser.add_argument("--out", type=Path, help="file of the page; without, it is only printed")
     parser.add_argument("--note", default="", help="a line for the page, such as what else the machine was doing")
+    parser.add_argument("--same_process", action="store_true", help="measure one process in this one")
     parser.add_argument("--case", type=int, metavar="BATCH_SIZE", help=argparse.SUPPRESS)
     options = parser.parse_args()
     logging.disable(logging.WARNING)
     torch.set_num_threads(1)
-    if options.case:
+    if options.case is not None:
         with started("gloo", "cpu") as group:
-            result = measure(options, group)
+            result = measure(options, options.case, group)
             if group.is_first:
                 print(json.dumps(result))
         return
@@ -81,16 +82,18 @@ def measured_apart(options: argparse.Namespace, batch_size: int, process_num: in
     """Measure a case in processes of its own."""
     names = ("dataset", "data_path", "candidates", "warm_up", "epochs")
     arguments = [f"--{name}={getattr(options, name)}" for name in names] + [f"--case={batch_size}"]
-    result = {"batch_size": batch_size, "processes": process_num}
+    result: dict[str, Any] = {"batch_size": batch_size, "processes": process_num}
+    if options.same_process and process_num == 1:
+        return {**result, **measure(options, batch_size, Group())}
     result |= measure_apart(__file__, arguments, process_num=process_num)
     print(json.dumps(result), flush=True)
     return result
 
 
-def measure(options: argparse.Namespace, group: Group) -> dict[str, Any]:
+def measure(options: argparse.Namespace, batch_size: int, group: Group) -> dict[str, Any]:
     """Return the seconds of the fastest epoch, and its targets."""
     keys = {"data_path": options.data_path, "use_gpu": False, "protocol": "paper", "peer_model": "GRU4Rec", "seed": 1}
-    keys |= {"train_batch_size": options.case, "neg_candidate_num": options.candidates}
+    keys |= {"train_batch_size": batch_size, "neg_candidate_num": options.candidates}
     config = MDCNSConfig("SASRec", options.dataset, config_dict=keys)
     _, splits = load_splits(config)
     trainer = build_trainer(config, dataset_of(splits["train"]))
@@ -127,10 +130,9 @@ def page(results: list[dict[str, Any]], provenance: Provenance, options: argpars
         ]
         for each in results
     ]
-    what = f"`{options.dataset}`"
     lines = [
         "# An epoch by several processes", "",
-        f"SASRec with GRU4Rec, {options.candidates} candidates, {what}, protocol `paper`; gloo, one thread in each "
+        f"SASRec with GRU4Rec, {options.candidates} candidates, `{options.dataset}`, protocol `paper`; gloo, one thread in each "
         f"process, {os.cpu_count()} cores. `train_batch_size` is that of all processes together.", "",
         tabulate(rows, headers=HEADERS, tablefmt="github", disable_numparse=True), "",
         *([f"* {options.note}"] if options.note else []),
