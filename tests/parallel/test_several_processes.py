@@ -16,7 +16,7 @@ from helpers.runs import cycle_lines, write_inter
 #: No dropout, which differs between processes, and no Adam, which makes steps of rounding errors of gradients near 0.
 PLAIN: dict = {
     "hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0, "dropout_prob": 0.0, "dropout_probs": [0.0, 0.0],
-    "neg_candidate_num": 5, "epochs": 2, "train_batch_size": 32, "learner": "sgd", "learning_rate": 0.5,
+    "neg_candidate_num": 5, "epochs": 2, "train_batch_size": 32, "learner": "sgd", "learning_rate": 0.05,
 }  # fmt: skip
 ADASIR: dict = {"neg_sampler": "adasir", "adasir_sample_num": 8, "adasir_pool_num": 4}
 #: 41 users have 369 targets: 11 steps of 32, and a last one of 17. With 46 a step, the last one has a single target.
@@ -37,7 +37,12 @@ RUNS: dict[str, dict] = {
     "in_batch": {"neg_sampler": "in_batch", "ranking_loss": "SSM", "neg_num": 3},
     "clipped": {"clip_grad_norm": {"max_norm": 0.1}, "neg_sampler": "rns"},
     "resumed": {"epochs": 4, "resume_after": 2, "peer_model": "SASRec"},
-    "metrics": {"neg_sampler": "rns", "metrics": ["Recall", "MRR", "GAUC", "ItemCoverage"], "eval_batch_size": 7},
+    "metrics": {
+        "neg_sampler": "rns",
+        "metrics": ["Recall", "MRR", "GAUC", "ItemCoverage"],
+        "valid_metric": "MRR@10",
+        "eval_batch_size": 7,
+    },
     "few-batches": {"neg_sampler": "rns", "eval_batch_size": 100},
     "sce": {"ranking_loss": "SCE"},
     "too-few": {"neg_sampler": "rns", "train_batch_size": 1},
