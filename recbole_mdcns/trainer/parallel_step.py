@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -29,11 +30,17 @@ def in_parallel(objective: Objective) -> Any:
     """Return the loss of a step as a function; its backward pass averages the gradients of all processes.
 
     Raises:
-        ConfigError: The loss cannot be computed in parts.
+        ConfigError: The loss cannot be computed in parts, or NCCL would have to add sparse gradients.
     """
+    step = _Step(objective)
+    if dist.get_backend() == "nccl" and any(getattr(layer, "sparse", False) for layer in step.modules()):
+        raise ConfigError(
+            "lazy_items = True is not allowed with several processes by NCCL, which adds no sparse gradients: give "
+            "distributed_backend gloo"
+        )
     if isinstance(objective.loss, CatalogueLoss) and not objective.loss.is_mean:
         raise ConfigError(
             f"ranking_loss = {objective.loss_name!r} is not allowed with several processes: it needs the states of all "
             "targets of a step at once"
         )
-    return DistributedDataParallel(_Step(objective), find_unused_parameters=True)
+    return DistributedDataParallel(step, find_unused_parameters=True)

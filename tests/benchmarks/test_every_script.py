@@ -146,6 +146,29 @@ def run_synthetic() -> None:
     assert len(lines) == 500 and (len(set(users)), len(set(items))) == (20, 40) and list(times) == sorted(times)
 
 
+def run_large_tables() -> None:
+    sizes = ["--items=8000", "--dimensions=8", "--batch_size=16", "--candidates=5", "--steps=1", "--limit=0.0015"]
+    run_script("speed/large_tables.py", *sizes, "--processes=1", "--same_process", "--out=page.md")
+    rows = table("page.md")
+    assert [(row["items"], row["lazy_items"], row["tables"]) for row in rows] == [
+        ("8,000", "", "4.5"), ("8,000", "yes", "3"),
+    ]  # fmt: skip
+    # 8,000 x 8 x 4 bytes x 4.5 x 2 = 2.3 MB are above the limit of 1.5 MiB, x 3 x 2 = 1.5 MB below
+    assert [row["dimensions"] for row in rows] == ["4", "8"]
+    assert all(each["MiB"] > 0 and each["s"] > 0 for each in json.loads(Path("page.json").read_text())["results"])
+
+
+def run_processes() -> None:
+    small = ["--size=300,30,100", "--batch_sizes=64", "--candidates=5", "--warm_up=1", "--rounds=1"]
+    run_script("speed/processes.py", *small, "--same_process", "--out=page.md")
+    one, two = table("page.md")
+    assert (one["processes"], two["processes"], one["of one process's"]) == ("1", "2", "1.00")
+    first, second = json.loads(Path("page.json").read_text())["results"]
+    assert first["targets"] == second["targets"] > 100  # the same epoch
+    assert float(two["of one process's"]) == pytest.approx(second["s"] / first["s"], abs=0.01)
+    assert float(two["of one process's core"]) == pytest.approx(second["core s"] / first["core s"], abs=0.01)
+
+
 def run_recommend() -> None:
     small = ["--items=300,40", "--sequences=30", "--measured=30,20", "--batch_size=16", "--threads=1"]
     small.append("--same_process")
@@ -259,6 +282,8 @@ SCRIPTS: dict[str, Callable[[], None]] = {
     "models/every_model.py": run_every_model,
     "models/model_table.py": run_model_table,
     "speed/active_user.py": run_active_user,
+    "speed/large_tables.py": run_large_tables,
+    "speed/processes.py": run_processes,
     "speed/recommend.py": run_recommend,
     "speed/scale.py": run_scale,
     "speed/selective_scan.py": run_selective_scan,

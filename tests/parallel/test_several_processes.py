@@ -23,6 +23,7 @@ ADASIR: dict = {"neg_sampler": "adasir", "adasir_sample_num": 8, "adasir_pool_nu
 RUNS: dict[str, dict] = {
     "mdcns": {},
     "mdcns-adam": {"learner": "adam", "learning_rate": 0.01},
+    "lazy-adam": {"lazy_items": True, "learner": "adam", "learning_rate": 0.01, "epochs": 4},
     "mdcns-row": {"batching": "row"},
     "mdcns-static": {"batching": "static", "train_batch_size": 46},
     "mdcns-rows-in-parts": {"batching": "bucket", "model": "FMLP4Rec", "peer_model": "NARM"},
