@@ -30,7 +30,8 @@ from recbole_mdcns import compat
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.load import dataset_of, load_splits
-from recbole_mdcns.parallel.group import Group, started
+from recbole_mdcns.parallel.group import Group
+from recbole_mdcns.parallel.processes import met, started
 from recbole_mdcns.quick_start import build_trainer
 
 DATASET, MODEL_NUM = "made", 2
@@ -75,7 +76,8 @@ def main() -> None:
     logging.disable(logging.WARNING)
     if options.case:
         data, items, dimensions, lazy = options.case
-        with started("gloo", "cpu") as group:
+        with met() as store:
+            group = started(store, "gloo", "cpu")
             result = measure(options, data, int(items), int(dimensions), lazy == "True", group)
             if group.is_first:
                 print(json.dumps(result))

@@ -30,7 +30,8 @@ from tabulate import tabulate
 from recbole_mdcns import compat
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.load import dataset_of, load_splits
-from recbole_mdcns.parallel.group import Group, started
+from recbole_mdcns.parallel.group import Group
+from recbole_mdcns.parallel.processes import met, started
 from recbole_mdcns.quick_start import build_trainer
 
 #: Interactions, users and items of Amazon Beauty.
@@ -57,7 +58,8 @@ def main() -> None:
     logging.disable(logging.WARNING)
     torch.set_num_threads(1)
     if options.case is not None:
-        with started("gloo", "cpu") as group:
+        with met() as store:
+            group = started(store, "gloo", "cpu")
             result = measure(options, options.case, group)
             if group.is_first:
                 print(json.dumps(result))
