@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import torch
 import torch.distributed as dist
 
 from recbole_mdcns.errors import ConfigError, LostProcess, UserError
@@ -70,6 +71,8 @@ def started(store: Any, backend: str, device_type: str) -> Group:
     """
     if store is not None:
         name = backend_for(backend, device_type)
+        if device_type == "cuda":
+            torch.cuda.set_device(int(gpu_of_process()["gpu_id"]))  # where torch gathers objects by NCCL
         dist.init_process_group(name, store=store, rank=int(os.environ["RANK"]), world_size=_number())
     return Group.current()
 
