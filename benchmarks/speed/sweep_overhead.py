@@ -41,7 +41,7 @@ def main() -> None:
     import ray
 
     trial_num, cores = len(list(trials(sweep))), options.cores
-    ray.init(num_cpus=cores, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=cores, include_dashboard=False, log_to_driver=False)
     try:
         with tempfile.TemporaryDirectory() as folder:
             alone = in_this_process(sweep, Store(Path(folder) / "alone"))

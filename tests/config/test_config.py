@@ -79,7 +79,7 @@ def test_model_and_dataset_may_come_from_a_file(tmp_path):
         ("--metrics=['Recal']", "Recal"),
         ("--metrics=[1,2]", r"metrics = \[1, 2\] is not allowed: give names of metrics"),
         ("--metrics=[]", r"metrics = \[\] is not allowed"),
-        ("--nproc=2", "nproc = 2 is not used here: one process trains on one device"),
+        ("--nproc=2", "nproc = 2 is not used here: torchrun starts several processes, each on its own device"),
         ("--valid_metric=NDCG@7", "valid_metric = 'NDCG@7' is not allowed: metrics and topk give recall@5, recall@10"),
         ("--learner=adamm", "learner = 'adamm' is not allowed: choose adam or adamw"),
         ("--clip_grad_norm=5", "clip_grad_norm = 5 is not allowed: expected dict"),

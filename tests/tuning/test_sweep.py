@@ -223,7 +223,9 @@ def test_a_node_of_a_cluster_that_dies_takes_no_trial_with_it(whole, tmp_path):
 
 @pytest.fixture(scope="module")
 def local_ray():
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)  # a process less to start for every test
+    ray.init(
+        "local", num_cpus=1, include_dashboard=False, log_to_driver=False
+    )  # a process less to start for every test
     yield
     ray.shutdown()
 
