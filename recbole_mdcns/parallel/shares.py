@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from torch import Tensor
+
 from recbole_mdcns.data.batch import Passes, Rows, Sequences, TargetBatch
 from recbole_mdcns.parallel.group import Group
 
@@ -30,29 +32,22 @@ def own_share(batch: TargetBatch, group: Group) -> TargetBatch:
 
 def _rows(rows: Rows, mine: slice) -> Rows:
     """Return the sequences of some targets; the parts stay as they are sorted, and each keeps some of its sequences."""
-    if rows.place is None:
-        place = range(mine.start, mine.stop)
-        parts, begin = [], 0
-        for part in rows.parts:
-            some = slice(max(place.start - begin, 0), max(place.stop - begin, 0))
-            parts.append(_some(part, some))
-            begin += len(part.user)
-        return Rows([part for part in parts if len(part.user)])
-    wanted = rows.place[mine]
-    order = wanted.argsort()
-    in_order, parts, begin = wanted[order], [], 0
+    order = None if rows.place is None else rows.place[mine].argsort()
+    places = None if rows.place is None or order is None else rows.place[mine][order]
+    parts, begin = [], 0
     for part in rows.parts:
-        inside = in_order[(in_order >= begin) & (in_order < begin + len(part.user))] - begin
-        parts.append(_some(part, inside))
-        begin += len(part.user)
-    return Rows([part for part in parts if len(part.user)], order.argsort())
+        end = begin + len(part.user)
+        some = _inside(mine, begin) if places is None else places[(places >= begin) & (places < end)] - begin
+        parts.append(_some(part, some))
+        begin = end
+    return Rows([part for part in parts if len(part.user)], None if order is None else order.argsort())
 
 
 def _passes(every: list[Passes], mine: slice) -> list[Passes]:
     """Return the passes of some targets, which follow each other in the order of the passes."""
     shares, begin = [], 0
     for passes in every:
-        some = slice(max(mine.start - begin, 0), max(mine.stop - begin, 0))
+        some = _inside(mine, begin)
         begin += len(passes.row)
         row, position = passes.row[some], passes.position[some]
         if len(row):
@@ -61,5 +56,10 @@ def _passes(every: list[Passes], mine: slice) -> list[Passes]:
     return shares
 
 
-def _some(sequences: Sequences, some) -> Sequences:
+def _inside(mine: slice, begin: int) -> slice:
+    """Return the places of some targets in a part that begins at one of them."""
+    return slice(max(mine.start - begin, 0), max(mine.stop - begin, 0))
+
+
+def _some(sequences: Sequences, some: slice | Tensor) -> Sequences:
     return Sequences(sequences.user[some], sequences.item_seq[some], sequences.item_length[some])
