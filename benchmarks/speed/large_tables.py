@@ -22,7 +22,7 @@ import psutil
 import torch.distributed as dist
 from own_process import measure_apart
 from peak_above import peak_above
-from provenance import Provenance, write_results
+from provenance import Provenance, show_page
 from synthetic import write_equal_users
 from tabulate import tabulate
 
@@ -91,11 +91,7 @@ def main() -> None:
             for lazy in (False, True)
         ]
     provenance = Provenance.here()
-    text = page(results, provenance, options)
-    print(text)
-    if options.out:
-        options.out.write_text(text, encoding="utf-8")
-        write_results(options.out.with_suffix(".json"), {"results": results}, provenance)
+    show_page(page(results, provenance, options), results, options.out, provenance)
 
 
 def measured_apart(

@@ -23,7 +23,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from own_process import measure_apart
-from provenance import Provenance, write_results
+from provenance import Provenance, show_page
 from synthetic import write_power_law
 from tabulate import tabulate
 
@@ -74,11 +74,7 @@ def main() -> None:
         rounds = [[measured_apart(options, *case) for case in cases] for _ in range(options.rounds)]
     results = [min(of_case, key=lambda each: each["s"]) for of_case in zip(*rounds)]
     provenance = Provenance.here()
-    text = page(results, provenance, options)
-    print(text)
-    if options.out:
-        options.out.write_text(text, encoding="utf-8")
-        write_results(options.out.with_suffix(".json"), {"results": results}, provenance)
+    show_page(page(results, provenance, options), results, options.out, provenance)
 
 
 def measured_apart(options: argparse.Namespace, batch_size: int, process_num: int) -> dict[str, Any]:

@@ -60,3 +60,11 @@ def write_results(path: Path, results: dict[str, Any], provenance: Provenance) -
     path.parent.mkdir(parents=True, exist_ok=True)
     content = json.dumps({**results, **vars(provenance)}, indent=1)
     path.write_text(content + "\n", encoding="utf-8")
+
+
+def show_page(text: str, results: Any, out: Path | None, provenance: Provenance) -> None:
+    """Print a page of figures, and write it and, beside it, the figures as JSON if a file is asked for."""
+    print(text)
+    if out:
+        out.write_text(text, encoding="utf-8")
+        write_results(out.with_suffix(".json"), {"results": results}, provenance)

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from own_process import measure_apart
 from peak_above import peak_above
-from provenance import Provenance, write_results
+from provenance import Provenance, show_page
 from recbole.data.interaction import Interaction
 from recbole.utils.case_study import full_sort_topk
 from tabulate import tabulate
@@ -170,11 +170,7 @@ def main() -> None:
             file = write_models(Path(folder), item_num)
             results += measured(file, item_num, measured_num, options)
     provenance = Provenance.here()
-    text = page(results, provenance, options)
-    print(text)
-    if options.out:
-        options.out.write_text(text, encoding="utf-8")
-        write_results(options.out.with_suffix(".json"), {"results": results}, provenance)
+    show_page(page(results, provenance, options), results, options.out, provenance)
 
 
 def measured(file: Path, item_num: int, measured_num: int, options: argparse.Namespace) -> list[dict[str, Any]]:

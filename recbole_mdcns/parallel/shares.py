@@ -20,9 +20,7 @@ def own_share(batch: TargetBatch, group: Group) -> TargetBatch:
     if group.size == 1:
         return batch
     mine = group.computed(len(batch))
-    share = TargetBatch(
-        batch.user[mine], batch.target[mine], batch.history_start[mine], batch.history_end[mine], batch.row_index[mine]
-    )
+    share = batch.targets(mine)
     if batch.rows is not None:
         share.rows = _rows(batch.rows, mine)
     if batch.passes is not None:
