@@ -175,7 +175,7 @@ def load_plain(path: str | Path, device: torch.device | str = "cpu") -> Any:
     """
     try:
         return torch.load(path, map_location=device, weights_only=True)
-    except pickle.UnpicklingError as error:  # torch's text advises to load it all the same
+    except (pickle.UnpicklingError, KeyError) as error:  # torch advises to load it all the same, or names a byte
         refused = re.search(r"GLOBAL ([\w.]+)", str(error))
         what = f"it holds {refused[1]}, " if refused else ""
         raise ValueError(f"{what}expected tensors and plain values") from error

@@ -1,6 +1,7 @@
 """Checkpoints: plain, atomic, and refused in a sentence when damaged or of another run."""
 
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -107,3 +108,9 @@ def test_random_states_round_trip():
     expected = (random.random(), np.random.rand(), np.random.randn(), torch.rand(3, device=DEVICE).tolist())
     checkpoint.set_random_states(state, DEVICE)
     assert (random.random(), np.random.rand(), np.random.randn(), torch.rand(3, device=DEVICE).tolist()) == expected
+
+
+def test_a_file_of_text_is_no_bare_number():
+    Path("text.pth").write_text("junk\n")
+    with pytest.raises(CheckpointError, match="damaged or not of recbole_mdcns: expected tensors and plain values"):
+        checkpoint.load("text.pth", "model")
