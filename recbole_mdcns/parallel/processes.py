@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -56,6 +57,9 @@ def met() -> Iterator[Any]:
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
+            # A thread of gloo may still hold a tensor of the last step. It can give it up only while the interpreter
+            # runs; at the interpreter's end it would abort the process.
+            time.sleep(0.2)
 
 
 def started(store: Any, backend: str, device_type: str) -> Group:
