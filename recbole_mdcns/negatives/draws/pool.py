@@ -94,6 +94,10 @@ class CandidateSampler(RepeatableSampler):
         target_is_new = ~self.history.contains(start, end, target[:, None]).squeeze(1)
         return self.item_num - 1 - self.history.distinct_num(start, end) - target_is_new.long()
 
+    def excluded(self, batch: TargetBatch) -> tuple[Tensor, Tensor]:
+        """Return where the excluded stretch of each target begins and ends (exclusive), shape [T] each."""
+        return batch.history_start, batch.history_end
+
     def forbidden(self, items: Tensor, batch: TargetBatch) -> Tensor:
         """Tell which items [T, K] are the target or in the full history, shape [T, K]."""
         seen = self.history.contains(batch.history_start, batch.history_end, items)
