@@ -106,6 +106,7 @@ class NegativeStrategy(metaclass=Built):
         self.negative_num = config["neg_num"] if "neg_num" in config else 1  # noqa: SIM401  RecBole's Config has no get
         self.weights = torch.full((1, self.negative_num), 1 / self.negative_num, device=device)
         self.candidate_num = config["neg_candidate_num"] if "neg_candidate_num" in config else 0  # noqa: SIM401
+        self.exclude = config["exclude"] if "exclude" in config else "history"  # noqa: SIM401
         self.teacher_mean = self.needs_peer and config["teacher_mean"]
         self.device = device
         self.epoch = 0
@@ -121,7 +122,7 @@ class NegativeStrategy(metaclass=Built):
         Raises:
             ConfigError: A row has fewer than ``candidate_num`` allowed items.
         """
-        self.sampler = CandidateSampler(dataset, self.candidate_num, self.seed, self.device)
+        self.sampler = CandidateSampler(dataset, self.candidate_num, self.seed, self.device, self.exclude)
         self.sampler.check(dataset, self.candidate_key)
 
     def start_epoch(self, epoch: int) -> None:
