@@ -10,10 +10,15 @@ Letters: T targets, N candidates, M top candidates, K negatives (one per view), 
 from __future__ import annotations
 
 import functools
+import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+#: The score of a candidate that a target must not have. It is finite, so that sums and differences are numbers, and so
+#: low that such a candidate is never hard, has no probability, and adds nothing to a loss.
+FORBIDDEN_SCORE = -1e9
 
 
 def teacher_scores(*scores: Tensor, mean: bool) -> Tensor:
@@ -118,3 +123,37 @@ def distillation(student: Tensor, teacher: Tensor, temperature: float, reduction
     log_p = F.log_softmax(student / temperature, dim=1)
     per_target = (log_q.exp() * (log_q - log_p)).sum(1)  # [T]
     return temperature**2 * (per_target.mean() if reduction == "mean" else per_target.sum())
+
+
+def resampled(scores: Tensor, number: int, temperature: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Draw K candidates of each row with replacement, in proportion to ``q(j) ~ exp(scores(j) / temperature)``.
+
+    With the weights ``1 / (K q(j))``, a sum over the draws estimates the sum over all candidates (importance sampling).
+
+    Args:
+        scores: Shape [T, N].
+        number: K.
+        temperature: Positive; the higher, the closer to uniform.
+        generator: Random generator on the device of the scores.
+
+    Returns:
+        Columns and the logarithms of their weights, shape [T, K] each.
+    """
+    log_q = F.log_softmax(scores.double() / temperature, dim=1)
+    cumulated = log_q.exp().cumsum(1)
+    share = torch.rand(len(scores), number, generator=generator, device=scores.device, dtype=torch.float64)
+    columns = torch.searchsorted(cumulated, share * cumulated[:, -1:], right=True).clamp_(max=scores.size(1) - 1)
+    return columns, (-log_q.gather(1, columns) - math.log(number)).to(scores.dtype)
+
+
+def consistency(first: Tensor, second: Tensor) -> Tensor:
+    """Return the mean over the targets of the two-sided KL of two dropout passes: ``(KL(p || q) + KL(q || p)) / 2``.
+
+    Both passes carry the gradient (R-Drop, Liang et al., NeurIPS 2021; CT4Rec, arXiv 2112.06668, for SASRec).
+
+    Args:
+        first: Scores of a set, shape [T, C].
+        second: Scores of the same set by the same model with other dropout, shape [T, C].
+    """
+    log_p, log_q = F.log_softmax(first, dim=1), F.log_softmax(second, dim=1)
+    return ((log_p.exp() - log_q.exp()) * (log_p - log_q)).sum(1).mean() / 2

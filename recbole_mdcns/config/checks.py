@@ -115,6 +115,11 @@ def check_together(final: dict[str, Any]) -> None:
         for key, value in needed.items():
             if final[key] != value:
                 raise ConfigError(f"{key} = {final[key]!r} is not allowed with lazy_items: it must be {value!r}")
+        if final["ema_decay"]:
+            raise ConfigError(
+                f"ema_decay = {final['ema_decay']!r} is not allowed with lazy_items: each step would average all item "
+                "rows, which lazy_items leaves alone; leave one of them out"
+            )
 
 
 def check_protocol(final: dict[str, Any], given: dict[str, Any], defaults: dict[str, Any]) -> None:

@@ -50,6 +50,7 @@ def values_to_evaluate(saved: dict[str, Any], keys: dict[str, Any], trust_code: 
         "neg_sampler": "rns",
         "ranking_loss": "BCE",
         "lazy_items": False,
+        "ema_decay": 0.0,  # a saved model holds averages already
     }
     metrics, cutoffs = (_as_list(keys.get(key, saved.get(key))) for key in ("metrics", "topk"))
     may_import = trust_code or "metrics" in keys or not any(":" in str(name) for name in metrics)

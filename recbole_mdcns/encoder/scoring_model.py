@@ -118,6 +118,10 @@ class ScoringModel(ABC):
         """
 
     @abstractmethod
+    def score_shared(self, encoding: Tensor, items: Tensor) -> Tensor:
+        """Score the same items [K] with all encodings of :meth:`encode`, shape [T, K], in float32 or wider."""
+
+    @abstractmethod
     def score_all(self, encoding: Tensor) -> Tensor:
         """Score all items, and the padding in column 0, with the encodings of :meth:`encode`, shape [T, V + 1]."""
 
@@ -185,6 +189,10 @@ class InnerProductModel(ScoringModel):
         """Return inner products with the items' embeddings, shape [T, C]."""
         return pool_scores(self.as_states(encoding), self.item_table, items, order, self.item_embedding.sparse)
 
+    def score_shared(self, encoding: Tensor, items: Tensor) -> Tensor:
+        """Return inner products with the items' embeddings, shape [T, K]."""
+        return self.as_states(encoding) @ F.embedding(items, self.item_table, sparse=self.item_embedding.sparse).T
+
     def score_all(self, encoding: Tensor) -> Tensor:
         """Return inner products with all items' embeddings, shape [T, V + 1]."""
         return F.linear(self.as_states(encoding), self.item_table[: self.model.n_items])
@@ -231,6 +239,10 @@ class FullRankingModel(ScoringModel):
     def score(self, encoding: Tensor, items: Tensor, order: Tensor | None = None) -> Tensor:
         """Return the items' scores, shape [T, C]; ``order`` is not used."""
         return encoding.float().gather(1, items)
+
+    def score_shared(self, encoding: Tensor, items: Tensor) -> Tensor:
+        """Return the items' scores, shape [T, K]."""
+        return encoding.float().index_select(1, items)
 
     def score_all(self, encoding: Tensor) -> Tensor:
         """Return the encoding, which is all scores."""

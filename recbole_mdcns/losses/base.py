@@ -27,6 +27,8 @@ class ModelScores:
         factors: Factors of each target's and negative's loss, shape [T, K] or [T, 1]; None for 1.
         log_q: Log probabilities of the targets [T] and of the negatives [T, K] under the distribution of the draws;
             None if it is uniform.
+        log_mass: Logarithms of the number of allowed items that each negative stands for, shape [T, K] or [T, 1]; None
+            unless :attr:`LossOfNegatives.takes_mass`.
     """
 
     positive: Tensor
@@ -34,6 +36,7 @@ class ModelScores:
     weights: Tensor
     factors: Tensor | None = None
     log_q: tuple[Tensor, Tensor] | None = None
+    log_mass: Tensor | None = None
 
 
 class RankingLoss(metaclass=Built):
@@ -84,9 +87,16 @@ class RankingLoss(metaclass=Built):
 
 
 class LossOfNegatives(RankingLoss):
-    """A loss of targets and the negatives that a strategy chose for them."""
+    """A loss of targets and the negatives that a strategy chose for them.
+
+    Attributes:
+        takes_all: It takes all negatives of a target at once, as draws from a known distribution.
+        takes_mass: It also takes how many items each negative stands for.
+    """
 
     needs_negatives = True
+    takes_all: bool = False
+    takes_mass: bool = False
 
     @abstractmethod
     def __call__(self, scores: ModelScores) -> tuple[Tensor, Tensor]:

@@ -5,6 +5,7 @@ Letters: T targets, K negatives, V items. Everything is in log space.
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +15,9 @@ import torch.nn.functional as F
 from recbole.config import Config
 from torch import Tensor
 
+from recbole_mdcns.config.keys import own_keys
 from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.kernels.pool_softmax import pool_softmax
 from recbole_mdcns.losses.base import LossOfNegatives, ModelScores
 from recbole_mdcns.negatives import resolve_strategy, strategy_names
 
@@ -35,6 +38,53 @@ def sampled_softmax(positive: Tensor, negative: Tensor, log_q: tuple[Tensor, Ten
     if log_q is not None:
         positive, negative = positive - log_q[0], negative - log_q[1]
     return torch.cat([positive[:, None], negative], dim=1).logsumexp(1) - positive
+
+
+def scaled_softmax(positive: Tensor, negative: Tensor, log_mass: Tensor) -> Tensor:
+    """Cross-entropy over all items, estimated from K negatives: ``log(exp s+ + sum_k m_k exp s_k) - s+``.
+
+    Negative k stands for m_k items, the inverse of its expected number of draws: V' / K for K different uniform draws
+    of V' allowed items, and ``1 / (K q(k))`` for draws from q. The sum over the negatives then estimates the sum over
+    all allowed items. The positive is not corrected: it is always there.
+
+    Args:
+        positive: Scores of the targets, shape [T].
+        negative: Scores of the negatives, shape [T, K].
+        log_mass: Logarithms of m, shape [T, K] or [T, 1].
+
+    Returns:
+        Shape [T].
+    """
+    return torch.cat([positive[:, None], negative + log_mass], dim=1).logsumexp(1) - positive
+
+
+def refined_softmax(positive: Tensor, negative: Tensor, log_mass: Tensor) -> Tensor:
+    """The refined logQ correction (Khrylchenko et al., RecSys 2025): ``sg(1 - p) [log sum_k m_k exp s_k - s+]``.
+
+    p is the probability of the target in :func:`scaled_softmax`; sg stops its gradient. Both losses have the same
+    gradient.
+
+    Args:
+        positive: See :func:`scaled_softmax`.
+        negative: See :func:`scaled_softmax`.
+        log_mass: See :func:`scaled_softmax`.
+
+    Returns:
+        Shape [T].
+    """
+    against = (negative + log_mass).logsumexp(1) - positive
+    return against.detach().sigmoid() * against
+
+
+def log_mass_of(log_q: tuple[Tensor, Tensor]) -> Tensor:
+    """Return ``log 1 / (K q'(k))`` of K draws from q without the target, ``q' = q / (1 - q+)``, shape [T, K].
+
+    Args:
+        log_q: Log probabilities of the targets [T] and of the negatives [T, K].
+    """
+    of_target, of_negatives = log_q
+    others = torch.log1p(-of_target.exp().clamp(max=1 - 1e-6))
+    return others[:, None] - of_negatives - math.log(of_negatives.size(1))
 
 
 def gbce(positive: Tensor, negative: Tensor, item_num: int, calibration: float) -> Tensor:
@@ -60,6 +110,19 @@ def gbce(positive: Tensor, negative: Tensor, item_num: int, calibration: float) 
 class ListwiseLoss(LossOfNegatives):
     """One loss per target, on all of its negatives together; it has no weights of single negatives."""
 
+    takes_all = True
+
+    @classmethod
+    def check(cls, keys: Mapping[str, Any]) -> None:
+        """Refuse keys of single negatives, with a strategy that would use them with another loss."""
+        for name in resolve_strategy(keys["neg_sampler"]).not_of_pools:
+            default = own_keys()[name].default
+            if keys[name] != default:
+                raise ConfigError(
+                    f"{name} = {keys[name]!r} is not used with ranking_loss = {keys['ranking_loss']!r}, which takes "
+                    f"all candidates of {keys['neg_sampler']}: leave it out"
+                )
+
     @abstractmethod
     def of_lists(self, scores: ModelScores) -> Tensor:
         """Return one loss per target, shape [T]."""
@@ -82,11 +145,21 @@ class ListwiseLoss(LossOfNegatives):
 
 
 class SampledSoftmax(ListwiseLoss):
-    """Softmax over the target and negatives from a known distribution; see :func:`sampled_softmax`."""
+    """Softmax over the target and negatives from a known distribution.
+
+    See :func:`sampled_softmax`; with ``ssm_scale`` :func:`scaled_softmax`, and with ``logq_refined``
+    :func:`refined_softmax`.
+    """
 
     @classmethod
     def check(cls, keys: Mapping[str, Any]) -> None:
-        """Refuse strategies that do not know the probabilities of their negatives."""
+        """Refuse strategies that do not know the probabilities of their negatives, and two corrections at once."""
+        super().check(keys)
+        if keys["logq_refined"] and keys["ssm_scale"]:
+            raise ConfigError("logq_refined = True is not allowed with ssm_scale = True: both scale the negatives")
+        if not keys["logq_correction"] and (keys["logq_refined"] or keys["ssm_scale"]):
+            name = "logq_refined" if keys["logq_refined"] else "ssm_scale"
+            raise ConfigError(f"logq_correction = False is not allowed with {name} = True, which is a correction")
         if not resolve_strategy(keys["neg_sampler"]).knows_proposal:
             raise ConfigError(
                 f"neg_sampler = {keys['neg_sampler']!r} is not allowed with ranking_loss = {keys['ranking_loss']!r}, "
@@ -96,10 +169,20 @@ class SampledSoftmax(ListwiseLoss):
     def __init__(self, config: Config, item_num: int, device: torch.device):
         super().__init__(config, item_num, device)
         self.is_corrected = config["logq_correction"]
+        self.is_refined = config["logq_refined"]
+        self.takes_mass = config["ssm_scale"] or config["logq_refined"]
 
     def of_lists(self, scores: ModelScores) -> Tensor:
-        """See :func:`sampled_softmax`."""
-        return sampled_softmax(scores.positive, scores.negative, scores.log_q if self.is_corrected else None)
+        """See :func:`sampled_softmax`, :func:`scaled_softmax` and :func:`refined_softmax`."""
+        positive, negative = scores.positive, scores.negative
+        if self.is_refined:
+            assert scores.log_mass is not None
+            return refined_softmax(positive, negative, scores.log_mass)
+        if self.takes_mass:
+            return pool_softmax(positive, negative, scores.log_mass)
+        if scores.log_q is not None and self.is_corrected:
+            return sampled_softmax(positive, negative, scores.log_q)
+        return pool_softmax(positive, negative)
 
 
 class GBCE(ListwiseLoss):
@@ -108,6 +191,13 @@ class GBCE(ListwiseLoss):
     @classmethod
     def check(cls, keys: Mapping[str, Any]) -> None:
         """Refuse strategies whose negatives are not uniform draws."""
+        super().check(keys)
+        for name in ("pool_popular_share", "pool_in_batch_share"):
+            if keys.get(name):
+                raise ConfigError(
+                    f"{name} = {keys[name]} is not allowed with ranking_loss = {keys['ranking_loss']!r}, which is "
+                    "calibrated for uniform draws: set it to 0"
+                )
         if not resolve_strategy(keys["neg_sampler"]).draws_uniformly:
             raise ConfigError(
                 f"neg_sampler = {keys['neg_sampler']!r} is not allowed with ranking_loss = {keys['ranking_loss']!r}, "

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Union
 
 import torch
 from recbole.config import Config
@@ -14,8 +15,15 @@ from torch import Tensor
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.equations import teacher_scores
+from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.negatives.draws.pool import CandidateSampler
+from recbole_mdcns.negatives.draws.shared_pool import SharedPool, SharedPoolSampler
 from recbole_mdcns.support.built import Built
+
+#: The candidates of a step: item ids of shape [T, N], or a pool that all targets share.
+Candidates = Union[Tensor, SharedPool]
+#: The shares of a shared pool that are not uniform.
+_SHARES = ("pool_popular_share", "pool_in_batch_share")
 
 
 @dataclass
@@ -24,11 +32,14 @@ class ScoredPool:
 
     Attributes:
         batch: The T targets and their histories.
-        candidates: Candidate ids, shape [T, N].
+        candidates: Candidate ids, shape [T, N]. In a shared pool all rows are the same.
         encodings: Per model, its encodings of the histories, shape [T, .]; with gradient. For a model with inner
             products they are its states, for any other model its scores of all items. Our strategies do not read them.
         positive: Per model, the scores of the targets, shape [T]; with gradient.
-        scores: Per model, the scores of the candidates, shape [T, N]; with gradient.
+        scores: Per model, the scores of the candidates, shape [T, N]; with gradient. A candidate of a shared pool that
+            a target must not have has the score :data:`recbole_mdcns.equations.FORBIDDEN_SCORE`.
+        shared: The pool, if all targets share it.
+        takes_all: The loss is a softmax or gBCE: it takes all candidates at once.
     """
 
     batch: TargetBatch
@@ -36,6 +47,15 @@ class ScoredPool:
     encodings: Sequence[Tensor]
     positive: Sequence[Tensor]
     scores: Sequence[Tensor]
+    shared: SharedPool | None = None
+    takes_all: bool = False
+
+    def proposal(self) -> tuple[Tensor, Tensor] | None:
+        """Return the log probabilities of targets [T] and candidates [T, N] of a shared pool; None if uniform."""
+        if self.shared is None or self.shared.log_q is None:
+            return None
+        target, items = self.shared.log_q
+        return target, items.expand(len(target), -1)
 
 
 @dataclass
@@ -48,6 +68,8 @@ class Negatives:
         extra: Per model, further loss terms by name, already weighted.
         factors: Factors of each target's and negative's loss, shape [T, K] or [T, 1], without gradient.
         log_q: Log probabilities of the targets [T] and of the negatives [T, K] under the proposal; None if uniform.
+        log_mass: Logarithms of the number of items that each negative stands for, shape [T, K] or [T, 1]; None if the
+            negatives are all candidates of the pool.
     """
 
     scores: Sequence[Tensor]
@@ -55,6 +77,7 @@ class Negatives:
     extra: Sequence[dict[str, Tensor]] = field(default_factory=list)
     factors: Tensor | None = None
     log_q: tuple[Tensor, Tensor] | None = None
+    log_mass: Tensor | None = None
 
 
 class NegativeStrategy(metaclass=Built):
@@ -80,7 +103,10 @@ class NegativeStrategy(metaclass=Built):
         draws_uniformly: This distribution is uniform over the allowed items.
         epoch: The epoch, from 0.
         generator: Random generator of the strategy's other draws, seeded by the run and saved with it.
-        sampler: Draws distinct uniform candidates, free of history and target; made by :meth:`prepare`.
+        sampler: Draws distinct uniform candidates, without the target and what ``exclude`` names; made by
+            :meth:`prepare`.
+        shared: Draws pools that all targets of a step share; None with ``pool_scope: target``.
+        not_of_pools: Keys that a loss on all candidates does not use.
     """
 
     built = "generator"
@@ -89,7 +115,9 @@ class NegativeStrategy(metaclass=Built):
     needs_peer = False
     knows_proposal = False
     draws_uniformly = False
+    not_of_pools: tuple[str, ...] = ()
     sampler: CandidateSampler
+    shared: SharedPoolSampler | None = None
 
     @classmethod
     def check(cls, keys: Mapping[str, Any]) -> None:
@@ -100,6 +128,13 @@ class NegativeStrategy(metaclass=Built):
         Raises:
             ConfigError: Names the keys and what they allow.
         """
+        shares = {key: keys[key] for key in _SHARES if key in keys and keys[key]}  # noqa: RUF019
+        if shares and keys["pool_scope"] != "batch":
+            name, value = next(iter(shares.items()))
+            raise ConfigError(f"{name} = {value} is not allowed with pool_scope = 'target': set pool_scope = batch")
+        if sum(shares.values()) > 1:
+            named = " and ".join(f"{name} = {value}" for name, value in shares.items())
+            raise ConfigError(f"{named} are not allowed together: the shares of a pool sum to at most 1")
 
     def __init__(self, config: Config, device: torch.device):
         self.check(config)  # type: ignore[arg-type]  # a Config is no Mapping, but it has __getitem__
@@ -108,6 +143,8 @@ class NegativeStrategy(metaclass=Built):
         self.candidate_num = config["neg_candidate_num"] if "neg_candidate_num" in config else 0  # noqa: SIM401
         self.exclude = config["exclude"] if "exclude" in config else "history"  # noqa: SIM401
         self.teacher_mean = self.needs_peer and config["teacher_mean"]
+        self.shares_pools = "pool_scope" in config and config["pool_scope"] == "batch"
+        self.mixture = [config[name] for name in (*_SHARES, "pop_power")] if self.shares_pools else []
         self.device = device
         self.epoch = 0
         self.seed = config["seed"]
@@ -120,18 +157,36 @@ class NegativeStrategy(metaclass=Built):
             dataset: The training part; targets are numbered by its rows.
 
         Raises:
-            ConfigError: A row has fewer than ``candidate_num`` allowed items.
+            ConfigError: A row has fewer than ``candidate_num`` allowed items, or the catalogue fewer than a pool.
         """
-        self.sampler = CandidateSampler(dataset, self.candidate_num, self.seed, self.device, self.exclude)
+        own_num = 1 if self.shares_pools else self.candidate_num
+        self.sampler = CandidateSampler(dataset, own_num, self.seed, self.device, self.exclude)
         self.sampler.check(dataset, self.candidate_key)
+        if self.shares_pools:
+            self.shared = SharedPoolSampler(dataset, self.candidate_num, self.sampler, *self.mixture)
 
     def start_epoch(self, epoch: int) -> None:
         """Begin an epoch, counted from 0."""
         self.epoch = epoch
 
-    def propose(self, batch: TargetBatch) -> Tensor:
-        """Return the candidates of a step, shape [T, N]; every model scores them."""
-        return self.sampler.sample(batch)
+    def propose(self, batch: TargetBatch) -> Candidates:
+        """Return the candidates of a step, shape [T, N], or a pool that all targets share; every model scores them."""
+        return self.sampler.sample(batch) if self.shared is None else self.shared.sample(batch)
+
+    def log_mass(self, pool: ScoredPool) -> Tensor:
+        """Return the logarithm of how many allowed items each candidate stands for, shape [T, N] or [T, 1].
+
+        Each of K uniform candidates stands for V' / K of the V' allowed items; in a shared pool, K counts those that
+        the target may have. A draw of a mixture stands for ``1 / (K q)`` items.
+        """
+        log_q = pool.proposal()
+        if log_q is not None:
+            return -log_q[1] - math.log(pool.candidates.size(1))
+        allowed = self.sampler.allowed_num(pool.batch)
+        number: Any = pool.candidates.size(1)
+        if pool.shared is not None:
+            number = (number - pool.shared.forbidden.sum(1)).clamp_(min=1)
+        return (allowed.double() / number).log().float()[:, None]
 
     @abstractmethod
     def choose(self, pool: ScoredPool) -> Negatives:
@@ -170,7 +225,7 @@ class DrawnNegatives(NegativeStrategy):
 
     def log_q(self, pool: ScoredPool) -> tuple[Tensor, Tensor] | None:
         """Return the log probabilities of targets [T] and candidates [T, K], or None if all are equal."""
-        return None
+        return pool.proposal()
 
     def choose(self, pool: ScoredPool) -> Negatives:
         """Take all candidates."""

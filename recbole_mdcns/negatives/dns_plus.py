@@ -32,6 +32,7 @@ class DNSPlus(NegativeStrategy):
     @classmethod
     def check(cls, keys: Mapping[str, Any]) -> None:
         """Refuse to draw more than the top M without repetition."""
+        super().check(keys)
         top = cls.fixed_top or keys["neg_top_num"]
         if keys["neg_num"] > top:
             of_top = "1" if cls.fixed_top else f"neg_top_num = {top}"

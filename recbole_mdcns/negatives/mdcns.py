@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from recbole_mdcns.config.run_config import MDCNSConfig
-from recbole_mdcns.equations import distillation, divergence, divergence_aware, draw_one, top_candidates
+from recbole_mdcns.equations import (
+    divergence,
+    divergence_aware,
+    draw_one,
+    resampled,
+    top_candidates,
+)
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.kernels.pool_softmax import Consensus
 from recbole_mdcns.negatives.base import Negatives, NegativeStrategy, ScoredPool
 
 
@@ -19,9 +30,26 @@ class MDCNS(NegativeStrategy):
     Several peers are an extension of the paper. The teacher is the mean or sum over all models, the divergence of a
     candidate is the distance between its highest and its lowest score, and the negatives that any other model chose
     have the weight beta.
+
+    A softmax or gBCE takes all candidates instead of one per view. With ``pool_hard_num`` it takes draws from them:
+    hard ones by the teacher's scores and the divergence, with importance weights.
     """
 
     needs_peer = True
+    knows_proposal = True
+    draws_uniformly = True
+    not_of_pools = ("neg_top_num", "self_neg_weight", "peer_neg_weight", "teacher_neg_weight")
+
+    @classmethod
+    def check(cls, keys: Mapping[str, Any]) -> None:
+        """Refuse hard draws of a pool without a loss that takes their weights."""
+        super().check(keys)
+        scaled = "ssm_scale" in keys and keys["ssm_scale"]
+        if keys["pool_hard_num"] and not scaled:
+            raise ConfigError(
+                f"pool_hard_num = {keys['pool_hard_num']} is not allowed without ranking_loss = SSM and ssm_scale = "
+                "True, which weighs the draws"
+            )
 
     def __init__(self, config: MDCNSConfig, device: torch.device):
         super().__init__(config, device)
@@ -33,15 +61,38 @@ class MDCNS(NegativeStrategy):
         self.weights = torch.tensor(
             [[*(own if view == model else other for view in models), teacher] for model in models], device=device
         )  # [models, views]
+        self.hard_num, self.hard_temperature = config["pool_hard_num"], config["pool_hard_temperature"]
         self.distill_weight = config["distill_weight"]
+        self.warm_up = config["distill_warmup_epochs"]
+        self.share = torch.ones((), device=device)  # of the weight in this epoch; in place, for captured steps
         self.temperature = config["distill_temperature"]
         self.distill_positive = config["distill_positive"]
         self.reduction = config["distill_reduction"]
 
+    def start_epoch(self, epoch: int) -> None:
+        """Set the weight of the distillation: it grows in equal steps over the first epochs, from 0."""
+        super().start_epoch(epoch)
+        self.share.fill_(min(1.0, epoch / self.warm_up) if self.warm_up else 1.0)
+
     def choose(self, pool: ScoredPool) -> Negatives:
-        """Return one negative per view for all models, and all models' distillation."""
+        """Return one negative per view, or the whole pool, for all models, and all models' distillation."""
+        if pool.takes_all:
+            return self._all(pool)
         columns = self.view_columns(*(scores.detach() for scores in pool.scores))  # [T, views]
         return Negatives(self.pick(pool, columns), list(self.weights), self._distill(pool))
+
+    def _all(self, pool: ScoredPool) -> Negatives:
+        """Return all candidates, or hard ones among them with their importance weights."""
+        scores = list(pool.scores)
+        weights = [scores[0].new_full((scores[0].size(1),), 1 / scores[0].size(1))] * len(scores)
+        if not self.hard_num:
+            return Negatives(scores, weights, self._distill(pool), log_q=pool.proposal())
+        detached = [each.detach() for each in scores]
+        hardness = divergence_aware(self.teacher(*detached), divergence(*detached), self.divergence_weight)
+        columns, log_mass = resampled(hardness, self.hard_num, self.hard_temperature, self.generator)
+        log_mass += self.log_mass(pool).expand_as(hardness).gather(1, columns)
+        weights = [scores[0].new_full((self.hard_num,), 1 / self.hard_num)] * len(scores)
+        return Negatives(self.pick(pool, columns), weights, self._distill(pool), log_mass=log_mass)
 
     @torch.no_grad()
     def view_columns(self, *scores: Tensor) -> Tensor:
@@ -63,11 +114,10 @@ class MDCNS(NegativeStrategy):
     def _distill(self, pool: ScoredPool) -> list[dict[str, Tensor]]:
         if self.distill_weight == 0:
             return []
-        students = list(pool.scores)
-        if self.distill_positive:
-            students = [torch.cat([p[:, None], s], dim=1) for p, s in zip(pool.positive, pool.scores)]  # [T, 1 + N]
-        teacher = self.teacher(*(student.detach() for student in students))
-        return [
-            {"distill": self.distill_weight * distillation(student, teacher, self.temperature, self.reduction)}
-            for student in students
-        ]
+        positives = list(pool.positive) if self.distill_positive else [None] * len(pool.scores)
+        of_teacher = self.teacher(*(s.detach() for s in pool.positive)) if self.distill_positive else None
+        teacher = Consensus(of_teacher, self.teacher(*(s.detach() for s in pool.scores)), self.temperature)
+        weight = self.distill_weight * self.share if self.warm_up else self.distill_weight
+        distances = [teacher.distance(positive, scores) for positive, scores in zip(positives, pool.scores)]  # [T] each
+        reduced = [each.mean() if self.reduction == "mean" else each.sum() for each in distances]
+        return [{"distill": weight * each} for each in reduced]

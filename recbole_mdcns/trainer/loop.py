@@ -28,6 +28,7 @@ from recbole_mdcns.support.declared import is_known
 from recbole_mdcns.trainer.captured_steps import CapturedSteps, Capturing, CudaCapturing, obstacle_of
 from recbole_mdcns.trainer.objective import StepLoss, make_objective
 from recbole_mdcns.trainer.parallel_step import in_parallel
+from recbole_mdcns.trainer.weight_average import WeightAverage
 
 #: The batches of a training part.
 Batches = Union[TargetLoader, StaticBatches]
@@ -47,6 +48,7 @@ class TrainingLoop:
     Attributes:
         objective: What a step minimises.
         scaler: The gradient scaler of mixed precision.
+        average: The average of the models' weights over the steps, by ``ema_decay``.
         batches: The training batches; set by :meth:`prepare`.
         captured: The steps of static batches on a GPU; None if all steps are plain.
     """
@@ -61,6 +63,7 @@ class TrainingLoop:
         self.objective = make_objective(config, scoring_models)
         uses_scaler = torch.cuda.is_available() and config["enable_scaler"]  # as RecBole's trainer decides
         self.scaler = compat.grad_scaler(self.device, uses_scaler)
+        self.average = WeightAverage({each.role: each.model for each in scoring_models}, config["ema_decay"])
         self.captured: CapturedSteps | None = None
         self._sums: dict[str, Tensor] = {}  # of the losses of an epoch, in place: captured steps add to them
         self._dataset: HistoryDataset | None = None
@@ -92,6 +95,11 @@ class TrainingLoop:
             self._make_lazy()
         self.batches = self._make_batches(dataset, order if self.config["shuffle"] else None)
         self._dataset = dataset
+        if self.config["ema_decay"]:
+            getLogger().info(
+                f"averages of the weights over training steps (ema_decay {self.config['ema_decay']}) are validated and "
+                "saved in place of the weights"
+            )
         if self.group.size > 1:
             self._step_of = in_parallel(self.objective)
         if self.batches.mode == "static" and self.device.type == "cuda":
@@ -120,7 +128,8 @@ class TrainingLoop:
         """Capture the steps of static batches from now on."""
         assert isinstance(self.batches, StaticBatches)
         strategy = self.objective.strategy
-        state = {"loss": self.objective.loss, "strategy": strategy, **{m.role: m.model for m in self.scoring_models}}
+        state: dict[str, Any] = {each.role: each.model for each in self.scoring_models}
+        state.update(loss=self.objective.loss, strategy=strategy, average=self.average)
         fixed = ("strategy.epoch",) if is_known(type(strategy)) else ()  # ours read it at the start of an epoch only
         self.captured = CapturedSteps(self.batches, self._take, self.optimizers, state, fixed, capturing, self.device)
 
@@ -139,7 +148,7 @@ class TrainingLoop:
         return {"loss": loss.detach(), **parts}
 
     def step(self, loss: Tensor) -> None:
-        """Take one optimiser step per model, down the gradient of a loss."""
+        """Take one optimiser step per model, down the gradient of a loss, and add the new weights to the average."""
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
@@ -149,6 +158,7 @@ class TrainingLoop:
                 clip_grad_norm_(each.model.parameters(), **self.config["clip_grad_norm"])
             self.scaler.step(optimizer)
         self.scaler.update()
+        self.average.update()
 
     def train_epoch(self, epoch: int, show_progress: bool = False) -> dict[str, Any]:
         """Train one epoch; losses are read from the device once, at its end.

@@ -13,12 +13,15 @@ from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.encoder.scoring_model import ScoringModel
-from recbole_mdcns.equations import multi_view
+from recbole_mdcns.equations import FORBIDDEN_SCORE, consistency, multi_view
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.kernels.pool_scores import item_order
 from recbole_mdcns.losses import CatalogueLoss, LossOfNegatives, ModelScores, RankingLoss, resolve_loss
+from recbole_mdcns.losses.listwise import log_mass_of
 from recbole_mdcns.losses.returned import check_losses, check_mean_loss
 from recbole_mdcns.negatives import Negatives, NegativeStrategy, ScoredPool, resolve_strategy
+from recbole_mdcns.negatives.base import Candidates
+from recbole_mdcns.negatives.draws.shared_pool import SharedPool
 from recbole_mdcns.negatives.returned import check_candidates, check_negatives
 from recbole_mdcns.parallel.group import Group
 from recbole_mdcns.parallel.shares import own_share
@@ -145,6 +148,12 @@ class NegativesObjective(Objective):
         self.strategy = strategy
         self.strategy_name = config["neg_sampler"]
         self._checks_strategy = not is_known(type(strategy))  # at the first step
+        self.consistency_weight = config["rdrop_weight"]
+        if self.consistency_weight and not strategy.knows_proposal:
+            raise ConfigError(
+                f"rdrop_weight = {self.consistency_weight} is not allowed with neg_sampler = {self.strategy_name!r}, "
+                "which chooses anew in each of the two passes: take a strategy with draws from a known distribution"
+            )
 
     def prepare(self, dataset: HistoryDataset) -> None:
         """See :meth:`NegativeStrategy.prepare`."""
@@ -156,11 +165,15 @@ class NegativesObjective(Objective):
 
     def step_loss(self, batch: TargetBatch) -> StepLoss:
         """Draw candidates, encode every history once per model, and return the loss of a step and its parts."""
-        candidates = self.strategy.propose(batch)  # [T, N]
-        return self.target_loss(batch, self.encode(own_share(batch, self.group)), candidates)
+        candidates = self.strategy.propose(batch)
+        own = own_share(batch, self.group)
+        pool = self.scored(batch, self.encode(own), candidates)
+        if not self.consistency_weight:
+            return self.pool_loss(pool)
+        return self._both(pool, self.scored(batch, self.encode(own), candidates))
 
-    def target_loss(self, batch: TargetBatch, encodings: list[Tensor], candidates: Tensor) -> StepLoss:
-        """Return the loss of T encoded targets, Eqs. (3) to (13).
+    def scored(self, batch: TargetBatch, encodings: list[Tensor], candidates: Candidates) -> ScoredPool:
+        """Return the candidates with all models' scores, Eq. (3).
 
         Several processes encode and score a share of the targets each. Then all of them know all scores, and take the
         same choices for all targets, with the same random numbers and states; gradients are of the own share.
@@ -168,32 +181,78 @@ class NegativesObjective(Objective):
         Args:
             batch: The targets.
             encodings: Per model, the result of :meth:`ScoringModel.encode` for this process's share, shape [own, .].
-            candidates: Item ids, shape [T, N].
+            candidates: Item ids, shape [T, N], or a pool that all targets share.
         """
-        models = self.scoring_models
+        models, group, size = self.scoring_models, self.group, len(batch)
+        shared = candidates if isinstance(candidates, SharedPool) else None
+        items: Tensor = shared.candidates() if shared else candidates  # type: ignore[assignment]
         if self._checks_strategy:
-            check_candidates(self.strategy_name, candidates, len(batch), models[0].model.n_items)
-        items = torch.cat([batch.target[:, None], candidates], dim=1)  # [T, 1 + N], the positive in column 0
-        group, size = self.group, len(batch)
-        own_items = items[group.computed(size)]
-        order = item_order(own_items)
-        own_scores = [model.score(encoding, own_items, order) for model, encoding in zip(models, encodings)]
-        scores = [group.joined(of_model, size) for of_model in own_scores]
+            check_candidates(self.strategy_name, items, size, models[0].model.n_items)
+        if shared:
+            parts = self._scores_of_shared(encodings, batch.target, shared)
+        else:
+            own_items = torch.cat([batch.target[:, None], items], dim=1)[group.computed(size)]  # [own, 1 + N]
+            order = item_order(own_items)
+            scores_of_all = [model.score(encoding, own_items, order) for model, encoding in zip(models, encodings)]
+            parts = [(each[:, 0], each[:, 1:]) for each in scores_of_all]
+        joined = [[group.joined(part, size) for part in of_model] for of_model in parts]
         if not is_known(type(self.strategy)):  # ours do not read encodings
             encodings = [group.joined(encoding, size) for encoding in encodings]
-        pool = ScoredPool(batch, candidates, encodings, [s[:, 0] for s in scores], [s[:, 1:] for s in scores])
+        positive, scores = map(list, zip(*joined))
+        return ScoredPool(batch, items, encodings, positive, scores, shared, self.loss.takes_all)
+
+    def _scores_of_shared(
+        self, encodings: list[Tensor], target: Tensor, shared: SharedPool
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Return each model's scores of the targets [own] and of the pool [own, K]."""
+        own = self.group.computed(len(target))
+        forbidden, own_target = shared.forbidden[own], target[own, None]
+        scores = []
+        for model, encoding in zip(self.scoring_models, encodings):
+            of_pool = model.score_shared(encoding, shared.items).masked_fill_(forbidden, FORBIDDEN_SCORE)
+            scores.append((model.score(encoding, own_target).squeeze(1), of_pool))
+        return scores
+
+    def pool_loss(self, pool: ScoredPool) -> StepLoss:
+        """Return the loss of a scored pool, Eqs. (4) to (13)."""
         chosen = self.strategy.choose(pool)
         if self._checks_strategy:
             check_negatives(self.strategy_name, self.strategy.views, chosen, pool)
             self._checks_strategy = False
+        models = self.scoring_models
         totals, parts = zip(*(self._model_loss(index, pool, chosen) for index in range(len(models))))
         named = [{f"{m.role}/{name}": loss.detach() for name, loss in of.items()} for m, of in zip(models, parts)]
         return self.summed(totals), {name: loss for of_model in named for name, loss in of_model.items()}
 
+    def _both(self, first: ScoredPool, second: ScoredPool) -> StepLoss:
+        """Return the mean loss of two dropout passes, and the distance between them (R-Drop)."""
+        (loss, parts), (other, other_parts) = self.pool_loss(first), self.pool_loss(second)
+        mean = {name: (value + other_parts[name]) / 2 for name, value in parts.items()}
+        total = (loss + other) / 2
+        for index, model in enumerate(self.scoring_models):
+            one, two = (torch.cat([p.positive[index][:, None], p.scores[index]], dim=1) for p in (first, second))
+            distance = self.consistency_weight * consistency(one, two)
+            total = total + distance
+            mean[f"{model.role}/rdrop"] = distance.detach()
+        return total, mean
+
+    def _log_mass(self, pool: ScoredPool, chosen: Negatives) -> Tensor | None:
+        """Return the masses of the chosen negatives, if the loss takes them."""
+        if not self.loss.takes_mass or chosen.log_mass is not None:
+            return chosen.log_mass
+        if chosen.log_q is not None and pool.shared is None:
+            return log_mass_of(chosen.log_q)
+        return self.strategy.log_mass(pool)
+
     def _model_loss(self, index: int, pool: ScoredPool, chosen: Negatives) -> StepLoss:
         """Return the loss of one model, Eq. (13), and its parts by view and term."""
         part = ModelScores(
-            pool.positive[index], chosen.scores[index], chosen.weights[index], chosen.factors, chosen.log_q
+            pool.positive[index],
+            chosen.scores[index],
+            chosen.weights[index],
+            chosen.factors,
+            chosen.log_q,
+            self._log_mass(pool, chosen),
         )
         result = self.loss(part)
         if self.checks_loss:
@@ -203,7 +262,8 @@ class NegativesObjective(Objective):
         extra = chosen.extra[index] if chosen.extra else {}
         views = self.strategy.views
         one_each = len(views) == len(view_losses)
-        named = dict(zip(views, view_losses * weights)) if one_each else {views[0]: total}
+        together = "pool" if pool.takes_all and len(views) > 1 else views[0]
+        named = dict(zip(views, view_losses * weights)) if one_each else {together: total}
         return total + sum(extra.values()), {**named, **extra}
 
     def state_dict(self) -> dict[str, Any]:

@@ -87,18 +87,20 @@ class RunCheckpoints:
             yield
 
     def save_best(self, progress: Progress) -> None:
-        """Write the current models, one file each.
+        """Write the current models, one file each, with the averages of their weights if the run has them.
 
         Raises:
             WriteError: A file cannot be written.
         """
         assert self.identity is not None
-        self._best.save(self.files, progress, self.identity)
+        with self._state.average.in_place():
+            self._best.save(self.files, progress, self.identity)
 
     def keep_best(self, progress: Progress) -> None:
-        """Keep the current models in memory if no files are written."""
+        """Keep the current models in memory as :meth:`save_best` would write them, if no files are written."""
         if not self.is_saved:
-            self._best.keep_in_memory(progress)
+            with self._state.average.in_place():
+                self._best.keep_in_memory(progress)
 
     def finish_epoch(self, progress: Progress) -> None:
         """Write the whole state if files are written.
@@ -113,7 +115,9 @@ class RunCheckpoints:
     # -- loading ------------------------------------------------------------------------------------------------------
 
     def load_best(self, model_file: str | Path | None, epoch: int | None) -> None:
-        """Load the best epoch's weights into the models.
+        """Load the best epoch's weights into the models; the average over steps begins anew.
+
+        These weights are averages already, if the run has them.
 
         Args:
             model_file: Load this file into the self model instead; the other models do not change.
@@ -127,6 +131,7 @@ class RunCheckpoints:
             self._best.load_self_model(model_file, self.identity)
         else:
             self._best.load(self.files, self.identity, epoch)
+        self._state.average.reset()
 
     def resume(self, resume_file: str | Path | bool) -> Progress | None:
         """Restore a stopped training, except its random numbers, which :meth:`training` restores.

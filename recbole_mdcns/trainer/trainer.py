@@ -269,7 +269,7 @@ class NegativeSamplingTrainer(Trainer):
         return self._evaluate(eval_data, self.scoring_models[:1], show_progress).metrics["self"]
 
     def evaluate_all(self, eval_data, show_progress=False) -> Evaluation:
-        """Evaluate self, peers and teacher in one pass, with the current weights.
+        """Evaluate self, peers and teacher in one pass, with the current weights, or with their averages over steps.
 
         Raises:
             TrainingError: A model gives scores that rank nothing, such as NaN.
@@ -284,7 +284,7 @@ class NegativeSamplingTrainer(Trainer):
         history = dataset_of(eval_data).history.to(self.device)
         teacher = self.loop.objective.teacher
         self._ranking = ranking = FullRanking(self.config, scoring_models, history, self.eval_collector, teacher)
-        with dated_failure(self.epoch_log):
+        with dated_failure(self.epoch_log), self.loop.average.in_place():
             own = super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
             return ranking.evaluation(own, self.evaluator)
 

@@ -54,6 +54,7 @@ class TrainingState:
         self.optimizers = {each.role: optimizer for each, optimizer in zip(loop.scoring_models, loop.optimizers)}
         self.scaler = loop.scaler
         self.objective = loop.objective
+        self.average = loop.average
 
     def content(self, progress: Progress, order: torch.Generator, identity: DataIdentity) -> dict[str, Any]:
         """Return the content of a checkpoint.
@@ -79,6 +80,7 @@ class TrainingState:
             "random": checkpoint.random_states(self.device),
             "loader": order.get_state(),
             "objective": self._stored_objective(),
+            **({"weight_average": self.average.state_dict()} if self.config["ema_decay"] else {}),
             **identity.entries(*(each.model for each in self.scoring_models)),
         }
 
@@ -101,7 +103,7 @@ class TrainingState:
         }
 
     def load(self, path: Path, identity: DataIdentity | None) -> tuple[dict[str, Any], Progress]:
-        """Restore models, optimisers and scaler from a file; :meth:`restore_random` restores the rest.
+        """Restore models, their average, optimisers and scaler from a file; :meth:`restore_random` restores the rest.
 
         Args:
             path: A ``*-last.pth`` file.
@@ -125,6 +127,8 @@ class TrainingState:
         if identity is not None:
             check_same_data(state, identity, path)
         fault = training_fault(state, self.optimizers, self.scaler.state_dict(), self.device)
+        if self.config["ema_decay"] and not fault:
+            fault = state_fault(state.get("weight_average"), self.average.state_dict(), "weight_average")
         if fault:
             raise CheckpointError(f"checkpoint {path} does not fit this run: {fault}")
         for each in self.scoring_models:
@@ -132,6 +136,8 @@ class TrainingState:
             load_weights(each.model, own, path)
             self.optimizers[each.role].load_state_dict(state["optimizers"][each.role])
         self.scaler.load_state_dict(state["scaler"])
+        if self.config["ema_decay"]:
+            self.average.load_state_dict(state["weight_average"])
         score = state["best_valid_score"]
         if score is None:
             score = -math.inf if self.config["valid_metric_bigger"] else math.inf

@@ -262,6 +262,7 @@ def test_a_bad_value_is_one_sentence_before_anything_runs(argument, allowed, cap
         ("--neg_sampler=none", "neg_sampler = 'none'"),
         ("--batching=user --pad_side=left", "batching = 'user'"),
         ("--lazy_items --learner=sgd", "lazy_items"),
+        ("--lazy_items --ema_decay=0.9", "ema_decay = 0.9 is not allowed with lazy_items"),
         ("--repeatable --mask_history", "repeatable"),
         ("--neg_sampler=srns --neg_num=20", "neg_num = 20"),
         ("--neg_sampler=srns --srns_memory_num=500", "srns_memory_num = 500"),

@@ -156,10 +156,13 @@ def test_losses_over_the_catalogue_refuse_negatives_and_lazy_items(name):
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"ranking_loss": "SSM"}, "neg_sampler = 'mdcns' .* 'SSM', which .* known .*: choose in_batch, pns, rns$"),
+        (
+            {"ranking_loss": "SSM", "neg_sampler": "dns"},
+            "neg_sampler = .dns. .* .SSM., which .* known .*: choose in_batch, mdcns, pns, rns$",
+        ),
         (
             {"ranking_loss": "gBCE", "neg_sampler": "pns"},
-            "neg_sampler = 'pns' .* 'gBCE', .* uniform draws: choose rns$",
+            "neg_sampler = 'pns' .* 'gBCE', .* uniform draws: choose mdcns, rns$",
         ),
         ({"ranking_loss": "Hinge"}, "ranking_loss = 'Hinge' is not allowed.*: choose BCE, BPR, CE, SCE, SSM, gBCE, or"),
         ({"ranking_loss": "pathlib:Path"}, "pathlib:Path.* is no subclass of RankingLoss"),

@@ -36,7 +36,7 @@ RUNS: dict[str, dict] = {
     "srns": {"neg_sampler": "srns", "srns_memory_num": 2, "srns_fresh_num": 2},
     "in_batch": {"neg_sampler": "in_batch", "ranking_loss": "SSM", "neg_num": 3},
     "clipped": {"clip_grad_norm": {"max_norm": 0.1}, "neg_sampler": "rns"},
-    "resumed": {"epochs": 4, "resume_after": 2, "peer_model": "SASRec"},
+    "resumed": {"epochs": 4, "resume_after": 2, "peer_model": "SASRec", "ema_decay": 0.9},
     "metrics": {
         "neg_sampler": "rns",
         "metrics": ["Recall", "MRR", "GAUC", "ItemCoverage"],

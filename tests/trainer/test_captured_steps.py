@@ -73,6 +73,7 @@ def losses(run):
         {"ranking_loss": "BPR"}, {"neg_sampler": "rns", "ranking_loss": "gBCE", "neg_num": 4},
         {"neg_sampler": "pns", "ranking_loss": "SSM", "neg_num": 4}, {"ranking_loss": "CE"},
         {"pad_side": "left"}, {"neg_candidate_num": 3, "enable_amp": True},
+        {"ema_decay": 0.9},
     ],
 )  # fmt: skip
 def test_captured_steps_train_the_same_models(keys):
@@ -82,6 +83,9 @@ def test_captured_steps_train_the_same_models(keys):
     assert tapes and sum(tape.replays for tape in tapes) == 3 * full_steps - 3 * len(tapes)
     assert same(states(plain.trainer), states(captured.trainer))
     assert losses(plain) == losses(captured)
+    averages = [run.trainer.loop.average.state_dict() for run in (plain, captured)]
+    torch.testing.assert_close(*averages, rtol=0, atol=0)
+    assert [entry["valid"] for entry in plain.trainer.epoch_log] == [e["valid"] for e in captured.trainer.epoch_log]
 
 
 @pytest.mark.parametrize(

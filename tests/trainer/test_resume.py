@@ -28,6 +28,7 @@ from recbole_mdcns.trainer import NegativeSamplingTrainer
         {"neg_sampler": "srns", "srns_memory_num": 4, "srns_fresh_num": 3},
         {"neg_sampler": "gnno", "neg_candidate_num": 5, "gnno_hard_num": 1, "gnno_pace": 0.1},
         {"peer_model": "GRU4Rec,Mamba4Rec"},
+        {"ema_decay": 0.95},
     ],
 )
 def test_resume_equals_an_uninterrupted_run(keys):
@@ -45,6 +46,8 @@ def test_resume_equals_an_uninterrupted_run(keys):
     assert same(states(second.trainer), states(whole.trainer))
     for left, right in zip(second.trainer.optimizers, whole.trainer.optimizers):
         torch.testing.assert_close(left.state_dict(), right.state_dict(), rtol=0, atol=0)
+    averages = [run.trainer.loop.average.state_dict() for run in (second, whole)]
+    torch.testing.assert_close(*averages, rtol=0, atol=0)
     times = "train_seconds"
     assert [{k: v for k, v in e.items() if k != times} for e in second.trainer.epoch_log] == [
         {k: v for k, v in e.items() if k != times} for e in whole.trainer.epoch_log

@@ -134,13 +134,13 @@ def test_clipping_bounds_the_gradient(norm_type):
 
 def test_bfloat16_autocast_trains():
     run = tiny_run(epochs=12, enable_amp=True)
-    kinds, original = set(), run.trainer.loop.objective.target_loss
+    kinds, original = set(), run.trainer.loop.objective.scored
 
     def note(batch, encodings, candidates):
         kinds.update(encoding.dtype for encoding in encodings)
         return original(batch, encodings, candidates)
 
-    run.trainer.loop.objective.target_loss = note
+    run.trainer.loop.objective.scored = note
     assert fit(run, saved=False)[0] > 0.8
     assert torch.bfloat16 in kinds  # GRU4Rec ends in a linear map, SASRec in a norm that autocast keeps in float32
 

@@ -91,7 +91,7 @@ class Padding(Own):
 
 class Beyond(Own):
     def propose(self, batch):
-        return super().propose(batch) + 10**6
+        return super().propose(batch) + 10**6  # type: ignore[operator]
 
 
 def test_an_own_sampler_that_returns_what_it_should_trains():

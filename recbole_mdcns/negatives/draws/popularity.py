@@ -33,6 +33,7 @@ class Popularity:
         weights = counts.double().pow(power).masked_fill(counts == 0, 0.0)
         probability = weights / weights.sum()
         least = probability[counts > 0].min()  # for items that only a uniform replacement draw can give
+        self.probability = probability.to(device)  # [V + 1]
         self.log_q = probability.clamp(min=least).log().float().to(device)  # [V + 1]
         self.cumulated = probability.cumsum(0).to(device)
 

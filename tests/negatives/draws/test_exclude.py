@@ -8,6 +8,7 @@ from helpers.device import on
 from helpers.strategies import batches_of, prepared, sampler_for
 
 from recbole_mdcns.negatives.draws.rejection import draw_allowed
+from recbole_mdcns.negatives.draws.shared_pool import SharedPoolSampler
 from recbole_mdcns.support.declared import declared
 
 #: Users 1 and 2, their training sequences, and the places of their targets, 3 and 1 with histories {2, 7} and {12}.
@@ -42,6 +43,15 @@ def test_the_stretch_of_each_target_and_what_is_drawn_outside_of_it(exclude, may
     ):
         for row, items in zip(torch.cat(pools, 1), left_out):
             assert set(row.tolist()) == set(range(1, 13)) - items
+
+
+@pytest.mark.parametrize("exclude", CASES)
+@pytest.mark.parametrize("may_read", [True, False])
+def test_a_shared_pool_of_all_items_masks_what_each_target_excludes(exclude, may_read):
+    sampler, batch = sampler_for(SEQUENCES, 12, 1, 0, exclude, PLACES, TRAINED)
+    sampler.may_read = may_read
+    pool = SharedPoolSampler(sampler.dataset, 12, sampler).sample(batch)
+    assert [set(pool.items[row].tolist()) for row in pool.forbidden] == CASES[exclude][1]
 
 
 @pytest.mark.parametrize("name", sorted(declared("negatives")))

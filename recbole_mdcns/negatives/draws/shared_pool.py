@@ -1,0 +1,136 @@
+"""A pool of items that all targets of a step share: drawn once, scored by one matrix product per model.
+
+Letters: T targets, K items of the pool, V items.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from recbole_mdcns.data.batch import TargetBatch
+from recbole_mdcns.data.dataset import HistoryDataset
+from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.negatives.draws.distinct import draws_for, first_good, mark_repeats
+from recbole_mdcns.negatives.draws.pool import CandidateSampler
+from recbole_mdcns.negatives.draws.popularity import Popularity, item_counts
+
+
+@dataclass(frozen=True)
+class SharedPool:
+    """The pool of a step.
+
+    Attributes:
+        items: Item ids in ascending order, shape [K].
+        forbidden: Which of them each target must not have as a negative: itself and what ``exclude`` names, shape
+            [T, K].
+        log_q: Log probabilities of the targets [T] and of the items [K] in one draw; None if the items are all
+            different and uniform.
+    """
+
+    items: Tensor
+    forbidden: Tensor
+    log_q: tuple[Tensor, Tensor] | None = None
+
+    def candidates(self) -> Tensor:
+        """Return the items as a row for each target, without a copy, shape [T, K]."""
+        return self.items.expand(len(self.forbidden), -1)
+
+
+class SharedPoolSampler:
+    """Draws shared pools: K different uniform items, or K independent draws of a mixture.
+
+    A draw of the mixture is the target of a random row of the batch, with the probability ``in_batch``; an item in
+    proportion to a power of its training count, with the probability ``popular``; otherwise a uniform item. Over random
+    batches, this is ``q(v) = a_u / V + a_p pop(v) + a_b target(v)``, where ``target(v)`` is the share of v in the
+    training targets.
+
+    Args:
+        dataset: The training part.
+        item_num: K.
+        sampler: Knows the items that a target must not have; its generator makes the draws.
+        popular: Share of popular draws.
+        in_batch: Share of targets of the batch.
+        power: The power of :class:`Popularity`.
+
+    Raises:
+        ConfigError: K is more than V.
+    """
+
+    def __init__(
+        self,
+        dataset: HistoryDataset,
+        item_num: int,
+        sampler: CandidateSampler,
+        popular: float = 0.0,
+        in_batch: float = 0.0,
+        power: float = 0.75,
+    ):
+        self.sampler, self.item_num = sampler, item_num
+        self.catalogue = dataset.item_num - 1
+        self.device = sampler.generator.device
+        if item_num > self.catalogue and not popular + in_batch:
+            raise ConfigError(
+                f"a pool of {item_num} different items is not allowed: the catalogue has {self.catalogue}; set "
+                "neg_candidate_num (neg_num with rns) to at most that"
+            )
+        self.shares = (popular, in_batch)
+        self.is_uniform = popular + in_batch == 0
+        if not self.is_uniform:
+            self.popularity = Popularity(item_counts(dataset), power, self.device)
+            self.log_q = self._mixture(dataset).log().float()  # [V + 1]
+
+    def _mixture(self, dataset: HistoryDataset) -> Tensor:
+        """Return q of every item, shape [V + 1]; that of the padding is not used."""
+        popular, in_batch = self.shares
+        targets = torch.bincount(dataset.inter_feat[dataset.iid_field], minlength=dataset.item_num).to(self.device)
+        q = popular * self.popularity.probability + in_batch * targets.double() / targets.sum()
+        q += (1 - popular - in_batch) / self.catalogue
+        return q.clamp_(min=q[q > 0].min())  # items that no draw can give, for their targets
+
+    def sample(self, batch: TargetBatch) -> SharedPool:
+        """Draw the pool of a batch."""
+        items = (self._uniform() if self.is_uniform else self._mixed(batch)).sort().values
+        forbidden = self._forbidden(items, batch)
+        return SharedPool(items, forbidden, None if self.is_uniform else (self.log_q[batch.target], self.log_q[items]))
+
+    def _uniform(self) -> Tensor:
+        generator, number = self.sampler.generator, self.item_num
+        if 2 * number > self.catalogue:
+            keys = torch.rand(self.catalogue, generator=generator, device=self.device)
+            return keys.topk(number).indices + 1
+        shape = (1, draws_for(number, 0.5))
+        drawn = torch.randint(1, self.catalogue + 1, shape, generator=generator, device=self.device)
+        return first_good(drawn, mark_repeats(drawn, self.catalogue + 1), number).squeeze(0)
+
+    def _mixed(self, batch: TargetBatch) -> Tensor:
+        generator, shape = self.sampler.generator, (1, self.item_num)
+        popular, in_batch = self.shares
+        kind = torch.rand(shape, generator=generator, device=self.device)
+        uniform = torch.randint(1, self.catalogue + 1, shape, generator=generator, device=self.device)
+        row = torch.randint(len(batch), shape, generator=generator, device=self.device)
+        drawn = torch.where(kind < popular, self.popularity.draw(shape, generator), uniform)
+        return torch.where(kind >= 1 - in_batch, batch.target[row], drawn).squeeze(0)
+
+    def _forbidden(self, items: Tensor, batch: TargetBatch) -> Tensor:
+        """Mark the items that each target must not have, shape [T, K].
+
+        A CPU looks for what is forbidden in the pool, which is less; a GPU looks for each item of the pool in the
+        history, so that its host does not wait.
+        """
+        if not self.sampler.may_read:
+            return self.sampler.forbidden(items.expand(len(batch), -1), batch)
+        row, seen = self.sampler.history.pairs(*self.sampler.excluded(batch))
+        own = torch.arange(len(batch), device=items.device)
+        row, seen = torch.cat([row, own]), torch.cat([seen, batch.target])
+        column = torch.searchsorted(items, seen).clamp_(max=len(items) - 1)
+        inside = items[column] == seen
+        forbidden = torch.zeros(len(batch), len(items), dtype=torch.bool)
+        forbidden[row[inside], column[inside]] = True
+        if self.is_uniform:
+            return forbidden
+        return forbidden[
+            :, torch.searchsorted(items, items)
+        ]  # an item that was drawn twice is found at its first place
