@@ -94,7 +94,7 @@ def parts_of(model_class: type, values: Mapping[str, Any]) -> Parts:
     loss = resolve("losses", values["ranking_loss"])
     strategy = resolve("negatives", values["neg_sampler"]) if loss.needs_negatives else None
     peers: list[type] = []
-    if strategy is not None and strategy.needs_peer:
+    if loss.needs_peer or (strategy is not None and strategy.needs_peer):
         peers = named_peers(model_class, values.get("peer_model"))
     has_file = bool(values.get("split_file"))
     return Parts(model_class, values["protocol"], has_file, tuple(peers), strategy, loss)

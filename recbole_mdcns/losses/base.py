@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -39,6 +39,10 @@ class ModelScores:
     log_mass: Tensor | None = None
 
 
+#: A model's loss, and its parts by name, without gradient.
+ModelLoss = tuple[Tensor, dict[str, Tensor]]
+
+
 class RankingLoss(metaclass=Built):
     """A value of ``ranking_loss``. Subclass :class:`LossOfNegatives` or :class:`CatalogueLoss`.
 
@@ -51,11 +55,13 @@ class RankingLoss(metaclass=Built):
 
     Attributes:
         needs_negatives: Whether a strategy chooses negatives for it.
+        needs_peer: Whether it trains peer models together with the self model, with any strategy or with none.
         generator: Random generator of the loss's own draws, seeded by the run and saved with it.
     """
 
     built = "generator"
     needs_negatives: ClassVar[bool]
+    needs_peer: ClassVar[bool] = False
 
     @classmethod
     def check(cls, keys: Mapping[str, Any]) -> None:
@@ -69,6 +75,9 @@ class RankingLoss(metaclass=Built):
         self.item_num = item_num
         # The candidate pools have the seed itself, and the other draws of a strategy have seed + 1.
         self.generator = torch.Generator(device).manual_seed(config["seed"] + 2)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Begin an epoch, counted from 0."""
 
     def check_model(self, scoring_model: ScoringModel) -> None:
         """Refuse a model that cannot be trained with the loss; called as soon as it is built.
@@ -134,3 +143,16 @@ class CatalogueLoss(RankingLoss):
             encoding: Its encodings of T histories, shape [T, .]; with gradient.
             target: Their targets, shape [T].
         """
+
+    def of_models(
+        self, scoring_models: Sequence[ScoringModel], encodings: Sequence[Tensor], target: Tensor
+    ) -> list[ModelLoss]:
+        """Return the mean loss of each model and its parts; a loss that ties models together replaces this.
+
+        Args:
+            scoring_models: The models, the self model first.
+            encodings: Per model, its encodings of T histories, shape [T, .]; with gradient.
+            target: Their targets, shape [T].
+        """
+        losses = [self(model, encoding, target) for model, encoding in zip(scoring_models, encodings)]
+        return [(loss, {"all": loss}) for loss in losses]

@@ -13,6 +13,7 @@ from recbole_mdcns.equations import (
     divergence,
     divergence_aware,
     draw_one,
+    grown_share,
     resampled,
     top_candidates,
 )
@@ -72,7 +73,7 @@ class MDCNS(NegativeStrategy):
     def start_epoch(self, epoch: int) -> None:
         """Set the weight of the distillation: it grows in equal steps over the first epochs, from 0."""
         super().start_epoch(epoch)
-        self.share.fill_(min(1.0, epoch / self.warm_up) if self.warm_up else 1.0)
+        self.share.fill_(grown_share(epoch, self.warm_up))
 
     def choose(self, pool: ScoredPool) -> Negatives:
         """Return one negative per view, or the whole pool, for all models, and all models' distillation."""

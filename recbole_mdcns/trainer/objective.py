@@ -13,7 +13,7 @@ from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.encoder.scoring_model import ScoringModel
-from recbole_mdcns.equations import FORBIDDEN_SCORE, consistency, multi_view
+from recbole_mdcns.equations import FORBIDDEN_SCORE, consistency, multi_view, teacher_scores
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.kernels.pool_scores import item_order
 from recbole_mdcns.losses import CatalogueLoss, LossOfNegatives, ModelScores, RankingLoss, resolve_loss
@@ -61,8 +61,9 @@ class Objective(ABC):
     def prepare(self, dataset: HistoryDataset) -> None:  # noqa: B027
         """Prepare the draws for the training part."""
 
-    def start_epoch(self, epoch: int) -> None:  # noqa: B027
+    def start_epoch(self, epoch: int) -> None:
         """Begin an epoch, counted from 0."""
+        self.loss.start_epoch(epoch)
 
     @abstractmethod
     def step_loss(self, batch: TargetBatch) -> StepLoss:
@@ -111,17 +112,33 @@ class CatalogueObjective(Objective):
 
     loss: CatalogueLoss
 
+    def __init__(self, config: MDCNSConfig, loss: CatalogueLoss, scoring_models: Sequence[ScoringModel]):
+        super().__init__(config, loss, scoring_models)
+        self.teacher_mean = loss.needs_peer and config["teacher_mean"]
+
     def step_loss(self, batch: TargetBatch) -> StepLoss:
         """See :meth:`Objective.step_loss`."""
         models, own = self.scoring_models, own_share(batch, self.group)
-        losses = [self.loss(model, encoding, own.target) for model, encoding in zip(models, self.encode(own))]
+        results = self.loss.of_models(models, self.encode(own), own.target)
         if self.checks_loss:
-            for loss in losses:
+            for loss, _ in results:
                 check_mean_loss(self.loss_name, loss)
         if self.group.size > 1:
-            mine = self.group.own(len(batch))  # none, if there are fewer targets than processes
-            losses = [self.group.summed(loss * ((mine.stop - mine.start) / len(batch))) for loss in losses]
-        return self.summed(losses), {f"{m.role}/all": loss.detach() for m, loss in zip(models, losses)}
+            results = [
+                (self._of_all(loss, batch), {name: self._of_all(part, batch) for name, part in parts.items()})
+                for loss, parts in results
+            ]
+        named = {f"{m.role}/{name}": part.detach() for m, (_, of) in zip(models, results) for name, part in of.items()}
+        return self.summed([loss for loss, _ in results]), named
+
+    def _of_all(self, mean: Tensor, batch: TargetBatch) -> Tensor:
+        """Return the mean over a batch from this process's mean over its own share."""
+        mine = self.group.own(len(batch))  # none, if there are fewer targets than processes
+        return self.group.summed(mean * ((mine.stop - mine.start) / len(batch)))
+
+    def teacher(self, *scores: Tensor) -> Tensor | None:
+        """Return the models' joint scores, if the loss trains peers."""
+        return teacher_scores(*scores, mean=self.teacher_mean) if self.loss.needs_peer else None
 
 
 class NegativesObjective(Objective):
@@ -161,6 +178,7 @@ class NegativesObjective(Objective):
 
     def start_epoch(self, epoch: int) -> None:
         """See :meth:`NegativeStrategy.start_epoch`."""
+        super().start_epoch(epoch)
         self.strategy.start_epoch(epoch)
 
     def step_loss(self, batch: TargetBatch) -> StepLoss:
