@@ -1,10 +1,22 @@
-"""Hand-worked numbers for Eqs. (5) to (8), and the two ends of M."""
+"""Hand-worked numbers for Eqs. (5) to (8), the two ends of M, and the equations of pools."""
 
+import math
+
+import pytest
 import torch
 from helpers.device import DEVICE, on
 from scipy.stats import chisquare
 
-from recbole_mdcns.equations import divergence, divergence_aware, draw_one, top_candidates
+from recbole_mdcns.equations import (
+    FORBIDDEN_SCORE,
+    consistency,
+    divergence,
+    divergence_aware,
+    draw_one,
+    grown_share,
+    resampled,
+    top_candidates,
+)
 
 MINE = on(torch.tensor([[3.0, 1.0, 2.0, 0.0]]))
 OTHER = on(torch.tensor([[3.0, 2.5, 0.0, 0.5]]))
@@ -37,3 +49,40 @@ def test_draw_is_uniform_over_the_top_and_over_all_when_m_is_n():
         counts = torch.bincount(drawn, minlength=6)
         assert counts[: 6 - top_num].sum() == 0
         assert chisquare(counts[6 - top_num :].cpu().numpy()).pvalue > 1e-3
+
+
+def test_resampled_columns_follow_the_softmax_and_weigh_its_inverse():
+    """Odds 1, 3 and 4 at temperature 2, and a forbidden candidate: q = 1/8, 3/8, 1/2, 0."""
+    odds = on(torch.tensor([[1.0, 3.0, 4.0]]))
+    scores = torch.cat([2 * odds.log(), on(torch.tensor([[FORBIDDEN_SCORE]]))], 1)
+    columns, log_weight = resampled(scores.expand(2, -1), 20_000, 2.0, torch.Generator(DEVICE).manual_seed(0))
+    q = on(torch.tensor([1 / 8, 3 / 8, 1 / 2]))
+    assert columns.shape == log_weight.shape == (2, 20_000) and log_weight.dtype == scores.dtype
+    torch.testing.assert_close(log_weight.exp(), 1 / (20_000 * q[columns]))
+    for row in columns:
+        counts = torch.bincount(row, minlength=4)
+        assert counts[3] == 0
+        assert chisquare(counts[:3].cpu().numpy(), (20_000 * q.double()).cpu().numpy()).pvalue > 1e-3
+
+
+def test_resampled_rows_without_a_candidate_are_drawn_uniformly():
+    scores = on(torch.full((1, 4), FORBIDDEN_SCORE))
+    columns, log_weight = resampled(scores, 3, 0.1, torch.Generator(DEVICE).manual_seed(0))
+    assert ((columns >= 0) & (columns < 4)).all()
+    assert log_weight.tolist()[0] == pytest.approx([math.log(4 / 3)] * 3)
+
+
+def test_consistency_by_hand():
+    """p = (1/4, 3/4, 0), q = (1/2, 1/2, 0): ((1/4) log 2 + (1/4) log(3/2)) / 2 = log(3) / 8; the second row agrees."""
+    first = on(torch.tensor([[0.0, math.log(3.0), FORBIDDEN_SCORE], [1.0, 2.0, 3.0]], requires_grad=True))
+    second = on(torch.tensor([[5.0, 5.0, FORBIDDEN_SCORE], [0.0, 1.0, 2.0]], requires_grad=True))
+    distance = consistency(first, second)
+    assert distance.item() == pytest.approx(math.log(3) / 16)
+    assert consistency(second, first).item() == pytest.approx(distance.item())
+    for gradient in torch.autograd.grad(distance, (first, second)):
+        assert gradient[0, :2].abs().min() > 0.01 and gradient[0, 2] == 0 and gradient[1].abs().max() < 1e-6
+
+
+def test_a_share_grows_in_equal_steps_from_zero():
+    assert [grown_share(epoch, 4) for epoch in range(6)] == [0, 0.25, 0.5, 0.75, 1, 1]
+    assert [grown_share(epoch, 0) for epoch in range(2)] == [1, 1]

@@ -39,7 +39,9 @@ def check_candidates(name: str, candidates: Tensor, target_num: int, item_num: i
         )
 
 
-def check_negatives(name: str, views: Sequence[str], chosen: Negatives, pool: ScoredPool) -> None:
+def check_negatives(
+    name: str, views: Sequence[str], chosen: Negatives, pool: ScoredPool, takes_mass: bool = False
+) -> None:
     """Refuse a result of ``choose`` whose shapes do not fit each other or the pool.
 
     Args:
@@ -47,6 +49,7 @@ def check_negatives(name: str, views: Sequence[str], chosen: Negatives, pool: Sc
         views: Its names of the negatives.
         chosen: The result.
         pool: The pool that ``choose`` received.
+        takes_mass: The loss takes ``log_mass``.
 
     Raises:
         ConfigError: Names the field, what was found and what is expected.
@@ -66,14 +69,20 @@ def check_negatives(name: str, views: Sequence[str], chosen: Negatives, pool: Sc
             shapes = f"scores {described(scores)} and weights {described(weights)}"
             raise ConfigError(f"{where} {shapes}, expected [{target_num}, K] and [K]")
     shape = chosen.scores[0].shape  # [T, K]
-    if chosen.factors is not None and getattr(chosen.factors, "shape", None) not in (shape, (target_num, 1)):
-        raise ConfigError(
-            f"{where} factors {described(chosen.factors)}, expected [{target_num}, K] or [{target_num}, 1]"
-        )
+    for field in ("factors", "log_mass"):
+        part = getattr(chosen, field)
+        if part is not None and getattr(part, "shape", None) not in (shape, (target_num, 1)):
+            raise ConfigError(f"{where} {field} {described(part)}, expected [{target_num}, K] or [{target_num}, 1]")
     if chosen.log_q is not None:
         parts = chosen.log_q
         if not _is_list_of(Tensor, parts, 2) or (parts[0].shape, parts[1].shape) != ((target_num,), shape):
             raise ConfigError(f"{where} log_q = {described(parts)}, expected tensors [{target_num}] and {list(shape)}")
+    candidate_num = pool.scores[0].size(1)
+    if takes_mass and chosen.log_mass is None and shape[1] != candidate_num and (pool.shared or chosen.log_q is None):
+        raise ConfigError(
+            f"{where} log_mass = None, expected [{target_num}, {shape[1]}]: its negatives are not all {candidate_num} "
+            "candidates, and the loss takes how many items each stands for"
+        )
     if chosen.extra:
         _check_extra(where, views, chosen.extra, model_num)
 

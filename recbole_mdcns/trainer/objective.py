@@ -235,7 +235,7 @@ class NegativesObjective(Objective):
         """Return the loss of a scored pool, Eqs. (4) to (13)."""
         chosen = self.strategy.choose(pool)
         if self._checks_strategy:
-            check_negatives(self.strategy_name, self.strategy.views, chosen, pool)
+            check_negatives(self.strategy_name, self.strategy.views, chosen, pool, self.loss.takes_mass)
             self._checks_strategy = False
         models = self.scoring_models
         totals, parts = zip(*(self._model_loss(index, pool, chosen) for index in range(len(models))))

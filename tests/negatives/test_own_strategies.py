@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from helpers.device import on
-from helpers.runs import fit, tiny_run
+from helpers.runs import fit, same, states, tiny_run
 
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.negatives import Negatives, NegativeStrategy
@@ -27,8 +27,8 @@ class Hardest(NegativeStrategy):
         return chosen
 
 
-def train():
-    return fit(tiny_run(neg_sampler=f"{__name__}:Hardest", epochs=1), saved=False)
+def train(**keys):
+    return fit(tiny_run(neg_sampler=f"{__name__}:Hardest", epochs=1, **keys), saved=False)
 
 
 def test_a_constructor_that_leaves_ours_out_is_named(monkeypatch):
@@ -50,6 +50,7 @@ def test_right_results_train():
         ({"weights": [on(torch.ones(1))]}, "weights = a list of 1, expected a tensor for each of 2 models"),
         ({"weights": [torch.ones(2)] * 2}, r"weights torch.float32 of shape \[2\], expected"),
         ({"factors": [1.0]}, "factors a list of 1, expected"),
+        ({"log_mass": torch.zeros(3)}, r"log_mass torch.float32 of shape \[3\], expected \[\d+, K\] or \[\d+, 1\]"),
         ({"log_q": (torch.zeros(1), torch.zeros(1))}, r"log_q = a tuple of 2, expected tensors \[\d+\] and \[\d+, 1\]"),
         ({"log_q": torch.zeros(3)}, r"log_q = torch.float32 of shape \[3\], expected tensors"),
         ({"extra": [{"term": torch.ones(())}]}, "extra = a list of 1, expected a dict .* for each of 2 models"),
@@ -63,6 +64,40 @@ def test_parts_that_do_not_fit_are_named(changes, found, monkeypatch):
     monkeypatch.setattr(Hardest, "spoil", staticmethod(lambda chosen: replace(chosen, **changes)))
     with pytest.raises(ConfigError, match=found):
         train()
+
+
+SCALED = {"ranking_loss": "SSM", "ssm_scale": True, "pool_scope": "batch"}
+
+
+def test_a_part_of_the_candidates_says_how_many_items_it_stands_for(monkeypatch):
+    train(ranking_loss="SSM", pool_scope="batch")  # which takes no masses
+    with pytest.raises(ConfigError, match=r"log_mass = None, expected \[\d+, 1\]: its negatives are not all 10 cand"):
+        train(**SCALED)
+    log_mass = on(torch.tensor([[2.0]])).log()
+    monkeypatch.setattr(
+        Hardest, "spoil", staticmethod(lambda of: replace(of, log_mass=log_mass.expand(len(of.scores[0]), 1)))
+    )
+    train(**SCALED)
+
+
+class Whole(NegativeStrategy):
+    """The whole pool, with its proposal."""
+
+    knows_proposal = True
+
+    def choose(self, pool):
+        number = pool.scores[0].size(1)
+        return Negatives(pool.scores, [on(torch.full((number,), 1 / number))], log_q=pool.proposal())
+
+
+@pytest.mark.parametrize("keys", [{}, SCALED, {**SCALED, "pool_in_batch_share": 0.5}])
+def test_pools_shared_or_not_reach_a_users_own_strategy_as_ours(keys):
+    ends = []
+    for own in ({"neg_sampler": f"{__name__}:Whole"}, {"neg_sampler": "rns", "neg_num": 10}):
+        run = tiny_run(epochs=1, **{"ranking_loss": "SSM", **keys, **own})
+        fit(run, saved=False)
+        ends.append(states(run.trainer))
+    assert same(*ends)
 
 
 @pytest.mark.parametrize("views", [(), "hardest"])

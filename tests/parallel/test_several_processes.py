@@ -44,9 +44,16 @@ RUNS: dict[str, dict] = {
         "eval_batch_size": 7,
     },
     "few-batches": {"neg_sampler": "rns", "eval_batch_size": 100},
+    "ssm-shared": {
+        "ranking_loss": "SSM", "ssm_scale": True, "pool_scope": "batch", "pool_in_batch_share": 0.3,
+        "neg_candidate_num": 20, "distill_warmup_epochs": 2, "rdrop_weight": 1.0,
+    },
+    "ssm-hard": {"ranking_loss": "SSM", "ssm_scale": True, "pool_scope": "batch", "pool_hard_num": 4},
+    "mutual": {"ranking_loss": "MutualCE"},
+    "mutual-mixed": {"ranking_loss": "MutualCE", "peer_model": "TransRec", "distill_warmup_epochs": 2},
     "sce": {"ranking_loss": "SCE"},
     "too-few": {"neg_sampler": "rns", "train_batch_size": 1},
-}
+}  # fmt: skip
 
 
 def trained(results, number: int, rank: int, name: str) -> dict:

@@ -24,6 +24,7 @@ from recbole_mdcns.trainer.host_reads import HostReads
 pytestmark = pytest.mark.cpu_only("a tape on the CPU takes the place of a CUDA graph")
 
 KEYS: dict = {"batching": "static", "epochs": 3, "train_batch_size": 32, "neg_candidate_num": 5, "srns_fresh_num": 1}
+SHARED: dict = {"ranking_loss": "SSM", "pool_scope": "batch"}
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +74,10 @@ def losses(run):
         {"ranking_loss": "BPR"}, {"neg_sampler": "rns", "ranking_loss": "gBCE", "neg_num": 4},
         {"neg_sampler": "pns", "ranking_loss": "SSM", "neg_num": 4}, {"ranking_loss": "CE"},
         {"pad_side": "left"}, {"neg_candidate_num": 3, "enable_amp": True},
-        {"ema_decay": 0.9},
+        {"ema_decay": 0.9}, {**SHARED, "distill_warmup_epochs": 2},
+        {**SHARED, "ssm_scale": True, "pool_hard_num": 4, "pool_popular_share": 0.3, "pool_in_batch_share": 0.3},
+        {**SHARED, "logq_refined": True, "rdrop_weight": 1.0, "neg_candidate_num": 40},
+        {"ranking_loss": "MutualCE", "distill_warmup_epochs": 2},
     ],
 )  # fmt: skip
 def test_captured_steps_train_the_same_models(keys):

@@ -12,6 +12,8 @@ from recbole_mdcns.errors import CheckpointError, ConfigError
 from recbole_mdcns.model.item_sequence import ItemSequenceModel
 from recbole_mdcns.trainer import NegativeSamplingTrainer
 
+SHARED = {"ranking_loss": "SSM", "pool_scope": "batch"}
+
 
 @pytest.mark.parametrize(
     "keys",
@@ -29,6 +31,9 @@ from recbole_mdcns.trainer import NegativeSamplingTrainer
         {"neg_sampler": "gnno", "neg_candidate_num": 5, "gnno_hard_num": 1, "gnno_pace": 0.1},
         {"peer_model": "GRU4Rec,Mamba4Rec"},
         {"ema_decay": 0.95},
+        {**SHARED, "distill_warmup_epochs": 4, "ssm_scale": True, "pool_hard_num": 4, "rdrop_weight": 1.0},
+        {**SHARED, "pool_in_batch_share": 0.3},
+        {"ranking_loss": "MutualCE", "distill_warmup_epochs": 4},
     ],
 )
 def test_resume_equals_an_uninterrupted_run(keys):

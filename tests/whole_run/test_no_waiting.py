@@ -50,7 +50,9 @@ def test_other_backbones_read_nothing(model):
      {"neg_sampler": "pns"}, {"neg_sampler": "in_batch"}, {"neg_sampler": "ens"},
      {"neg_sampler": "rns", "ranking_loss": "SSM", "neg_num": 4}, {"neg_sampler": "pns", "ranking_loss": "SSM"},
      {"neg_sampler": "adasir", "adasir_sample_num": 5, "adasir_pool_num": 2, "adasir_proposal": "popularity"},
-     {"neg_sampler": "gnno", "neg_candidate_num": 5, "gnno_hard_num": 1, "gnno_pace": 0.1}],
+     {"neg_sampler": "gnno", "neg_candidate_num": 5, "gnno_hard_num": 1, "gnno_pace": 0.1},
+     {"ranking_loss": "MutualCE"}, {"ranking_loss": "SSM", "pool_scope": "batch", "rdrop_weight": 1.0},
+     {"ranking_loss": "SSM", "pool_scope": "batch", "ssm_scale": True, "pool_hard_num": 4, "pool_popular_share": 0.3}],
 )  # fmt: skip
 def test_baselines_read_nothing(keys):
     write_exposures()
