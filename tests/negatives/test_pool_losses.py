@@ -53,6 +53,16 @@ def test_a_pool_of_all_items_is_cross_entropy_over_the_allowed_items(keys, model
     compare(loss, F.cross_entropy(scores, batch.target - 1), scoring_model)
 
 
+@pytest.mark.parametrize("keys", [{}, {"ssm_scale": True}])
+def test_a_pool_of_all_items_that_leaves_out_the_target_alone_is_cross_entropy(keys):
+    run, objective, batch = made("SASRec", neg_sampler="rns", neg_num=30, exclude="target", **SHARED, **keys)
+    _, whole, _ = made("SASRec", states(run.trainer), ranking_loss="CE")
+    loss, expected = objective.step_loss(batch)[0], whole.step_loss(batch)[0]
+    torch.testing.assert_close(loss, expected)
+    for left, right in zip(gradients(loss, *objective.scoring_models), gradients(expected, *whole.scoring_models)):
+        torch.testing.assert_close(left, right, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("keys", [{}, {"ssm_scale": True}, {"pool_in_batch_share": 0.5, "pool_popular_share": 0.2}])
 def test_mdcns_without_distillation_is_two_models_apart_on_the_same_pool(keys):
     run, objective, batch = made(peer_model="GRU4Rec", distill_weight=0, **SHARED, **keys)
@@ -93,7 +103,7 @@ def test_one_model_on_a_shared_pool_is_the_sampled_softmax_of_its_allowed_items(
     pool = made(neg_sampler="rns", neg_num=12, **SHARED, **keys)[1].strategy.propose(batch)  # the first of the seed
     ((positive, negative),), allowed = scores_of(run, batch, pool)
     assert 0 < int((~allowed).sum()) < allowed.numel() // 2
-    free = objective.strategy.sampler.allowed_num(batch.target, batch.history_start, batch.history_end)
+    free = objective.strategy.sampler.allowed_num(batch)
     losses = []
     for t in range(len(batch)):
         own, others = positive[t : t + 1], negative[t : t + 1, allowed[t]]
