@@ -33,6 +33,11 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     return site_links(markdown, is_home=page.file.src_uri == "index.md")
 
 
+def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
+    """Remove Sphinx's roles, which docstrings of the API page have: ``:meth:`` before a name in code."""
+    return re.sub(r":(?:meth|func|class|mod):(?=<code>)", "", html)
+
+
 def pictures(markdown: str) -> list[str]:
     """Return the paths, from the root, of the pictures of benchmarks/ that a page shows."""
     targets = [link["target"] for link in _LINK.finditer(markdown) if link["image"]]
