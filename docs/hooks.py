@@ -21,7 +21,7 @@ def on_files(files: Any, config: Any) -> Any:
     from mkdocs.structure.files import File
 
     home = (ROOT / "README.md").read_text(encoding="utf-8")
-    files.append(File.generated(config, "index.md", content=home))
+    files.append(File.generated(config, "index.md", content=f"---\nhide: [navigation]\n---\n{home}"))
     pages = [home, *(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))]
     for picture in sorted({picture for page in pages for picture in pictures(page)}):
         files.append(File.generated(config, picture, abs_src_path=str(ROOT / picture)))
