@@ -59,13 +59,11 @@ def notes(page: Description, block: Sequence[Line]) -> list[str]:
     return [*([dataset] if dataset else []), *text]
 
 
-def comparisons(page: Description, block: Sequence[Line], form: str) -> list[str]:
+def comparison_rows(page: Description, block: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
     """Return our method against the best baseline on every metric, and every line on the last, with the tests.
 
-    Args:
-        page: The table.
-        block: The lines.
-        form: Of tabulate: ``github``, ``html`` or ``latex_booktabs``.
+    Returns:
+        The heads of the columns, and the rows; no row where nothing is compared.
     """
     best = f"best of {page.reference_name}'s" if page.reference_name else "best of the baselines"
     rows = []
@@ -74,7 +72,18 @@ def comparisons(page: Description, block: Sequence[Line], form: str) -> list[str
             rows.append([line.name, gain.metric, f"{gain.baseline.name}, {best}", *_tests(gain)])
         for method, gain in line.against.items():
             rows.append([line.name, gain.metric, method, *_tests(gain)])
-    heads = ["", "metric", "against", "difference", "seeds", "p seeds", "p users", "p users, Holm", "95 %"]
+    return ["", "metric", "against", "difference", "seeds", "p seeds", "p users", "p users, Holm", "95 %"], rows
+
+
+def comparisons(page: Description, block: Sequence[Line], form: str) -> list[str]:
+    """Return :func:`comparison_rows` as the lines of a table.
+
+    Args:
+        page: The table.
+        block: The lines.
+        form: Of tabulate: ``github`` or ``latex_booktabs``.
+    """
+    heads, rows = comparison_rows(page, block)
     return tabulate(rows, heads, tablefmt=form, disable_numparse=True).splitlines() if rows else []
 
 

@@ -63,6 +63,17 @@ def colours_of(names: Sequence[str]) -> dict[str, str]:
     return {name: COLOURS[place] if place < len(COLOURS) else GREY for place, name in enumerate(names)}
 
 
+def web_colours() -> dict[str, str]:
+    """Return :data:`COLOURS` and :data:`GREY` by their names, as a web page writes them; needs matplotlib."""
+    require_matplotlib()
+    import matplotlib
+    from matplotlib.colors import to_hex
+
+    cycle = matplotlib.rc_params_from_file(STYLE, use_default_template=False)["axes.prop_cycle"]
+    named = {name: to_hex(colour) for name, colour in zip(COLOURS, cycle.by_key()["color"])}
+    return {**named, GREY: to_hex(GREY)}
+
+
 def draw_run(by_epoch: Any, by_time: Any, run: Record, metric: str, **style: Any) -> None:
     """Draw a validation metric of a record on two axes: against the epoch, from 1, and the seconds of training."""
     total, points = 0.0, []

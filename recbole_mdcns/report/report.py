@@ -23,7 +23,6 @@ from recbole_mdcns.records.files import SUFFIX, pack_records, read_records
 from recbole_mdcns.records.record import AnyRecord, Record
 from recbole_mdcns.report import html_page
 from recbole_mdcns.report.cells import fill, unique
-from recbole_mdcns.report.compare import blocks
 from recbole_mdcns.report.dataset_page import dataset_page
 from recbole_mdcns.report.description import Description, read_description
 from recbole_mdcns.report.latex import latex
@@ -95,12 +94,12 @@ def _write_tables(pages: Sequence[Description], records: list[Record], out: Path
         lines = fill(page, records, datasets)
         tables.append((page, lines))
         if page.page == "losses":
-            parts += _losses(page, lines, out / f"{page.name}.png")
+            parts.append(_losses(page, lines, out / f"{page.name}.png"))
             continue
         picture = f"{page.name}.png" if draw_table(page, lines, out / f"{page.name}.png") else None
         (out / f"{page.name}.md").write_text(markdown(page, lines, picture), encoding="utf-8")
         (out / f"{page.name}.tex").write_text(latex(page, lines), encoding="utf-8")
-        parts += [html_page.table_part(page, lines), *_figures(page, lines)]
+        parts.append(html_page.table_part(page, lines))
         print(f"{out / page.name}.md: {sum(bool(line.runs) for line in lines)} of {len(lines)} lines have records")
     (out / "index.html").write_text(html_page.page(pages[0].overview[0], parts), encoding="utf-8")
     known = sorted({record.dataset for record in records if record.test})
@@ -113,7 +112,7 @@ def _write_tables(pages: Sequence[Description], records: list[Record], out: Path
         pack_records([record for record in records if record.dataset == dataset], out / f"{dataset}{SUFFIX}")
 
 
-def _losses(page: Description, lines: Sequence[Line], path: Path) -> list[str]:
+def _losses(page: Description, lines: Sequence[Line], path: Path) -> str:
     """Draw the parts of the loss by epoch, a panel per dataset with a record, and return them as HTML too.
 
     Raises:
@@ -125,15 +124,4 @@ def _losses(page: Description, lines: Sequence[Line], path: Path) -> list[str]:
         raise UserError(f"{page.source} needs a record of {methods}: recbole-mdcns reproduce {page.source}")
     draw_losses(known, path)
     print(f"{path}: {len(known)} of {len(lines)} datasets have records")
-    return [html_page.figure_part(html_page.losses(line)) for line in known]
-
-
-def _figures(page: Description, lines: Sequence[Line]) -> list[str]:
-    """Return the figures of a table as HTML: bars of all, then curves and losses of what has records."""
-    figures = [html_page.bars(page, lines)]
-    for block in blocks(lines):
-        known = [line for line in block if line.runs]
-        if known:
-            figures += [html_page.curves(known, page.metrics[-1], by_time) for by_time in (False, True)]
-        figures += [html_page.losses(line) for line in known if line.name == page.our_name]
-    return [html_page.figure_part(figure) for figure in figures]
+    return html_page.losses_part(page, known)

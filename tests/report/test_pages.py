@@ -29,8 +29,10 @@ def write(tables, records, datasets=None):
 def test_the_report_works_without_a_network_and_latex_compiles(tmp_path):
     out = write(["table3", "table6"], planted(), ["beauty", "toys"])
     html = (out / "index.html").read_text()
-    assert "Plotly.newPlot" in html and 'src="http' not in html and "plotly.js v" in html
-    assert html.count("<table>") == 8 and "recbole-mdcns reproduce table6" in html and "p users, Holm" in html
+    assert not re.search(r'(?:src|href)="(?!data:)|url\(|@import', html)
+    # of each page a summary, then for two datasets with records all metrics and the comparisons
+    assert html.count("<table>") == 2 * (1 + 2 + 2)
+    assert "recbole-mdcns reproduce table6" in html and "p users, Holm" in html
     assert "released grid have 0.0633 to 0.0775" in html
     assert (out / "table3.png").read_bytes().startswith(b"\x89PNG")
     assert "![test and validation ndcg@20](table3.png)" in (out / "table3.md").read_text()
@@ -63,21 +65,11 @@ def test_the_report_keeps_what_is_packed_beside_its_pages():
     assert set(tests) == {"rns", "dns"} and tests["rns"] == newer.test
 
 
-def test_the_page_opens_in_a_browser_without_errors():
-    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if browser is None:
-        pytest.skip("no Chromium on this machine")
-    page = (write(["table3"], planted(), ["beauty"]) / "index.html").absolute().as_uri()
-    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"]
-    shown = subprocess.run([*command, page], capture_output=True, text=True, timeout=120, check=True)
-    assert "Uncaught" not in shown.stderr
-    assert shown.stdout.count('class="main-svg"') >= 4
-
-
 def test_figure3_shows_the_parts_of_the_loss():
     out = write(["figure3"], planted())
     assert (out / "figure3.png").stat().st_size > 1000
-    assert (out / "index.html").read_text().count("Plotly.newPlot(") >= 2
+    html = (out / "index.html").read_text()
+    assert html.count('class="curve"') == 2 and html.count("<title>self/self</title>") == 2  # one part, two datasets
     with pytest.raises(UserError, match="figure3 needs a record of mdcns: recbole-mdcns reproduce figure3"):
         write(["figure3"], [record("rns", 1, [1, 0])])
 
