@@ -23,22 +23,31 @@ TEST_PACKAGES = ["pytest>=7", "pytest-xdist>=3.7", "hypothesis>=6", "matplotlib"
 setup(
     name="recbole-mdcns",
     version=VERSION,
-    description="MDCNS: multi-source negative sampling for the sequential recommenders of RecBole",
+    description="Sequential recommenders of RecBole, trained with MDCNS and other negative samplers and losses",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
+    author="The recbole-mdcns developers",
     license="MIT",
+    keywords="recommender-systems sequential-recommendation negative-sampling recbole pytorch",
     python_requires=">=3.9",
     packages=[*find_packages(include=["recbole_mdcns", "recbole_mdcns.*"]), "recbole_mdcns.properties"],
     package_dir={"recbole_mdcns.properties": "properties"},
     package_data={
         "recbole_mdcns": ["py.typed", "report/figures.mplstyle"],
-        "recbole_mdcns.properties": ["*.yaml", "*/*.yaml", "paper/*.csv"],
+        "recbole_mdcns.properties": ["*.yaml", "*/*.yaml", "paper/*.csv", "paper/*.md"],
     },
     install_requires=[
         "recbole==1.2.1",
         "torch>=2.1,<2.14",
         "numpy>=1.17.2",
+        "scipy>=1.6.0",
+        "pandas>=1.3.0",
+        "pyyaml>=5.1.0",
         "tabulate>=0.8.10",
+        "tqdm>=4.48.2",
+        "psutil>=5.9.0",
+        "colorlog",
+        "colorama",
         "filelock>=3",
         "ray[tune]",
         *RAY_2_6_BOUNDS,
@@ -51,7 +60,8 @@ setup(
         "export": ["onnx", "onnxruntime"],  # recbole-mdcns export-model --onnx
         "serving": ["faiss-cpu", "fastapi", "onnxruntime", "uvicorn"],  # examples/serving
         "mamba": ["mamba-ssm"],  # CUDA kernels of the selective scan, for Mamba4Rec on a GPU
-        "benchmarks": ["matplotlib"],
+        "parquet": ["pyarrow"],  # recbole-mdcns recommend, into .parquet
+        "benchmarks": ["matplotlib"],  # and figures of reports
         "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.5,<10", "mkdocstrings[python]>=0.27,<2"],  # mkdocs.yml
         "dev": [
             *TEST_PACKAGES,
@@ -68,8 +78,14 @@ setup(
         ]
     },
     classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
         "License :: OSI Approved :: MIT License",
+        "Operating System :: POSIX",
         "Programming Language :: Python :: 3",
+        *(f"Programming Language :: Python :: 3.{minor}" for minor in range(9, 14)),
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
     ],
 )
