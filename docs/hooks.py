@@ -34,8 +34,14 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
 
 
 def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
-    """Remove Sphinx's roles, which docstrings of the API page have: ``:meth:`` before a name in code."""
-    return re.sub(r":(?:meth|func|class|mod):(?=<code>)", "", html)
+    """Remove Sphinx's roles, which docstrings of the API page have, and keep a value and its spread on one line."""
+    return site_html(html)
+
+
+def site_html(html: str) -> str:
+    """Return the HTML of a page without ``:meth:`` before a name in code, and with ``1 ± 2`` unbroken."""
+    html = re.sub(r":(?:meth|func|class|mod):(?=<code>)", "", html)
+    return re.sub(r"(?<=\d) ± (?=\d)", "&nbsp;±&nbsp;", html)
 
 
 def pictures(markdown: str) -> list[str]:

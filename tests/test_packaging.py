@@ -20,9 +20,7 @@ PIP_NAMES = {"yaml": "pyyaml", "mamba_ssm": "mamba-ssm", "faiss": "faiss-cpu"}
 BROUGHT = {"triton": "torch", "pydantic": "fastapi"}
 STANDARD = set(getattr(sys, "stdlib_module_names", ())) | {"recbole_mdcns"}
 
-pytestmark = pytest.mark.skipif(
-    sys.version_info < (3, 10), reason="Python 3.9 does not tell which modules are its own"
-)  # fmt: skip
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="Python 3.9 does not tell which modules are its own")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +36,7 @@ def declared():
 
 def names_of(requirements):
     """Return the names of requirements, without bounds."""
-    return {re.match(r"[\w-]+", requirement)[0].lower() for requirement in requirements}
+    return {re.split(r"[^\w-]", requirement)[0].lower() for requirement in requirements}
 
 
 def required(declared):
@@ -61,10 +59,10 @@ def imports(code: str) -> Iterator[tuple[str, bool]]:
                 yield PIP_NAMES.get(top, BROUGHT.get(top, top)), at_once
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
             at_once = False
-        inner = list(ast.iter_child_nodes(node))
+        inner: list[ast.AST] = list(ast.iter_child_nodes(node))
         if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
             waiting += [(child, False) for child in node.body]
-            inner = node.orelse
+            inner = [*node.orelse]
         waiting += [(child, at_once) for child in inner]
 
 

@@ -102,7 +102,7 @@ def curves(title: str, lines: Sequence[Curve], x_name: str, log_x: bool = False,
         shapes += ["</g>"]
         if line.label:
             ends.append((up(y), line))
-    floor = _TOP
+    floor = float(_TOP)
     for place, (y, line) in enumerate(sorted(ends, key=lambda end: end[0])):
         y = max(floor, min(y, HEIGHT - _BOTTOM - 13 * (len(ends) - 1 - place)))
         floor, x = y + 13, WIDTH - right + 6

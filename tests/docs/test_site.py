@@ -32,6 +32,11 @@ def test_links_on_the_site(markdown, is_home, expected):
     assert hooks.site_links(markdown, is_home) == expected
 
 
+def test_a_value_and_its_spread_stay_on_one_line():
+    html = "<p>:meth:<code>a</code></p><td>0.1 ± 0.2 (0.3)</td><p>mean ± deviation</p>"
+    assert hooks.site_html(html) == "<p><code>a</code></p><td>0.1&nbsp;±&nbsp;0.2 (0.3)</td><p>mean ± deviation</p>"
+
+
 def test_pictures_outside_the_pages_are_found():
     assert hooks.pictures("![a](../benchmarks/b.png) ![c](loop.svg) [d](../benchmarks/e.md)") == ["benchmarks/b.png"]
 
