@@ -31,7 +31,7 @@ setup(
     packages=[*find_packages(include=["recbole_mdcns", "recbole_mdcns.*"]), "recbole_mdcns.properties"],
     package_dir={"recbole_mdcns.properties": "properties"},
     package_data={
-        "recbole_mdcns": ["py.typed"],
+        "recbole_mdcns": ["py.typed", "report/figures.mplstyle"],
         "recbole_mdcns.properties": ["*.yaml", "*/*.yaml", "paper/*.csv"],
     },
     install_requires=[

@@ -11,8 +11,8 @@ from recbole_mdcns.model.registry import default_peer, resolve_model
 from recbole_mdcns.support.declared import is_known
 
 PEER_PREFIX = "peer."
-#: Keys of the training that may differ between self and peer; keys of the peer's model may differ too.
-PEER_TRAINING_KEYS = ("learner", "learning_rate", "weight_decay")
+#: Keys of start and training that may differ between self and peer; keys of the peer's model may differ too.
+PEER_TRAINING_KEYS = ("learner", "learning_rate", "weight_decay", "item_init_range")
 
 
 def peer_classes(peer_model: str | type | None) -> list[type]:

@@ -10,6 +10,7 @@ from recbole_mdcns import compat
 from recbole_mdcns.config.model_config import ModelConfig
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.stand_in import StandInDataset
+from recbole_mdcns.encoder.item_start import start_items
 from recbole_mdcns.encoder.pretrained import check_pretrained
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.kernels.layers import fuse_layers
@@ -24,7 +25,7 @@ def build_model(config: ModelConfig, dataset: HistoryDataset | StandInDataset) -
         dataset: What tells the model how many users and items there are.
 
     Raises:
-        ConfigError: The model does not accept its keys.
+        ConfigError: The model does not accept its keys, or has no item table for ``item_init_range``.
     """
     check_pretrained(config)
     dataset.counted.clear()
@@ -33,6 +34,8 @@ def build_model(config: ModelConfig, dataset: HistoryDataset | StandInDataset) -
         model = build(config, dataset)
     model = model.to(config["device"])
     model.counted_columns = frozenset(dataset.counted)  # it has tables for these: a checkpoint needs their names
+    if config["item_init_range"] is not None:
+        start_items(model, config)
     if config["fuse_layers"]:
         fuse_layers(model)
     getLogger().info(model)

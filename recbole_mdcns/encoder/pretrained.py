@@ -12,7 +12,7 @@ _KEYS = ("pre_model_path",)
 
 
 def check_pretrained(config: Any) -> None:
-    """Refuse files of weights that hold anything except tensors and plain values.
+    """Refuse files of weights that hold anything except tensors and plain values, or that a new start would undo.
 
     Raises:
         ConfigError: Names the key and the file.
@@ -21,6 +21,12 @@ def check_pretrained(config: Any) -> None:
         path = config[key] if key in config else None  # noqa: SIM401  RecBole's Config has no get
         if not path:
             continue
+        deviation = config["item_init_range"] if "item_init_range" in config else None  # noqa: SIM401
+        if deviation is not None:
+            raise ConfigError(
+                f"item_init_range = {deviation!r} is not allowed with {key} = {path!r}, which gives the items their "
+                "first embeddings: leave one of them out"
+            )
         try:
             content = compat.load_plain(path)
         except OSError as error:

@@ -141,6 +141,7 @@ class NegativeStrategy(metaclass=Built):
         self.negative_num = config["neg_num"] if "neg_num" in config else 1  # noqa: SIM401  RecBole's Config has no get
         self.weights = torch.full((1, self.negative_num), 1 / self.negative_num, device=device)
         self.candidate_num = config["neg_candidate_num"] if "neg_candidate_num" in config else 0  # noqa: SIM401
+        self.exclude = config["exclude"] if "exclude" in config else "history"  # noqa: SIM401
         self.teacher_mean = self.needs_peer and config["teacher_mean"]
         self.shares_pools = "pool_scope" in config and config["pool_scope"] == "batch"
         self.mixture = [config[name] for name in (*_SHARES, "pop_power")] if self.shares_pools else []
@@ -159,7 +160,7 @@ class NegativeStrategy(metaclass=Built):
             ConfigError: A row has fewer than ``candidate_num`` allowed items, or the catalogue fewer than a pool.
         """
         own_num = 1 if self.shares_pools else self.candidate_num
-        self.sampler = CandidateSampler(dataset, own_num, self.seed, self.device)
+        self.sampler = CandidateSampler(dataset, own_num, self.seed, self.device, self.exclude)
         self.sampler.check(dataset, self.candidate_key)
         if self.shares_pools:
             self.shared = SharedPoolSampler(dataset, self.candidate_num, self.sampler, *self.mixture)
@@ -181,7 +182,7 @@ class NegativeStrategy(metaclass=Built):
         log_q = pool.proposal()
         if log_q is not None:
             return -log_q[1] - math.log(pool.candidates.size(1))
-        allowed = self.sampler.allowed_num(pool.batch.target, *self.sampler.excluded(pool.batch))
+        allowed = self.sampler.allowed_num(pool.batch)
         number: Any = pool.candidates.size(1)
         if pool.shared is not None:
             number = (number - pool.shared.forbidden.sum(1)).clamp_(min=1)

@@ -22,7 +22,7 @@ class ENS(DrawnNegatives):
 
     With probability ``exposure_share`` a negative is drawn uniformly from these exposures (with repetition), otherwise
     from all items. Targets without exposures get uniform negatives. Exposures after the target are never used. Draws of
-    the target or of history items are repeated. The name is from Table 1 of the MDCNS paper; there is no released code.
+    the target or of excluded items are repeated. The name is from Table 1 of the MDCNS paper, which has no code for it.
     """
 
     views = ("exposed",)

@@ -15,7 +15,7 @@ class InBatch(DrawnNegatives):
     """K of the batch's targets of other users, drawn uniformly with replacement.
 
     Targets of the row's own user are never drawn: with ``batching: user`` a batch holds whole sequences, and these
-    targets would be items that the user takes later. Draws of history items or of the target are repeated. In every
+    targets would be items that the user takes later. Draws of excluded items or of the target are repeated. In every
     batching the draws are therefore uniform over the allowed targets of other users in the batch. If there are none,
     uniform items of the catalogue replace them, as in :func:`draw_allowed`.
 

@@ -17,7 +17,7 @@ class PNS(DrawnNegatives):
     """K negatives drawn in proportion to a power of the items' popularity (Mikolov et al., 2013, for words).
 
     Popularity is the number of positions of an item in the training sequences. Draws are independent: an item may occur
-    twice. Draws of the target or of history items are repeated.
+    twice. Draws of the target or of excluded items are repeated.
     """
 
     views = ("popular",)

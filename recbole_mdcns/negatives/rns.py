@@ -4,7 +4,7 @@ from recbole_mdcns.negatives.base import DrawnNegatives
 
 
 class RNS(DrawnNegatives):
-    """K different negatives drawn uniformly from the items that are neither the target nor in the history."""
+    """K different negatives drawn uniformly from the items that are neither the target nor excluded."""
 
     views = ("uniform",)
     draws_uniformly = True

@@ -11,9 +11,10 @@ from typing import Any
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.records.record import Record
 
-#: Colours of the lines that are named; all others are grey.
-COLOURS = ("C3", "C0", "C2", "C1", "C4")
-GREY = "0.75"
+#: The look of all figures; its colours are those of the lines that are named. All others are grey.
+STYLE = Path(__file__).with_name("figures.mplstyle")
+COLOURS = ("C0", "C1", "C2", "C3", "C4")
+GREY = "0.8"
 
 
 def require_matplotlib() -> None:
@@ -40,11 +41,12 @@ def saved_figure(path: Path, **options: Any) -> Iterator[Any]:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(**options)
-    yield axes
-    figure.tight_layout()
-    figure.savefig(path, dpi=80)
-    pyplot.close(figure)
+    with pyplot.style.context(STYLE):
+        figure, axes = pyplot.subplots(**options)
+        yield axes
+        figure.tight_layout()
+        figure.savefig(path)
+        pyplot.close(figure)
 
 
 def plain(label: Any) -> str:
@@ -76,7 +78,7 @@ def draw_run(by_epoch: Any, by_time: Any, run: Record, metric: str, **style: Any
     by_time.plot(seconds, values, **behind, **style)
 
 
-def name_ends(axis: Any, ends: Mapping[str, tuple[float, float]], colours: dict[str, str], size: float = 7) -> None:
+def name_ends(axis: Any, ends: Mapping[str, tuple[float, float]], colours: dict[str, str], size: float = 8) -> None:
     """Write names next to the ends of lines in their colours, without overlap; grey lines have no names.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any
 
 from recbole_mdcns.report.compare import blocks
 from recbole_mdcns.report.description import Description
-from recbole_mdcns.report.figure import colours_of, draw_run, name_ends, plain, saved_figure
+from recbole_mdcns.report.figure import GREY, colours_of, draw_run, name_ends, plain, saved_figure
 from recbole_mdcns.report.lines import Line
 from recbole_mdcns.report.ranking import strongest
 
@@ -37,7 +37,7 @@ def draw_table(page: Description, lines: Sequence[Line], path: Path) -> bool:
             _draw_bars(bars, page, block, colours)
             for line in block:
                 for run in line.runs.values():
-                    draw_run(by_epoch, by_time, run, metric, color=colours[line.name], linewidth=1)
+                    draw_run(by_epoch, by_time, run, metric, color=colours[line.name])
             by_epoch.set(xlabel="epoch", ylabel=plain(f"validation {metric}"))
             by_time.set(xlabel="training time, s", xscale="log")
             name_ends(by_epoch, {line.name: _end(line, metric) for line in block}, colours)
@@ -49,12 +49,15 @@ def _draw_bars(axis: Any, page: Description, block: Sequence[Line], colours: dic
     names = [plain(line.name) for line in block]
     means = [line.mean(metric) or 0.0 for line in block]
     spread = [line.deviation(metric) or 0.0 for line in block]
-    axis.barh(names, means, xerr=spread, color=[colours[line.name] for line in block])
-    for place, line in enumerate(block):
+    axis.barh(names, means, xerr=spread, color=[colours[line.name] for line in block], error_kw={"ecolor": "0.3"})
+    for place, (line, mean) in enumerate(zip(block, means)):
+        on = "0.25" if colours[line.name] == GREY else "white"
+        axis.text(0.01 * max(means), place, f"{mean:.4f}", va="center", fontsize=7, color=on, weight="bold")
         if metric in line.reference:
-            axis.vlines(line.reference[metric], place - 0.4, place + 0.4, color="black")
+            axis.plot(line.reference[metric], place, marker="D", markersize=4, color="black")
     axis.invert_yaxis()
-    there = f", black lines: {page.reference_name}'s" if page.reference_name else ""
+    axis.grid(False, axis="y")
+    there = f", black: {page.reference_name}'s" if page.reference_name else ""
     axis.set(title=plain(f"{row.dataset}, {row.model}"), xlabel=plain(f"test {metric}{there}"))
 
 

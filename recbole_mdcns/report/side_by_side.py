@@ -143,7 +143,7 @@ def draw(groups: dict[str, Methods], path: Path) -> None:
             colours = colours_of(ranked(methods))
             for name, runs in methods.items():
                 for run in runs:
-                    draw_run(by_epoch, by_time, run, metric, color=colours[name], linewidth=1)
+                    draw_run(by_epoch, by_time, run, metric, color=colours[name])
             by_epoch.set(title=plain(title), xlabel="epoch", ylabel=plain(f"validation {metric}"))
             by_time.set(xlabel="training time, s", xscale="log")
             ends = {name: max(max(run.curve(metric).items()) for run in runs) for name, runs in methods.items()}

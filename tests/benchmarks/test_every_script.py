@@ -158,6 +158,21 @@ def run_large_tables() -> None:
     assert all(each["MiB"] > 0 and each["s"] > 0 for each in json.loads(Path("page.json").read_text())["results"])
 
 
+def run_pool_costs() -> None:
+    small = ["--sizes=300,600", "--users=40", "--steps=2", "--rounds=1", "--warm_up=1", "--threads=1"]
+    usual = ["--usual", "N=5", "L=4", "batch=32"]
+    run_script("speed/pool_costs.py", *small, *usual, "--methods=mdcns,ce", "--out=page.md")
+    rows = table("page.md")
+    assert [(row["V"], row["method"]) for row in rows] == [
+        ("300", "mdcns"), ("300", "ce"), ("600", "mdcns"), ("600", "ce"),
+    ]  # fmt: skip
+    first, second, third, _ = json.loads(Path("page.json").read_text())["results"]
+    assert 0 < first["ms without"] < first["ms"]
+    assert float(rows[1]["of its smallest V"]) == 1
+    assert float(rows[2]["of its smallest V"]) == pytest.approx(third["ms without"] / first["ms without"], abs=0.01)
+    assert second["ms"] > 0
+
+
 def run_processes() -> None:
     small = ["--size=300,30,100", "--batch_sizes=64", "--candidates=5", "--warm_up=1", "--rounds=1"]
     run_script("speed/processes.py", *small, "--same_process", "--out=page.md")
@@ -283,6 +298,7 @@ SCRIPTS: dict[str, Callable[[], None]] = {
     "models/model_table.py": run_model_table,
     "speed/active_user.py": run_active_user,
     "speed/large_tables.py": run_large_tables,
+    "speed/pool_costs.py": run_pool_costs,
     "speed/processes.py": run_processes,
     "speed/recommend.py": run_recommend,
     "speed/scale.py": run_scale,

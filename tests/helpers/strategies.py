@@ -70,16 +70,23 @@ def scored_pool(model_num=2, target_num=6, candidate_num=10, seed=0, scale=1.0):
     return ScoredPool(TargetBatch(zeros, zeros + 40, zeros, zeros, zeros), ids, encodings, positive, scores)
 
 
-def sampler_for(sequences, item_num, candidate_num, seed=0):
-    """Return a sampler over V = item_num items and a batch with the last item of each sequence as target."""
+def sampler_for(sequences, item_num, candidate_num, seed=0, exclude="history", places=None, trained=None):
+    """Return a sampler over V = item_num items and a batch with one target of each sequence, of users 1, 2 and so on.
+
+    ``places`` are those of the targets in their sequences, by default the last ones; ``trained`` is the length of each
+    user's training sequence, by default the whole.
+    """
     items = np.concatenate(sequences)
     lengths = [len(sequence) for sequence in sequences]
-    begins = np.cumsum([0, *lengths])
-    history = HistoryIndex(items, np.repeat(begins[:-1], lengths), item_num + 1)
+    begins = torch.tensor(np.cumsum([0, *lengths]))
+    history = HistoryIndex(items, np.repeat(begins[:-1].numpy(), lengths), item_num + 1)
+    user = torch.arange(1, len(sequences) + 1)
+    last = begins[:-1] + torch.tensor(trained or lengths) - 1  # each user's last target in training
     dataset: Any = SimpleNamespace(
-        iid_field="item_id", user_num=len(sequences) + 1, item_num=item_num + 1, history=history
-    )
-    target = on(torch.tensor([sequence[-1] for sequence in sequences]))
-    start, end = on(torch.tensor(begins[:-1])), on(torch.tensor(begins[1:] - 1))
-    batch = TargetBatch(target, target, start, end, on(torch.arange(len(target))))
-    return CandidateSampler(dataset, candidate_num, seed, DEVICE), batch
+        uid_field="user_id", iid_field="item_id", user_num=len(sequences) + 1, item_num=item_num + 1, history=history,
+        inter_feat={"user_id": user, "history_start": begins[:-1], "history_end": last},
+    )  # fmt: skip
+    end = begins[:-1] + torch.tensor(places or [length - 1 for length in lengths])
+    target = torch.from_numpy(items)[end]
+    batch = TargetBatch(on(user), on(target), on(begins[:-1]), on(end), on(user - 1))
+    return CandidateSampler(dataset, candidate_num, seed, DEVICE, exclude), batch

@@ -158,7 +158,7 @@ def test_adasir_with_equal_scores_draws_uniformly():
         strategy.choose(flat_pool(run, batch, candidates))
         counts[strategy.items[batch.row_index].long()[0, 0]] += 1
     allowed = counts > 0
-    free = int(run.trainer.strategy.sampler.allowed_num(batch.target, batch.history_start, batch.history_end))
+    free = int(run.trainer.strategy.sampler.allowed_num(batch))
     assert int(allowed.sum()) == free
     assert uniformly(counts[allowed])
 

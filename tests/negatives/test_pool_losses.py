@@ -40,16 +40,16 @@ def compare(found, expected, *models):
 
 
 @pytest.mark.parametrize("keys", [{}, {"ssm_scale": True}])
-@pytest.mark.parametrize("model", ["SASRec", "TransRec"])
-def test_a_pool_of_all_items_is_cross_entropy_over_the_allowed_items(keys, model):
-    run, objective, batch = made(model, neg_sampler="rns", neg_num=30, **SHARED, **keys)
+@pytest.mark.parametrize(("model", "exclude"), [("SASRec", "target"), ("SASRec", "history"), ("TransRec", "target")])
+def test_a_pool_of_all_items_is_cross_entropy_over_the_allowed_items(keys, model, exclude):
+    run, objective, batch = made(model, neg_sampler="rns", neg_num=30, exclude=exclude, **SHARED, **keys)
     (scoring_model,) = run.trainer.scoring_models
     loss, _ = objective.step_loss(batch)
-    history = objective.strategy.sampler.history
-    everything = on(torch.arange(1, 31)).expand(len(batch), -1)
-    seen = history.contains(batch.history_start, batch.history_end, everything)
     scores = scoring_model.score_all(scoring_model.encode(batch))[:, 1:]
-    scores = scores.masked_fill(seen.scatter(1, batch.target[:, None] - 1, False), -torch.inf)
+    if exclude == "history":
+        everything = on(torch.arange(1, 31)).expand(len(batch), -1)
+        seen = objective.strategy.sampler.history.contains(batch.history_start, batch.history_end, everything)
+        scores = scores.masked_fill(seen.scatter(1, batch.target[:, None] - 1, False), -torch.inf)
     compare(loss, F.cross_entropy(scores, batch.target - 1), scoring_model)
 
 
@@ -93,7 +93,7 @@ def test_one_model_on_a_shared_pool_is_the_sampled_softmax_of_its_allowed_items(
     pool = made(neg_sampler="rns", neg_num=12, **SHARED, **keys)[1].strategy.propose(batch)  # the first of the seed
     ((positive, negative),), allowed = scores_of(run, batch, pool)
     assert 0 < int((~allowed).sum()) < allowed.numel() // 2
-    free = objective.strategy.sampler.allowed_num(batch.target, batch.history_start, batch.history_end)
+    free = objective.strategy.sampler.allowed_num(batch)
     losses = []
     for t in range(len(batch)):
         own, others = positive[t : t + 1], negative[t : t + 1, allowed[t]]

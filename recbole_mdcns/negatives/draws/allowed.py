@@ -9,12 +9,12 @@ from recbole_mdcns.data.history import HistoryIndex
 
 
 class AllowedItems:
-    """Finds allowed item number r of a target by one binary search; the target and its history are not allowed.
+    """Finds allowed item number r of a target by one binary search; the target and its stretch are not allowed.
 
-    A history is a prefix of its user's sequence. The items outside of it are numbered in this order: first the items
-    that the user takes later, by first occurrence, which lie one after the other in the history index; then the items
-    that the user never takes, by id. Number r of the latter is r plus the count of the user's items below it. The
-    target is left out of both.
+    The stretch is a prefix of the user's sequence, such as the target's history. The items outside of it are numbered
+    in this order: first the items that the user takes later, by first occurrence, which lie one after the other in the
+    history index; then the items that the user never takes, by id. Number r of the latter is r plus the count of the
+    user's items below it. The target is left out of both.
 
     Args:
         history: Histories of all users, on the device of the batches.
@@ -33,7 +33,7 @@ class AllowedItems:
             numbers: Numbers from 0, below the number of allowed items of the row, shape [T, N].
             target: The rows' targets, shape [T].
             start: Where each row's sequence begins, shape [T].
-            end: Where its history ends (exclusive), shape [T].
+            end: Where its stretch ends (exclusive), shape [T].
 
         Returns:
             Item ids, shape [T, N].
@@ -49,7 +49,7 @@ class AllowedItems:
         return torch.where(rest < 0, later, never)
 
     def _number(self, items: Tensor, base: Tensor, first: Tensor, new: Tensor, later_num: Tensor) -> Tensor:
-        """Return the numbers of items, all of shape [T, 1]; those in the history have negative ones."""
+        """Return the numbers of items, all of shape [T, 1]; those in the stretch have negative ones."""
         keys = self.history.keys
         place = torch.searchsorted(keys, base + items)
         inside = place.clamp(max=len(keys) - 1)

@@ -1,4 +1,4 @@
-"""The candidate pool: uniform, without repetition, without history and target. Eq. (2)."""
+"""The candidate pool: uniform, without repetition, without the target and what ``exclude`` names. Eq. (2)."""
 
 from __future__ import annotations
 
@@ -18,36 +18,55 @@ from recbole_mdcns.negatives.draws.allowed import AllowedItems
 from recbole_mdcns.negatives.draws.distinct import distinct_numbers, draws_for, first_good, mark_repeats
 from recbole_mdcns.negatives.draws.used_items import UsedItems
 
-#: Histories with more entries than this multiple of a row's draws are searched, others are sorted. The value is
-#: measured.
+#: Excluded stretches with more entries than this multiple of a row's draws are searched, others are sorted. The value
+#: is measured.
 LONG = 2
+#: Where the allowed items are, for each value of ``exclude``.
+_LEFT = {
+    "history": "outside history and target",
+    "user_train": "outside its training sequence",
+    "target": "apart from the target",
+}
 
 
 class CandidateSampler(RepeatableSampler):
-    """Draws N different candidates per target from the items that are neither the target nor in its full history.
+    """Draws N different candidates per target from the items that are neither the target nor in its excluded stretch.
+
+    The stretch is the target's full history, or what else ``exclude`` names; see :meth:`excluded`, which alone decides.
 
     All rows are drawn at once. A row gets more than N draws, and its candidates are the first N draws that are not in
-    the history, not the target, and not an earlier draw of the row. All allowed items are treated equally: every set of
+    the stretch, not the target, and not an earlier draw of the row. All allowed items are treated equally: every set of
     N allowed items, and every item in every column, is equally likely. In crowded rows a draw can fail with a
     probability above one half; these rows draw numbers of allowed items instead (:class:`AllowedItems`). If the
     training set has no crowded row, no step waits for a GPU.
 
-    Time and memory grow with the number of draws, not with the lengths of the histories: long histories are searched.
+    Time and memory grow with the number of draws, not with the lengths of the stretches: long ones are searched.
 
     The methods inherited from RecBole's sampler know a user but no row. They exclude the user's whole training
-    sequence, which contains every history; draws by popularity are refused.
+    sequence, which contains every history, whatever ``exclude`` is; draws by popularity are refused.
 
     Args:
         dataset: The dataset with all histories.
         candidate_num: N.
         seed: Seed of the sampler's own random generator.
         device: The device of batches and draws.
+        exclude: ``history``, ``user_train`` or ``target``.
     """
 
-    def __init__(self, dataset: HistoryDataset, candidate_num: int, seed: int, device: torch.device):
+    def __init__(
+        self,
+        dataset: HistoryDataset,
+        candidate_num: int,
+        seed: int,
+        device: torch.device,
+        exclude: str = "history",
+    ):
         super().__init__("train", dataset)
         self.history = dataset.history.to(device)
         self.candidate_num = candidate_num
+        self.exclude = exclude
+        if exclude == "user_train":
+            self.train_ends = self.used_ids.bounds[1].to(device)
         self.may_be_crowded = True  # until :meth:`check` has seen all rows
         self.allowed_items: AllowedItems | None = None  # made for the first crowded row
         self.generator = torch.Generator(device).manual_seed(seed)
@@ -64,9 +83,10 @@ class CandidateSampler(RepeatableSampler):
         Raises:
             ConfigError: A row has fewer; names the user and the number.
         """
-        rows, device = dataset.inter_feat, self.history.items.device
-        start, end = rows[HISTORY_START].to(device), rows[HISTORY_END].to(device)
-        left = self.item_num - 1 - self.history.distinct_num(start, end)
+        fields = (dataset.uid_field, dataset.iid_field, HISTORY_START, HISTORY_END)
+        user, target, start, end = (dataset.inter_feat[field].to(self.history.items.device) for field in fields)
+        rows = TargetBatch(user, target, start, end, torch.arange(len(target), device=target.device))
+        left = self.item_num - 1 - self.history.distinct_num(*self.excluded(rows))
         fewest = int(left.min()) - 1  # the target may be one item more
         self.may_be_crowded = bool(self._is_crowded(fewest))
         if not self.may_be_crowded:
@@ -74,11 +94,10 @@ class CandidateSampler(RepeatableSampler):
         close = (left <= self.candidate_num).nonzero().squeeze(1)
         if not len(close):
             return
-        target = rows[dataset.iid_field].to(device)
-        left[close] = self.allowed_num(target[close], start[close], end[close])
+        left[close] = self.allowed_num(rows.targets(close))
         fewest = int(left.argmin())
         if int(left[fewest]) < self.candidate_num:
-            user = dataset.id2token(dataset.uid_field, int(dataset.inter_feat[dataset.uid_field][fewest]))
+            user = dataset.id2token(dataset.uid_field, int(rows.user[fewest]))
             cure = (
                 "set it to at most that"
                 if int(left[fewest])
@@ -86,22 +105,33 @@ class CandidateSampler(RepeatableSampler):
             )
             raise ConfigError(
                 f"{key} = {self.candidate_num} is not allowed: user {user} has {int(left[fewest])} of "
-                f"{self.item_num - 1} items left outside history and target; {cure}"
+                f"{self.item_num - 1} items left {_LEFT[self.exclude]}; {cure}"
             )
 
-    def allowed_num(self, target: Tensor, start: Tensor, end: Tensor) -> Tensor:
-        """Return the number of allowed items of targets [T] with histories [start, end), shape [T]."""
-        target_is_new = ~self.history.contains(start, end, target[:, None]).squeeze(1)
+    def excluded(self, batch: TargetBatch) -> tuple[Tensor, Tensor]:
+        """Return the stretch of the history index whose items each target excludes, beside itself.
+
+        It begins where the user's sequence does. For ``history`` it is the full history. For ``user_train`` it is all
+        that the user takes in the training part, targets included; under ``leave_one_out`` the items that the user is
+        evaluated on come after it. For ``target`` it is empty.
+
+        Returns:
+            Where it begins, and where it ends (exclusive), shape [T] each; the host reads neither.
+        """
+        start = batch.history_start
+        if self.exclude == "target":
+            return start, start
+        return start, self.train_ends[batch.user] if self.exclude == "user_train" else batch.history_end
+
+    def allowed_num(self, batch: TargetBatch) -> Tensor:
+        """Return the number of allowed items of each target, shape [T]."""
+        start, end = self.excluded(batch)
+        target_is_new = ~self.history.contains(start, end, batch.target[:, None]).squeeze(1)
         return self.item_num - 1 - self.history.distinct_num(start, end) - target_is_new.long()
 
-    def excluded(self, batch: TargetBatch) -> tuple[Tensor, Tensor]:
-        """Return where the excluded stretch of each target begins and ends (exclusive), shape [T] each."""
-        return batch.history_start, batch.history_end
-
     def forbidden(self, items: Tensor, batch: TargetBatch) -> Tensor:
-        """Tell which items [T, K] are the target or in the full history, shape [T, K]."""
-        seen = self.history.contains(batch.history_start, batch.history_end, items)
-        return seen | (items == batch.target[:, None])
+        """Tell which items [T, K] are the target or excluded, shape [T, K]."""
+        return self.history.contains(*self.excluded(batch), items) | (items == batch.target[:, None])
 
     def sample(self, batch: TargetBatch) -> Tensor:
         """Draw the candidate pools of a batch.
@@ -112,15 +142,14 @@ class CandidateSampler(RepeatableSampler):
         Returns:
             Item ids, shape [T, N].
         """
-        fields = (batch.target, batch.history_start, batch.history_end)
         if not self.may_be_crowded:
-            return self._draw(*fields)
-        crowded = self._is_crowded(self.allowed_num(*fields))  # [T]
+            return self._draw(batch)
+        crowded = self._is_crowded(self.allowed_num(batch))  # [T]
         pool = torch.empty(len(batch), self.candidate_num, dtype=torch.int64, device=batch.target.device)
         for rows, draw in ((~crowded, self._draw), (crowded, self._draw_numbers)):
             index = rows.nonzero().squeeze(1)
             if len(index):
-                pool[index] = draw(*(field[index] for field in fields))
+                pool[index] = draw(batch.targets(index))
         return pool
 
     def _is_crowded(self, allowed_num):
@@ -132,34 +161,32 @@ class CandidateSampler(RepeatableSampler):
         self.draw_num = draws_for(self.candidate_num, good_chance)
         self.sorts_histories = self.may_read and self.history.mean_length <= LONG * self.draw_num
 
-    def _draw(self, target: Tensor, start: Tensor, end: Tensor) -> Tensor:
-        drawn = self._randint((len(target), self.draw_num))
-        return first_good(drawn, self._is_bad(drawn, target, start, end), self.candidate_num)
+    def _draw(self, batch: TargetBatch) -> Tensor:
+        drawn = self._randint((len(batch), self.draw_num))
+        return first_good(drawn, self._is_bad(drawn, batch), self.candidate_num)
 
-    def _is_bad(self, pool: Tensor, target: Tensor, start: Tensor, end: Tensor) -> Tensor:
-        """Mark draws [T, N] that are in the history, the target, or an earlier draw of their row.
+    def _is_bad(self, pool: Tensor, batch: TargetBatch) -> Tensor:
+        """Mark draws [T, N] that are excluded, the target, or an earlier draw of their row.
 
-        Short histories join the sort that finds repeated draws; long ones are searched.
+        Short stretches join the sort that finds repeated draws; long ones are searched.
         """
         if not self.sorts_histories:
-            return (
-                (pool == target[:, None]) | self.history.contains(start, end, pool) | mark_repeats(pool, self.item_num)
-            )
+            return self.forbidden(pool, batch) | mark_repeats(pool, self.item_num)
+        start, end = self.excluded(batch)
         long = end - start > LONG * self.draw_num
         row, seen = self.history.pairs(start, torch.where(long, start, end))
-        own = torch.arange(len(target), device=target.device)
-        before = torch.cat([row * self.item_num + seen, own * self.item_num + target])
+        own = torch.arange(len(batch), device=pool.device)
+        before = torch.cat([row * self.item_num + seen, own * self.item_num + batch.target])
         bad = mark_repeats(pool, self.item_num, before)
         if long.any():
             bad[long] |= self.history.contains(start[long], end[long], pool[long])
         return bad
 
-    def _draw_numbers(self, target: Tensor, start: Tensor, end: Tensor) -> Tensor:
+    def _draw_numbers(self, batch: TargetBatch) -> Tensor:
         if self.allowed_items is None:
             self.allowed_items = AllowedItems(self.history)
-        allowed_num = self.allowed_num(target, start, end)
-        numbers = distinct_numbers(allowed_num, self.candidate_num, self.generator)
-        return self.allowed_items(numbers, target, start, end)
+        numbers = distinct_numbers(self.allowed_num(batch), self.candidate_num, self.generator)
+        return self.allowed_items(numbers, batch.target, *self.excluded(batch))
 
     # -- RecBole's sampler ---------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Draws from any distribution, without history and target."""
+"""Draws from any distribution, without the target and what the sampler excludes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROUNDS = 10
 
 
 def draw_allowed(draw: Callable[[Tensor], Tensor], batch: TargetBatch, sampler: CandidateSampler) -> Tensor:
-    """Draw items for every target; draws of the target or of history items are repeated.
+    """Draw items for every target; draws of the target or of excluded items are repeated.
 
     After some rounds uniform draws replace those that are still forbidden. A CPU repeats only the rows that need it. A
     GPU repeats all of them in every round, so that its host does not wait; which draws are taken has the same

@@ -29,11 +29,11 @@ class UsedItems:
     def __getitem__(self, user: int) -> set[int]:
         if not 0 <= user < len(self):
             raise ValueError(f"user {user} does not exist: users are numbered from 1 to {len(self) - 1}")
-        start, end = (int(bounds[user]) for bounds in self._bounds)
+        start, end = (int(bounds[user]) for bounds in self.bounds)
         return set(self.dataset.history.items[start:end].tolist())
 
     @cached_property
-    def _bounds(self) -> tuple[Tensor, Tensor]:
+    def bounds(self) -> tuple[Tensor, Tensor]:
         """Where each user's training sequence begins and ends (exclusive) in the history index, shape [users] each."""
         rows = self.dataset.inter_feat
         user, start, end = (rows[field] for field in (self.dataset.uid_field, HISTORY_START, HISTORY_END))

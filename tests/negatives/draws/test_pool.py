@@ -16,21 +16,29 @@ from recbole_mdcns.data.batching import TargetLoader
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.negatives.draws.pool import CandidateSampler
 
+EXCLUDES = ("history", "user_train", "target")
 
-@settings(max_examples=150, deadline=None)
+
+@pytest.mark.parametrize("exclude", EXCLUDES)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data(), item_num=st.integers(3, 40), seed=st.integers(0, 1000))
-def test_pools_are_distinct_and_allowed_even_when_just_n_items_are_left(data, item_num, seed):
+def test_pools_are_distinct_and_allowed_even_when_just_n_items_are_left(exclude, data, item_num, seed):
+    """A user takes further items after the training part, and more of it after the target."""
     ids = st.integers(1, item_num)
     sequences = data.draw(st.lists(st.lists(ids, min_size=1, max_size=item_num + 3), min_size=1, max_size=5))
-    allowed = [set(range(1, item_num + 1)) - set(sequence) for sequence in sequences]
+    trained = [data.draw(st.integers(1, len(sequence))) for sequence in sequences]
+    places = [data.draw(st.integers(0, length - 1)) for length in trained]
+    ends = {"history": places, "user_train": trained, "target": [0] * len(sequences)}[exclude]
+    allowed = [
+        set(range(1, item_num + 1)) - {sequence[place], *sequence[:end]}
+        for sequence, place, end in zip(sequences, places, ends)
+    ]
     fewest = min(map(len, allowed))
     if fewest == 0:
         return
     candidate_num = data.draw(st.one_of(st.just(fewest), st.integers(1, fewest)))
-    sampler, batch = sampler_for(sequences, item_num, candidate_num, seed)
-    assert sampler.allowed_num(batch.target, batch.history_start, batch.history_end).tolist() == [
-        len(items) for items in allowed
-    ]
+    sampler, batch = sampler_for(sequences, item_num, candidate_num, seed, exclude, places, trained)
+    assert sampler.allowed_num(batch).tolist() == [len(items) for items in allowed]
     pool = sampler.sample(batch)
     assert pool.shape == (len(sequences), candidate_num)
     for row, items in zip(pool.tolist(), allowed):
@@ -40,23 +48,37 @@ def test_pools_are_distinct_and_allowed_even_when_just_n_items_are_left(data, it
             assert set(row) == items
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.mark.parametrize("exclude", EXCLUDES)
+@settings(max_examples=40, deadline=None)
 @given(sequences=st.lists(st.lists(st.integers(1, 40), min_size=2, max_size=12), min_size=1, max_size=8))
-def test_short_histories_in_the_sort_give_the_pools_of_the_search(sequences):
+def test_short_histories_in_the_sort_give_the_pools_of_the_search(exclude, sequences):
     pools = []
     for sorts in (True, False):
-        sampler, batch = sampler_for(sequences, 40, 8)
+        sampler, batch = sampler_for(sequences, 40, 8, 0, exclude, places=[1] * len(sequences))
         sampler.sorts_histories = sorts
         pools.append(sampler.sample(batch))
     assert torch.equal(*pools)
 
 
-@pytest.mark.parametrize("candidate_num", [1, 3, 5, 9])
-def test_every_allowed_item_is_equally_likely_in_every_column(candidate_num):
-    """9 of 12 items are allowed: rows of N up to 3 are drawn and picked, above that by sorting keys."""
-    sampler, batch = sampler_for([[2, 7, 2, 11]] * 20_000, 12, candidate_num, seed=3)
+@pytest.mark.parametrize(
+    ("exclude", "left_out", "sizes"),
+    [("history", {2, 7, 11}, (1, 3, 5, 9)), ("user_train", {2, 7, 11, 4, 9}, (3, 7)), ("target", {11}, (5, 11))],
+)
+def test_every_allowed_item_is_equally_likely_in_every_column(exclude, left_out, sizes):
+    """Of 12 items the user takes 11 at place 3, then 4 and 9 in training and 1 after it.
+
+    With 9 allowed items rows of N up to 3 are drawn and picked, above that by sorting keys.
+    """
+    for candidate_num in sizes:
+        check_columns(exclude, left_out, candidate_num)
+
+
+def check_columns(exclude, left_out, candidate_num):
+    users = 20_000
+    sequences, places, trained = [[2, 7, 2, 11, 4, 9, 1]] * users, [3] * users, [6] * users
+    sampler, batch = sampler_for(sequences, 12, candidate_num, 3, exclude, places, trained)
     pool = sampler.sample(batch)
-    allowed = [item for item in range(1, 13) if item not in (2, 7, 11)]
+    allowed = [item for item in range(1, 13) if item not in left_out]
     for column in pool.T:
         counts = torch.bincount(column, minlength=13)
         assert counts[allowed].sum() == len(pool)
@@ -127,9 +149,24 @@ def test_there_are_as_many_draws_as_needed_and_no_more():
     assert short <= 1e-15 < one_less
 
 
-def test_too_large_a_pool_is_refused_before_training_and_names_user_and_limit():
+@pytest.mark.parametrize(
+    ("exclude", "number", "said"),
+    [
+        ("history", 7, "user u0 has 4 of 8 items left outside history and target; set it to at most that"),
+        ("user_train", 5, "user u0 has 4 of 8 items left outside its training sequence; set it to at most that"),
+        ("target", 8, "user u0 has 7 of 8 items left apart from the target; set it to at most that"),
+    ],
+)
+def test_too_large_a_pool_is_refused_before_training_and_names_user_and_limit(exclude, number, said):
+    """Each of three users takes 6 of 8 items, the last two of them for validation and test."""
     write_inter([f"u{u}\ti{i}\t{i}\n" for u in range(3) for i in range(6)] + ["far\tx\t1\n", "far\ty\t2\n"], "small")
-    run = tiny_run(dataset="small", neg_candidate_num=7, topk=[5], valid_metric="NDCG@5")
-    with pytest.raises(ConfigError, match="neg_candidate_num = 7 .* user u0 has 4 of 8 items left"):
+    keys = {"dataset": "small", "exclude": exclude, "topk": [5], "valid_metric": "NDCG@5"}
+    run = tiny_run(neg_candidate_num=number, **keys)
+    with pytest.raises(ConfigError, match=f"neg_candidate_num = {number} is not allowed: {said}"):
         run.trainer.fit(run.train, run.valid)
+    limit = int(said.split(" has ")[1][0])
+    fitting = tiny_run(neg_candidate_num=limit, **keys)
+    fitting.trainer.prepare(fitting.train)
+    for batch in TargetLoader(fitting.data, 64, "row", True, None, DEVICE):
+        assert not fitting.trainer.strategy.sampler.forbidden(fitting.trainer.strategy.propose(batch), batch).any()
     assert run.trainer.epoch_log == []
