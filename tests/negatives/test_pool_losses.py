@@ -117,7 +117,7 @@ def test_distillation_and_gbce_on_a_shared_pool_are_the_plain_formulas():
     masked = [(positive, negative.masked_fill(~allowed, FORBIDDEN_SCORE)) for positive, negative in found]
     joined = [torch.cat([positive[:, None], negative], 1) for positive, negative in masked]
     teacher = (joined[0] + joined[1]) / 2
-    plain = 0
+    plain = on(torch.zeros(()))
     for (positive, negative), each in zip(masked, joined):
         plain = plain + gbce(positive, negative, 30, 0.75).mean() + 3 * distillation(each, teacher, 0.7)
     compare(loss, plain, *run.trainer.scoring_models)

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -26,7 +27,7 @@ def shared_for(sequences, item_num, pool_num, seed=0, popular=0.0, in_batch=0.0,
     """
     sampler, batch = sampler_for(sequences, item_num, 1, seed, **of_sampler)
     rows = {"item_id": batch.target.cpu(), "history_start": batch.history_start.cpu()}
-    dataset = SimpleNamespace(item_num=item_num + 1, iid_field="item_id", inter_feat=rows, history=sampler.history)
+    dataset: Any = SimpleNamespace(item_num=item_num + 1, iid_field="item_id", inter_feat=rows, history=sampler.history)
     return SharedPoolSampler(dataset, pool_num, sampler, popular, in_batch, power), batch
 
 
