@@ -10,7 +10,7 @@ VERSION = re.search(r"__version__ = \"(.+)\"", (ROOT / "recbole_mdcns/version.py
 
 # RecBole 1.2.1 pins ray <= 2.6.3, whose wheels end at Python 3.11 and which needs
 # numpy < 2, pandas < 2.3, pyarrow < 18 and setuptools < 81 to be imported at all.
-# On newer Pythons RecBole is installed without its pins first (README, "Newest packages").
+# On newer Pythons RecBole is installed without its pins first (docs/install.md).
 RAY_2_6_BOUNDS = [
     'numpy<2; python_version < "3.12"',
     'pandas<2.3; python_version < "3.12"',
@@ -52,6 +52,7 @@ setup(
         "serving": ["faiss-cpu", "fastapi", "onnxruntime", "uvicorn"],  # examples/serving
         "mamba": ["mamba-ssm"],  # CUDA kernels of the selective scan, for Mamba4Rec on a GPU
         "benchmarks": ["matplotlib"],
+        "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.5,<10", "mkdocstrings[python]>=0.27,<2"],  # mkdocs.yml
         "dev": [
             *TEST_PACKAGES,
             "ruff==0.17.5",

@@ -17,7 +17,7 @@ from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.prepare.raw import find_format
 
 FILES = [
-    ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")),
+    *sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "properties").rglob("*.yaml")), *sorted((ROOT / "examples").rglob("*.py")),
 ]  # fmt: skip
 #: How a command begins, wherever in a line.

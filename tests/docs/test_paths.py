@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from helpers.paths import ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / ".github").rglob("*.md"))]
 TOP = ("recbole_mdcns/", "properties/", "benchmarks/", "tests/", "docs/", "examples/")
 
 

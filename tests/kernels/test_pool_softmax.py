@@ -92,7 +92,7 @@ def test_consensus_is_the_distillation(with_positive, temperature, model_num, me
         ]
         leaves = (own, pool) if with_positive else (pool,)
         # without the positive, all of row 0 is forbidden: its scores cancel to the rounding of 1e9
-        tolerance: dict[str, Any] = {"rtol": 1e-6, "atol": 1e-5 if forbidden else 1e-9}
+        tolerance: Any = {"rtol": 1e-6, "atol": 1e-5 if forbidden else 1e-9}
         compare(found, torch.stack(rows), leaves, on(torch.arange(1.0, T + 1, dtype=torch.float64)), **tolerance)
         whole = distillation(joined(own, pool), joined(*teacher), temperature, "sum")
         torch.testing.assert_close(found.sum(), whole, **tolerance)

@@ -1,4 +1,4 @@
-"""The README's blocks of Python run as they are printed; here on fewer users and with small models."""
+"""The blocks that .ci/run takes from README.md and docs/; those of Python run here on fewer users with small models."""
 
 from __future__ import annotations
 
@@ -13,13 +13,20 @@ from helpers.runs import TINY
 
 import recbole_mdcns
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+TEXT = "".join(path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 
 
 def block(name: str) -> str:
-    """Return the block that follows the comment ``<!-- ci: NAME -->``."""
-    (code,) = re.findall(rf"^<!-- ci: {name} -->\n```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    """Return the one block that follows the comment ``<!-- ci: NAME -->``."""
+    (code,) = re.findall(rf"^<!-- ci: {name} -->\n```\w+\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
     return code
+
+
+def test_the_pages_have_each_block_of_ci_once():
+    asked = re.findall(r'block "([^"]+)"', (ROOT / ".ci" / "run").read_text(encoding="utf-8"))
+    names = {name.replace("$route", route) for name in asked for route in ("pinned", "newest")}
+    assert names == set(re.findall(r"^<!-- ci: (.+) -->$", TEXT, re.MULTILINE)) and len(names) == 6
+    assert all(block(name) for name in names)
 
 
 @pytest.fixture(autouse=True)
