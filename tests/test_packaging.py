@@ -132,6 +132,7 @@ def test_every_file_beside_the_code_is_data_of_a_package(declared):
         packed = {path for pattern in patterns for path in folder.glob(pattern)}
         files = {path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
         assert files and files == packed
+    assert (ROOT / "recbole_mdcns" / "py.typed").is_file()
 
 
 def test_the_metadata_names_the_versions_of_python(declared):

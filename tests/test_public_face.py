@@ -79,8 +79,3 @@ def test_the_import_alone_is_light():
     code = f"import sys, recbole_mdcns; print(sorted({HEAVY} & set(sys.modules)), recbole_mdcns.__version__)"
     assert in_new_process(code) == f"[] {recbole_mdcns.__version__}"
     assert in_new_process("import sys, recbole_mdcns; recbole_mdcns.load; print('torch' in sys.modules)") == "True"
-
-
-def test_the_marker_of_types_is_there_and_shipped():
-    assert (ROOT / "recbole_mdcns/py.typed").is_file()
-    assert '"recbole_mdcns": ["py.typed"]' in (ROOT / "setup.py").read_text()
