@@ -33,6 +33,7 @@ def small(monkeypatch):
     prepare, run = recbole_mdcns.prepare_dataframe, recbole_mdcns.run_recbole_mdcns
     data = {"data_path": str(Path("data").absolute())}
     shorter = {key: value for key, value in TINY.items() if key != "data_path"}
+    shorter.update(train_batch_size=512, epochs=1)
 
     def prepare_some(df, name, user, **options):
         users = df[user].drop_duplicates()[::8]
@@ -66,7 +67,7 @@ def test_what_is_committed(path):
     text = path.read_text(encoding="utf-8")
     assert len(text) < 150_000 and not re.search(r"/(?:tmp|home|root|work)/", text)
     assert [cell["execution_count"] for cell in cells(path)] == list(range(1, len(cells(path)) + 1))
-    assert sum(bool(printed(cell)) for cell in cells(path)) >= 3
+    assert sum(bool(printed(cell)) for cell in cells(path)) >= 2
     named = re.findall(r"`(docs/[\w.]+|recbole_mdcns/[\w./]+|\w+\.ipynb)`", text)
     assert named and all((FOLDER / name).exists() or (ROOT / name).exists() for name in named)
 
