@@ -26,7 +26,8 @@ from recbole_mdcns.errors import ConfigError, TrainingError
 from recbole_mdcns.parallel.group import Group
 from recbole_mdcns.support.declared import is_known
 from recbole_mdcns.trainer.captured_steps import CapturedSteps, Capturing, CudaCapturing, obstacle_of
-from recbole_mdcns.trainer.objective import StepLoss, make_objective
+from recbole_mdcns.trainer.make_objective import make_objective
+from recbole_mdcns.trainer.objective import StepLoss
 from recbole_mdcns.trainer.parallel_step import in_parallel
 from recbole_mdcns.trainer.weight_average import WeightAverage
 

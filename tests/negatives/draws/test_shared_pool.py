@@ -20,12 +20,12 @@ from recbole_mdcns.negatives import ScoredPool
 from recbole_mdcns.negatives.draws.shared_pool import SharedPool, SharedPoolSampler
 
 
-def shared_for(sequences, item_num, pool_num, seed=0, popular=0.0, in_batch=0.0, power=0.75):
-    """Return a sampler of shared pools over V = item_num items, and a batch of the last item of each sequence.
+def shared_for(sequences, item_num, pool_num, seed=0, popular=0.0, in_batch=0.0, power=0.75, **of_sampler):
+    """Return a sampler of shared pools over V = item_num items, and a batch of one target of each sequence.
 
-    Only these last items are training targets, and the first item of each sequence counts too.
+    Only these are training targets, and the first item of each sequence counts too.
     """
-    sampler, batch = sampler_for(sequences, item_num, 1, seed)
+    sampler, batch = sampler_for(sequences, item_num, 1, seed, **of_sampler)
     rows = {"item_id": batch.target.cpu(), "history_start": batch.history_start.cpu()}
     dataset: Any = SimpleNamespace(item_num=item_num + 1, iid_field="item_id", inter_feat=rows, history=sampler.history)
     return SharedPoolSampler(dataset, pool_num, sampler, popular, in_batch, power), batch
@@ -51,16 +51,20 @@ def test_repeated_draws_of_a_mixture_are_forbidden_at_all_their_places(data, see
     ids = st.integers(1, 8)
     sequences = data.draw(st.lists(st.lists(ids, min_size=1, max_size=6), min_size=1, max_size=5))
     popular = data.draw(st.sampled_from([0.0, 0.5, 1.0]))
+    exclude = data.draw(st.sampled_from(["history", "user_train", "target"]))
+    places = [data.draw(st.integers(0, len(sequence) - 1)) for sequence in sequences]
     pools = []
     for may_read in (True, False):  # as on a CPU, as on a GPU
-        shared, batch = shared_for(sequences, 8, 30, seed, popular, 1 - popular)
+        shared, batch = shared_for(sequences, 8, 30, seed, popular, 1 - popular, exclude=exclude, places=places)
         shared.sampler.may_read = may_read
         pools.append(shared.sample(batch))
     first, second = pools
     assert torch.equal(first.items, second.items) and torch.equal(first.forbidden, second.forbidden)
     assert torch.equal(first.forbidden, shared.sampler.forbidden(first.candidates(), batch))
-    seen = [[item in set(sequence) for item in first.items.tolist()] for sequence in sequences]
-    assert first.forbidden.tolist() == seen and len(first.items.unique()) < 30
+    ends = {"history": [place + 1 for place in places], "user_train": [None] * len(places), "target": [0] * len(places)}
+    banned = [{*sequence[:end], sequence[place]} for sequence, end, place in zip(sequences, ends[exclude], places)]
+    assert first.forbidden.tolist() == [[item in items for item in first.items.tolist()] for items in banned]
+    assert len(first.items.unique()) < 30
 
 
 @pytest.mark.parametrize("pool_num", [1, 5, 6, 11, 12])  # 2 K > V sorts keys
