@@ -118,8 +118,17 @@ class ScoringModel(ABC):
         """
 
     @abstractmethod
-    def score_shared(self, encoding: Tensor, items: Tensor) -> Tensor:
-        """Score the same items [K] with all encodings of :meth:`encode`, shape [T, K], in float32 or wider."""
+    def score_shared(self, encoding: Tensor, own: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Score an item of each target, and the same items with all encodings of :meth:`encode`.
+
+        Args:
+            encoding: Shape [T, .].
+            own: Each target's item, shape [T].
+            items: Items of all targets, shape [K].
+
+        Returns:
+            Scores [T] and [T, K], in float32 or wider.
+        """
 
     @abstractmethod
     def score_all(self, encoding: Tensor) -> Tensor:
@@ -189,9 +198,12 @@ class InnerProductModel(ScoringModel):
         """Return inner products with the items' embeddings, shape [T, C]."""
         return pool_scores(self.as_states(encoding), self.item_table, items, order, self.item_embedding.sparse)
 
-    def score_shared(self, encoding: Tensor, items: Tensor) -> Tensor:
-        """Return inner products with the items' embeddings, shape [T, K]."""
-        return self.as_states(encoding) @ F.embedding(items, self.item_table, sparse=self.item_embedding.sparse).T
+    def score_shared(self, encoding: Tensor, own: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Return inner products with the items' embeddings, by one look at the table: it then has one gradient."""
+        states, both = self.as_states(encoding), torch.cat([own, items])
+        embeddings = F.embedding(both, self.item_table, sparse=self.item_embedding.sparse)
+        of_own, of_items = embeddings.split([len(own), len(items)])
+        return (states * of_own).sum(1), states @ of_items.T
 
     def score_all(self, encoding: Tensor) -> Tensor:
         """Return inner products with all items' embeddings, shape [T, V + 1]."""
@@ -240,9 +252,10 @@ class FullRankingModel(ScoringModel):
         """Return the items' scores, shape [T, C]; ``order`` is not used."""
         return encoding.float().gather(1, items)
 
-    def score_shared(self, encoding: Tensor, items: Tensor) -> Tensor:
-        """Return the items' scores, shape [T, K]."""
-        return encoding.float().index_select(1, items)
+    def score_shared(self, encoding: Tensor, own: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the items' scores."""
+        scores = encoding.float()
+        return scores.gather(1, own[:, None]).squeeze(1), scores.index_select(1, items)
 
     def score_all(self, encoding: Tensor) -> Tensor:
         """Return the encoding, which is all scores."""

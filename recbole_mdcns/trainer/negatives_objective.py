@@ -110,11 +110,10 @@ class NegativesObjective(Objective):
     ) -> list[tuple[Tensor, Tensor]]:
         """Return each model's scores of the targets [own] and of the pool [own, K]."""
         own = self.group.computed(len(target))
-        forbidden, own_target = shared.forbidden[own], target[own, None]
-        scores = []
+        forbidden, scores = shared.forbidden[own], []
         for model, encoding in zip(self.scoring_models, encodings):
-            of_pool = model.score_shared(encoding, shared.items).masked_fill_(forbidden, FORBIDDEN_SCORE)
-            scores.append((model.score(encoding, own_target).squeeze(1), of_pool))
+            positive, of_pool = model.score_shared(encoding, target[own], shared.items)
+            scores.append((positive, of_pool.masked_fill_(forbidden, FORBIDDEN_SCORE)))
         return scores
 
     def pool_loss(self, pool: ScoredPool) -> StepLoss:

@@ -22,25 +22,28 @@ def test_shared_items_have_the_scores_and_gradients_of_a_table_of_items(model, k
     assert type(scoring_model) is kind
     scoring_model.model.eval()
     assert not lazy or scoring_model.make_lazy()
-    factor = on(torch.randn(len(batch), len(ITEMS)))
+    factor = on(torch.randn(len(batch), 1 + len(ITEMS)))
     found = []
     for shared in (True, False):
         encoding = scoring_model.encode(batch).detach().requires_grad_()
-        scores = (
-            scoring_model.score_shared(encoding, ITEMS)
-            if shared
-            else scoring_model.score(encoding, ITEMS.repeat(len(batch), 1))
-        )
+        own = on(torch.arange(len(batch)) % 2 + 7)  # items 7 and 8
+        if shared:
+            scores = torch.cat(
+                [each.view(len(batch), -1) for each in scoring_model.score_shared(encoding, own, ITEMS)], 1
+            )
+        else:
+            items = torch.cat([own[:, None], ITEMS.repeat(len(batch), 1)], 1)
+            scores = scoring_model.score(encoding, items)
         scoring_model.model.zero_grad()
         (factor * scores).sum().backward()
-        assert scores.shape == (len(batch), len(ITEMS)) and scores.dtype == torch.float32
+        assert scores.shape == factor.shape and scores.dtype == torch.float32
         gradients = [encoding.grad]
         if kind is InnerProductModel:
             of_table = scoring_model.item_table.grad
             assert of_table.is_sparse == lazy
             dense = of_table.to_dense()
             rows = dense.abs().sum(1).nonzero().squeeze(1).tolist()
-            assert rows == [1, 4, 9, 30]
+            assert rows == [1, 4, 7, 8, 9, 30]
             gradients.append(dense)
         found.append([scores.detach(), *gradients])
     torch.testing.assert_close(*found, rtol=1e-4, atol=1e-5)
@@ -50,6 +53,7 @@ def test_half_encodings_are_scored_in_full_width():
     run = tiny_run("SASRec", neg_sampler="rns")
     (scoring_model,) = run.trainer.scoring_models
     encoding = on(torch.randn(3, 16)).bfloat16()
-    scores = scoring_model.score_shared(encoding, ITEMS)
-    assert scores.dtype == torch.float32
+    own, scores = scoring_model.score_shared(encoding, ITEMS[:3], ITEMS)
+    assert own.dtype == scores.dtype == torch.float32
     torch.testing.assert_close(scores, scoring_model.score(encoding, ITEMS.expand(3, -1)))
+    torch.testing.assert_close(own, scores.diagonal()[:3])
