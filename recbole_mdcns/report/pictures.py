@@ -32,7 +32,7 @@ def draw_table(page: Description, lines: Sequence[Line], path: Path) -> bool:
         return False
     metric = page.metrics[-1]
     colours = colours_of(strongest(lines, metric))
-    with saved_figure(path, nrows=len(known), ncols=3, figsize=(12, 3 * len(known)), squeeze=False) as axes:
+    with saved_figure(path, nrows=len(known), ncols=3, figsize=(9.5, 2.9 * len(known)), squeeze=False) as axes:
         for block, (bars, by_epoch, by_time) in zip(known, axes):
             _draw_bars(bars, page, block, colours)
             for line in block:
@@ -51,8 +51,10 @@ def _draw_bars(axis: Any, page: Description, block: Sequence[Line], colours: dic
     spread = [line.deviation(metric) or 0.0 for line in block]
     axis.barh(names, means, xerr=spread, color=[colours[line.name] for line in block], error_kw={"ecolor": "0.3"})
     for place, (line, mean) in enumerate(zip(block, means)):
-        on = "0.25" if colours[line.name] == GREY else "white"
-        axis.text(0.01 * max(means), place, f"{mean:.4f}", va="center", fontsize=7, color=on, weight="bold")
+        is_short = mean < 0.3 * max(means)  # its value does not fit inside the bar
+        ink = "0.25" if is_short or colours[line.name] == GREY else "white"
+        left = (mean if is_short else 0) + 0.01 * max(means)
+        axis.text(left, place, f"{mean:.4f}", va="center", fontsize=7, color=ink, weight="bold")
         if metric in line.reference:
             axis.plot(line.reference[metric], place, marker="D", markersize=4, color="black")
     axis.invert_yaxis()

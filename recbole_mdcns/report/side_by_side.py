@@ -136,7 +136,7 @@ def draw(groups: dict[str, Methods], path: Path) -> None:
 
     The best methods are coloured, and named where their curves end; the others are grey.
     """
-    size = (11, 3.6 * len(groups))
+    size = (9.5, 3.4 * len(groups))
     with saved_figure(path, nrows=len(groups), ncols=2, figsize=size, squeeze=False, sharey="row") as axes:
         for (title, methods), (by_epoch, by_time) in zip(groups.items(), axes):
             metric = _metric(methods)
