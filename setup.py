@@ -12,6 +12,7 @@ VERSION = re.search(r"__version__ = \"(.+)\"", (ROOT / "recbole_mdcns/version.py
 # numpy < 2, pandas < 2.3, pyarrow < 18 and setuptools < 81 to be imported at all.
 # On newer Pythons RecBole is installed without its pins first (docs/install.md).
 RAY_2_6_BOUNDS = [
+    'ray[tune]<=2.6.3; python_version < "3.12"',  # said here too: pip would otherwise download every newer version
     'numpy<2; python_version < "3.12"',
     'pandas<2.3; python_version < "3.12"',
     'pyarrow<18; python_version < "3.12"',
