@@ -20,6 +20,7 @@ from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.kernels.pool_softmax import pool_softmax
 from recbole_mdcns.losses.base import LossOfNegatives, ModelScores
 from recbole_mdcns.negatives import resolve_strategy, strategy_names
+from recbole_mdcns.negatives.base import POOL_SHARES
 
 
 def sampled_softmax(positive: Tensor, negative: Tensor, log_q: tuple[Tensor, Tensor] | None = None) -> Tensor:
@@ -192,7 +193,7 @@ class GBCE(ListwiseLoss):
     def check(cls, keys: Mapping[str, Any]) -> None:
         """Refuse strategies whose negatives are not uniform draws."""
         super().check(keys)
-        for name in ("pool_popular_share", "pool_in_batch_share"):
+        for name in POOL_SHARES:
             if keys.get(name):
                 raise ConfigError(
                     f"{name} = {keys[name]} is not allowed with ranking_loss = {keys['ranking_loss']!r}, which is "

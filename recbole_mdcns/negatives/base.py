@@ -23,7 +23,7 @@ from recbole_mdcns.support.built import Built
 #: The candidates of a step: item ids of shape [T, N], or a pool that all targets share.
 Candidates = Union[Tensor, SharedPool]
 #: The shares of a shared pool that are not uniform.
-_SHARES = ("pool_popular_share", "pool_in_batch_share")
+POOL_SHARES = ("pool_popular_share", "pool_in_batch_share")
 
 
 @dataclass
@@ -128,7 +128,7 @@ class NegativeStrategy(metaclass=Built):
         Raises:
             ConfigError: Names the keys and what they allow.
         """
-        shares = {key: keys[key] for key in _SHARES if key in keys and keys[key]}  # noqa: RUF019
+        shares = {key: keys[key] for key in POOL_SHARES if key in keys and keys[key]}  # noqa: RUF019
         if shares and keys["pool_scope"] != "batch":
             name, value = next(iter(shares.items()))
             raise ConfigError(f"{name} = {value} is not allowed with pool_scope = 'target': set pool_scope = batch")
@@ -144,7 +144,7 @@ class NegativeStrategy(metaclass=Built):
         self.exclude = config["exclude"] if "exclude" in config else "history"  # noqa: SIM401
         self.teacher_mean = self.needs_peer and config["teacher_mean"]
         self.shares_pools = "pool_scope" in config and config["pool_scope"] == "batch"
-        self.mixture = [config[name] for name in (*_SHARES, "pop_power")] if self.shares_pools else []
+        self.mixture = [config[name] for name in (*POOL_SHARES, "pop_power")] if self.shares_pools else []
         self.device = device
         self.epoch = 0
         self.seed = config["seed"]

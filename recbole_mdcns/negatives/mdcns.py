@@ -84,15 +84,14 @@ class MDCNS(NegativeStrategy):
 
     def _all(self, pool: ScoredPool) -> Negatives:
         """Return all candidates, or hard ones among them with their importance weights."""
-        scores = list(pool.scores)
-        weights = [scores[0].new_full((scores[0].size(1),), 1 / scores[0].size(1))] * len(scores)
+        number = self.hard_num or pool.candidates.size(1)
+        weights = [pool.scores[0].new_full((number,), 1 / number)] * len(pool.scores)
         if not self.hard_num:
-            return Negatives(scores, weights, self._distill(pool), log_q=pool.proposal())
-        detached = [each.detach() for each in scores]
+            return Negatives(pool.scores, weights, self._distill(pool), log_q=pool.proposal())
+        detached = [each.detach() for each in pool.scores]
         hardness = divergence_aware(self.teacher(*detached), divergence(*detached), self.divergence_weight)
         columns, log_mass = resampled(hardness, self.hard_num, self.hard_temperature, self.generator)
         log_mass += self.log_mass(pool).expand_as(hardness).gather(1, columns)
-        weights = [scores[0].new_full((self.hard_num,), 1 / self.hard_num)] * len(scores)
         return Negatives(self.pick(pool, columns), weights, self._distill(pool), log_mass=log_mass)
 
     @torch.no_grad()
