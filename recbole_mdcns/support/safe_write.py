@@ -9,7 +9,7 @@ import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from recbole_mdcns.errors import WriteError, reason_of
 
@@ -110,13 +110,15 @@ def _temporary(path: Path) -> tuple[BinaryIO, Path, int | None]:
 
 @contextlib.contextmanager
 def _write_errors(path: Path) -> Iterator[None]:
-    """Turn an error of the system into one sentence, also if torch has wrapped it in another error."""
+    """Turn an error of the system into one sentence; torch wraps it, and Ctrl-C as well, in an error of its own."""
     try:
         yield
     except (OSError, RuntimeError) as error:
-        cause: Any = error
-        while cause is not None and not isinstance(cause, OSError):
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, (OSError, KeyboardInterrupt)):
             cause = cause.__context__
+        if isinstance(cause, KeyboardInterrupt):
+            raise cause from None
         if cause is None:
             raise
         raise WriteError(path, reason_of(cause)) from None

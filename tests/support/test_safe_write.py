@@ -3,8 +3,10 @@
 import os
 import stat
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+import torch
 from helpers.runs import TINY
 
 from recbole_mdcns.errors import WriteError
@@ -50,6 +52,31 @@ def test_an_error_leaves_the_old_file_and_nothing_beside_it(umask):
         raise OSError("full")
     assert [path.name for path in Path("folder").iterdir()] == ["f"]
     assert Path("folder/f").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("writes", [1, 2, 5, 30])
+def test_ctrl_c_in_the_middle_of_a_tensor_file_stays_ctrl_c(writes):
+    """Torch's writer closes its archive on the way out, fails at that, and raises a RuntimeError instead."""
+    Path("file").write_text("old")
+
+    def save():
+        left = iter(range(writes))
+        with replacing(Path("file")) as file:
+
+            class Interrupted:
+                def write(self, data):
+                    if next(left, None) is None:
+                        raise KeyboardInterrupt
+                    return file.write(data)
+
+                flush = file.flush
+
+            torch.save({"weight": torch.zeros(1000)}, cast(Any, Interrupted()))
+
+    with pytest.raises(KeyboardInterrupt):
+        save()
+    assert [path.name for path in Path().iterdir() if path.name.startswith("file")] == ["file"]
+    assert Path("file").read_text() == "old"
 
 
 def test_the_files_of_a_run_follow_the_umask():
