@@ -29,7 +29,7 @@ SHARED: dict = {"ranking_loss": "SSM", "pool_scope": "batch"}
 
 @pytest.fixture(autouse=True)
 def enough_items():
-    """No row is left with so few items that its pool is drawn in another way, which reads their number."""
+    """Each row has twice as many items left as its pool has."""
     write_inter(cycle_lines(item_num=60))
 
 

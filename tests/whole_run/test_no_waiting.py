@@ -46,6 +46,7 @@ def test_other_backbones_read_nothing(model):
     [{"neg_sampler": "rns"}, {"neg_sampler": "dns_plus", "neg_top_num": 2, "neg_num": 2}, {"neg_sampler": "mixgcf"},
      {"neg_sampler": "srns", "srns_memory_num": 2, "srns_fresh_num": 2},
      {"neg_sampler": "rns", "ranking_loss": "gBCE", "neg_num": 4}, {"ranking_loss": "CE"},
+     {"neg_candidate_num": 20},  # crowded rows
      {"exclude": "user_train"}, {"exclude": "target"}, {"neg_sampler": "pns", "exclude": "user_train"},
      {"neg_sampler": "pns"}, {"neg_sampler": "in_batch"}, {"neg_sampler": "ens"},
      {"neg_sampler": "rns", "ranking_loss": "SSM", "neg_num": 4}, {"neg_sampler": "pns", "ranking_loss": "SSM"},

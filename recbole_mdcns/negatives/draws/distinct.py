@@ -31,13 +31,29 @@ def distinct_numbers(below: Tensor, draw_num: int, generator: torch.Generator) -
         keys = torch.rand(len(rows), int(some.max()), generator=generator, device=below.device)
         beyond = torch.arange(keys.size(1), device=below.device) >= some[:, None]
         chosen[rows] = keys.masked_fill_(beyond, -1.0).topk(draw_num, dim=1).indices
-    rows, many = (~few).nonzero().squeeze(1), below[~few]
+    rows = (~few).nonzero().squeeze(1)
     if len(rows):
-        shape = (len(rows), draws_for(draw_num, 0.5))  # a draw is an earlier one with a chance below N / bound
-        share = torch.rand(shape, generator=generator, device=below.device, dtype=torch.float64)
-        drawn = (share * many[:, None]).long()
-        chosen[rows] = first_good(drawn, mark_repeats(drawn, int(many.max())), draw_num)
+        many = below[rows]
+        chosen[rows] = numbers_of_many(many, draw_num, int(many.max()), generator)
     return chosen
+
+
+def numbers_of_many(below: Tensor, draw_num: int, limit: int, generator: torch.Generator) -> Tensor:
+    """Do the same as :func:`distinct_numbers` for bounds that are at least 2 N; the host reads nothing.
+
+    Args:
+        below: The bounds, shape [T].
+        draw_num: N.
+        limit: No bound is larger.
+        generator: Random generator on the device of the bounds.
+
+    Returns:
+        Shape [T, N].
+    """
+    shape = (len(below), draws_for(draw_num, 0.5))  # a draw is an earlier one with a chance below N / bound
+    share = torch.rand(shape, generator=generator, device=below.device, dtype=torch.float64)
+    drawn = (share * below[:, None]).long()
+    return first_good(drawn, mark_repeats(drawn, limit), draw_num)
 
 
 def draws_for(good_num: int, good_chance: float) -> int:

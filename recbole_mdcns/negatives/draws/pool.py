@@ -15,7 +15,13 @@ from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.negatives.draws.allowed import AllowedItems
-from recbole_mdcns.negatives.draws.distinct import distinct_numbers, draws_for, first_good, mark_repeats
+from recbole_mdcns.negatives.draws.distinct import (
+    distinct_numbers,
+    draws_for,
+    first_good,
+    mark_repeats,
+    numbers_of_many,
+)
 from recbole_mdcns.negatives.draws.used_items import UsedItems
 
 #: Excluded stretches with more entries than this multiple of a row's draws are searched, others are sorted. The value
@@ -37,8 +43,9 @@ class CandidateSampler(RepeatableSampler):
     All rows are drawn at once. A row gets more than N draws, and its candidates are the first N draws that are not in
     the stretch, not the target, and not an earlier draw of the row. All allowed items are treated equally: every set of
     N allowed items, and every item in every column, is equally likely. In crowded rows a draw can fail with a
-    probability above one half; these rows draw numbers of allowed items instead (:class:`AllowedItems`). If the
-    training set has no crowded row, no step waits for a GPU.
+    probability above one half; these rows draw numbers of allowed items instead (:class:`AllowedItems`). On a GPU all
+    rows of a training set with crowded ones do so, because the host would have to wait for which they are. Only if a
+    row has less than 2 N allowed items, the host waits.
 
     Time and memory grow with the number of draws, not with the lengths of the stretches: long ones are searched.
 
@@ -68,6 +75,7 @@ class CandidateSampler(RepeatableSampler):
         if exclude == "user_train":
             self.train_ends = self.used_ids.bounds[1].to(device)
         self.may_be_crowded = True  # until :meth:`check` has seen all rows
+        self.has_twice = False  # each row has at least 2 N allowed items
         self.allowed_items: AllowedItems | None = None  # made for the first crowded row
         self.generator = torch.Generator(device).manual_seed(seed)
         self.may_read = device.type == "cpu"  # on a GPU the host would wait
@@ -89,6 +97,7 @@ class CandidateSampler(RepeatableSampler):
         left = self.item_num - 1 - self.history.distinct_num(*self.excluded(rows))
         fewest = int(left.min()) - 1  # the target may be one item more
         self.may_be_crowded = bool(self._is_crowded(fewest))
+        self.has_twice = fewest >= 2 * self.candidate_num
         if not self.may_be_crowded:
             self._expect((fewest - self.candidate_num + 1) / (self.item_num - 1))
         close = (left <= self.candidate_num).nonzero().squeeze(1)
@@ -144,6 +153,8 @@ class CandidateSampler(RepeatableSampler):
         """
         if not self.may_be_crowded:
             return self._draw(batch)
+        if self.has_twice and not self.may_read:
+            return self._draw_numbers(batch)
         crowded = self._is_crowded(self.allowed_num(batch))  # [T]
         pool = torch.empty(len(batch), self.candidate_num, dtype=torch.int64, device=batch.target.device)
         for rows, draw in ((~crowded, self._draw), (crowded, self._draw_numbers)):
@@ -185,7 +196,11 @@ class CandidateSampler(RepeatableSampler):
     def _draw_numbers(self, batch: TargetBatch) -> Tensor:
         if self.allowed_items is None:
             self.allowed_items = AllowedItems(self.history)
-        numbers = distinct_numbers(self.allowed_num(batch), self.candidate_num, self.generator)
+        left = self.allowed_num(batch)
+        if self.has_twice:
+            numbers = numbers_of_many(left, self.candidate_num, self.item_num, self.generator)
+        else:
+            numbers = distinct_numbers(left, self.candidate_num, self.generator)
         return self.allowed_items(numbers, batch.target, *self.excluded(batch))
 
     # -- RecBole's sampler ---------------------------------------------------------------------------------------------

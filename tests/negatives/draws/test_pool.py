@@ -73,11 +73,19 @@ def test_every_allowed_item_is_equally_likely_in_every_column(exclude, left_out,
         check_columns(exclude, left_out, candidate_num)
 
 
-def check_columns(exclude, left_out, candidate_num):
+@pytest.mark.parametrize(("exclude", "left_out"), [("history", {2, 7, 11}), ("user_train", {2, 7, 11, 4, 9})])
+def test_crowded_rows_are_drawn_alike_on_a_gpu(exclude, left_out):
+    """Its host does not look which rows are crowded: all of them draw numbers of allowed items."""
+    check_columns(exclude, left_out, 3, may_read=False)
+
+
+def check_columns(exclude, left_out, candidate_num, may_read=True):
     users = 20_000
     sequences, places, trained = [[2, 7, 2, 11, 4, 9, 1]] * users, [3] * users, [6] * users
     sampler, batch = sampler_for(sequences, 12, candidate_num, 3, exclude, places, trained)
+    sampler.may_read, sampler.has_twice = may_read, not may_read
     pool = sampler.sample(batch)
+    assert (pool.sort(1).values.diff(dim=1) > 0).all()
     allowed = [item for item in range(1, 13) if item not in left_out]
     for column in pool.T:
         counts = torch.bincount(column, minlength=13)
@@ -134,7 +142,7 @@ def test_a_check_tells_whether_rows_are_crowded_and_how_many_draws_are_enough():
         sampler = CandidateSampler(run.data, candidate_num, 0, DEVICE)
         before = sampler.draw_num
         sampler.check(run.data)
-        assert sampler.may_be_crowded == crowded
+        assert sampler.may_be_crowded == crowded and sampler.has_twice == (2 * candidate_num <= 20)
         assert sampler.draw_num == before if crowded else candidate_num < sampler.draw_num < before
         for batch in TargetLoader(run.data, 64, "row", True, None, DEVICE):
             pool = sampler.sample(batch)
