@@ -22,7 +22,8 @@ READING = (
     "other targets than ours, therefore targets per second are compared.",
     "* MiB: the highest memory of tensors on the GPU above what the process had before; on a CPU resident memory.",
     "* losses and weights: the largest relative difference of the losses, and the difference of the weights relative "
-    "to the way that they came. `equal` allows 1e-4 and 1e-2, or three times what two equal trainings differ.",
+    "to the way that they came. `equal` allows 1e-4 and 1e-2, or three times what two trainings differ that should be "
+    "equal: the same one twice, or one whose first weights are off by one rounding.",
     "* busy: the time of all kernels of a step, as a part of the time of a step without the profiler. What is left are "
     "the gaps between kernels.",
     "* Equality, resume and quality ran side by side; everything that is timed ran alone.",

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers.paths import ROOT
+from helpers.paths import python_path
 from helpers.planted_records import record
 from helpers.runs import TINY
 
@@ -204,7 +204,7 @@ def test_what_is_no_command_is_told(arguments, said, capsys):
 
 
 def run_python(*arguments):
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    env = {**os.environ, "PYTHONPATH": python_path(), "OMP_NUM_THREADS": "1"}
     return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=env)
 
 
@@ -218,7 +218,7 @@ def test_the_package_is_the_command_and_its_code_that_of_the_process():
 
 @pytest.mark.parametrize("flag", ["--help", "--version"])
 def test_a_reader_that_goes_away_is_no_traceback(flag):
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    env = {**os.environ, "PYTHONPATH": python_path()}
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(

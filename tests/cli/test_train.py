@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers.paths import ROOT
+from helpers.paths import ROOT, python_path
 from helpers.runs import TINY, write_inter
 
 from recbole_mdcns.cli.main import train_main
@@ -44,7 +44,8 @@ def test_short_options_files_and_spaces_without_ray_and_recboles_quick_start():
     )
     done = command(
         "-m", "GRU4Rec", "-d", "tiny", "--config_files", "a.yaml b.yaml", *KEYS, "--seed", "7", "--evaluate_peers",
-        "--peer.hidden_size=32", "--result_file", "r.json", entry=(sys.executable, "-c", code), PYTHONPATH=str(ROOT),
+        "--peer.hidden_size=32", "--result_file", "r.json", entry=(sys.executable, "-c", code),
+        PYTHONPATH=python_path(),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     config = json.loads(Path("r.json").read_text())["config"]

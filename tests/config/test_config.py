@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from helpers.paths import python_path
 from helpers.runs import TINY, tiny_config
 from recbole.model.sequential_recommender import GRU4Rec
 
@@ -14,7 +15,6 @@ from recbole_mdcns.config.keys import own_keys
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.model.registry import model_names
-from recbole_mdcns.support.yaml_files import properties_dir
 
 
 def test_later_layers_win(tmp_path):
@@ -163,7 +163,7 @@ def test_nothing_global_is_changed(monkeypatch):
         "assert look() == before\n"
         "assert 'ray' not in sys.modules\n"
     )
-    env = {**os.environ, "CUDA_VISIBLE_DEVICES": "3", "PYTHONPATH": str(properties_dir().parent)}
+    env = {**os.environ, "CUDA_VISIBLE_DEVICES": "3", "PYTHONPATH": python_path()}
     subprocess.run([sys.executable, "-c", code, "--seed=99", "--typo=1"], check=True, env=env)
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from helpers.paths import ROOT
+from helpers.paths import python_path
 from helpers.raw_files import ALL, AMAZON, AMAZON_OUT, output, prepared, raw, run
 from helpers.runs import HEADER
 from hypothesis import given, settings
@@ -159,7 +159,7 @@ def test_the_progress_bar_runs_over_the_bytes_of_all_files(name, monkeypatch, ca
 def test_the_command_prepares_counts_and_refuses():
     def command(*arguments):
         entry = [sys.executable, "-m", "recbole_mdcns"]
-        env = {**os.environ, "PYTHONPATH": str(ROOT)}
+        env = {**os.environ, "PYTHONPATH": python_path()}
         return subprocess.run([*entry, *arguments], capture_output=True, text=True, env=env)
 
     raw(AMAZON, "my ratings.csv.gz")

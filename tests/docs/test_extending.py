@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers.paths import ROOT
+from helpers.paths import ROOT, python_path
 from helpers.runs import TINY, cycle_lines
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -62,7 +62,7 @@ def train(root: Path, given: dict[str, str]) -> dict:
     """Train by the script in a folder, with some options, and return the record."""
     keys = {**SHORT, **given}
     command = [sys.executable, str(root / "run_recbole_mdcns.py"), *(f"--{key}={value}" for key, value in keys.items())]
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(root)}
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": python_path(root)}
     done = subprocess.run(command, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-1000:]
     return json.loads(Path("record.json").read_text())

@@ -9,7 +9,7 @@ import runpy
 from pathlib import Path
 
 import pytest
-from helpers.paths import ROOT
+from helpers.paths import ROOT, python_path
 from helpers.runs import TINY
 
 import recbole_mdcns
@@ -47,7 +47,7 @@ def small(monkeypatch):
 
     monkeypatch.setattr(recbole_mdcns, "prepare_dataframe", prepare_some)
     monkeypatch.setattr(recbole_mdcns, "run_recbole_mdcns", run_short)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # for a command that a notebook starts
+    monkeypatch.setenv("PYTHONPATH", python_path())  # for a command that a notebook starts
     monkeypatch.syspath_prepend(os.getcwd())  # sys.path is afterwards what it was before the notebook
 
 

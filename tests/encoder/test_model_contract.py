@@ -85,7 +85,7 @@ class TestEveryModel:
         model.zero_grad(set_to_none=True)
         config["transform"] = config.internal_config_dict.get("transform")
         rows["neg_item_id"] = rows["item_id"] % 150 + 1
-        rows = construct_transform(config)(self.data, rows)
+        rows = construct_transform(config)(self.data, rows).to(DEVICE)
         for field in ("INVERSE_ITEM_SEQ", "MASK_ITEM_SEQ", "POS_ITEMS", "NEG_ITEMS", "MASK_INDEX"):
             setattr(model, field, config[field])  # known once the transform is built
         loss = model.calculate_loss(rows)
@@ -153,7 +153,8 @@ class TestEveryModel:
             for batch in self.batches(mode, encoder):
                 scores = encoder.score(encoder.encode(batch), torch.stack([batch.target, batch.target % 150 + 1], 1))
                 loss = bce(scores[:, 0], scores[:, 1:])[:, 0]
-                loss.sum().backward()
+                with torch.backends.cudnn.flags(enabled=False):  # its GRU has no backward pass in eval mode
+                    loss.sum().backward()
                 loss_at[batch.history_end] = loss.detach()
             losses[mode] = loss_at
             gradients[mode] = [torch.zeros_like(w) if w.grad is None else w.grad.clone() for w in weights]

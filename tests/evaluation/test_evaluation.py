@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.device import DEVICE
 from helpers.runs import TINY, fit, tiny_config, tiny_run, write_inter
 
 from recbole_mdcns.data.load import dataset_of
@@ -79,7 +80,7 @@ def test_the_teacher_of_a_peer_that_ranks_by_probabilities_is_the_one_that_was_d
 
     monkeypatch.setattr(RankCollector, "eval_batch_collect", keep)
     run.trainer.evaluate_all(run.test)
-    rows, *_ = next(iter(run.test))
+    rows = next(iter(run.test))[0].to(DEVICE)
     expected = peer.model.full_sort_predict(rows).log()
     ranked = collected["peer"] != -torch.inf
     torch.testing.assert_close(collected["peer"][ranked], expected.view_as(ranked)[ranked])
@@ -131,7 +132,7 @@ def test_metrics_of_the_ranked_lists_work_through_a_run(metrics):
     for results in record["test"], record["valid"], record["epochs"][-1]["valid_peers"]:
         assert all(set(result) == {f"{name.lower()}@3" for name in metrics} for result in results.values())
     coverage = record["test"]["self"].get("itemcoverage@3")
-    assert coverage is None or 3 / 31 <= coverage <= 30 / 31  # with the padding, RecBole counts 31 items
+    assert coverage is None or 0.09 < coverage < 0.97  # with the padding, RecBole counts 31 items
 
 
 def test_only_full_rankings_are_evaluated():

@@ -26,7 +26,8 @@ def on(tensor: torch.Tensor) -> torch.Tensor:
 def choose(name: str) -> None:
     """Choose the device of this process.
 
-    On a GPU, torch is asked for kernels that repeat their sums in the same order: tests compare runs bit for bit.
+    On a GPU, torch is asked for kernels that repeat their sums in the same order: tests compare runs bit for bit. GRUs
+    and convolutions are asked for float32, where cuDNN rounds to TF32.
 
     Args:
         name: Such as ``cpu``, ``cuda`` or ``cuda:1``.
@@ -42,3 +43,4 @@ def choose(name: str) -> None:
         DEVICE_OPTIONS[:] = [f"--{key}={value}" for key, value in DEVICE_KEYS.items()]
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.backends.cudnn.allow_tf32 = False

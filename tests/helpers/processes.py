@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from helpers.paths import ROOT
+from helpers.paths import ROOT, python_path
 from helpers.runs import TINY
 
 from recbole_mdcns.checkpoints import checkpoint
@@ -74,8 +74,7 @@ def train(*runs: Sequence[str], number: int = 2) -> list[tuple[list[int], list[s
         For each run the exit code and stderr of each process.
     """
     asked = json.dumps([number, [list(arguments) for arguments in runs]])
-    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": python_path(ROOT / "tests")}
     command = [sys.executable, __file__, asked]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240)
     assert done.returncode == 0, done.stderr[-3000:]

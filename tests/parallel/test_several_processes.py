@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.paths import ROOT
+from helpers.paths import ROOT, python_path
 from helpers.runs import cycle_lines, write_inter
 
 #: No dropout, which differs between processes, and no Adam, which makes steps of rounding errors of gradients near 0.
@@ -67,8 +67,7 @@ def start(folder: Path, process_num: int) -> None:
     command = [sys.executable]
     if process_num > 1:
         command += ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(process_num)]
-    path = os.pathsep.join([str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
-    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": python_path(ROOT / "tests"), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [*command, str(Path(__file__).with_name("train_all.py")), str(folder)],
         env=environment, cwd=folder, capture_output=True, text=True, timeout=200,

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from helpers.device import DEVICE
-from helpers.paths import ROOT
+from helpers.paths import python_path
 from helpers.runs import TINY, cycle_lines, fit, tiny_run, write_inter
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
@@ -262,7 +262,7 @@ def test_a_fresh_process_elsewhere_without_the_data_gives_what_evaluation_ranked
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(path.resolve()), json.dumps(histories), "self", str(DEVICE)],
-        capture_output=True, text=True, cwd=elsewhere, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, cwd=elsewhere, env={**os.environ, "PYTHONPATH": python_path()},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     first = np.array(json.loads(done.stdout.splitlines()[-1]))

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from helpers.paths import ROOT
+from helpers.paths import python_path
 from helpers.runs import TINY
 from helpers.sweeps import failed, sweep_of, trained, without_times
 
@@ -48,8 +48,7 @@ def start():
     """Start the sweep as a separate process in which, as in its workers, Ray cannot be imported."""
     Path("blocked").mkdir(exist_ok=True)
     Path("blocked/ray.py").write_text("open('ray-was-imported', 'w').close()\nraise ImportError('blocked')\n")
-    paths = os.pathsep.join([os.path.abspath("blocked"), str(ROOT)])
-    environment = {**os.environ, STARTED_IN: os.getcwd(), "PYTHONPATH": paths}
+    environment = {**os.environ, STARTED_IN: os.getcwd(), "PYTHONPATH": python_path(Path("blocked").resolve())}
     command = [sys.executable, "-m", "recbole_mdcns", "sweep", "grid.yaml", "--engine", "processes", "--at_once=2"]
     with open("out.log", "w") as log:
         return subprocess.Popen(command, stdout=log, stderr=log, env=environment)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from helpers.paths import ROOT
+from helpers.paths import python_path
 from helpers.runs import TINY, cycle_lines, write_inter
 from helpers.sweeps import failed, sweep_of, trained, without_times
 
@@ -49,7 +49,7 @@ STARTED_IN = "RECBOLE_MDCNS_TEST"
 def importable_by_workers():
     """Let processes in other folders find the package, installed or not."""
     before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *([before] if before else [])])
+    os.environ["PYTHONPATH"] = python_path()
     yield
     os.environ.pop("PYTHONPATH")
     if before:

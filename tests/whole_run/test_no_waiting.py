@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.device import DEVICE
 from helpers.runs import HEADER, cycle_lines, tiny_run, write_inter
 
 from recbole_mdcns.trainer.host_reads import HostReads
@@ -24,7 +25,7 @@ def reads_of_an_epoch(**keys) -> Counter[str]:
         trainer.strategy.start_epoch(0)
     batches = iter(trainer.batches)
     trainer.train_step(next(batches))  # reads the sizes of the epoch's batches, makes the optimisers' states
-    with HostReads(torch.device("cpu")) as reads:
+    with HostReads(DEVICE) as reads:
         for batch in batches:
             trainer.train_step(batch)
     return reads.found

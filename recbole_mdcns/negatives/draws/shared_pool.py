@@ -127,10 +127,9 @@ class SharedPoolSampler:
         row, seen = torch.cat([row, own]), torch.cat([seen, batch.target])
         column = torch.searchsorted(items, seen).clamp_(max=len(items) - 1)
         inside = items[column] == seen
-        forbidden = torch.zeros(len(batch), len(items), dtype=torch.bool)
+        forbidden = torch.zeros(len(batch), len(items), dtype=torch.bool, device=items.device)
         forbidden[row[inside], column[inside]] = True
         if self.is_uniform:
             return forbidden
-        return forbidden[
-            :, torch.searchsorted(items, items)
-        ]  # an item that was drawn twice is found at its first place
+        first = torch.searchsorted(items, items)  # an item that was drawn twice is found at its first place
+        return forbidden[:, first]
