@@ -7,7 +7,7 @@ import errno
 from collections.abc import Iterable
 from pathlib import Path
 
-#: Exit codes of every command: a failure that is no mistake of the user, a mistake of the user, Ctrl-C, SIGTERM, and a
+#: Exit codes of every command: a failure that the user did not cause, a mistake of the user, Ctrl-C, SIGTERM, and a
 #: closed output pipe.
 FAILURE, USER_ERROR, INTERRUPTED, TERMINATED, PIPE_CLOSED = 1, 2, 130, 143, 141
 #: Error numbers of the system for a full disk, an exceeded quota, or a file at its limit.
@@ -21,7 +21,7 @@ class UserError(Exception):
 
     Attributes:
         exit_code: Exit code of a command that ends with this error.
-        is_said: Of one of several processes: another one has said what is wrong. None if they were not asked.
+        is_said: Whether another of several processes reports it; None if the processes were not asked.
     """
 
     exit_code = USER_ERROR

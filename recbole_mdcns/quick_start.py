@@ -90,7 +90,7 @@ def _run(config: MDCNSConfig, group: Group, saved: bool, command: Sequence[str])
     for line in config.dataset_defaults():
         logger.info(line)
     for key in config.unread_keys():
-        logger.warning(f"{key} is given and not read: it belongs to a model, strategy, loss or protocol of other runs")
+        logger.warning(f"{key} is given and not read: no model, strategy, loss or protocol of this run has it")
 
     files = checkpoint.RunFiles.to_resume(config, config["resume"])
     resumed = str(files.last) if files is not None else None

@@ -83,7 +83,7 @@ class LogFile(logging.FileHandler):
         getLogger().removeHandler(self)
         with contextlib.suppress(OSError):
             self.close()
-        getLogger().warning(f"log {self.baseFilename} cannot be written ({reason_of(error)}): the run goes on without")
+        getLogger().warning(f"log {self.baseFilename} cannot be written ({reason_of(error)}): the run continues")
 
 
 class TensorBoard:
@@ -126,13 +126,13 @@ class TensorBoard:
 
     def _give_up(self, error: OSError) -> None:
         getLogger().warning(
-            f"{self.folder} cannot be written ({reason_of(error)}): the run goes on without TensorBoard"
+            f"{self.folder} cannot be written ({reason_of(error)}): the run continues without TensorBoard"
         )
         self.folder = self._writer = None
 
 
 def _console() -> logging.Handler:
-    # As RecBole's: without colours where the output is no terminal.
+    # As RecBole's: without colours where the output is not a terminal.
     handler = logging.StreamHandler(AnsiToWin32(sys.stderr, autoreset=True).stream)
     handler.setFormatter(ColoredFormatter(f"%(log_color)s{_LINE}", "%d %b %H:%M", log_colors=log_colors_config))
     return handler

@@ -116,7 +116,7 @@ def save(content: dict[str, Any], path: Path) -> None:
         with replacing(path, make_folder=True) as file:
             torch.save({"format": FORMAT, "format_number": FORMAT_NUMBER, "version": __version__, **content}, file)
     except WriteError as error:
-        raise error.advising("make room there; the epochs that are finished are kept, and resume goes on") from None
+        raise error.advising("make room there; finished epochs are kept, and resume continues after them") from None
 
 
 def load(path: str | Path, kind: str, device: torch.device | str = "cpu") -> dict[str, Any]:
@@ -138,7 +138,7 @@ def load(path: str | Path, kind: str, device: torch.device | str = "cpu") -> dic
     except OSError as error:
         raise CheckpointError(f"checkpoint {path} cannot be read: {error.strerror}") from None
     except ValueError as error:
-        raise CheckpointError(f"checkpoint {path} is damaged or not of recbole_mdcns: {error}") from None
+        raise CheckpointError(f"checkpoint {path} is damaged, or was not written by recbole_mdcns: {error}") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise CheckpointError(f"checkpoint {path} was not written by recbole_mdcns")
     number = content.get("format_number", 1)
@@ -191,7 +191,7 @@ def check_same_settings(saved: dict[str, Any], config: MDCNSConfig, path: str | 
     differ = sorted(key for key in {*here, *there} if here.get(key) != there.get(key))
     if differ:
         pairs = ", ".join(f"{key} is {saved.get(key)!r} there and {plain.get(key)!r} here" for key in differ)
-        raise CheckpointError(f"checkpoint {path} is of another run: {pairs}")
+        raise CheckpointError(f"checkpoint {path} belongs to another run: {pairs}")
 
 
 def random_states(device: torch.device) -> dict[str, Any]:

@@ -64,23 +64,21 @@ def check_same_data(state: dict[str, Any], identity: DataIdentity, path: str | P
     check_numbers(state, identity, path)
     saved = state["fingerprints"]
     for entry, what in (
-        ("sequences", "the same names and other sequences, times or features"),
-        ("split", "the same sequences and another split: other users or rows are trained on or evaluated"),
-        ("order", "the same sequences in another order of lines, which gives users or features other numbers"),
+        ("sequences", "the same names but other sequences, times or features"),
+        ("split", "the same sequences but another split: other users or rows are trained on or evaluated"),
+        ("order", "the same sequences in another order of lines, so that users or features have other numbers"),
     ):
         if saved[entry] != identity.fingerprints[entry]:
-            raise CheckpointError(f"checkpoint {path} is of a run on other data, this data has {what}; train anew")
+            raise CheckpointError(f"checkpoint {path} belongs to other data: this data has {what}; train from scratch")
 
 
 def warn_of_other_data(content: dict[str, Any], identity: DataIdentity) -> None:
     """Log that a model is loaded with other data than those of its training; the names are the same."""
     saved, here = content["fingerprints"], identity.fingerprints
     if saved["sequences"] != here["sequences"]:
-        getLogger().warning(
-            "The data is not what the model was trained on: its names are the same, other things differ"
-        )
+        getLogger().warning("The data differs from what the model was trained on, although the names are the same")
     elif saved["split"] != here["split"]:
-        getLogger().warning("The split is not that of the training: rows that are evaluated may have been trained on")
+        getLogger().warning("The split differs from that of the training: evaluated rows may have been trained on")
 
 
 def check_numbers(content: dict[str, Any], identity: DataIdentity, path: str | Path) -> None:

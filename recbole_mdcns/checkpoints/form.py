@@ -155,14 +155,14 @@ def first_fault(value: Any, form: Any, where: str = "") -> str:
         if not isinstance(value, (dict, list)) or not isinstance(value, form.kind):
             return f"{name} is {described(value)}, expected a {form.kind.__name__}"
         if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
-            return f"{name} has keys that are no text"
+            return f"{name} has keys that are not text"
         items: Any = value.items() if isinstance(value, dict) else enumerate(value)
         faults = (first_fault(each, form.form, _join(where, key)) for key, each in items)
         return next(filter(None, faults), "")
     if not isinstance(value, dict):
         return f"{name} is {described(value)}, expected a dict"
     if not all(isinstance(key, str) for key in value):
-        return f"{name} has keys that are no text"
+        return f"{name} has keys that are not text"
     for key, inner in form.items():
         if key not in value:
             return f"{_join(where, key)} is missing"

@@ -51,11 +51,11 @@ class RunLock:
         except Timeout:
             raise CheckpointError(
                 f"the run of {self.run} is being trained by another process: wait until it has ended, or leave resume "
-                "out to train anew"
+                "out to train from scratch"
             ) from None
         except (OSError, NotImplementedError) as error:
             if isinstance(error, PermissionError) or getattr(error, "errno", None) in DISK_ERRORS:
                 raise WriteError(self.path, reason_of(error)) from None
             # Some file systems have no locks; there the user must not start a run twice.
-            getLogger().warning(f"the run cannot be locked ({reason_of(error)}): let no second process resume it")
+            getLogger().warning(f"the run cannot be locked ({reason_of(error)}): do not resume it in a second process")
             return False

@@ -29,7 +29,7 @@ def saved_config(
     Raises:
         CheckpointError: The file names a user's class without ``trust_code``, or its keys cannot be used.
     """
-    given = {"log_wandb": False, **(overrides or {})}  # loading is no run
+    given = {"log_wandb": False, **(overrides or {})}  # loading is not a run
     if model_class is not None:
         given["model"] = model_class
     values = {**content["config"], **given}

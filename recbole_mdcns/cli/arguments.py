@@ -11,7 +11,7 @@ from recbole_mdcns.version import __version__
 
 
 class Printed(Exception):
-    """The parser has printed the help or the version, and nothing else is to be done."""
+    """The parser has printed the help or the version, and nothing is left to do."""
 
 
 class Parser(argparse.ArgumentParser):

@@ -11,7 +11,7 @@ from recbole_mdcns.errors import UserError
 
 
 def add_arguments(parser: Parser) -> None:
-    """Add the options that are no keys."""
+    """Add the options that are not keys."""
     parser.add_argument("file", nargs="?")
     parser.add_argument("--trust_code", action="store_true")
 

@@ -17,7 +17,7 @@ def add_arguments(parser: Parser) -> None:
         "files", nargs="*", type=Path, metavar="FILE", help="such as all.csv, all.parquet or records.jsonl.xz"
     )
     parser.add_argument(
-        "--migrate", type=Path, metavar="FOLDER", help="give the records of a folder today's form; no sweep, no files"
+        "--migrate", type=Path, metavar="FOLDER", help="rewrite the records of a folder in the current form"
     )
 
 
@@ -30,14 +30,14 @@ def run(options: argparse.Namespace) -> None:
     """
     if options.migrate:
         if options.grid:
-            raise UserError(f"--migrate takes a folder of records alone, and {options.grid} is given too")
+            raise UserError(f"--migrate takes only a folder of records, but {options.grid} is also given")
         from recbole_mdcns.records.migrate import migrate_folder
 
         migrated = migrate_folder(options.migrate)
         for path, record_num in migrated.items():
             print(f"{path}: {record_num} records")
         if not migrated:
-            print(f"{options.migrate}: no record of an older form")
+            print(f"{options.migrate}: no record has an older form")
         return
     if not options.files:
         missing = "FILE" if options.grid else "grid, FILE"

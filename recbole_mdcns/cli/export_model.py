@@ -16,7 +16,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--embeddings", type=Path, metavar="FOLDER", help="write the items: embeddings.npy, and their ids in ids.json"
     )
-    parser.add_argument("--model", default="self", help="self (the default), peer, or best, the better on validation")
+    parser.add_argument("--model", default="self", help="self (the default), peer, or best (on validation)")
     parser.add_argument("--trust_code", action="store_true", help="import the user's classes that the file names")
 
 

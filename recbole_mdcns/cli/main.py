@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run ``recbole-mdcns`` and return its exit code; see ``errors.py``.
 
     Args:
-        argv: What follows the name of the program; that of this process without.
+        argv: The arguments after the program's name; those of this process by default.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments and arguments[0] in COMMANDS:
@@ -54,7 +54,7 @@ def train_main(argv: Sequence[str] | None = None) -> int:
     """Run ``run_recbole_mdcns`` and return its exit code; see ``errors.py``.
 
     Args:
-        argv: What follows the name of the program; that of this process without.
+        argv: The arguments after the program's name; those of this process by default.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     return COMMANDS["train"].main(TRAIN_PROGRAM, arguments, is_process=argv is None)
@@ -77,4 +77,4 @@ def _without_command(arguments: list[str]) -> None:
     elif first is None:
         raise UserError(f"a command is missing: choose {', '.join(COMMANDS)}")
     else:
-        raise UserError(f"{first!r} is no command{nearest(first, COMMANDS)}: choose {', '.join(COMMANDS)}")
+        raise UserError(f"{first!r} is not a command{nearest(first, COMMANDS)}: choose {', '.join(COMMANDS)}")

@@ -69,7 +69,7 @@ def train_with_ray(options: argparse.Namespace, files: list[str] | None, command
     if workers > config["train_batch_size"]:
         raise ConfigError(
             f"--workers={workers} is not allowed with train_batch_size = {config['train_batch_size']}: they share the "
-            "targets of a step, and each needs one"
+            "targets of a step, and each needs at least one"
         )
     backend = backend_for(config["distributed_backend"], "cuda" if gpus else "cpu")
     is_mine = start_ray(_MISSING, options.address, logs=True)
@@ -81,7 +81,7 @@ def train_with_ray(options: argparse.Namespace, files: list[str] | None, command
         for name, asked in (("CPU", workers * options.cpus_per_worker), ("GPU", workers * gpus)):
             if asked > has.get(name, 0):
                 raise ConfigError(
-                    f"--workers={workers} is not allowed: they need {asked} {name}s of {has.get(name, 0):g}"
+                    f"--workers={workers} is not allowed: they need {asked} {name}s, and there are {has.get(name, 0):g}"
                 )
         before = frozenset(files.last.name for files in RunFiles.every(config))
         _fit(replace(job, before=before, storage=storage), options, backend)
@@ -130,7 +130,7 @@ def _fit(job: Job, options: argparse.Namespace, backend: str) -> None:
     if given_up is not None:
         raise LostProcess(
             f"the processes ended more than --max_failures={options.max_failures} times ({given_up}); the same command "
-            "with --resume goes on from the last finished epoch"
+            "with --resume continues from the last finished epoch"
         )
     if 0 not in ends:  # Ray 2.6 catches the signal, and stops the processes
         raise KeyboardInterrupt
@@ -139,7 +139,7 @@ def _fit(job: Job, options: argparse.Namespace, backend: str) -> None:
 def _work(job: Job, told: Any, workers: int) -> None:
     """Be one of the processes, in a process group that Ray Train has started.
 
-    A mistake of the user is told, and is no error for Ray if all processes have it. If one has it alone, Ray ends the
+    A mistake of the user is reported; if all processes have it, Ray sees no error. If one has it alone, Ray ends the
     others and tries again; this attempt finds that something was told, and ends. The first process tells its success.
     """
     if not told.empty():

@@ -22,22 +22,23 @@ def add_arguments(parser: Parser) -> None:
         "--sequences",
         type=Path,
         metavar="FILE",
-        help="csv, tsv, parquet or atomic file: a line per user, item, time",
+        help="csv, tsv, parquet or atomic file with a user, an item and a time in each line",
     )
     parser.add_argument(
-        "--users", help="instead of --sequences: users of the run's own data; all, ids by commas, or a file of ids"
+        "--users",
+        help="instead of --sequences, users of the run's data: all, ids separated by commas, or a file of ids",
     )
     parser.add_argument("--k", type=int, default=10, help="items for each sequence (10)")
-    parser.add_argument("--out", type=Path, metavar="FILE", help=".csv, .tsv, .jsonl or .parquet; a table without")
+    parser.add_argument("--out", type=Path, metavar="FILE", help=".csv, .tsv, .jsonl or .parquet (print a table)")
     parser.add_argument("--model", default="self", metavar="ROLE", help="self, peer, teacher or best (self)")
     parser.add_argument("--keep-seen", action="store_true", help="recommend items of the sequence too")
     parser.add_argument("--allowed", type=Path, metavar="FILE", help="recommend these items only, one id a line")
-    parser.add_argument("--batch_size", type=int, default=256, metavar="N", help="sequences at once (256)")
+    parser.add_argument("--batch_size", type=int, default=256, metavar="N", help="sequences encoded at once (256)")
     parser.add_argument(
-        "--on_unknown", choices=("error", "skip"), default="error", help="unknown items, users, empty sequences (error)"
+        "--on_unknown", choices=("error", "skip"), default="error", help="for unknown ids and empty sequences (error)"
     )
-    parser.add_argument("--columns", metavar="USER,ITEM,TIME", help="columns of the file; those of the training data")
-    parser.add_argument("--data_path", type=Path, metavar="DIR", help="for --users, where the data is now")
+    parser.add_argument("--columns", metavar="USER,ITEM,TIME", help="columns of the file (those of the training)")
+    parser.add_argument("--data_path", type=Path, metavar="DIR", help="with --users: where the data is now")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1 (cpu)")
     parser.add_argument("--trust_code", action="store_true", help="import the classes that the file names")
 
@@ -87,7 +88,7 @@ def _check_out(options: argparse.Namespace) -> None:
     inputs = [path for path in (options.file, options.sequences, options.allowed, options.users) if path is not None]
     for path in inputs:
         if os.path.exists(path) and os.path.exists(out) and os.path.samefile(path, out):
-            raise UserError(f"--out={out} is not allowed: it is read as well")
+            raise UserError(f"--out={out} is not allowed: it is also an input")
     check_writable(out, "out", replaces=Path.is_file)
 
 

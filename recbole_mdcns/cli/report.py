@@ -14,9 +14,9 @@ def add_arguments(parser: Parser) -> None:
     pages = f"yaml files, or of {', '.join(shipped())}"
     parser.add_argument("pages", nargs="+", metavar="PAGE", help=pages)
     parser.add_argument("--records", nargs="+", type=Path, required=True, help="folders of sweeps, packed records")
-    parser.add_argument("--datasets", help="by commas; all of a table without")
-    parser.add_argument("--title", help="instead of the one that the page has")
-    parser.add_argument("--note", help="a line for the page, such as what else the machine was doing")
+    parser.add_argument("--datasets", help="separated by commas (all of a table)")
+    parser.add_argument("--title", help="title, instead of the page's own")
+    parser.add_argument("--note", help="a line to add to the page, such as what else the machine was doing")
     parser.add_argument("--out", type=Path, required=True, help="folder of the pages")
 
 

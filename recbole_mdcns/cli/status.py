@@ -42,7 +42,7 @@ def print_status(storage: str, sweep: Sweep, store: Store) -> None:
     print(f"\n{len(rows)} cells, {sum(row['trials'] for row in rows)} trials, {len(rest)} to run")
     hours, parallel = total_hours(rest, measured(storage)), at_once(sweep)
     if hours is None:
-        print("time: unknown, nothing like one of them is done yet")
+        print("time: unknown, because no similar trial has finished yet")
     else:
         of_gpus = f" ({hours * sweep.gpus:.1f} GPU hours)" if sweep.gpus else ""
         print(f"time: {hours:.1f} hours of training{of_gpus}, {hours / parallel:.1f} with {parallel} at once")

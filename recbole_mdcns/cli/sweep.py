@@ -15,7 +15,7 @@ from recbole_mdcns.tuning.engine_options import add_engine_arguments, engine_of,
 def add_arguments(parser: Parser) -> None:
     """Add the options."""
     add_sweep_arguments(parser)
-    parser.add_argument("--dry-run", action="store_true", help="only say what would run, and how long")
+    parser.add_argument("--dry-run", action="store_true", help="only print what would run, and for how long")
     add_engine_arguments(parser)
 
 
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     failed = [record for record in records if isinstance(record, Failure)]
     left = len(progress(sweep, store)[1]) - len(failed) if sweep.sweep_hours is not None else 0
     if left:
-        print(f"\nsweep_hours = {sweep.sweep_hours} are over, {left} trials are left: the same command goes on")
+        print(f"\nsweep_hours = {sweep.sweep_hours} have passed, {left} trials are left: the same command continues")
     for failure in failed:
         print(f"failed: {failure.trial.cell}, {failure.trial.setting}: {failure.reason}", file=sys.stderr)
     return FAILURE if failed else 0

@@ -27,7 +27,7 @@ def add_sweep_arguments(parser: Parser, **options: Any) -> None:
     parser.add_argument("grid", help="yaml file of the sweep, or the name of one in properties/sweep", **options)
     parser.add_argument("--storage", default="sweeps", help="folder of all sweeps, seen by every node (sweeps)")
     for key in _LISTS:
-        parser.add_argument(f"--{key}", help=f"{key} by commas, instead of those of the file")
+        parser.add_argument(f"--{key}", help=f"{key} separated by commas, instead of those in the file")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a fixed key for all runs")
 
 
@@ -63,7 +63,7 @@ def records_of(sweep: Sweep, store: Store) -> list[AnyRecord]:
 
     records = sweep_records(sweep, store)
     if not records:
-        raise UserError(f"{store.folder} has no record of the sweep {sweep.name}: recbole-mdcns sweep makes them")
+        raise UserError(f"{store.folder} has no record of the sweep {sweep.name}: recbole-mdcns sweep writes them")
     return records
 
 

@@ -20,7 +20,7 @@ _OF_RAY: dict[str, tuple[int | None, int | None]] = {
 
 
 def add_arguments(parser: Parser) -> None:
-    """Add the options that are no keys."""
+    """Add the options that are not keys."""
     parser.register("action", None, Once)
     parser.add_argument("--model", "-m")
     parser.add_argument("--dataset", "-d")

@@ -79,9 +79,7 @@ class Allowed:
                 raise ConfigError(f"{where}: {name} = {fields[name]!r} is not allowed: expected a number")
         choices = fields.get("choices", ())
         if ("choice" in kinds) != bool(choices) or not all(isinstance(choice, str) for choice in choices):
-            raise ConfigError(
-                f"{where}: choices = {choices!r} is not allowed: type choice, and no other, has a list of words"
-            )
+            raise ConfigError(f"{where}: choices = {choices!r} is not allowed: only type choice has a list of words")
         return cls(kinds, fields.get("min"), fields.get("above"), fields.get("max"), tuple(choices))
 
     @property
@@ -209,7 +207,7 @@ def _count_interval(value: Any) -> Any:
     taken = _interval(value)
     for interval in intervals.parse_intervals(value):
         if not intervals.holds_a_count(interval):
-            raise _Refused("an interval holds no number of interactions")
+            raise _Refused("an interval holds no possible number of interactions")
     return taken
 
 

@@ -118,7 +118,7 @@ def check_together(final: dict[str, Any]) -> None:
         if final["ema_decay"]:
             raise ConfigError(
                 f"ema_decay = {final['ema_decay']!r} is not allowed with lazy_items: each step would average all item "
-                "rows, which lazy_items leaves alone; leave one of them out"
+                "rows, which lazy_items leaves alone; leave one of the two keys out"
             )
 
 
@@ -138,15 +138,15 @@ def check_protocol(final: dict[str, Any], given: dict[str, Any], defaults: dict[
     asked, default = final["eval_args"].get("split"), defaults["eval_args"]["split"]
     if asked != default:
         raise ConfigError(
-            f"eval_args.split = {asked!r} is not allowed: it is {default!r} under protocol leave_one_out, and under "
-            "paper split_ratio or split_file says who is trained on"
+            f"eval_args.split = {asked!r} is not allowed: it is {default!r} under protocol leave_one_out; under "
+            "paper, split_ratio or split_file chooses the training users"
         )
     if final.get("split_file"):
         for key in ("split_ratio", "split_seed"):
             if key in given and given[key] != defaults[key]:
                 raise ConfigError(
-                    f"{key} = {given[key]!r} is not used beside split_file = {final['split_file']!r}, which says who "
-                    f"is trained on: leave one of them out"
+                    f"{key} = {given[key]!r} is not used with split_file = {final['split_file']!r}, which names the "
+                    "training users: leave one of the two keys out"
                 )
     if final["protocol"] == "paper":
         return

@@ -66,7 +66,7 @@ def values_to_evaluate(saved: dict[str, Any], keys: dict[str, Any], trust_code: 
 def saved_keys_to_evaluate(saved: dict[str, Any]) -> dict[str, Any]:
     """Return a saved configuration without the keys of the user's own strategy and loss.
 
-    An evaluation imports neither, so that nothing else knows these keys. A user's own model may read any key.
+    An evaluation imports neither class, and then nothing knows these keys. A user's own model may read any key.
     """
     has_own_code = any(":" in str(saved.get(key)) for key in ("neg_sampler", "ranking_loss"))
     if not has_own_code or ":" in str(saved.get("model")):

@@ -71,7 +71,7 @@ def reduce(values: Mapping[str, Any]) -> dict[str, Any]:
         values: Resolved keys, which may include keys of other strategies, losses and models.
 
     Raises:
-        ConfigError: There is no model, strategy or loss of a name among them, or it is an import path.
+        ConfigError: A model, strategy or loss among them is unknown, or is given by an import path.
     """
     for key in IMPORTING:
         if ":" in str(values.get(key)):

@@ -31,7 +31,7 @@ def overall_keys() -> dict[str, Key]:
     """Return the keys of overall.yaml by name.
 
     Raises:
-        ConfigError: An entry of the file is no key.
+        ConfigError: An entry of the file is not a key.
     """
     path = properties_dir() / "overall.yaml"
     entries = ((name, fields, section) for section, keys in read_yaml(path).items() for name, fields in keys.items())
@@ -43,7 +43,7 @@ def own_keys() -> dict[str, Key]:
     """Return every key of ours that belongs to no model: those of overall.yaml, of the strategies and of the losses.
 
     Raises:
-        ConfigError: An entry of a file is no key, a key is defined twice, or a declaration reads an unknown key.
+        ConfigError: An entry of a file is not a key, a key is defined twice, or a declaration reads an unknown key.
     """
     plugins = {kind: declared(kind).values() for kind in ("negatives", "losses")}
     every = [declaration for declarations in plugins.values() for declaration in declarations]

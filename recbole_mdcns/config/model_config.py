@@ -81,7 +81,7 @@ class ModelConfig(Config):
         """
         if item in optional_keys() and item not in self.final_config_dict:
             raise ConfigError(
-                f"{item} is not read by {self._reader()}: list it under reads in the yaml file of what asks for it"
+                f"{item} is not read by {self._reader()}: list it under reads in the yaml file of the class"
             )
         return super().__getitem__(item)
 

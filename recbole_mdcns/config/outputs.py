@@ -68,12 +68,12 @@ def check_writable(path: str | Path, key: str = "result_file", replaces: Callabl
         if path.is_dir():
             reason = "it is a folder"
         elif not path.parent.is_dir():
-            reason = f"{path.parent} is no folder"
+            reason = f"{path.parent} is not a folder"
         else:
             try_replacing(path)
             if not path.exists() or _may_go(path, replaces):
                 return
-            reason = "it is there, and is no earlier file of this kind"
+            reason = "it exists, and is not an earlier file of this kind"
     except (OSError, ValueError) as error:
         if getattr(error, "errno", None) in DISK_FULL:
             raise WriteError(path, reason_of(error)) from None
@@ -92,10 +92,10 @@ def check_folder(path: Any, key: str, otherwise: str = "") -> None:
         otherwise: Other allowed values of the key, for the message.
 
     Raises:
-        ConfigError: The path, or a part of it, is no writable folder.
+        ConfigError: The path, or a part of it, is not a writable folder.
         WriteError: The disk is full.
     """
-    reason = "it is no path"
+    reason = "it is not a path"
     if isinstance(path, (str, Path)) and str(path):
         try:
             Path(path).mkdir(parents=True, exist_ok=True)
@@ -118,7 +118,7 @@ def _may_go(path: Path, replaces: Callable[[Path], bool]) -> bool:
 
 
 def keep_quiet(config: MDCNSConfig) -> None:
-    """Let a process write and show nothing but errors: another one of the same training does it."""
+    """Let a process show only errors and write no files: another process of the same training does both."""
     for key in ("result_file", "log_dir", "tensorboard_dir"):
         config[key] = None
     config["show_progress"] = config["log_wandb"] = False

@@ -65,7 +65,7 @@ class TargetBatch:
         target: The items to predict, shape [T].
         history_start: Where each target's sequence begins in the history index, shape [T].
         history_end: Where its full history ends there (exclusive), shape [T].
-        row_index: Which row of the training set each target is, shape [T].
+        row_index: Each target's row in the training set, shape [T].
         rows: The newest items of each history; None when every model reads ``passes``.
         passes: The same histories inside longer sequences, in parts of similar length whose targets follow each other;
             None when every model reads ``rows``.

@@ -76,7 +76,7 @@ class TargetLoader:
 
         Args:
             order: A random order of the sequences, shape [n].
-            length: Of each sequence, shape [n].
+            length: The length of each sequence, shape [n].
             served: How many targets each serves, shape [n].
 
         Returns:
@@ -188,7 +188,7 @@ def _parts(
         batch_of: The batch of each sequence, shape [n].
         part_of: Its part in there, from 0 to LENGTH_CLASSES - 1, shape [n].
         length: Its length, shape [n].
-        served: How many targets it serves, shape [n]; one each without.
+        served: How many targets each serves, shape [n]; None for one each.
 
     Returns:
         The order by batch and part, shape [n], and the parts of each batch; those without a sequence are left out.

@@ -1,4 +1,4 @@
-"""Fingerprints of the data of a training; neither the order of the lines nor the numbers of names changes them."""
+"""Fingerprints of the data of a training; they depend neither on the order of the lines nor on the numbers of names."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def parse_intervals(value: Any) -> list[Interval]:
         The intervals in the form of RecBole's filters.
 
     Raises:
-        ValueError: The value is no interval, or an interval in it holds no number.
+        ValueError: The value is not an interval, or an interval in it holds no number.
     """
     if isinstance(value, (list, tuple)):
         value = str(value)
@@ -55,7 +55,7 @@ def _parse(text: str) -> Interval:
     except ValueError:
         low = high = math.nan
     if left not in ("(", "[") or right not in (")", "]") or math.isnan(low) or math.isnan(high):
-        raise ValueError(f"{text!r} is no interval; expected {FORMS}")
+        raise ValueError(f"{text!r} is not an interval; expected {FORMS}")
     if low > high:
         raise ValueError(f"in {text!r} the lower bound is above the upper one")
     if (low == high and (left, right) != ("[", "]")) or low == math.inf or high == -math.inf:

@@ -95,7 +95,7 @@ def _unexpected(dataset: HistoryDataset) -> list[str]:
 def _only_evaluated(train: HistoryDataset, valid: HistoryDataset, test: HistoryDataset) -> list[str]:
     is_learned = torch.zeros(train.item_num, dtype=torch.bool)
     is_learned[train.inter_feat[train.iid_field]] = True
-    is_learned[train.history.items[train.inter_feat[HISTORY_START]]] = True  # a sequence's first item is no target
+    is_learned[train.history.items[train.inter_feat[HISTORY_START]]] = True  # a sequence's first item is not a target
     targets = torch.cat([part.inter_feat[part.iid_field] for part in (valid, test)]).unique()
     unseen = targets[~is_learned[targets]]
     if not len(unseen):

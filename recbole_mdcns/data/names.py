@@ -47,7 +47,7 @@ def unpack(packed: dict[str, Tensor]) -> list[str]:
     """Return the names that :func:`pack` packed.
 
     Raises:
-        ValueError: They are no such names.
+        ValueError: They are not packed names.
     """
     text = packed["text"].cpu().numpy().tobytes().decode("utf-8", "surrogatepass")
     ends = packed["ends"].cpu().numpy()
@@ -56,7 +56,7 @@ def unpack(packed: dict[str, Tensor]) -> list[str]:
     stops = ends.tolist()
     names = [text[start:stop] for start, stop in zip([0, *stops], stops)]
     if len(set(names)) != len(names):
-        raise ValueError("a name stands there twice")
+        raise ValueError("a name occurs twice")
     return names
 
 
@@ -140,5 +140,5 @@ def check_same_numbers(saved: dict[str, list[str]], here: dict[str, list[str]], 
             raise CheckpointError(f"{source} does not fit this data: of its {len(names)} {field} {difference}")
         raise CheckpointError(
             f"{source} does not fit this data: it has the same {len(names)} {field}, in another order of first "
-            "appearance; take the lines in the order that they had, or load the model with load_data_and_model"
+            "appearance; restore the order of the lines, or load the model with load_data_and_model"
         )

@@ -26,7 +26,7 @@ class Targets:
         target: Items to predict, shape [n].
         start: Where the user's sequence begins in the history index, shape [n].
         end: Where the history ends there (exclusive), shape [n].
-        row: Which row of the training set it is, shape [n].
+        row: Their rows in the training set, shape [n].
     """
 
     user: Tensor

@@ -62,9 +62,9 @@ def find_adapter(model: SequentialRecommender, config: ModelConfig, role: str = 
         shape, expected = getattr(ranked, "shape", None), len(sequences.user) * model.n_items
         if not isinstance(ranked, Tensor) or ranked.numel() < expected or ranked.numel() % len(sequences.user):
             raise ConfigError(
-                f"{type(model).__name__} cannot be the {role} model: its full_sort_predict gives "
-                f"{type(ranked).__name__ if shape is None else list(shape)}, where one score of each of "
-                f"{model.n_items} items for each of {len(sequences.user)} rows is expected"
+                f"{type(model).__name__} cannot be the {role} model: its full_sort_predict returns "
+                f"{type(ranked).__name__ if shape is None else list(shape)}, expected a score of each of "
+                f"{model.n_items} items for each of {len(sequences.user)} rows"
             )
         scores = ranked.view(len(sequences.user), -1)
         table = _inner_product_table(model, sequences, scores)

@@ -13,8 +13,8 @@ from torch import Tensor
 def gathered_states(model: SequentialRecommender) -> Iterator[list[Tensor]]:
     """Record in a ``with`` block from which tensors a model gathers its last states with RecBole's ``gather_indexes``.
 
-    In the block, a method that records and gathers replaces the model's own; afterwards the model is unchanged. Only
-    one thread may use the model in the block.
+    In the block, a method that records and gathers replaces the model's own method; afterwards the model is as before.
+    Only one thread may use the model in the block.
     """
     gathered: list[Tensor] = []
     gather = type(model).gather_indexes

@@ -72,7 +72,8 @@ def measuring(model: SequentialRecommender, in_training: bool = False) -> Iterat
 class PlacesInside(TorchDispatchMode):
     """A context in which reading outside of a tensor raises IndexError or RuntimeError on every device.
 
-    A GPU would end the process. Therefore the CPU reads the same places first, from a tensor without memory.
+    On a GPU such a read would end the process. Therefore the CPU reads the same places first, from a tensor without
+    memory.
     """
 
     _taking = ("aten::index.Tensor", "aten::gather", "aten::index_select", "aten::embedding")

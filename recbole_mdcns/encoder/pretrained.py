@@ -32,6 +32,6 @@ def check_pretrained(config: Any) -> None:
         except OSError as error:
             raise ConfigError(f"{key} = {path!r} cannot be read: {error.strerror}") from None
         except ValueError as error:
-            raise ConfigError(f"{key} = {path!r} is not opened: {error}") from None
+            raise ConfigError(f"{key} = {path!r} cannot be used: {error}") from None
         if not isinstance(content, dict) or not isinstance(content.get("state_dict"), dict):
             raise ConfigError(f"{key} = {path!r} is not allowed: expected a dict with an entry state_dict")

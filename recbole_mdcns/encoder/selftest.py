@@ -1,4 +1,4 @@
-"""Self-tests of a model: is it causal, may padding be cut off, and do the rows of a batch leave each other alone?
+"""Self-tests of a model: is it causal, may padding be cut off, and are the rows of a batch independent?
 
 There is no list of names. The answers come from running the model on random histories, in evaluation mode and with
 noise on its weights. They do not see changes of the gathered state that happen only in training mode: dropout after the

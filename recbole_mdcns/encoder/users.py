@@ -30,8 +30,8 @@ def refuse_unknown_users(scoring_models: Sequence[ScoringModel], protocol: str, 
         if reads_user(scoring_model.model, user_num):
             raise ConfigError(
                 f"protocol = 'paper' is not allowed with {type(scoring_model.model).__name__} as the "
-                f"{scoring_model.role} model: its scores depend on the user, and no user of validation or test is "
-                "trained on; set protocol=leave_one_out, or take a model that reads histories alone"
+                f"{scoring_model.role} model: its scores depend on the user, and the users of validation and test "
+                "are not in training; set protocol=leave_one_out, or take a model that reads histories alone"
             )
 
 

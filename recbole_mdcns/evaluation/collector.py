@@ -32,7 +32,7 @@ class NonFiniteScores(TrainingError):
 
 @contextlib.contextmanager
 def dated_failure(epoch_log: Sequence[dict[str, Any]]) -> Iterator[None]:
-    """Add to an error about non-finite scores after which epoch it occurs, and since which epoch.
+    """Say in an error about non-finite scores which epoch it follows, and which epoch was the last without it.
 
     Args:
         epoch_log: The epochs trained so far.
@@ -50,7 +50,7 @@ def dated_failure(epoch_log: Sequence[dict[str, Any]]) -> Iterator[None]:
             when = " at the best epoch"
         else:
             when = f" after epoch {epoch_log[-1]['epoch']}"
-            when += f", and were after epoch {validated[-1]}" if validated else ", the first that is evaluated"
+            when += f", and were finite after epoch {validated[-1]}" if validated else ", the first that is evaluated"
         raise TrainingError(f"{error}{when}: lower learning_rate or set clip_grad_norm") from None
 
 

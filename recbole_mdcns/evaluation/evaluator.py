@@ -50,7 +50,7 @@ class PlainEvaluator(Evaluator):
         """Return each metric at each cut-off, such as ``ndcg@10``.
 
         Raises:
-            ConfigError: A user's own metric gives other names than its own, or what is no finite number.
+            ConfigError: A user's own metric gives names other than its own, or a value that is not a finite number.
         """
         places: list[int] = []
         if "rec.topk" in dataobject:
@@ -65,7 +65,7 @@ class PlainEvaluator(Evaluator):
         return ModelMetrics(values, places)
 
     def _check(self, name: str, found: Any) -> None:
-        """Refuse what a user's own metric gives if it is no number for each of its reported names."""
+        """Refuse the result of a user's own metric if it lacks a number for one of its reported names."""
         expected = reported_names([name], self.config["topk"])
         if not isinstance(found, dict) or set(found) != set(expected):
             names = ", ".join(map(str, found)) if isinstance(found, dict) else type(found).__name__

@@ -43,8 +43,8 @@ class FullRanking:
     Args:
         config: The run.
         scoring_models: The models that rank, the self model first.
-        history: Of the split's rows, on the device of the models.
-        collector: Of the self model, with what it knows of the training data.
+        history: The histories of the split's rows, on the device of the models.
+        collector: The collector of the self model, which knows the training data.
         teacher: The models' joint scores from the scores of each, or None without such a view.
     """
 
@@ -98,7 +98,7 @@ class FullRanking:
 
         Args:
             rows: The rows to evaluate.
-            targets: Their targets, shape [B]; a target that the history holds too is ranked all the same.
+            targets: Their targets, shape [B]; a target that is also in the history is still ranked.
         """
         if not self.mask_history:
             return None
@@ -127,11 +127,11 @@ class FullRanking:
         return scores if joint is None else {**scores, "teacher": joint}
 
     def evaluation(self, own: ModelMetrics, evaluator: PlainEvaluator) -> Evaluation:
-        """Return what the pass has given, once all rows are ranked.
+        """Return the result of the pass, once all rows are ranked.
 
         Args:
             own: The self model's metrics.
-            evaluator: Of the run.
+            evaluator: The evaluator of the run.
 
         Raises:
             NonFiniteScores: A model or the teacher has only scores of -inf.

@@ -31,17 +31,17 @@ def values_of_users(place: np.ndarray, metric: str, user_of_row: np.ndarray | No
     """Return a metric of every test user from the places of their targets; the mean over users is that over rows.
 
     Args:
-        place: Of the target of each row, shape [rows]: 1 is the first place, 0 none of the ranked ones.
+        place: The place of each row's target, shape [rows]: 1 is the first, 0 is beyond the ranked ones.
         metric: Such as ``ndcg@10``; see :func:`is_per_user`. A row has one target: recall is a hit, and MAP is
             MRR.
-        user_of_row: A number for the user of each row, shape [rows]; None where each user has one. Of a user with
-            several rows the sum counts, by the mean number of rows of a user.
+        user_of_row: A number for the user of each row, shape [rows]; None where each user has one. A user with several
+            rows counts with their sum, divided by the mean number of rows per user.
 
     Returns:
         Shape [users].
 
     Raises:
-        ValueError: Another metric.
+        ValueError: The metric has no value per user.
     """
     if not is_per_user(metric):
         raise ValueError(f"{metric} per user is not known: choose {', '.join(_OF_PLACE)} at K")
@@ -87,9 +87,9 @@ def bootstrap(difference: np.ndarray, draws: int = 2000, seed: int = 0) -> tuple
     """Return the 95 % percentile interval of the mean of differences, rows drawn with repetition.
 
     Args:
-        difference: Of two methods, per row.
+        difference: The difference of two methods on each row.
         draws: Samples drawn.
-        seed: Of the draws.
+        seed: Seed of the draws.
     """
     source = np.random.default_rng(seed)
     # The mean of n draws from n values needs only how often each value is drawn; equal values count together.

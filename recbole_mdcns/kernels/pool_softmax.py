@@ -1,7 +1,7 @@
 """Softmax losses over a positive and a pool, with gradients that the forward pass computes.
 
-They give the numbers of the pure functions that they name. Scores of a pool of thousands are a large matrix; here few
-passes go over it, and the positive is not copied beside it.
+They give the same numbers as the pure functions that their docstrings name. The scores of a pool of thousands are a
+large matrix; these functions read it only a few times, and do not copy the positive into it.
 
 Letters: T targets, K items of the pool.
 """

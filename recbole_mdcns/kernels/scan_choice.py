@@ -28,7 +28,7 @@ class Scan:
 
     Attributes:
         kernels: How :func:`selective_scan` computes a chunk.
-        on_gpu: What takes its place for tensors on a GPU; None for nothing.
+        on_gpu: The scan for tensors on a GPU; None to use :func:`selective_scan` there too.
     """
 
     kernels: Kernels = PLAIN

@@ -5,9 +5,9 @@ B discretised by the Euler rule as in their code):
 
     h_t = exp(dt_t A) h_(t-1) + dt_t B_t x_t,        y_t = C_t . h_t
 
-All exponentials, outer products and sums are taken for a chunk at once; what is left to do position by position is
-one in-place multiply-add. Memory holds one chunk, and one state per chunk for the backward pass, which computes the
-others again. ``compiled_scan`` has the two functions of a chunk in a form for ``torch.compile``.
+All exponentials, outer products and sums are taken for a chunk at once; only one in-place multiply-add is done position
+by position. Memory holds one chunk, and one state per chunk for the backward pass, which computes the others again.
+``compiled_scan`` has the two functions of a chunk in a form for ``torch.compile``.
 ``benchmarks/speed/selective_scan.py`` measures both against the plain loop.
 
 Letters: R rows, L positions, D channels, S states, c positions of a chunk.
@@ -50,7 +50,7 @@ def chunk_gradients(
         C: How the states give an output.
         A: Rates of decay, transposed.
         before: The state before the chunk.
-        after: What later chunks want of the chunk's last state, shape [R, S, D].
+        after: Gradient of the chunk's last state from later chunks, shape [R, S, D].
     """
     factors, states = _states(x, dt, B, A, before)
     grad_C = (states @ grad.unsqueeze(3)).squeeze(3)  # [c, R, S]

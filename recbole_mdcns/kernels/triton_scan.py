@@ -9,8 +9,8 @@ the states:
     gradients:  C_t: sum_d h_t g_t    B_t: sum_d w_t dt_t x_t    x_t: u_t dt_t    dt_t: u_t x_t + sum_n e_t A
                 A: sum_t e_t dt_t
 
-What several programs add to, a program writes as a part of its own, and torch sums the parts: the same inputs give the
-same bits. Nothing waits for the GPU, and all memory is torch's, so both passes can be captured in a CUDA graph once
+Where several programs add to one result, each writes its own part and torch sums the parts: equal inputs give bitwise
+equal results. Nothing waits for the GPU, and all memory is torch's, so both passes can be captured in a CUDA graph once
 they have run: the first run compiles the kernels, one version per types, channels and states.
 """
 

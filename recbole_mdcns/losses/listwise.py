@@ -109,7 +109,7 @@ def gbce(positive: Tensor, negative: Tensor, item_num: int, calibration: float) 
 
 
 class ListwiseLoss(LossOfNegatives):
-    """One loss per target, on all of its negatives together; it has no weights of single negatives."""
+    """One loss per target, on all of its negatives together; single negatives have no weights."""
 
     takes_all = True
 

@@ -1,4 +1,4 @@
-"""Checks of the results of a user's own loss: a wrong shape might train without an error, on another loss."""
+"""Checks of the results of a user's own loss: a wrong shape might train without an error, but on another loss."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from recbole_mdcns.negatives.returned import described
 
 
 def check_mean_loss(name: str, loss: Any) -> None:
-    """Refuse a result of a loss over the catalogue that is no scalar.
+    """Refuse a result of a loss over the catalogue that is not a scalar.
 
     Args:
         name: Name of the loss.
@@ -25,7 +25,7 @@ def check_mean_loss(name: str, loss: Any) -> None:
 
 
 def check_losses(name: str, result: Any, negative_num: int) -> None:
-    """Refuse a result of a loss of negatives that is no pair of losses and weights.
+    """Refuse a result of a loss of negatives that is not a pair of losses and weights.
 
     Args:
         name: Name of the loss.

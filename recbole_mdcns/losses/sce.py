@@ -70,7 +70,7 @@ class ScalableCrossEntropy(CatalogueLoss):
         self.bucket_items = config["sce_bucket_items"]
 
     def check_model(self, scoring_model: ScoringModel) -> None:
-        """Refuse models whose scores are no inner products: buckets are found by the items' embeddings.
+        """Refuse models whose scores are not inner products: buckets are found by the items' embeddings.
 
         Raises:
             ConfigError: Names the loss and the model.
@@ -78,7 +78,7 @@ class ScalableCrossEntropy(CatalogueLoss):
         if not isinstance(scoring_model, InnerProductModel):
             raise ConfigError(
                 f"ranking_loss = 'SCE' is not allowed with {scoring_model.role} model "
-                f"{type(scoring_model.model).__name__}: its scores are no inner products"
+                f"{type(scoring_model.model).__name__}: its scores are not inner products"
             )
 
     def __call__(self, scoring_model: ScoringModel, encoding: Tensor, target: Tensor) -> Tensor:

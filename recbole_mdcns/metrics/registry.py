@@ -1,4 +1,4 @@
-"""Which metrics there are: ``properties/metrics/NAME.yaml`` declares each, and an import path names one of the user's.
+"""The known metrics: ``properties/metrics/NAME.yaml`` declares each of ours, and an import path names a user's own.
 
 A metric is a class of RecBole's form: a subclass of ``TopkMetric`` or ``AbstractMetric``, whose ``calculate_metric``
 gives its values by name. Those names are the class's own in lower case, with ``@K`` for each cut-off.
@@ -33,15 +33,15 @@ def resolve_metric(name: str) -> type[AbstractMetric]:
     """Return the class that a value of ``metrics`` names: a declared one in any case, or ``package.module:Class``.
 
     Raises:
-        ConfigError: There is none of that name, or it is no metric of the full ranking.
+        ConfigError: There is none of that name, or it is not a metric of the full ranking.
     """
     spelling = {known.lower(): known for known in known_names()}
     metric = resolve("metrics", spelling.get(name.lower(), name) if isinstance(name, str) else name)
     needs = getattr(metric, "metric_need", None)
     if getattr(metric, "metric_type", None) != EvaluatorType.RANKING or not isinstance(needs, (list, tuple)):
         raise ConfigError(
-            f"metrics = {name!r} is not allowed: {metric.__name__} is no metric of the full ranking, whose metric_type "
-            "is EvaluatorType.RANKING and whose metric_need is a list"
+            f"metrics = {name!r} is not allowed: {metric.__name__} is not a metric of the full ranking, which "
+            "needs EvaluatorType.RANKING as metric_type and a list as metric_need"
         )
     unknown = [need for need in needs if need not in NEEDS]
     if unknown:
@@ -89,10 +89,10 @@ def is_higher_better(name: str, metrics: Sequence[str] = ()) -> bool:
 
 
 def is_smaller_better(name: str) -> bool:
-    """Tell whether RecBole knows that less of a metric is better; imports no class that a record names."""
+    """Tell whether RecBole lists a metric as better when smaller; imports no class that a record names."""
     return name.lower().split("@")[0] in smaller_metrics
 
 
 def has_cut_offs(metric: type[AbstractMetric]) -> bool:
-    """Tell whether a metric has a value for each cut-off: all that do not look at the rank itself, unless they say."""
+    """Tell whether a metric has a value for each cut-off: all but those that read the rank itself or say otherwise."""
     return getattr(metric, "has_cut_offs", "rec.meanrank" not in getattr(metric, "metric_need", ()))

@@ -42,7 +42,7 @@ def resolve_model(model: str | type, key: str = "model") -> type:
         key: The config key it was given under, for the error.
 
     Raises:
-        ConfigError: No such model, or one that is no sequential recommender, or that cannot rank all items.
+        ConfigError: There is no such model, or it is not a sequential recommender, or it cannot rank all items.
     """
     if isinstance(model, type):
         cls = model
@@ -51,12 +51,12 @@ def resolve_model(model: str | type, key: str = "model") -> type:
     elif ":" in model:
         cls = import_own(model, key)
         if not inspect.isclass(cls):
-            raise ConfigError(f"{key} = {model!r} is not allowed: it is no class")
+            raise ConfigError(f"{key} = {model!r} is not allowed: it is not a class")
     else:
         cls = _by_name(model, key)
     if not _is_sequential(cls):
         raise ConfigError(
-            f"{key} = {cls.__name__} is no sequential recommender; allowed are subclasses of "
+            f"{key} = {cls.__name__} is not a sequential recommender; allowed are subclasses of "
             "recbole.model.abstract_recommender.SequentialRecommender"
         )
     if getattr(cls, "full_sort_predict", None) is SequentialRecommender.full_sort_predict:

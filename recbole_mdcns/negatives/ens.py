@@ -44,10 +44,11 @@ class ENS(DrawnNegatives):
         share = float((self.count == 0).double().mean())
         if share == 1:
             raise DataError(
-                f"neg_sampler = 'ens': none of the {len(self.count)} targets has an exposure before it, of "
-                f"{len(self.items)} exposures of known users and items: do both name users, items and times alike?"
+                f"neg_sampler = 'ens': none of the {len(self.count)} targets has an earlier exposure among "
+                f"{len(self.items)} exposures of known users and items: do both files write users, items and times "
+                "in the same way?"
             )
-        getLogger().info(f"{len(self.items)} exposures; {share:.1%} of the targets have none before them")
+        getLogger().info(f"{len(self.items)} exposures; {share:.1%} of the targets have no earlier one")
 
     def state_dict(self) -> dict[str, Any]:
         """See :meth:`NegativeStrategy.state_dict`; the state also identifies the exposures."""
@@ -62,7 +63,7 @@ class ENS(DrawnNegatives):
             CheckpointError: The exposures have changed.
         """
         if not torch.equal(state["exposures"].cpu(), self.state_dict()["exposures"].cpu()):
-            raise CheckpointError("neg_sampler = 'ens': these are other exposures than at the start; train anew")
+            raise CheckpointError("neg_sampler = 'ens': the exposures have changed since the start; train from scratch")
         super().load_state_dict(state)
 
     def propose(self, batch: TargetBatch) -> Tensor:

@@ -13,7 +13,7 @@ from recbole_mdcns.negatives.base import Negatives, ScoredPool
 
 
 def check_candidates(name: str, candidates: Tensor, target_num: int, item_num: int) -> None:
-    """Refuse a result of ``propose`` that is no table of items.
+    """Refuse a result of ``propose`` that is not a table of items.
 
     Args:
         name: Name of the strategy.

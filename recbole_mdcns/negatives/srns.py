@@ -21,7 +21,7 @@ _STATE = ("candidates", "ring", "visits", "memory")
 
 
 class SRNS(NegativeStrategy):
-    """The item of a small memory with the highest ``P + a std(P)``; P is its probability to beat the target.
+    """The item of a small memory with the highest ``P + a std(P)``; P is its probability of beating the target.
 
     Ding et al., "Simplify and Robustify Negative Sampling for Implicit Collaborative Filtering", NeurIPS 2020. Each
     target has N fixed candidates. ``P = sigmoid(s - s+)``; std is over its last 5 visits, one per epoch; a grows
@@ -45,12 +45,10 @@ class SRNS(NegativeStrategy):
         if memory + fresh > candidates:
             raise ConfigError(
                 f"srns_memory_num = {memory} with srns_fresh_num = {fresh} is not allowed with neg_candidate_num = "
-                f"{candidates}: both are different candidates, so their sum is at most that"
+                f"{candidates}: the two sets do not overlap, so their sum is at most that"
             )
         if keys["neg_num"] > memory:
-            raise ConfigError(
-                f"neg_num = {keys['neg_num']} is not allowed: it is at most srns_memory_num = {memory}, the memory"
-            )
+            raise ConfigError(f"neg_num = {keys['neg_num']} is not allowed: it is at most srns_memory_num = {memory}")
 
     def __init__(self, config: Config, device: torch.device):
         super().__init__(config, device)

@@ -38,13 +38,13 @@ class Group:
         return self.rank == 0
 
     def own(self, number: int) -> slice:
-        """Return this process's share of things in order; shares differ by at most one."""
+        """Return this process's share of a number of things, in order; shares differ by at most one."""
         return slice(self.rank * number // self.size, (self.rank + 1) * number // self.size)
 
     def computed(self, number: int) -> slice:
         """Return the things that this process computes: its own, or the first one if it has none.
 
-        All processes then take the same steps, also with fewer things than processes.
+        All processes then take the same steps, even if there are fewer things than processes.
         """
         mine = self.own(number)
         return mine if mine.start < mine.stop else slice(0, 1)
@@ -103,6 +103,6 @@ class Group:
             for name, value in everyone[0].items():
                 if others[name] != value:
                     raise ConfigError(
-                        f"process {rank} has another {name} than process 0: {others[name]}, not {value}; "
+                        f"{name} differs between processes: {value} in process 0, {others[name]} in process {rank}; "
                         "start all processes with the same command on the same data"
                     )

@@ -1,4 +1,4 @@
-"""The processes that ``torchrun`` or Ray Train has started: how they meet, and which of them says what went wrong."""
+"""The processes that ``torchrun`` or Ray Train has started: how they meet, and which of them reports an error."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def gpu_of_process() -> dict[str, str]:
 def met() -> Iterator[Any]:
     """Meet the processes that ``torchrun`` has started, if there are any, and leave them after a ``with`` block.
 
-    An error or an interrupt that ends the block is said by one process, the first that has it; for the others it is
-    marked as said. This happens before the process leaves, and so before the others lose it.
+    One process reports an error or an interrupt that ends the block: the first that has it. The others only mark theirs
+    as reported. This happens before the process leaves, and so before the others lose it.
 
     Yields:
         The store that all processes share, torch's; None for one process, and where Ray Train has started the group.
@@ -98,7 +98,7 @@ def backend_for(backend: str, device_type: str) -> str:
 
 @contextlib.contextmanager
 def alive() -> Iterator[None]:
-    """Say in one sentence that another process has gone, whatever the processes were doing together.
+    """Turn the loss of another process into one sentence, whatever the processes were doing together.
 
     Raises:
         LostProcess: Instead of torch's error of a lost connection.

@@ -14,7 +14,7 @@ from recbole_mdcns.parallel.group import Group
 
 
 class RowShares:
-    """Every process ranks every P-th batch of a pass, as one process would rank it: the scores are the same bits.
+    """Every process ranks every P-th batch of a pass, exactly as one process would: the scores are bitwise equal.
 
     Args:
         group: The P processes.
@@ -42,13 +42,13 @@ class RowShares:
 
         Args:
             own: This process's tensors by name, one row for each row of its batches.
-            device: Where tensors go that this process has no row of.
+            device: The device of tensors of which this process has no row.
 
         Returns:
             Tensors with one row for each row of the pass.
 
         Raises:
-            ConfigError: A tensor has another number of rows than this.
+            ConfigError: A tensor does not have one row for each row of the pass.
         """
         if self.group.size == 1:
             return dict(own)
@@ -65,7 +65,7 @@ class RowShares:
         mine = batch % self.group.size == self.group.rank
         found = 0 if own is None else len(own)
         if self.group.total(found != int(mine.sum())):
-            raise ConfigError(f"metrics: {name} has not one row for each row of the data: evaluate it by one process")
+            raise ConfigError(f"metrics: {name} lacks one row for each row of the data: evaluate it in one process")
         carried = torch.uint8 if dtype == torch.bool else dtype
         whole = torch.zeros(len(batch), *shape, dtype=carried, device=device if own is None else own.device)
         if own is not None:

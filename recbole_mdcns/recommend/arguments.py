@@ -11,7 +11,7 @@ from recbole_mdcns.errors import ConfigError
 
 
 def check_count(name: str, value: Any) -> None:
-    """Refuse what is no whole number from 1 on.
+    """Refuse a value that is not a whole number >= 1.
 
     Raises:
         ConfigError: Names the argument and its value.
@@ -24,7 +24,7 @@ def usable_device(device: Any) -> torch.device:
     """Return a device that models can run on here.
 
     Raises:
-        ConfigError: It is no device, or this machine has none.
+        ConfigError: It is not a device, or this machine has none.
     """
     allowed = "give cpu, cuda, or cuda:0 and so on"
     try:

@@ -31,7 +31,7 @@ class LoadedRun:
     """The models of a training, from their files alone. See :func:`~recbole_mdcns.recommend.load`.
 
     Attributes:
-        roles: The models: ``self``, ``peer`` (or ``peer1`` and so on), and ``teacher`` where there are several.
+        roles: The models: ``self``, ``peer`` (or ``peer1`` and so on), and ``teacher`` if there are several.
         best_role: Which of them is best on validation by ``valid_metric``; None where the training has not finished.
         window: How many of a sequence's newest items the models read.
     """

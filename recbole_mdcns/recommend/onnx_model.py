@@ -100,11 +100,11 @@ def export_onnx(recommender: Recommender, path: Path, role: str = "self") -> str
     inner = recommender.inner_product_model(role)
     name = type(inner.model).__name__
     if "user" in inner.forward_fields:
-        raise ConfigError(f"{name} cannot be exported: it reads the user, and an exported encoder reads items alone")
+        raise ConfigError(f"{name} cannot be exported: it reads the user, and an exported encoder reads only items")
     encoder = SequenceEncoder(inner, recommender.window, recommender.config["pad_side"]).cpu()
     size = sum(tensor.numel() * tensor.element_size() for tensor in encoder.state_dict().values())
     if size >= LARGEST:
-        raise ConfigError(f"{name} cannot be exported: it has {size / 2**30:.1f} GiB, and an ONNX file holds 2 GiB")
+        raise ConfigError(f"{name} cannot be exported: it has {size / 2**30:.1f} GiB, the limit of ONNX is 2 GiB")
     content = onnx_bytes(encoder, name)
     checked = _check(content, inner, recommender, name)
     with replacing(path) as file:
@@ -117,7 +117,7 @@ def onnx_bytes(encoder: SequenceEncoder, name: str) -> bytes:
 
     Args:
         encoder: What is exported.
-        name: Of the model, for messages.
+        name: Name of the model, for messages.
 
     Raises:
         ConfigError: The package onnx is missing, or torch cannot export the model.
@@ -154,7 +154,7 @@ def _check(content: bytes, inner: InnerProductModel, recommender: Recommender, n
         import onnxruntime
     except ImportError:
         if name not in TESTED:
-            raise ConfigError(f"{name} cannot be exported without a check of the result, and {_NEEDED}") from None
+            raise ConfigError(f"{name} cannot be exported unchecked: {_NEEDED}") from None
         getLogger().warning("onnxruntime is not installed: the exported encoder was not compared with torch")
         return "not compared with torch"
     window, item_num = recommender.window, len(recommender.item_ids)

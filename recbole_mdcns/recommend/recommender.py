@@ -116,7 +116,7 @@ class Recommender(LoadedRun):
                 names, values = self._items.names(candidates[places].cpu().numpy()), scores.cpu().numpy()
                 names[values == -np.inf] = None
                 if np.isnan(values).any():
-                    raise CheckpointError(f"model = {model!r} gives scores that are no numbers: train it again")
+                    raise CheckpointError(f"model = {model!r} gives scores that are not numbers: train it again")
                 yield TopItems(part.names, names, values)
 
     def score(

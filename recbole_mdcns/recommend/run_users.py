@@ -27,8 +27,8 @@ def sequences_of_users(
 
     Args:
         path: The file of a saved model; items get the numbers that they have in it.
-        users: Their ids; all without.
-        data_path: Where the data is now; where it was in training without.
+        users: Their ids; None for all.
+        data_path: Where the data is now; by default where it was in training.
         trust_code: Import the user's classes that the file names.
         model_class: The class of a user's own model; then none is imported for it.
 

@@ -30,7 +30,7 @@ class SavedModel:
 
     Args:
         path: The file.
-        trust_code: Import the classes of the user's own that the file names.
+        trust_code: Import the user's own classes that the file names.
         model_class: The class of a user's own model; then none is imported.
         device: Where the model goes.
 
@@ -38,7 +38,7 @@ class SavedModel:
         config: Its configuration.
         names: By column, the names in the order of their numbers, from number 1 on.
         model: The model, in evaluation mode.
-        valid: The metrics on validation by role, where the run has finished; of the self model's file alone.
+        valid: The metrics on validation by role, if the run has finished; only the self model's file has them.
 
     Raises:
         CheckpointError: The file is missing, damaged, of another version, or needs its data.
@@ -70,7 +70,7 @@ def load_models(
     Args:
         path: The file of the self model, beside which the peers' lie; or that of a peer, which is loaded alone.
         trust_code: See :class:`SavedModel`.
-        model_class: Of the file's model.
+        model_class: The class of the file's model.
         device: Where the models go.
 
     Raises:

@@ -57,7 +57,7 @@ class TeacherScorer:
     """Scores candidates by several models together, Eq. (4).
 
     Args:
-        scorers: Of each model, for the same candidates.
+        scorers: The scorer of each model, for the same candidates.
         mean: See ``teacher_scores``.
     """
 

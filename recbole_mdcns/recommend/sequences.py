@@ -71,7 +71,7 @@ def item_sequences(given: Any, vocabulary: Vocabulary, columns: Columns, on_unkn
         given: Lists of item ids; a dict of such lists by user; a DataFrame with the columns; the path of a csv, tsv,
             parquet or atomic file with them; or sequences of numbers, which stay as they are.
         vocabulary: The items of the model.
-        columns: Of a table.
+        columns: The columns of a table.
         on_unknown: ``error`` refuses unknown items and empty sequences; ``skip`` leaves them out and logs how many.
 
     Raises:
@@ -162,7 +162,7 @@ def _of_table(
     if is_copy.any():
         line = by_all[1:][is_copy].min()
         raise DataError(
-            f"{source}{int(is_copy.sum())} lines are there twice, such as {names[row[line]]!r}, {ids[place[line]]!r} "
+            f"{source}{int(is_copy.sum())} lines are repeated, such as {names[row[line]]!r}, {ids[place[line]]!r} "
             f"at {table[columns.time].iloc[line]!s}: leave the copies out"
         )
     return names, ids, place[order], np.bincount(row, minlength=len(names))

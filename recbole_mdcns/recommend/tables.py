@@ -26,9 +26,9 @@ class Columns:
     """The columns of a table of interactions.
 
     Attributes:
-        user: Whose interaction.
-        item: The item.
-        time: When: a number, or a date.
+        user: Name of the column of users.
+        item: Name of the column of items.
+        time: Name of the column of times, numbers or dates.
 
     Raises:
         ConfigError: They are not three different names.

@@ -43,7 +43,7 @@ def top_items(
         candidate_num: C.
         k: How many; at most C are returned.
         row_num: Number of sequences B.
-        seen: Sequences and candidates that are out, two tensors of the same shape.
+        seen: Pairs of sequences and candidates to leave out, two tensors of the same shape.
 
     Returns:
         Candidates and scores, both of shape [B, min(k, C)], best first; the lower candidate first where scores are

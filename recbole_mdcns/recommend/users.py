@@ -1,4 +1,4 @@
-"""The users that models embed: they recommend for no others."""
+"""The users that models embed; such models recommend only for these users."""
 
 from __future__ import annotations
 

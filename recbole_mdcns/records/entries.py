@@ -54,7 +54,7 @@ class Entry:
         return ((name, Entry(value, self.where, self._inside(name))) for name, value in self.mapping().items())
 
     def allow_only(self, *names: str) -> None:
-        """Refuse names that are none of these.
+        """Refuse all names except these.
 
         Raises:
             ConfigError: Names the first of the others.
@@ -99,7 +99,7 @@ class Entry:
         return checked_name(self.value, f"record {self.where}: {self.path}")
 
     def one_of(self, *allowed: str) -> str:
-        """Return one of some words."""
+        """Return a text that is one of the given words."""
         if self.value not in allowed or not isinstance(self.value, str):
             raise self.refuse(" or ".join(allowed))
         return self.value
@@ -118,15 +118,15 @@ class Entry:
         return self.value
 
     def plain(self) -> Any:
-        """Return a value that is no list and holds no others."""
+        """Return a value that is neither a list nor a mapping."""
         if isinstance(self.value, (dict, list)):
             raise self.refuse("one value")
         return self.value
 
     def numbers(self) -> str:
-        """Return whole numbers from 0, as text with commas."""
+        """Return whole numbers >= 0, as text with commas."""
         if not isinstance(self.value, str) or not _NUMBERS.fullmatch(self.value):
-            raise self.refuse("whole numbers by commas, as text")
+            raise self.refuse("whole numbers separated by commas, as text")
         return self.value
 
     def metrics(self) -> dict[str, float]:

@@ -84,7 +84,7 @@ def read_text(path: Path, what: str) -> str:
 
     Raises:
         FileNotFoundError: There is none.
-        ConfigError: It cannot be read, or is no text.
+        ConfigError: It cannot be read, or is not text.
     """
     try:
         return path.read_text(encoding="utf-8")

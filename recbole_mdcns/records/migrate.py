@@ -32,22 +32,22 @@ _SCRIPTS = {f"benchmarks/{name}.py": f"benchmarks/studies/{name}.py" for name in
 
 
 def migrate_folder(folder: Path) -> dict[Path, int]:
-    """Rewrite every record below a folder that is of schema 1; packed files stay packed, and JSON stays JSON.
+    """Rewrite every record of schema 1 below a folder; packed files stay packed, and JSON stays JSON.
 
     The record of a trial in the folder of a sweep gets the name of its new key, and its checkpoints and notes move with
     it. All records are read and checked before any file is written.
 
     Args:
-        folder: Of results, or of a sweep; or one file.
+        folder: A folder of results or of a sweep; or one file.
 
     Returns:
-        How many records each file holds that was rewritten.
+        The number of records in each rewritten file.
 
     Raises:
         ConfigError: A record cannot be read; names file and line.
     """
     if not folder.exists():
-        raise ConfigError(f"{folder} is no folder of records: there is nothing of that name")
+        raise ConfigError(f"{folder} is not a folder of records: it does not exist")
     files = [folder] if folder.is_file() else [*folder.rglob(f"*{SUFFIX}"), *folder.rglob("*.json")]
     planned = {path: records for path in sorted(files) if (records := _migrated_file(path))}
     for path, records in planned.items():
@@ -159,7 +159,7 @@ def _rename(path: Path, record: AnyRecord) -> None:
     old = path.parent.parent / "trials" / path.stem
     new = old.with_name(key)
     if new != old and new.exists():
-        raise ConfigError(f"{new} exists, and {path} would take its place: migrate into an empty folder")
+        raise ConfigError(f"{new} exists, and {path} would replace it: migrate into an empty folder")
     write_record(record, path.with_name(f"{key}.json"))
     if key != path.stem:
         if old.is_dir():

@@ -132,12 +132,13 @@ class TestRows:
     """The rank of each test target, and the user of its row.
 
     Attributes:
-        places: By role, a place per row, by commas: 1 is the first, 0 is none of the ranked ones.
-        names: The names of the users, each once, by line feeds, in the order of the rows; None where the record has
-            none, as those of version 0.1.0.
-        row_nums: How many rows each of ``names`` has, by commas; None where each has one.
-        user_numbers: The user of each row as a number, by commas, of records without names; None where each user has
-            one row.
+        places: For each role, the places of all rows' targets, separated by commas: 1 is the first, 0 is beyond the
+            ranked.
+        names: The names of the users, each once, separated by line feeds, in the order of the rows; None where the
+            record has none, as in version 0.1.0.
+        row_nums: How many rows each of ``names`` has, separated by commas; None where each has one.
+        user_numbers: In records without names, the user of each row as a number, separated by commas; None where each
+            user has one row.
     """
 
     __test__ = False  # no test, though pytest might think so

@@ -26,7 +26,7 @@ class Record:
     """The record of a run.
 
     Attributes:
-        package_version: Version of this package; it is no part of the identity.
+        package_version: Version of this package; it is not part of the identity.
         trial: The identity of the trial; for a single run it follows from the configuration.
         command: The command line.
         dataset: Name of the dataset.
@@ -103,7 +103,8 @@ class Record:
         """Read a record, and check every field.
 
         Args:
-            values: What its JSON holds. Without ``trial`` it is a single run, whose trial its configuration tells.
+            values: What its JSON holds. Without ``trial`` it is a single run, whose trial follows from its
+                configuration.
             where: The file, and the line where it is one of several; for errors.
 
         Raises:
@@ -144,7 +145,7 @@ class Record:
         """Check that there is a best epoch with its metric wherever it is needed, or none at all."""
         metric = self.valid_metric.lower()
         if (self.best_epoch is None) != (self.best_valid_score is None):
-            raise ConfigError(f"record {where}: best_epoch and best_valid_score go together, and one of them is null")
+            raise ConfigError(f"record {where}: only one of best_epoch and best_valid_score is null")
         if self.best_epoch is None:
             return
         held = {"valid.self": self.valid["self"], **({} if self.test is None else {"test.self": self.test["self"]})}
@@ -156,13 +157,13 @@ class Record:
 
 @dataclass(frozen=True)
 class Failure:
-    """What a trial leaves behind that failed for good.
+    """The record of a trial that failed for good.
 
     Attributes:
-        package_version: Of this package.
-        trial: Which trial.
-        error: What made it fail.
-        attempts: How often it was begun.
+        package_version: Version of this package.
+        trial: The identity of the trial.
+        error: The error that made it fail.
+        attempts: How often it has begun.
         status: ``failed``.
     """
 

@@ -1,4 +1,4 @@
-"""The trial that a single run would have been, as its configuration tells: so runs and trials stand on one page."""
+"""The trial that a single run corresponds to, by its configuration: runs and trials can then share a page."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def trial_of_run(entry: Entry) -> TrialId:
     """Return the trial of a record that names none.
 
     The method of its cell is the one of ``properties/methods.yaml`` that fits most of the run's keys, else the strategy
-    or the loss over the catalogue; the setting is everything else that differs from the defaults of our keys: no run
-    passes for another.
+    or the loss over the catalogue; the setting is everything else that differs from the defaults of our keys, so that
+    different runs have different trials.
 
     Args:
         entry: The record.

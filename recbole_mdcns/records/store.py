@@ -23,7 +23,7 @@ _BEGUN = "begun.json"
 
 @dataclass(frozen=True)
 class Note:
-    """What is known of a trial that has begun, with a record or without.
+    """What is known about a trial that has begun, with or without a record.
 
     Attributes:
         trial: Which trial.
@@ -70,7 +70,7 @@ class Store:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder for one driver; a crash lets go of it.
+        """Lock the folder for one driver; a crash releases it.
 
         Raises:
             ConfigError: Another sweep holds it.
@@ -104,7 +104,7 @@ class Store:
         except FileNotFoundError:
             return None
         if record.trial.key != key:
-            raise ConfigError(f"record {path} is of another trial than its name says, or of a single run: remove it")
+            raise ConfigError(f"record {path} belongs to a single run, or to a trial of another name: remove it")
         return record
 
     def all_records(self) -> list[AnyRecord]:
@@ -134,7 +134,7 @@ class Store:
             self._note(Note(Note.read(self.trial_folder(key) / _BEGUN).trial, 0))
 
     def begun(self) -> list[TrialId]:
-        """Return every trial that has begun, with a record or without."""
+        """Return every trial that has begun, with or without a record."""
         return [Note.read(path).trial for path in sorted(self.folder.glob(f"trials/*/{_BEGUN}"))]
 
     def _note(self, note: Note) -> None:

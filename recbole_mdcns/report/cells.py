@@ -26,7 +26,7 @@ def chosen_cells(records: Sequence[Record]) -> Iterator[tuple[Budget, dict[str, 
 
 
 def unique(records: Iterable[AnyRecord]) -> list[Record]:
-    """Return each trial once, and those that failed not at all.
+    """Return each trial once, without failed trials.
 
     Raises:
         UserError: Two records of the same trial have different results.
@@ -47,13 +47,13 @@ def unique(records: Iterable[AnyRecord]) -> list[Record]:
 def fill(page: Description, records: Sequence[Record], datasets: list[str] | None = None) -> list[Line]:
     """Return the lines of a table.
 
-    The lines of a block are compared at one budget, that of most of them; a line without it shows what it has, and is
-    compared with none. Of a line's settings the one that validation chose counts.
+    The lines of a block are compared at one budget, that of most of them; a line without that budget shows what it has,
+    and is not compared. Of a line's settings only the one that validation chose counts.
 
     Args:
         page: The table.
-        records: Of all trials, each once; see :func:`unique`.
-        datasets: Those shown; all of the table without.
+        records: Records of all trials, each once; see :func:`unique`.
+        datasets: The datasets shown; None for all of the table.
 
     Raises:
         UserError: Two records of a line have the same setting, seed and budget, or one lacks a metric.

@@ -1,4 +1,4 @@
-"""What the renderings of a table share: its blocks, places, marks, notes, comparisons, and the command of a line."""
+"""Shared by all renderings of a table: blocks, places, marks, notes, comparisons, and the command of a line."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def legend(page: Description) -> str:
 
 
 def baselines(page: Description) -> str:
-    """Return what the lines above the rule are called, of which the best is compared with ours."""
+    """Return the name of the lines above the rule; the best of them is compared with ours."""
     return f"{page.reference_name}'s baselines" if page.reference_name else "the baselines"
 
 
@@ -49,7 +49,7 @@ def begins_extra(block: Sequence[Line], index: int) -> bool:
 
 
 def notes(page: Description, block: Sequence[Line]) -> list[str]:
-    """Return what a reader cannot know of a block's dataset and methods by their names."""
+    """Return what the names of a block's dataset and methods do not tell a reader."""
     text = [f"{line.name}: {line.row.method.note}." for line in block if line.row.method.note]
     for line in block:
         for metric, (low, median, high) in line.ranges.items():
@@ -81,7 +81,7 @@ def comparisons(page: Description, block: Sequence[Line], form: str) -> list[str
     Args:
         page: The table.
         block: The lines.
-        form: Of tabulate: ``github`` or ``latex_booktabs``.
+        form: The format of tabulate: ``github`` or ``latex_booktabs``.
     """
     heads, rows = comparison_rows(page, block)
     return tabulate(rows, heads, tablefmt=form, disable_numparse=True).splitlines() if rows else []

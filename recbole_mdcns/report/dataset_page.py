@@ -33,9 +33,9 @@ def dataset_page(
 
     Args:
         dataset: Its name in records.
-        records: Of all datasets, each trial once.
+        records: Records of all datasets, each trial once.
         metrics: Test metrics shown.
-        role_of: Says whose test metrics count in a cell.
+        role_of: Tells which role's test metrics count in a cell.
     """
     mine = [record for record in records if record.dataset == dataset]
     data = mine[0].data

@@ -21,13 +21,13 @@ class Method:
 
     Attributes:
         name: As the page shows it.
-        method: As records call it: a strategy, or a name for a strategy with keys.
-        loss: Its loss, where it is not that of the table.
+        method: Its name in records: a strategy, or a name for a strategy with keys.
+        loss: Its loss, if it differs from that of the table.
         peer: Its peer by backbone; a backbone without one takes any.
         role: Whose test metrics count: ``self``, ``peer`` or ``teacher``.
-        note: What a reader cannot know by its name.
+        note: What its name does not tell a reader.
         is_ours: Whether the others are compared with it.
-        is_extra: Whether it stands below the rule: it is not in the reference, and no baseline for the best.
+        is_extra: Whether it is below the rule: it is not in the reference, and does not count as a baseline.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Row:
 
     Attributes:
         dataset: As the page shows it.
-        dataset_name: As records call it.
+        dataset_name: Its name in records.
         model: The backbone.
         protocol: The protocol.
         loss: The loss of the table.
@@ -67,7 +67,7 @@ class Row:
 
     @property
     def block(self) -> tuple[str, str, str]:
-        """What the lines have in common that are compared with each other."""
+        """The block of the line; the lines of one block are compared with each other."""
         return self.dataset, self.model, self.loss
 
     def is_cell(self, cell: Cell) -> bool:
@@ -87,25 +87,25 @@ class Description:
     """A page of results; ``docs/report.md`` explains the keys of its file.
 
     Attributes:
-        name: Of its file, without ending: the pages are called so.
+        name: The name of its file without the ending; the pages have this name too.
         source: How a command names it: a name in ``properties/report``, or a path.
         page: ``table``, ``losses``, ``side_by_side`` or ``sensitivity``.
         title: The first line.
         note: One more line, such as what else the machine was doing.
-        protocol: Of all lines.
+        protocol: The protocol of all lines.
         loss: The loss of all lines whose method sets none.
         datasets: Their names in records by the names shown.
         models: The backbones.
-        metrics: The columns, the one that curves and comparisons show last.
+        metrics: The columns; curves and comparisons show the last one.
         methods: Every method by the name shown, of the rows or not.
         rows: The rows, in order.
         reference: Values from elsewhere beside ours, such as a paper's.
-        ranges: What else is known of the values of our method elsewhere.
+        ranges: Published ranges of the values of our method.
         dataset_notes: What a reader must know of a dataset.
-        tests: Of significance: ``seeds``, ``users``.
+        tests: The tests of significance: ``seeds``, ``users``.
         budgets: The most epochs and the patience by name, for commands.
         grid: The sweep whose ``space`` and ``keys`` a reproduction takes.
-        dataset_metrics: The columns of the page of a dataset; those of the table without.
+        dataset_metrics: The columns of the page of a dataset; by default those of the table.
         overview: Title of all tables together, and the text below it.
         keys: The keys that a page of sensitivity varies, and how it shows them.
     """
@@ -134,12 +134,12 @@ class Description:
 
     @property
     def our_name(self) -> str:
-        """What the method is called that the others are compared with; empty where there is none."""
+        """The name of the method that the others are compared with; empty if there is none."""
         return next((method.name for method in self.methods.values() if method.is_ours), "")
 
     @property
     def reference_name(self) -> str:
-        """Whose values stand beside ours, such as ``the paper``; empty where there are none."""
+        """The name of the source of the reference, such as ``the paper``; empty if there is none."""
         return self.reference.name if self.reference else ""
 
     def lines(self, datasets: list[str] | None = None) -> list[Row]:
@@ -161,7 +161,7 @@ class Description:
         ]
 
     def role_of(self, cell: Cell) -> str:
-        """Return whose test metrics count in a cell, by its method."""
+        """Return the role whose test metrics count in a cell, by its method."""
         return next((known.role for known in self.methods.values() if known.method == cell.method), "self")
 
 
@@ -180,7 +180,7 @@ def read_description(source: str | Path) -> Description:
     if not path.is_file():
         known = shipped()
         raise UserError(
-            f"{source} is no description of a page{nearest(str(source), known)}: give a yaml file, or one of "
+            f"{source} is not a description of a page{nearest(str(source), known)}: give a yaml file, or one of "
             f"{', '.join(known)}"
         )
     content = read_description_file(path)

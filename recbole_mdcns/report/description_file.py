@@ -113,5 +113,5 @@ def _method(entry: str | dict[str, Any], where: str) -> dict[str, Any]:
         if not _is_text(value) and not (key == "peer" and _is_named(_is_text)(value)):
             raise ConfigError(f"{where}.{key} = {value!r} is not allowed: give a name")
     if "method" not in entry:
-        raise ConfigError(f"{where}: method is missing: give the name that records have")
+        raise ConfigError(f"{where}: method is missing: give the name that records use")
     return entry

@@ -1,4 +1,4 @@
-"""What comes from a record, as text of a page: it says what it is, and marks up nothing."""
+"""Values of records as text of a page, escaped so that they are never read as markup."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def saved_figure(path: Path, **options: Any) -> Iterator[Any]:
 
     Args:
         path: The PNG file.
-        **options: Of ``pyplot.subplots``.
+        **options: Options of ``pyplot.subplots``.
     """
     require_matplotlib()
     import matplotlib
@@ -96,7 +96,7 @@ def name_ends(axis: Any, ends: Mapping[str, tuple[float, float]], colours: dict[
         axis: The axes, whose lines are drawn.
         ends: The last point of each line by name.
         colours: By name; see :func:`colours_of`.
-        size: Of the letters, in points.
+        size: The size of the letters, in points.
     """
     named = sorted((end[1], end[0], name) for name, end in ends.items() if colours[name] != GREY)
     if not named:

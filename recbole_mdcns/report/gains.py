@@ -15,8 +15,8 @@ def set_gains(lines: Sequence[Line], metrics: Sequence[str], tests: Sequence[str
     """Compare our method, in each block that has it, with the best baseline above the rule, and with every line.
 
     Args:
-        lines: Of a table; ``gains`` and ``against`` of some are filled.
-        metrics: The best baseline is compared with on each, every line on the last.
+        lines: The lines of a table; ``gains`` and ``against`` of some are filled.
+        metrics: The best baseline is compared on each of them, every other line on the last.
         tests: ``seeds``, ``users``: which tests are made.
     """
     for line in lines:

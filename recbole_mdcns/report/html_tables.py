@@ -68,7 +68,7 @@ def sortable(name: str, heads: Sequence[str], rows: Sequence[str]) -> str:
 
     Args:
         name: What a screen reader calls it.
-        heads: Of the columns, plain text.
+        heads: The heads of the columns, plain text.
         rows: HTML, ``<tr>`` to ``</tr>``.
     """
     columns = "".join(f'<th scope="col" aria-sort="none"><button>{escape(head)}</button></th>' for head in heads)

@@ -18,16 +18,16 @@ class Line:
     """A line of a table with what the records say; without records, nothing but the values of the reference.
 
     Attributes:
-        row: Which line.
-        runs: Records of the chosen setting by seed, those whose test metrics were read.
+        row: The description of the line.
+        runs: Records of the chosen setting with test metrics, by seed.
         tried: How many settings validation chose from.
         tried_with: The seeds that it chose by.
         block_budget: The budget that its block is compared at; None for a block without records.
         block_seeds: The seeds of the block.
         reference: The values of the reference by metric.
         ranges: Lowest, median and highest value of our method elsewhere by metric, where they are known.
-        gains: Of our method over the best baseline, by metric.
-        against: Of our method over every other line on the last metric, by method.
+        gains: The gains of our method over the best baseline, by metric.
+        against: The gains of our method over every other line on the last metric, by method.
     """
 
     row: Row
@@ -85,7 +85,7 @@ class Line:
 
     @property
     def setting(self) -> str:
-        """The chosen hyperparameters, and of how many settings they are the best on validation."""
+        """The chosen hyperparameters, and how many settings validation chose them from."""
         if not self.runs:
             return ""
         setting = next(iter(self.runs.values())).trial.setting
@@ -100,12 +100,12 @@ class Gain:
 
     Attributes:
         baseline: The other line.
-        metric: On which.
-        relative: How much higher the mean is, as a part of the baseline's.
-        seeds: How many both have.
-        p_seeds: Of the paired t-test over seeds; None for fewer than two.
-        p_users: Of the paired t-test over users, the mean over seeds of each; None without places in the records.
-        interval: Of the mean difference over users, bootstrap, 95 %.
+        metric: The metric.
+        relative: How much higher the mean is, relative to the baseline's.
+        seeds: The number of seeds that both have.
+        p_seeds: The p-value of the paired t-test over seeds; None for fewer than two.
+        p_users: The p-value of the paired t-test over users, on each user's mean over seeds; None without places.
+        interval: The bootstrap interval (95 %) of the mean difference over users.
         corrected: The p over users after Holm's correction over all tests over users of the table.
         unpaired: Why there is no test over users, where the runs cannot be paired by user.
     """

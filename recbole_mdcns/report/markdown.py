@@ -11,7 +11,7 @@ from recbole_mdcns.report.sources import mixed_versions
 
 
 def markdown(page: Description, lines: Sequence[Line], picture: str | None = None) -> str:
-    """Return a table with its legend, a picture's file below it, and below that what would fill missing cells."""
+    """Return a table with its legend, the picture below it, and the commands that fill missing cells."""
     metrics = page.metrics
     text = [f"# {page.title}", "", compare.legend(page), ""]
     mixed = mixed_versions(run for line in lines for run in line.runs.values())

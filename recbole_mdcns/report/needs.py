@@ -12,9 +12,9 @@ def need_metrics(record: Record, metrics: Iterable[str], role: str = "self", spl
     """Check that a record has metrics at the best epoch, and in every validation of the self model.
 
     Args:
-        record: Of a trial.
+        record: The record of a trial.
         metrics: Such as ``ndcg@10``.
-        role: Whose metrics of the best epoch.
+        role: The role whose metrics of the best epoch are needed.
         splits: Of ``valid`` and ``test``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The first page: every table at a glance, one metric, with links to the rest and to where it comes from."""
+"""The first page: every table at a glance on one metric, with links to the other pages and the sources."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def overview(tables: Tables, datasets: Sequence[str], records: Sequence[Record])
     Args:
         tables: Descriptions and their lines; those without any record are left out.
         datasets: The names in records of those that have a page.
-        records: What everything was made from.
+        records: The records behind all tables.
     """
     title, introduction = tables[0][0].overview
     there = next((f", in brackets {page.reference_name}'s value" for page, _ in tables if page.reference_name), "")

@@ -20,7 +20,7 @@ class Reference:
     """Values by line and metric.
 
     Attributes:
-        name: Whose they are, such as ``the paper``.
+        name: Their source, such as ``the paper``.
         values: By dataset as the page shows it, backbone and method, then metric.
     """
 
@@ -36,7 +36,7 @@ class Reference:
             given: ``name``; ``file``, from there; ``where``, other columns and the value that they must have.
 
         Raises:
-            ConfigError: The file or a column is missing, or a value is no number.
+            ConfigError: The file or a column is missing, or a value is not a number.
         """
         where = given.get("where", {})
         values: dict[tuple[str, str, str], dict[str, float]] = {}
@@ -52,7 +52,7 @@ class Ranges:
     """Lowest, median and highest value of a grid of our method elsewhere.
 
     Attributes:
-        text: What has them, such as ``the 40 settings of the released grid have``.
+        text: The words before them, such as ``the 40 settings of the released grid have``.
         values: By dataset as the page shows it, backbone, peer and loss, then metric.
     """
 
@@ -64,7 +64,7 @@ class Ranges:
         """Read a csv file with the columns dataset, backbone, peer, loss, metric, min, median and max.
 
         Raises:
-            ConfigError: The file or a column is missing, or a value is no number.
+            ConfigError: The file or a column is missing, or a value is not a number.
         """
         values: dict[tuple[str, str, str, str], dict[str, tuple[float, float, float]]] = {}
         for line in _lines(folder, given, ("dataset", "backbone", "peer", "loss", "metric", *_ENDS)):
@@ -93,5 +93,5 @@ def _number(line: dict[str, str], column: str, given: dict[str, Any]) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise ConfigError(f"file {given['file']}: {column} = {line[column]!r} is no number")
+        raise ConfigError(f"file {given['file']}: {column} = {line[column]!r} is not a number")
     return number

@@ -4,10 +4,10 @@
     recbole-mdcns report my_table.yaml --records sweeps/mine --out pages
     recbole-mdcns report side_by_side --records sweeps/mine --out pages
 
-A page is a yaml file, or the name of one in properties/report. Tables leave README.md with all at a glance, NAME.md,
+A page is a yaml file, or the name of one in properties/report. Tables write README.md with all at a glance, NAME.md,
 NAME.tex and NAME.png for each of them, a page and a file of packed records for each dataset, and one index.html with
 figures, which works without a network. Existing packed records are kept unless a given record of the same trial has
-test metrics. Cells without a record are missing, with the command that fills them.
+test metrics. A cell without a record is marked as missing, with the command that fills it.
 Needs matplotlib.
 """
 
@@ -56,13 +56,13 @@ def run(options: argparse.Namespace) -> int:
 def write_report(
     pages: Sequence[Description], records: Sequence[AnyRecord], out: Path, datasets: list[str] | None = None
 ) -> None:
-    """Write pages, and the records that they are made from beside them.
+    """Write pages, and next to them the records that they are made from.
 
     Args:
         pages: Tables and losses together, or one page of another kind.
-        records: Of all trials.
+        records: Records of all trials.
         out: The folder of the pages.
-        datasets: Those of the tables that are shown, by either of their names; all without.
+        datasets: The datasets shown in tables, by either of their names; None for all.
 
     Raises:
         UserError: Records are missing, damaged or contradict each other.
@@ -80,7 +80,7 @@ def write_report(
 
 
 def with_packed(records: Sequence[AnyRecord], out: Path) -> list[AnyRecord]:
-    """Return records, and those packed beside the pages in a folder that they lack, or have without test."""
+    """Add to records those packed next to the pages that are missing, or have no test metrics, among them."""
     keys = {record.trial.key for record in records if isinstance(record, Record) and record.test}
     packed = [record for path in sorted(out.glob(f"*{SUFFIX}")) for record in read_records(path)]
     return [*records, *(record for record in packed if record.trial.key not in keys)]

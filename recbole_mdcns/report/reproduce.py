@@ -8,8 +8,8 @@ smoke 2 / 2. --grid takes a sweep's yaml for its ``space``, ``keys`` and ``metho
 the first seed, or with --tune_seeds, and the one that validation chooses is trained with the others. Without --grid the
 page says which one; that of the paper's tables tunes M of DNS+ and MixGCF+ (properties/sweep/paper_tables.yaml).
 --set takes a key for all runs.
-The pages are those of all tables that have records: those of this budget's sweeps, and those packed beside the pages,
-where they are not the same. --reuse takes records of another machine, packed or not, for done.
+The pages are those of all tables that have records: those of this budget's sweeps, and those packed next to the pages
+that the sweeps do not have. --reuse counts records of another machine, packed or not, as done.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def planned_sweeps(page: Description, options: argparse.Namespace) -> list[Sweep
 
 
 def together(page: Description) -> list[Description]:
-    """Return the tables that stand on one page with a table: those that the package brings, or the user's own alone."""
+    """Return the tables that share a page with a table: all that the package brings, or only the user's own."""
     if page.source not in shipped():
         return [page]
     pages = [read_description(name) for name in shipped()]
@@ -107,7 +107,7 @@ def together(page: Description) -> list[Description]:
 
 
 def refuse_clashes(planned: Iterable[Trial], records: Iterable[AnyRecord]) -> None:
-    """Refuse to train what would stand in the same cell of a page as a record that was trained with other keys.
+    """Refuse to train a trial whose cell of the page already has a record with other keys.
 
     Raises:
         UserError: Names the trial and the keys.
@@ -145,7 +145,7 @@ def has_records(page: Description, records: Sequence[AnyRecord]) -> bool:
 
 
 def asked_rows(page: Description, options: argparse.Namespace) -> list[Row]:
-    """Return the lines of the table that the options leave.
+    """Return the lines of the table that the options select.
 
     Raises:
         UserError: A name is not in the table.
@@ -167,7 +167,7 @@ def asked_rows(page: Description, options: argparse.Namespace) -> list[Row]:
 
 
 def groups(rows: Sequence[Row]) -> list[tuple[str, str | None, str, list[str], list[str]]]:
-    """Return lines as few products: model, peer, loss, methods, datasets; with a peer, the longest, first."""
+    """Group lines into few products of model, peer, loss, methods and datasets; those with a peer first."""
     products: dict[tuple[str, str | None, str], tuple[dict[str, None], dict[str, None]]] = {}
     for row in rows:
         methods, datasets = products.setdefault((row.model, row.peer, row.loss), ({}, {}))
@@ -178,13 +178,13 @@ def groups(rows: Sequence[Row]) -> list[tuple[str, str | None, str, list[str], l
 
 
 def _budget(page: Description, name: str | None) -> dict[str, int]:
-    """Return the keys of a budget of the page; its first one without a name.
+    """Return the keys of a budget of the page; of its first one if the name is None.
 
     Raises:
         UserError: The page has no such budget.
     """
     if name is not None and name not in page.budgets:
-        known = ", ".join(page.budgets) or "none: --set epochs=N and --set stopping_step=N say it"
+        known = ", ".join(page.budgets) or "none: use --set epochs=N and --set stopping_step=N"
         raise UserError(f"--budget: {page.source} has no {name}; it has {known}")
     if not page.budgets:
         return {}
@@ -196,4 +196,4 @@ def _numbers(text: str) -> list[int]:
     try:
         return [int(number) for number in text.split(",")]
     except ValueError:
-        raise UserError(f"seeds {text!r} are not allowed: give whole numbers by commas") from None
+        raise UserError(f"seeds {text!r} are not allowed: give whole numbers separated by commas") from None

@@ -3,8 +3,8 @@
     recbole-mdcns sweep benchmarks/sweeps/sensitivity.yaml --set data_path=DIR
     recbole-mdcns report sensitivity --records sweeps/sensitivity --out benchmarks/results/sensitivity
 
-The description of the page lists the varied keys. Every method of that sweep is a separate cell: test is evaluated for
-all of them, and nothing is chosen by it.
+The description of the page lists the varied keys. Every method of that sweep is a separate cell: the test part is
+evaluated for all of them, and nothing is chosen by it.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ def write_sensitivity(page: Description, records: Sequence[Record], out: Path) -
     """Write the page, the figure and the packed records.
 
     Raises:
-        UserError: Of no record test was read, or one lacks a number for a key.
+        UserError: No record has test metrics, or one lacks a number for a key.
     """
     tested = [record for record in records if record.test]
     if not tested:
-        raise UserError("of no record test was read: let the sweep end")
+        raise UserError("no record has test metrics: let the sweep finish")
     first = tested[0]
     metric = first.valid_metric.lower()
     for record in tested:

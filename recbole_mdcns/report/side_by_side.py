@@ -42,11 +42,11 @@ def write_side_by_side(page: Description, records: Sequence[Record], out: Path) 
     """Write the page, the figure and the packed records.
 
     Raises:
-        UserError: No record has a validation, or one lacks the metric.
+        UserError: No record has validation metrics, or one lacks the metric.
     """
     groups = grouped(records)
     if not groups:
-        raise UserError("no record has a validation: there is nothing to compare")
+        raise UserError("no record has validation metrics: there is nothing to compare")
     lines = [f"# {page.title}", ""]
     for title, methods in groups.items():
         lines += [f"## {text(title)}", "", table(methods), ""]

@@ -1,4 +1,4 @@
-"""Charts as SVG inside a page: no script, colours of the page's style, what a shape is shows under the pointer."""
+"""Charts as SVG inside a page: no script, the colours of the page's style, and a tooltip on each shape."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Curve:
         name: Shown under the pointer.
         colour: A name of the page's style.
         points: x and y.
-        label: Written at its end; nothing without.
+        label: Written at its end; empty for none.
     """
 
     name: str

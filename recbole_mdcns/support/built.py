@@ -1,4 +1,4 @@
-"""Classes that a user extends: an instance that its constructor left half made is refused at once."""
+"""Classes that a user extends: an instance whose base constructor was not called is refused at once."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def resolve(kind: str, name: Any) -> Any:
         raise ConfigError(f"{key} = {name!r} is not allowed{hint}: choose {', '.join(known)}, or package.module:Class")
     own, base = import_own(name, key), import_own(base_path, key)
     if not (isinstance(own, type) and issubclass(own, base)):
-        raise ConfigError(f"{key} = {name!r} is not allowed: it is no subclass of {base.__name__}")
+        raise ConfigError(f"{key} = {name!r} is not allowed: it is not a subclass of {base.__name__}")
     return own
 
 

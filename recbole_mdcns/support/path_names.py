@@ -18,7 +18,7 @@ def checked_name(value: Any, where: str) -> str:
         where: What is named, for the message: a key, with its file where it has one.
 
     Raises:
-        ConfigError: It is no text, is empty, leads to another folder, or is too long or unprintable.
+        ConfigError: It is not text, is empty, leads to another folder, or is too long or unprintable.
     """
     if not isinstance(value, str):
         raise ConfigError(f"{where} = {value!r} is not allowed: give a name; in yaml, numbers and dates need quotes")

@@ -11,11 +11,11 @@ from recbole_mdcns.errors import ConfigError
 
 
 def start_ray(missing: str, address: str | None = None, logs: bool = False, dashboard: bool = False) -> bool:
-    """Start Ray on this machine, or join a cluster, unless that is done.
+    """Start Ray on this machine, or join a cluster, unless this has been done.
 
     Args:
-        missing: What needs Ray, and what does without, for an error where Ray is not installed; ``{}`` is the reason.
-        address: Of a running cluster, or ``auto``; None starts Ray here.
+        missing: The message if Ray is not installed: what needs Ray, and what works without it; ``{}`` is the reason.
+        address: Address of a running cluster, or ``auto``; None starts Ray here.
         logs: Show what the workers print.
         dashboard: Start Ray's dashboard, if Ray is started here.
 

@@ -56,7 +56,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         Its keys and values; an empty file gives an empty dict.
 
     Raises:
-        ConfigError: The file is missing, is no yaml of plain values in UTF-8, has a key twice, or holds no keys; names
+        ConfigError: The file is missing, is not yaml of plain values in UTF-8, has a key twice, or holds no keys; names
             the line.
     """
     try:
@@ -81,11 +81,11 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise ConfigError(f"config file {path}{_problem(error)}") from None
     except (ValueError, KeyError, IndexError) as error:  # PyYAML's, of !!int with a text, or of thousands of digits
-        raise ConfigError(f"config file {path} has a value that is not of its kind: {error}") from None
+        raise ConfigError(f"config file {path} has a value that its type does not allow: {error}") from None
 
 
 def _not_text(error: ValueError) -> str:
-    """Say why a file cannot be opened or is no text: a name with NUL, or bytes that are no UTF-8."""
+    """Say why a file cannot be opened or is not text: a name with NUL, or bytes that are not UTF-8."""
     if not isinstance(error, UnicodeDecodeError):
         return str(error)
     line = error.object[: error.start].count(b"\n") + 1
@@ -118,9 +118,9 @@ def _check_node(node: yaml.Node, path: str, sizes: dict[int, int], inside: list[
         return sizes[id(node)]
     where = f"config file {path}, line {node.start_mark.line + 1}"
     if any(node is each for each in inside):
-        raise ConfigError(f"{where}: a value holds itself by an alias")
+        raise ConfigError(f"{where}: a value contains itself through an alias")
     if len(inside) > _DEEPEST:
-        raise ConfigError(f"{where}: lists and keys lie in one another more than {_DEEPEST} deep")
+        raise ConfigError(f"{where}: lists and keys are nested more than {_DEEPEST} deep")
     if node.tag not in _TAGS:
         tag = node.tag.replace("tag:yaml.org,2002:", "!!")
         raise ConfigError(
@@ -137,7 +137,7 @@ def _check_node(node: yaml.Node, path: str, sizes: dict[int, int], inside: list[
                 continue
             if key.tag != "tag:yaml.org,2002:str" or not isinstance(key, yaml.ScalarNode):
                 shown = repr(key.value) if isinstance(key, yaml.ScalarNode) else "a list or a dict"
-                raise ConfigError(f"config file {path}, line {line}: key {shown} is no text: put quotes around it")
+                raise ConfigError(f"config file {path}, line {line}: key {shown} is not text: put quotes around it")
             if key.value in lines:
                 raise ConfigError(
                     f"config file {path}: {key.value} is given twice, in lines {lines[key.value]} and {line}"

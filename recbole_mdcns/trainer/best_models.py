@@ -102,7 +102,7 @@ class BestModels:
                 raise CheckpointError(
                     f"checkpoint {path} holds epoch {content['epoch']}, and the best epoch of this run is {epoch}: the "
                     "run was killed between two files, or another process trained it; resume it with epochs = "
-                    f"{max(content['epoch'], epoch) + 1} or more, or train anew"
+                    f"{max(content['epoch'], epoch) + 1} or more, or train from scratch"
                 )
             if identity is not None:
                 check_same_data(content, identity, path)

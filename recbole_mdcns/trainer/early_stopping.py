@@ -42,13 +42,13 @@ def check_can_go_on(epoch_log: EpochLog, config: MDCNSConfig, path: str | Path) 
     if done > config["epochs"]:
         raise CheckpointError(
             f"epochs = {config['epochs']} is not allowed for {path}, which has {done} epochs: give {done} or more, or "
-            "leave resume out to train anew"
+            "leave resume out to train from scratch"
         )
     stopped = _follow(epoch_log, config)[1]
     if stopped is not None and stopped < epoch_log[-1]["epoch"]:
         raise CheckpointError(
             f"stopping_step = {config['stopping_step']} is not allowed for {path}: it would have stopped the training "
-            f"after epoch {stopped}, and {done} epochs are done; give a larger one, or leave resume out to train anew"
+            f"after epoch {stopped}, and {done} epochs are done; give a larger one, or leave resume out to start again"
         )
 
 

@@ -1,4 +1,4 @@
-"""What a training step keeps on the host: a captured step does not see it change."""
+"""The state that a training step keeps on the host; a captured step does not notice when it changes."""
 
 from __future__ import annotations
 

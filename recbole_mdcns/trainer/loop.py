@@ -84,12 +84,12 @@ class TrainingLoop:
         """
         if self._dataset is not None:
             if dataset is not self._dataset:
-                raise ConfigError("this trainer was prepared for another training set: make a new one")
+                raise ConfigError("this trainer was prepared for another training set: make a new trainer")
             return
         if self.group.size > self.config["train_batch_size"]:
             raise ConfigError(
                 f"train_batch_size = {self.config['train_batch_size']} is not allowed: {self.group.size} processes "
-                "share the targets of a step, and each needs one"
+                "share the targets of a step, and each needs at least one"
             )
         self.objective.prepare(dataset)
         if self.config["lazy_items"]:
@@ -139,7 +139,7 @@ class TrainingLoop:
             if not each.make_lazy():
                 getLogger().warning(
                     f"lazy_items does nothing for the {each.role} model: {type(each.model).__name__} scores all items, "
-                    "so all their rows have a gradient"
+                    "so every item row has a gradient"
                 )
 
     def train_step(self, batch: TargetBatch) -> dict[str, Tensor]:
@@ -149,7 +149,7 @@ class TrainingLoop:
         return {"loss": loss.detach(), **parts}
 
     def step(self, loss: Tensor) -> None:
-        """Take one optimiser step per model, down the gradient of a loss, and add the new weights to the average."""
+        """Take one optimiser step per model along the gradient of a loss, and add the new weights to the average."""
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()

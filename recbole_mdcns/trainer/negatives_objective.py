@@ -55,7 +55,8 @@ class NegativesObjective(Objective):
         if self.consistency_weight and not strategy.knows_proposal:
             raise ConfigError(
                 f"rdrop_weight = {self.consistency_weight} is not allowed with neg_sampler = {self.strategy_name!r}, "
-                "which chooses anew in each of the two passes: take a strategy with draws from a known distribution"
+                "which chooses other negatives in each of the two passes: give a strategy that draws from a known "
+                "distribution"
             )
 
     def prepare(self, dataset: HistoryDataset) -> None:

@@ -35,8 +35,8 @@ def in_parallel(objective: Objective) -> Any:
     step = _Step(objective)
     if dist.get_backend() == "nccl" and any(getattr(layer, "sparse", False) for layer in step.modules()):
         raise ConfigError(
-            "lazy_items = True is not allowed with several processes by NCCL, which adds no sparse gradients: give "
-            "distributed_backend gloo"
+            "lazy_items = True is not allowed with several processes by NCCL, which cannot add sparse gradients: set "
+            "distributed_backend=gloo"
         )
     if isinstance(objective.loss, CatalogueLoss) and not objective.loss.is_mean:
         raise ConfigError(

@@ -73,7 +73,7 @@ class RunCheckpoints:
                 state, version = self._resumed
                 if _version(self.files.last) != version:
                     raise CheckpointError(
-                        f"checkpoint {self.files.last} was written anew since it was loaded: resume again"
+                        f"checkpoint {self.files.last} was overwritten after it was loaded: resume again"
                     )
                 assert self.identity is not None
                 check_same_data(state, self.identity, self.files.last)

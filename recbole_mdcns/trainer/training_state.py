@@ -121,8 +121,8 @@ class TrainingState:
         check_can_go_on(state["epoch_log"], self.config, path)
         if state["device"] != self.device.type:
             raise CheckpointError(
-                f"checkpoint {path} is of a run on {state['device']}, this one is on {self.device.type}: "
-                "the random numbers of one cannot go on in the other"
+                f"checkpoint {path} belongs to a run on {state['device']}, this one is on {self.device.type}: "
+                "random states cannot move between the two"
             )
         if identity is not None:
             check_same_data(state, identity, path)

@@ -19,10 +19,10 @@ class WeightAverage:
     and Ba, ICLR 2015). So the weights before the first step have no share. With d = 0 the average is the newest
     weights, and nothing is kept. Averages over steps go back to Polyak and Juditsky (SIAM J. Control Optim. 1992).
 
-    Averaged are the floating-point weights that train, and buffers that a step has changed, such as the statistics of
-    a BatchNorm. A step is two or three calls for all tensors; it reads nothing on the host, and can be captured.
-    The average takes the memory of one more copy of all models, and of a second one while it is in their place. It has
-    the precision of the weights: in float32 a weight is up to 6e-8 / (1 - d) of its size off.
+    The average covers the floating-point weights that train, and buffers that a step has changed, such as the
+    statistics of a BatchNorm. A step is two or three calls for all tensors; it reads nothing on the host, and can be
+    captured. The average takes the memory of one more copy of all models, and of a second one while it is in their
+    place. It has the precision of the weights: in float32 its relative error is up to 6e-8 / (1 - d).
 
     Args:
         models: The models by role; their tensors must keep their places.

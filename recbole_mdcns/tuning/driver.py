@@ -33,7 +33,7 @@ def run_sweeps(sweeps: Sequence[Sweep], store: Store, engine: Engine | None = No
     Args:
         sweeps: The sweeps; several share the engine, and the first one sets the resources of a trial.
         store: The store of records; a folder that every node sees.
-        engine: What runs the trials; Ray on this machine without. It is closed at the end.
+        engine: What runs the trials; by default Ray on this machine. It is closed at the end.
 
     Returns:
         The records of their trials.
@@ -69,10 +69,10 @@ def run_sweeps(sweeps: Sequence[Sweep], store: Store, engine: Engine | None = No
 def sweep_records(sweep: Sweep, store: Store) -> list[AnyRecord]:
     """Return the records in a folder that belong to the current content of the sweep, under its names for methods.
 
-    Another sweep into the same folder may have made them, with another name for the same method.
+    Another sweep in the same folder may have written them, under another name for the same method.
 
     Raises:
-        ConfigError: They are of data that changed in between.
+        ConfigError: The data changed between them.
     """
     if sweep.is_adaptive:
         records = [record for record in store.all_records() if _is_of(sweep, record.trial)]
@@ -155,7 +155,7 @@ def _search_missing(sweep: Sweep, store: Store, engine: Engine) -> None:
 
 
 def _tried(sweep: Sweep, store: Store, cell: Cell, seed: int) -> list[Trial]:
-    """Return the trials of a cell and seed that were begun, with a record or without."""
+    """Return the trials of a cell and seed that have begun, with or without a record."""
     mine = [known for known in store.begun() if known.seed == seed and known.cell == cell]
     return [trial_of(sweep, known) for known in mine if _is_of(sweep, known)]
 

@@ -1,4 +1,4 @@
-"""What the driver of a sweep asks of an engine, which runs trials side by side: Ray, or processes of this machine."""
+"""The interface of an engine, which runs the trials of a sweep side by side: Ray, or processes of this machine."""
 
 from __future__ import annotations
 
@@ -31,27 +31,28 @@ class Engine(Protocol):
     def seconds_left(self) -> float: ...
 
     def start(self) -> None:
-        """Get ready, unless that is done.
+        """Get ready, unless the engine is ready already.
 
         Raises:
-            ConfigError: The engine is not there, or a trial asks for more than there is.
+            ConfigError: The engine is not installed or not reachable, or a trial asks for more resources than there
+                are.
         """
 
     def close(self) -> None:
-        """End what :meth:`start` started."""
+        """End everything that :meth:`start` began."""
 
     def load(self, trial: Trial) -> None:
-        """Read the dataset of a trial, unless that is done, and so see that it can be read.
+        """Read the dataset of a trial unless it has been read, to see that it can be read.
 
         Raises:
-            DataError: It cannot.
+            DataError: It cannot be read.
         """
 
     def each(self, job: Callable[..., Any], plan: Sequence[Trial], *arguments: Any) -> None:
         """Call ``job(trial, store, dataset, *arguments)`` for every trial, each with the resources of a training.
 
         Raises:
-            UserError: What a job says.
+            UserError: A job raised it.
         """
 
     def tune(self, plan: Sequence[Trial], scheduler: str) -> Lost:
@@ -72,10 +73,10 @@ class Engine(Protocol):
         """Let Optuna or HyperOpt choose the settings of a cell; see :meth:`tune`.
 
         Args:
-            sweep: Whose space it is.
+            sweep: The sweep, which has the space.
             cell: The cell.
-            seed: Of the trials, and of the search.
-            tried: Settings that were begun before: the search is told of them first, and they count as samples.
+            seed: Seed of the trials and of the search.
+            tried: Settings that have begun before: the search learns of them first, and they count as samples.
 
         Raises:
             ConfigError: The engine, or an installed package, cannot search.
@@ -100,5 +101,5 @@ class Clock:
 
 
 def data_key(values: dict[str, Any]) -> str:
-    """Return what configurations share that load the same data."""
+    """Return a key that is the same for all configurations that load the same data."""
     return json.dumps({name: values.get(name) for name in _DATA_KEYS}, sort_keys=True)

@@ -23,7 +23,7 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=list(_OPTIONS), default="ray", help="what runs the trials (ray)")
     parser.add_argument("--at_once", type=int, metavar="N", help="processes: trials at once, instead of max_concurrent")
     parser.add_argument("--per_gpu", type=int, metavar="N", help="processes: trials on one GPU, instead of 1 / gpus")
-    parser.add_argument("--address", help="ray: of a running cluster, or auto")
+    parser.add_argument("--address", help="ray: address of a running cluster, or auto")
     parser.add_argument("--dashboard", action="store_true", help="ray: start its dashboard")
 
 
@@ -41,7 +41,7 @@ def engine_of(options: argparse.Namespace, sweeps: Sequence[Sweep], store: Store
     for engine, names in _OPTIONS.items():
         for name in names:
             if engine != options.engine and getattr(options, name):
-                raise ConfigError(f"--{name} is not allowed with --engine={options.engine}: it is of --engine={engine}")
+                raise ConfigError(f"--{name} is not allowed with --engine={options.engine}: it needs --engine={engine}")
     for name in _OPTIONS["processes"]:
         value = getattr(options, name)
         if value is not None and value < 1:

@@ -1,4 +1,4 @@
-"""What a sweep consists of: its cells, and the trials of each cell, known by their content."""
+"""The cells of a sweep, and the trials of each cell, identified by their content."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from recbole_mdcns.records.parts import TrialId
 from recbole_mdcns.tuning.space import draws, ends, grid
 from recbole_mdcns.tuning.sweep import Sweep
 
-#: Keys that change the result of a run and are no settings of its training state.
+#: Keys that change the result of a run and are not settings of its training state.
 _PATHS = ("data_path", "split_file", "exposure_file")
 
 
@@ -33,9 +33,9 @@ class Trial:
     """One training.
 
     Attributes:
-        id: What it is known by: its cell, its hyperparameters, its seed, and a key that its content gives.
+        id: Its identity: cell, hyperparameters, seed, and a key that follows from its content.
         values: The resolved configuration, plain.
-        paths: Its keys that name files or folders, absolute: a worker runs elsewhere.
+        paths: The keys that name files or folders, as absolute paths, because workers run in other folders.
         command: The command line that does the same without a sweep.
     """
 
@@ -58,7 +58,7 @@ def cells(sweep: Sweep) -> list[Cell]:
 
 
 def space_of(sweep: Sweep, cell: Cell) -> dict[str, Any]:
-    """Return what is tried in a cell: values or a distribution for each key that its models read.
+    """Return the space of a cell: values or a distribution for each key that its models read.
 
     Raises:
         ConfigError: A key is a symbol of the paper and no key of the cell's models.
@@ -72,7 +72,7 @@ def space_of(sweep: Sweep, cell: Cell) -> dict[str, Any]:
 
 
 def unread_keys(sweep: Sweep) -> list[str]:
-    """Return the places of keys in a sweep's file that none of the cells that they are for reads."""
+    """Return where a sweep's file sets keys that no cell they apply to reads."""
     every = cells(sweep)
     places = [("keys", sweep.keys, every), ("space.all", sweep.space.get("all", {}), every)]
     for dataset, keys in sweep.dataset_keys.items():
@@ -110,19 +110,19 @@ def settings_of(sweep: Sweep, cell: Cell) -> list[dict[str, Any]]:
 
 
 def few_settings(sweep: Sweep, cell: Cell) -> list[dict[str, Any]]:
-    """Return every setting of a cell if an adaptive search may try all of them; it has nothing to learn then."""
+    """Return all settings of a cell if an adaptive search may try them all, and so has nothing to learn."""
     space = space_of(sweep, cell)
     numbers = [len(choices) if isinstance(choices, list) else math.inf for choices in space.values()]
     return grid(space, f"space.{cell.method}") if math.prod(numbers) <= sweep.samples else []
 
 
 def samples_of(sweep: Sweep, cell: Cell) -> int:
-    """Return how many settings a search that learns tries in a cell: as many as it may, or as there are."""
+    """Return how many settings an adaptive search tries in a cell: ``samples``, or all if there are fewer."""
     return len(few_settings(sweep, cell)) or sweep.samples
 
 
 def check_draws(sweep: Sweep) -> None:
-    """Check what a search that learns may ask for: every value of a list, and both ends of a distribution.
+    """Check everything that an adaptive search may try: each value of a list, and both ends of a distribution.
 
     Raises:
         ConfigError: A key or value of the sweep cannot be used, or the package that searches is not installed.
@@ -156,7 +156,7 @@ def trials(sweep: Sweep) -> Iterator[Trial]:
 
 
 def first_trials(sweep: Sweep) -> Iterator[Trial]:
-    """Yield the trials that do not wait for a choice: those with the seeds of it, and all where there is none."""
+    """Yield the trials that wait for no choice: those with the choosing seeds, and all of a cell with one setting."""
     free = {cell for cell in cells(sweep) if len(settings_of(sweep, cell)) == 1}
     return (trial for trial in trials(sweep) if trial.id.cell in free or trial.id.seed in sweep.choice_seeds)
 

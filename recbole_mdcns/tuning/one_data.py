@@ -30,6 +30,6 @@ def check_one_data(records: Iterable[Record]) -> None:
         other = seen.setdefault(reading, record)
         if other.data.fingerprint != record.data.fingerprint:
             raise ConfigError(
-                f"records {other.trial.key} and {record.trial.key} are of other data: the files of {record.dataset!r} "
+                f"records {other.trial.key} and {record.trial.key} differ in data: the files of {record.dataset!r} "
                 "changed between them; give the new data another name, or another --storage"
             )

@@ -26,7 +26,7 @@ from recbole_mdcns.tuning.grid import Trial
 from recbole_mdcns.tuning.process_worker import last_line, train, work
 from recbole_mdcns.tuning.sweep import Sweep
 
-#: What a job that is no training may lose: as many workers as with Ray.
+#: What a job that is not a training may lose: as many workers as with Ray.
 _RETRIES = 2
 #: What is sent to a worker: a function, a trial, the store, further arguments.
 _Job = tuple[Callable[..., Any], Trial, Store, tuple[Any, ...]]
@@ -61,13 +61,13 @@ class _Worker:
 
 
 class Processes:
-    """Worker processes, started when they are needed. A worker that ends is replaced, and costs its trial one attempt.
+    """Worker processes, started when needed. A worker that dies is replaced, and costs its trial one attempt.
 
     Args:
         sweeps: What the trials ask for; the first sweep sets their resources.
         store: Where they leave their records.
-        at_once: Trials at once; without, the sweep's ``max_concurrent``, or as many as fit.
-        per_gpu: Trials on one GPU; without, as the sweep's ``gpus`` says.
+        at_once: Trials at once; by default the sweep's ``max_concurrent``, or as many as fit.
+        per_gpu: Trials on one GPU; by default as the sweep's ``gpus`` says.
 
     Raises:
         ConfigError: A sweep asks for what only Ray can do.
@@ -83,7 +83,7 @@ class Processes:
             ):
                 if value not in allowed:
                     raise ConfigError(
-                        f"{key} = {value!r} is not allowed with --engine=processes, only Ray can do that: "
+                        f"{key} = {value!r} is not allowed with --engine=processes; only Ray can do that: "
                         f"choose {', '.join(allowed)}, or --engine=ray"
                     )
         self.sweep, self.store = sweeps[0], store
@@ -134,7 +134,7 @@ class Processes:
         return self._run([(train, trial, self.store, more) for trial in plan], sweep.retries, is_timed=True)
 
     def search(self, sweep: Sweep, cell: Cell, seed: int, tried: Sequence[dict[str, Any]]) -> Lost:
-        """Refuse; the constructor has done that before."""
+        """Never called: the constructor refuses every search."""
         raise ConfigError(f"search = {sweep.search!r} needs --engine=ray")
 
     def _run(self, jobs: Sequence[_Job], retries: int, is_timed: bool = False) -> Lost:

@@ -79,9 +79,9 @@ def measured(storage: str | Path) -> list[Record]:
 
 
 def trial_seconds(job: Job, records: Iterable[Record]) -> float | None:
-    """Return the seconds that a trial should take, by the most similar trials done; None without any.
+    """Estimate the seconds of a trial from the most similar finished trials; None if there are none.
 
-    It counts for as many epochs as those took in the mean that were not cut off at fewer than it may train.
+    Its number of epochs is the mean of theirs, without trials that reached a limit of epochs below its own.
     """
     cell, epochs = job
     for names in _LIKENESS:
@@ -94,7 +94,7 @@ def trial_seconds(job: Job, records: Iterable[Record]) -> float | None:
 
 
 def total_hours(rest: Sequence[Job], records: Sequence[Record]) -> float | None:
-    """Return the hours of trials one after the other; None where nothing like one of them is done."""
+    """Return the hours of trials one after the other; None if one of them has no similar finished trial."""
     known = {job: trial_seconds(job, records) for job in set(rest)}
     seconds = [known[job] for job in rest]
     return None if None in seconds else sum(filter(None, seconds)) / 3600

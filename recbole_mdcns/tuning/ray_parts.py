@@ -1,4 +1,4 @@
-"""What a sweep's file calls a search, a distribution or a scheduler, as objects of Ray Tune."""
+"""Ray Tune's objects for the searches, distributions and schedulers that a sweep's file names."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def searcher(name: str, seed: int, tried: Sequence[dict[str, Any]]) -> Any:
 
     Args:
         name: ``optuna`` or ``hyperopt``.
-        seed: Of what it draws.
-        tried: Settings that it is told of first; they count as samples.
+        seed: Seed of its draws.
+        tried: Settings that it learns of first; they count as samples.
 
     Raises:
         ConfigError: The package that searches is not installed.

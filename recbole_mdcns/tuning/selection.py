@@ -17,7 +17,7 @@ Settings = dict[str, list[Record]]
 
 
 def by_cell(records: Iterable[AnyRecord]) -> dict[Cell, Settings]:
-    """Return records that did not fail and have a validation by cell and setting."""
+    """Return, by cell and setting, the records that did not fail and have a validation."""
     cells: dict[Cell, Settings] = defaultdict(lambda: defaultdict(list))
     for record in records:
         if isinstance(record, Record) and record.best_valid_score is not None:
@@ -36,7 +36,7 @@ def choose(settings: Settings, seeds: Sequence[int]) -> list[Record]:
 
 
 def common_seeds(settings: Settings) -> list[int]:
-    """Return the seeds on which the settings of a cell can be compared: those that all have, any where none is."""
+    """Return the seeds to compare the settings of a cell on: those that all settings have, or any if there are none."""
     of_each = [{record.seed for record in mine} for mine in settings.values()]
     return sorted(set.intersection(*of_each) or set.union(*of_each))
 

@@ -16,7 +16,7 @@ _INFINITE = 1e300
 
 
 def check_space(space: dict[str, Any], where: str) -> None:
-    """Refuse a space that is none: each key has a list of values, or one distribution.
+    """Refuse a malformed space: each key needs a list of values, or one distribution.
 
     Raises:
         ConfigError: Names the place, the key and what is allowed.
@@ -64,7 +64,7 @@ def ends(choices: Any) -> list[Any]:
 
 
 def draws(space: dict[str, Any], number: int, seed: int) -> list[dict[str, Any]]:
-    """Draw different settings from a space, the same for the same seed; fewer where it has no more of them."""
+    """Draw different settings from a space, the same for the same seed; fewer if it does not have so many."""
     source = random.Random(seed)
     different: dict[str, dict[str, Any]] = {}
     for _ in range(100 * number):

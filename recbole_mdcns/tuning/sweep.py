@@ -43,7 +43,7 @@ class Sweep:
 
     @property
     def choice_seeds(self) -> list[int]:
-        """The seeds that every setting is tried with; the chosen one gets the others of ``seeds`` too."""
+        """The seeds that every setting is tried with; the chosen setting also runs with the rest of ``seeds``."""
         return self.tune_seeds or self.seeds
 
     def keys_of_method(self, method: str) -> dict[str, Any]:

@@ -51,7 +51,7 @@ _MOST_SEED = 2**32 - 2
 
 
 def check_fields(sweep: Sweep, path: str | Path) -> None:
-    """Refuse fields of another kind than they should have, or out of range.
+    """Refuse fields of the wrong kind, or out of range.
 
     Raises:
         ConfigError: Names the file, the field, what was found and what is allowed.
@@ -74,7 +74,7 @@ def check_fields(sweep: Sweep, path: str | Path) -> None:
     tuned = sweep.tune_seeds
     is_part = isinstance(tuned, list) and all(_is_seed(seed) and seed in sweep.seeds for seed in tuned)
     if not is_part or _repeats(tuned):
-        raise ConfigError(f"{path}: tune_seeds = {tuned!r} is not allowed: choose of seeds, {sweep.seeds}, each once")
+        raise ConfigError(f"{path}: tune_seeds = {tuned!r} is not allowed: choose from {sweep.seeds}, each once")
     for key, allowed in _CHOICES.items():
         if getattr(sweep, key) not in allowed:
             raise ConfigError(f"{path}: {key} = {getattr(sweep, key)!r} is not allowed: choose {', '.join(allowed)}")
@@ -89,12 +89,12 @@ def check_fields(sweep: Sweep, path: str | Path) -> None:
 
 
 def check_entries(sweep: Sweep, path: str | Path, listed: dict[str, Sequence[str]]) -> None:
-    """Refuse names that nothing has, and keys in places where they would be overwritten or never used.
+    """Refuse unknown names, and keys in places where they would be overwritten or never used.
 
     Args:
         sweep: The sweep, with all methods that it knows.
         path: Its file.
-        listed: ``datasets`` and ``methods`` of the file, of which the sweep may take a part.
+        listed: ``datasets`` and ``methods`` of the file; the sweep may use only some of them.
 
     Raises:
         ConfigError: Names the file, the place, the key and what is allowed.
@@ -121,7 +121,7 @@ def check_entries(sweep: Sweep, path: str | Path, listed: dict[str, Sequence[str
         check_space(space, f"{path}: space.{name}")
     for key in sweep.space.get("all", {}):
         if key in sweep.keys:
-            raise ConfigError(f"{path}: keys.{key} = {sweep.keys[key]!r} is never used: space.all has values of {key}")
+            raise ConfigError(f"{path}: keys.{key} = {sweep.keys[key]!r} is never used: space.all sets {key}")
 
 
 def _check_known(names: Sequence[str] | dict[str, Any], known: Sequence[str], where: str, kind: str) -> None:
@@ -135,7 +135,7 @@ def _check_known(names: Sequence[str] | dict[str, Any], known: Sequence[str], wh
 def _check_keys(entries: dict[str, Any], where: str, axes: dict[str, str]) -> None:
     for key, value in entries.items():
         if key in axes:
-            raise ConfigError(f"{where}.{key} is not allowed: {axes[key]} of the sweep say that")
+            raise ConfigError(f"{where}.{key} is not allowed: the sweep sets it by {axes[key]}")
         if key in _SET_BY_SWEEPS and value not in _SET_BY_SWEEPS[key]:
             raise ConfigError(
                 f"{where}.{key} = {value!r} is not allowed: a sweep sets it for every trial, leave it out"

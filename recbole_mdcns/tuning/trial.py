@@ -50,22 +50,22 @@ def run_trial(
     retries: int = 0,
     threads: int = 1,
 ) -> AnyRecord:
-    """Train what a trial describes and write its record, from the last finished epoch when it was begun before.
+    """Train a trial, from its last finished epoch if it has begun before, and write its record.
 
     Args:
         trial: Which trial.
         store: Where records and checkpoints are.
         dataset: Its dataset, not yet split; loaded when not given.
-        report: Told of every validation.
+        report: Called after every validation.
         hours: Hours of training after which it stops with what it has.
-        retries: How often it may be begun again after it failed.
+        retries: How often it may start again after a failure.
         threads: Threads of torch.
 
     Returns:
         The record.
 
     Raises:
-        Exception: What made it fail, while it may be begun again.
+        Exception: Its own error, as long as it has retries left.
     """
     done = store.record(trial.id.key)
     if isinstance(done, Record):
@@ -94,7 +94,7 @@ def run_trial(
 
 
 def end_trial(trial: Trial, store: Store, dataset: HistoryDataset | None, reason: str) -> None:
-    """Write the record of a trial that somebody stopped, from its last finished epoch.
+    """Write the record of a trial that was stopped, from its last finished epoch.
 
     Args:
         trial: See :func:`run_trial`.

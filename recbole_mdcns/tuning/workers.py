@@ -26,12 +26,12 @@ _TrialOf = Callable[[dict[str, Any]], Trial]
 
 
 class Workers:
-    """Ray, from the first moment it is needed; what was started here ends with :meth:`close`.
+    """Ray, started when it is first needed; a Ray that was started here ends with :meth:`close`.
 
     Args:
         sweep: What the trials ask for.
         store: Where they leave their records; a folder that every node sees.
-        address: Of a running cluster, or ``auto``; None starts Ray here.
+        address: Address of a running cluster, or ``auto``; None starts Ray here.
         dashboard: Start Ray's dashboard.
     """
 
@@ -47,7 +47,7 @@ class Workers:
         return self._clock.seconds_left
 
     def start(self) -> None:
-        """Start Ray, or join it, unless that is done.
+        """Start Ray or join a cluster, unless this has been done.
 
         Raises:
             ConfigError: Ray is not installed, no cluster answers, or a trial asks for more than any node has.

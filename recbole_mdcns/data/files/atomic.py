@@ -65,7 +65,7 @@ def _read_clean(
             keep_default_na=False,
             na_values=[""],
         )
-    except ValueError:  # a value is no number, or no text of this encoding
+    except ValueError:  # a value is not a number, or no text of this encoding
         return None
     is_clean = all(_is_filled(frame[name], kinds[name]) for name in layout.needed)
     finite = all(not np.isinf(frame[name]).any() for name, kind in kinds.items() if kind == "float")

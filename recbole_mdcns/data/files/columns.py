@@ -12,14 +12,14 @@ from recbole_mdcns.errors import DataError
 
 
 def check_sources(config: Config) -> None:
-    """Refuse names of files in ``load_col`` or ``unload_col`` that nothing reads, and columns that are no list.
+    """Refuse names of files in ``load_col`` or ``unload_col`` that nothing reads, and columns that are not a list.
 
     Raises:
         DataError: Names the key, what was found and what is allowed.
     """
     suffixes = config["additional_feat_suffix"] or []
     if not isinstance(suffixes, list) or {"inter", "user", "item"} & set(suffixes):
-        raise DataError(f"additional_feat_suffix = {suffixes!r} is not allowed: give a list of what other files end in")
+        raise DataError(f"additional_feat_suffix = {suffixes!r} is not allowed: give a list of endings of other files")
     sources = ["inter", "user", "item", *suffixes]
     for key in ("load_col", "unload_col"):
         for source, names in (config[key] or {}).items():

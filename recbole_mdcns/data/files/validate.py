@@ -63,10 +63,10 @@ def inter_file(config: Config) -> Path:
 
 
 def check_is_file(path: Path) -> None:
-    """Refuse a path that is no file.
+    """Refuse a path that is not a file.
 
     Raises:
-        DataError: The path does not exist, or is no file.
+        DataError: The path does not exist, or is not a file.
     """
     if os.path.isdir(path):
         raise DataError(f"dataset file {path} is a folder: put a file of this name there")
@@ -91,7 +91,7 @@ def check_header(path: Path, layout: Layout) -> list[tuple[str, str]]:
     """
     check_is_file(path)
     if not layout.separator:
-        raise DataError(f"field_separator = {layout.separator!r} is not allowed: give what stands between columns")
+        raise DataError(f"field_separator = {layout.separator!r} is not allowed: give the text between columns")
     with _opened(path, layout.encoding) as lines:
         try:
             header, follows = lines.readline(), lines.readline()

@@ -63,7 +63,7 @@ def prepare_dataframe(
         WriteError: The file cannot be written; an older one is unchanged.
     """
     if not isinstance(df, pd.DataFrame):
-        raise DataError(f"df is of the type {type(df).__name__}: give a pandas DataFrame with a row per interaction")
+        raise DataError(f"df is a {type(df).__name__}: give a pandas DataFrame with a row per interaction")
     _check_options(out, min_user, min_item, duplicates)
     path = new_inter_file(Path(out), name, overwrite, "give another name, or overwrite=True to replace it")
     columns = _columns(df, {"user": user, "item": item, "time": time})
@@ -102,7 +102,7 @@ def _columns(df: pd.DataFrame, named: dict[str, Any]) -> dict[str, pd.Series]:
         if lacking.any():
             raise DataError(
                 f"df[{column!r}] has no value in {lacking.sum()} of {len(df)} rows, first in "
-                f"df.iloc[{lacking.argmax()}]: df.dropna(subset=[{column!r}]) leaves such rows out"
+                f"df.iloc[{lacking.argmax()}]: df.dropna(subset=[{column!r}]) drops such rows"
             )
     return columns
 

@@ -41,7 +41,7 @@ class BadLines:
     def add(self, message: str) -> None:
         """Count one bad line, or raise DataError with the message."""
         if not self.skip:
-            raise DataError(f"{message} (--bad-lines=skip passes over such lines)")
+            raise DataError(f"{message} (--bad-lines=skip leaves such lines out)")
         self.count += 1
         if len(self.named) < _NAMED:
             self.named.append(message)
@@ -122,7 +122,7 @@ def read_interactions(
                 try:
                     rows = layout.parse(line.decode().rstrip("\r\n"))
                     if raw_format.one_line_a_user and rows[0][0] in users:
-                        raise ValueError(f"user {rows[0][0]!r} has a line before this one")
+                        raise ValueError(f"user {rows[0][0]!r} already has an earlier line")
                 except ValueError as error:
                     message = f"{path}, line {number}: {error}; expected {layout.expected}"
                     if not good_num and line_num == _PROBE:
@@ -144,7 +144,7 @@ def read_interactions(
 
 
 def _wrong_format(path: Path, line_num: int, message: str) -> DataError:
-    return DataError(f"{path} seems to have another format: no good line among the first {line_num}; {message}")
+    return DataError(f"{path} seems to have another format: none of its first {line_num} lines can be read; {message}")
 
 
 def _numbered_lines(path: Path, bar: tqdm) -> Iterator[tuple[int, bytes]]:
@@ -154,7 +154,7 @@ def _numbered_lines(path: Path, bar: tqdm) -> Iterator[tuple[int, bytes]]:
         with path.open("rb") as stored, gzip.open(stored) if packed else nullcontext(stored) as file:
             for number, line in enumerate(file, 1):
                 if number == 1 and b"\r" in line and not line.endswith(b"\n"):
-                    raise DataError(f"{path}: lines end in a carriage return alone; let them end in a line feed")
+                    raise DataError(f"{path}: lines end in a carriage return only; end them with a line feed")
                 if number % _LINES_PER_UPDATE == 0:
                     bar.update(before + stored.tell() - bar.n)
                 yield number, line.removeprefix(codecs.BOM_UTF8) if number == 1 else line

@@ -221,7 +221,7 @@ def _row_of_day(user: str, item: str, day: str, month: str, year: str) -> Row:
     try:
         days = (datetime.date(int(year), int(month), int(day)) - datetime.date(1970, 1, 1)).days
     except (ValueError, OverflowError):
-        raise ValueError(f"day, month, year = {reprlib.repr((day, month, year))} is no date") from None
+        raise ValueError(f"day, month, year = {reprlib.repr((day, month, year))} is not a date") from None
     return _row(user, item, str(days * 86_400_000))
 
 
@@ -265,7 +265,7 @@ def _object(line: str) -> dict:
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
         value = None
     if not isinstance(value, dict):
-        raise ValueError(f"{reprlib.repr(line)} is no object")
+        raise ValueError(f"{reprlib.repr(line)} is not an object")
     return value
 
 

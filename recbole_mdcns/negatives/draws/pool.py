@@ -38,14 +38,15 @@ _LEFT = {
 class CandidateSampler(RepeatableSampler):
     """Draws N different candidates per target from the items that are neither the target nor in its excluded stretch.
 
-    The stretch is the target's full history, or what else ``exclude`` names; see :meth:`excluded`, which alone decides.
+    The stretch is the target's full history, or whatever else ``exclude`` names; see :meth:`excluded`, which alone
+    decides.
 
     All rows are drawn at once. A row gets more than N draws, and its candidates are the first N draws that are not in
     the stretch, not the target, and not an earlier draw of the row. All allowed items are treated equally: every set of
     N allowed items, and every item in every column, is equally likely. In crowded rows a draw can fail with a
     probability above one half; these rows draw numbers of allowed items instead (:class:`AllowedItems`). On a GPU all
-    rows of a training set with crowded ones do so, because the host would have to wait for which they are. Only if a
-    row has less than 2 N allowed items, the host waits.
+    rows do so if the training set has crowded rows, because the host would otherwise wait to learn which rows these
+    are. The host waits only if a row has fewer than 2 N allowed items.
 
     Time and memory grow with the number of draws, not with the lengths of the stretches: long ones are searched.
 
@@ -238,7 +239,7 @@ class CandidateSampler(RepeatableSampler):
         return self._sample_outside([self.used_ids[user] for user in key_ids], num)
 
     def sample_by_user_ids(self, user_ids: Iterable[int], item_ids: Iterable[int], num: int) -> Tensor:
-        """Draw items that are neither a user's item in question nor in its training sequence.
+        """Draw items that are neither a given item of the user nor in the user's training sequence.
 
         Args:
             user_ids: B users.

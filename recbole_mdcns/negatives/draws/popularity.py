@@ -13,7 +13,7 @@ def item_counts(dataset: HistoryDataset) -> Tensor:
     """Count the items of the training sequences, each position once, shape [V + 1].
 
     Args:
-        dataset: The training part; its targets count, and the first item of each sequence, which is no target.
+        dataset: The training part; its targets count, and the first item of each sequence, which is not a target.
     """
     rows = dataset.inter_feat
     firsts = dataset.history.items.cpu()[rows[HISTORY_START].unique()]  # the histories live where training does
