@@ -14,7 +14,7 @@ PROGRAM = "recbole-mdcns"
 TRAIN_PROGRAM = "run_recbole_mdcns"
 
 _RESUME = "add --resume to go on from the last finished epoch"
-_AGAIN = "the same command goes on where this one stopped"
+_AGAIN = "the same command continues where this one stopped"
 _NOTHING = "no file was changed"
 
 #: Every command by its name. A new command is a line here and a module in this folder.

@@ -71,7 +71,7 @@ COMMON: list[Case] = [
     (("kind",), DROP, "holds a None state"),
     (("config", "model"), DROP, "config.model is missing"),
     (("config", "dataset"), 5, "config.dataset is 5"),
-    (("config", 3), 1, "config has keys that are no text"),
+    (("config", 3), 1, "config has keys that are not text"),
     (("version",), 1, "version is 1"),
     (("format_number",), "two", "format 'two'"),
     (("kind",), "other", "holds a other state"),

@@ -96,7 +96,7 @@ def test_a_state_that_was_replaced_since_it_was_loaded_is_not_trained_on(run):
     for each in (mine, other):
         each.trainer.resume_checkpoint(run.trainer.files.last)
     fit(other)
-    with pytest.raises(CheckpointError, match=r"-last.pth was written anew since it was loaded"):
+    with pytest.raises(CheckpointError, match=r"-last.pth was overwritten"):
         fit(mine)
 
 

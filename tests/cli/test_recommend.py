@@ -138,7 +138,7 @@ def spoil(name):
 
 
 BAD = [
-    (["text.pth"], None, "text.pth is damaged or not of recbole_mdcns"),
+    (["text.pth"], None, "checkpoint text.pth is damaged"),
     (["half.pth"], None, "half.pth is damaged"),
     (["tensors.pth"], None, "tensors.pth was not written by recbole_mdcns"),
     (["newer.pth"], None, "newer.pth has format 99"),
@@ -147,7 +147,7 @@ BAD = [
     ([], "user_id,item_id\nu,i1\n", "has no column 'timestamp': it has user_id, item_id"),
     ([], HEADER + "u,3,1\nu,4,2\n", "2 of 2 items are not among the 30 that the model was trained on, such as '3'"),
     ([], HEADER + "u,i1,1\nu,x,2\n", "1 of 2 items are not among the 30"),
-    ([], HEADER + "u,i1,1\nu,i1,1\n", "1 lines are there twice"),
+    ([], HEADER + "u,i1,1\nu,i1,1\n", "1 lines are repeated"),
     ([], HEADER + "u,i1,1\nu,i2,NaN\n", "timestamp is missing in 1 of 2 lines"),
     ([], HEADER + "u,i1,inf\n", "timestamp is not finite in 1 of 1 lines"),
     ([], "", "bad.csv cannot be read as .csv"),
@@ -159,10 +159,10 @@ BAD = [
     (["--allowed=allowed.txt"], None, "allowed.txt: item 'x' is unknown"),
     (["--allowed=gone.txt"], None, "gone.txt cannot be read: No such file"),
     (["--allowed=empty.txt"], None, "empty.txt: it is empty"),
-    (["--out=gone/recs.csv"], None, "'gone/recs.csv' cannot be written (gone is no folder)"),
+    (["--out=gone/recs.csv"], None, "'gone/recs.csv' cannot be written (gone is not a folder)"),
     (["--out=s.csv/recs.csv"], None, "cannot be written"),
     (["--out=recs.xlsx"], None, "recs.xlsx is not allowed: its ending must be .csv, .tsv, .jsonl, .parquet"),
-    (["--out=bad.csv"], None, "--out=bad.csv is not allowed: it is read as well"),
+    (["--out=bad.csv"], None, "--out=bad.csv is not allowed"),
     (["--model=peer2"], None, "model = 'peer2' is not allowed: choose self, peer, teacher, or best"),
     (["--model=best"], None, "model = 'best' is not allowed"),
     (["--users=all"], None, "give one of --sequences=FILE and --users=all"),

@@ -66,7 +66,7 @@ def test_model_and_dataset_may_come_from_a_file(tmp_path):
         ("--weight_decay=abc", "weight_decay = 'abc' is not allowed: expected float"),
         ("--n_layers=2.5", "n_layers = 2.5 is not allowed: expected int"),
         ("--peer_model=SASRek", "peer_model = 'SASRek' is not a model .did you mean SASRec"),
-        ("--peer_model=BPR", "peer_model = BPR is no sequential recommender"),
+        ("--peer_model=BPR", "peer_model = BPR is not a sequential recommender"),
         ("--peer_model=recbole.model.layers:Nope", "has no class 'Nope'"),
         ("--peer_model=no.such.module:Net", "module 'no.such.module' cannot be imported"),
         ("--peer_model=SHAN", "pad_side = 'right' is not allowed with SHAN, .*: set pad_side=left"),

@@ -27,19 +27,19 @@ def no_training(monkeypatch):
     ("path", "reason"),
     [
         ("data", "it is a folder"),
-        ("no/such/r.json", "no/such is no folder"),
-        ("data/tiny/tiny.inter/r.json", "is no folder"),
+        ("no/such/r.json", "no/such is not a folder"),
+        ("data/tiny/tiny.inter/r.json", "tiny.inter is not a folder"),
         ("x" * 300 + ".json", "File name too long"),
         ("a\0b.json", "NUL"),
         ("/proc/r.json", "No such file"),
-        ("/dev/null", "it is there"),
-        ("data/tiny/tiny.inter", "it is there"),
-        ("mine.yaml", "it is there"),
-        ("split.tsv", "it is there"),
-        ("saved/old-last.pth", "it is there"),
-        ("other.json", "it is there"),
-        ("rows.jsonl", "it is there"),
-        ("link", "it is there"),
+        ("/dev/null", "it exists, and"),
+        ("data/tiny/tiny.inter", "it exists, and"),
+        ("mine.yaml", "it exists, and"),
+        ("split.tsv", "it exists, and"),
+        ("saved/old-last.pth", "it exists, and"),
+        ("other.json", "it exists, and"),
+        ("rows.jsonl", "it exists, and"),
+        ("link", "it exists, and"),
     ],
 )
 def test_a_result_file_that_cannot_be_written_or_is_another_file_is_refused(path, reason, capsys):
@@ -72,7 +72,7 @@ def test_a_split_file_beside_the_result_replaces_no_other_file(monkeypatch):
     monkeypatch.setattr("recbole_mdcns.quick_start.load_splits", load_splits)
     Path("r-split.tsv").write_text("my notes\n")
     keys = {**TINY, "epochs": 1, "neg_sampler": "rns", "protocol": "paper", "result_file": "r.json"}
-    with pytest.raises(Exception, match=r"r-split.tsv' cannot be written \(it is there"):
+    with pytest.raises(Exception, match=r"r-split.tsv' cannot be written \(it exists, and"):
         run_recbole_mdcns("SASRec", "tiny", config_dict=keys)
     assert Path("r-split.tsv").read_text() == "my notes\n" and not Path("r.json").exists()
 

@@ -115,7 +115,7 @@ def test_home_stands_for_its_sign_in_every_path(monkeypatch, tmp_path):
 
 def test_a_ratio_beside_a_file_of_users_is_refused():
     for key, value in (("split_ratio", [0.8, 0.1, 0.1]), ("split_seed", 7)):
-        with pytest.raises(ConfigError, match=rf"{key} = .* is not used beside split_file = 'users.tsv'"):
+        with pytest.raises(ConfigError, match=rf"{key} = .* is not used with split_file = 'users.tsv'"):
             tiny_config(protocol="paper", split_file="users.tsv", **{key: value})
     config = tiny_config(protocol="paper", split_file="users.tsv", split_ratio=[0.7, 0.2, 0.1])  # the default
     assert not {"split_ratio", "split_seed"} & config.plain().keys()

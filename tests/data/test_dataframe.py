@@ -173,7 +173,7 @@ def test_an_argument_that_cannot_be_used_is_one_sentence(options, said):
 @pytest.mark.parametrize(
     ("df", "said"),
     [
-        ([("u", "a", 1)], "df is of the type list: give a pandas DataFrame"),
+        ([("u", "a", 1)], "df is a list: give a pandas DataFrame"),
         (pd.DataFrame(ROWS).iloc[:0], "df has no rows"),
         (pd.DataFrame([["u", "v", "a", 1]], columns=["who", "who", "what", "when"]), "df has 2 columns 'who'"),
     ],

@@ -132,18 +132,18 @@ KINDS = {
         ("csv", b"u,a,1,1_0\n", "timestamp = '1_0' is not a finite number"),
         ("csv", b"u,a,1,9007199254740994\n", "is not a finite number of at most 2^53"),
         ("csv", b"u\xff,a,1,1\n", "can't decode byte 0xff in position 1"),
-        ("json", b"{'asin': \n", "is no object"),
-        ("json", b"[1]\n", "'[1]' is no object"),
+        ("json", b"{'asin': \n", "is not an object"),
+        ("json", b"[1]\n", "'[1]' is not an object"),
         ("json", b'{"asin": "a", "overall": 1, "unixReviewTime": null}\n', "reviewerID and unixReviewTime is missing"),
         ("json", REVIEW.replace(b'"a"', rb'"a\nb"'), r"item = 'a\nb' has a tab"),
         ("days", b"1\t2\t3\n", r"found 3 fields in '1\t2\t3'"),
-        ("days", b"1\t2\t3\t31\t2\t2009\n", "('31', '2', '2009') is no date"),
-        ("days", b"1\t2\t3\t1\t1\t1000000000000000000\n", "is no date"),
+        ("days", b"1\t2\t3\t31\t2\t2009\n", "('31', '2', '2009') is not a date"),
+        ("days", b"1\t2\t3\t1\t1\t1000000000000000000\n", "is not a date"),
         ("log", LOG.replace(b"20220421", b"2022-04-21"), "date = '2022-04-21' is not YYYYMMDD"),
         ("log", LOG.replace(b",1,1,", b",2,1,"), "is_click = '2' is not 0 or 1"),
         ("dat", b"1,2,3,4\n", "found 1 fields in '1,2,3,4'"),
         ("lines", b"x\n", "user 'x' has no item"),
-        ("lines", b"w b\n", "user 'w' has a line before this one"),
+        ("lines", b"w b\n", "user 'w' already has"),
     ],
 )
 def test_a_bad_line_is_an_error_or_is_counted(kind, bad, problem, capsys):
@@ -177,7 +177,7 @@ def test_a_file_of_another_format_is_named(line_num, read_num, capsys):
     raw("u,a,1,1\n" * 5, "good.csv")
     raw("1::2::3::4\n" * line_num, "other.csv")
     error = mistake(capsys, "amazon-x", "good.csv", "other.csv", *ALL, "--bad-lines=skip")
-    assert f"other.csv seems to have another format: no good line among the first {read_num};" in error
+    assert f"other.csv seems to have another format: none of its first {read_num} lines" in error
     assert f"other.csv, line {read_num}: found 1 fields" in error
 
 
@@ -296,7 +296,7 @@ def test_bad_reviews_of_2023_are_refused_by_line(line, message, capsys):
     ],
 )
 def test_carriage_returns_alone_are_refused(dataset, name, text, capsys):
-    assert "lines end in a carriage return alone" in mistake(capsys, dataset, raw(text, name))
+    assert "lines end in a carriage return" in mistake(capsys, dataset, raw(text, name))
 
 
 def test_only_blanks_separate_the_items_of_a_line(capsys):

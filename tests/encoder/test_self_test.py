@@ -170,7 +170,7 @@ def test_a_model_that_raises_in_a_narrow_window_keeps_its_whole_one():
     [
         (CannotBeBuilt, "model CannotBeBuilt cannot be built.*no such kernel"),
         (CannotRank, "CannotRank cannot be the self model.*AssertionError: nobody is at home"),
-        (RanksOne, r"RanksOne cannot be the self model: its full_sort_predict gives \[4, 1\]"),
+        (RanksOne, r"RanksOne cannot be the self model: its full_sort_predict returns \[4, 1\]"),
     ],
 )
 def test_what_a_models_own_code_raises_is_one_sentence_with_its_cause(model, message):

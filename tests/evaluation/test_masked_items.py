@@ -114,7 +114,9 @@ def test_a_model_that_breaks_in_training_is_named_with_its_epoch(index):
 
     run.trainer._train_epoch = broken_in_the_third
     role = ("self", "peer")[index]
-    with pytest.raises(TrainingError, match=rf"the {role} model .*nan.* after epoch 2, and were after epoch 1: lower"):
+    with pytest.raises(
+        TrainingError, match=rf"the {role} model .*nan.* after epoch 2, and were finite after epoch 1: lower"
+    ):
         fit(run)
 
 

@@ -165,7 +165,7 @@ def test_losses_over_the_catalogue_refuse_negatives_and_lazy_items(name):
             "neg_sampler = 'pns' .* 'gBCE', .* uniform draws: choose mdcns, rns$",
         ),
         ({"ranking_loss": "Hinge"}, "'Hinge' is not allowed.*: choose BCE, BPR, CE, MutualCE, SCE, SSM, gBCE, or"),
-        ({"ranking_loss": "pathlib:Path"}, "pathlib:Path.* is no subclass of RankingLoss"),
+        ({"ranking_loss": "pathlib:Path"}, "pathlib:Path.* is not a subclass of RankingLoss"),
         ({"ranking_loss": "nowhere:X"}, "ranking_loss = 'nowhere:X': module 'nowhere' cannot be imported"),
     ],
 )

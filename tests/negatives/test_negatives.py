@@ -143,7 +143,7 @@ def test_strategies_are_named_or_imported():
         tiny_config(neg_sampler="nowhere:X")
     with pytest.raises(ConfigError, match="pathlib.py has no class .Nothing"):
         tiny_config(neg_sampler="pathlib:Nothing")
-    with pytest.raises(ConfigError, match="pathlib:Path.* is no subclass of NegativeStrategy"):
+    with pytest.raises(ConfigError, match="pathlib:Path.* is not a subclass of NegativeStrategy"):
         tiny_config(neg_sampler="pathlib:Path")
 
 
@@ -157,7 +157,7 @@ def test_exposures_must_exist():
     ("content", "message"),
     [
         (HEADER + "u1\ti1\tnever\n", r"tiny\.exposed, line 2: timestamp = 'never' is not a number"),
-        (HEADER + "u1\ti1\t1e9\nstranger\ti1\t1\n", "none of the 360 targets has .*, of 1 exposures of known"),
+        (HEADER + "u1\ti1\t1e9\nstranger\ti1\t1\n", "none of the 360 targets has .* among 1 exposures of known"),
         ("user_id:token\titem_id:token\nu1\ti1\n", r"tiny\.exposed, line 1: column timestamp is missing"),
         (HEADER + "u1\ti1\t1\nu1\ti2\n", r"tiny\.exposed, line 3: expected 3 columns"),
         (HEADER + "u1\ti1\t1\nu1\ti2\t2\t9\n", r"tiny\.exposed, line 3: expected 3 columns"),

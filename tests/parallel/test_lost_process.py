@@ -56,7 +56,7 @@ def test_a_mistake_that_all_have_is_said_by_one_and_another_by_the_process_that_
         "--epocs=3": "epocs = 3: there is no key",
         "--dataset=": "--dataset = '' has no value",
         "--data_path=gone": "is not in gone/tiny",
-        "--train_batch_size=1": "2 processes share the targets of a step, and each needs one",
+        "--train_batch_size=1": "2 processes share the targets of a step, and each needs at least one",
         "--distributed_backend=nccl": "'nccl' is not allowed on a CPU",
     }
     *of_all, (codes, said) = train(

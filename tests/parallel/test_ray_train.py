@@ -100,7 +100,7 @@ def test_ray_starts_a_killed_process_again_and_the_result_is_that_of_a_run_that_
     ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
         assert main(["train", "--ray", "--workers=3", *named]) == USER_ERROR
-        assert "--workers=3 is not allowed: they need 3 CPUs of 2" in capfd.readouterr().err
+        assert "--workers=3 is not allowed: they need 3 CPUs, and there are 2" in capfd.readouterr().err
         assert main(["train", "--ray", "--workers=2", *named, *to("killed")]) == 0
     finally:
         ray.shutdown()

@@ -115,7 +115,7 @@ def test_devices_that_are_refused(device):
 def test_scores_that_are_no_numbers_are_refused(recommender):
     with torch.no_grad():
         recommender.model_of("self")[0].item_table.fill_(torch.nan)
-    with pytest.raises(CheckpointError, match="gives scores that are no numbers"):
+    with pytest.raises(CheckpointError, match="gives scores that are not numbers"):
         recommender.recommend(HISTORIES)
 
 

@@ -107,7 +107,7 @@ def test_lines_a_nanosecond_apart_are_no_copies():
     [
         (table(["u", "a", 1]).drop(columns="item_id"), "the table has no column 'item_id': it has user_id, timestamp"),
         (pd.concat([table(["u", "a", 1])] * 2, axis=1), "the table has the column 'user_id' more than once"),
-        (table(["u", "a", 1], ["v", "b", 1], ["u", "a", 1]), "1 lines are there twice, such as 'u', 'a' at 1"),
+        (table(["u", "a", 1], ["v", "b", 1], ["u", "a", 1]), "1 lines are repeated, such as 'u', 'a' at 1"),
         (table(["u", "a", np.nan]), "timestamp is missing in 1 of 1 lines"),
         (table(["u", "a", np.inf]), "timestamp is not finite in 1 of 1 lines"),
         (table(["u", "a", "nan"]), "timestamp is missing in 1 of 1 lines"),
@@ -162,7 +162,7 @@ def test_a_parquet_file_and_other_columns_in_another_order():
         ("s.csv", "user_id,item_id,timestamp\nu,a\n", "s.csv: timestamp is missing in 1 of 1 lines"),
         ("s.csv", "user_id,item_id,timestamp\nu,,1\n", "s.csv: item_id is missing in 1 of 1 lines"),
         ("s.csv", "user_id,item_id,timestamp\nu,a,NaN\n", "s.csv: timestamp"),
-        ("s.csv", "user_id,item_id,timestamp\nu,a,1\nu,a,1\n", "s.csv: 1 lines are there twice, such as 'u', 'a' at 1"),
+        ("s.csv", "user_id,item_id,timestamp\nu,a,1\nu,a,1\n", "s.csv: 1 lines are repeated, such as 'u', 'a' at 1"),
         ("s.csv", "\x00\x01", "s.csv has no column"),
         ("s.parquet", "no parquet", "s.parquet cannot be read as .parquet"),
     ],

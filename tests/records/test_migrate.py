@@ -162,6 +162,6 @@ def test_today_is_not_migrated_again():
 
 def test_a_folder_that_is_not_there_is_refused(capsys):
     assert main(["export", "--migrate", "no_such_folder"]) == 2
-    assert "no_such_folder is no folder of records" in capsys.readouterr().err
+    assert "no_such_folder is not a folder" in capsys.readouterr().err
     Path("empty").mkdir()
-    assert main(["export", "--migrate", "empty"]) == 0 and "no record of an older form" in capsys.readouterr().out
+    assert main(["export", "--migrate", "empty"]) == 0 and "no record has an older form" in capsys.readouterr().out

@@ -176,7 +176,7 @@ def test_an_entry_of_another_kind_is_refused_with_file_and_field(path):
         ("test.self", {"mrr@5": 1.0}, "test.self lacks ndcg@10"),
         ("epochs", [{"epoch": 0}], "it has no epochs[0].train_seconds"),
         ("epochs", [5], "epochs[0] is 5"),
-        ("best_epoch", None, "best_epoch and best_valid_score go together"),
+        ("best_epoch", None, "only one of best_epoch and best_valid_score"),
         ("command", "run", "command is 'run', expected a list"),
         ("trial.seed", True, "trial.seed is True, expected a whole number"),
         ("test_rows.places.self", "1,x", "test_rows.places.self is '1,x'"),

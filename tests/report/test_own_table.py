@@ -147,7 +147,7 @@ def test_a_mistake_in_the_file_is_told_with_its_key(text, culprit):
 
 def test_a_csv_that_holds_no_numbers_is_refused():
     Path("theirs.csv").write_text("dataset,backbone,method,metric,value\nshop,SASRec,mine,mrr@10,many\n")
-    with pytest.raises(ConfigError, match=r"theirs.csv: value = 'many' is no number"):
+    with pytest.raises(ConfigError, match=r"theirs.csv: value = 'many' is not a number"):
         own_page(OWN + "reference: {file: theirs.csv}\n")
     Path("theirs.csv").write_text("dataset,method,metric,value\nshop,mine,mrr@10,0.1\n")
     with pytest.raises(ConfigError, match=r"theirs.csv lacks the column backbone"):
@@ -156,4 +156,4 @@ def test_a_csv_that_holds_no_numbers_is_refused():
 
 def test_a_page_that_is_none_is_refused_with_the_names_of_those_that_are(capsys):
     assert main(["report", "tabel3", "--records", "x", "--out", "y"]) == 2
-    assert "tabel3 is no description of a page (did you mean table3?)" in capsys.readouterr().err
+    assert "tabel3 is not a description of a page (did you mean table3?)" in capsys.readouterr().err

@@ -94,7 +94,7 @@ def test_what_cannot_be_run_or_shown_is_said_before_any_training(monkeypatch, ca
 
     monkeypatch.setattr(reproduce, "run_sweeps", interrupted)
     assert main([*ASKED, "--out", "empty"]) == 130
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "the same command continues" in capsys.readouterr().err
 
 
 def test_a_missing_matplotlib_is_said_before_any_training(monkeypatch, capsys):

@@ -117,7 +117,7 @@ def test_a_run_does_not_go_on_with_another_device_other_data_or_other_peers():
     here, there = DEVICE.type, "cuda" if DEVICE.type == "cpu" else "cpu"
     assert state["device"] == here
     torch.save({**state, "device": there}, run.trainer.files.last)
-    with pytest.raises(CheckpointError, match=f"is of a run on {there}, this one is on {here}"):
+    with pytest.raises(CheckpointError, match=f"run on {there}, this one is on {here}"):
         tiny_run(epochs=2).trainer.resume_checkpoint(True)
     with pytest.raises(ConfigError, match="prepared for another training set"):
         run.trainer.fit(tiny_run().train)

@@ -111,7 +111,7 @@ def test_a_sweep_outlives_a_worker_its_driver_and_sigterm_and_never_imports_ray(
     assert process.wait(timeout=60) == 143
     said = Path("out.log").read_text()
     assert "Traceback" not in said
-    assert said.strip().splitlines()[-1].endswith("interrupted; the same command goes on where this one stopped")
+    assert said.strip().splitlines()[-1].endswith("interrupted; the same command continues where this one stopped")
     wait_for(lambda: not mine(), process)
 
     process = start()
@@ -235,8 +235,8 @@ def test_what_a_machine_does_not_have_is_refused(text, per_gpu, gpus, message, m
         ("scheduler: asha\n", "--engine=processes", "scheduler = 'asha' is not allowed with --engine=processes, only"),
         ("", "--engine=processes --address=auto", "--address is not allowed with --engine=processes: it is of --eng"),
         ("", "--engine=processes --dashboard", "--dashboard is not allowed with --engine=processes"),
-        ("", "--at_once=2", "--at_once is not allowed with --engine=ray: it is of --engine=processes"),
-        ("", "--per_gpu=2", "--per_gpu is not allowed with --engine=ray: it is of --engine=processes"),
+        ("", "--at_once=2", "--at_once is not allowed with --engine=ray: it needs --engine=processes"),
+        ("", "--per_gpu=2", "--per_gpu is not allowed with --engine=ray: it needs --engine=processes"),
         ("", "--engine=processes --at_once=0", "--at_once = 0 is not allowed: give a whole number of at least 1"),
         ("", "--engine=threads", "--engine: invalid choice: 'threads'"),
     ],

@@ -165,7 +165,7 @@ def test_a_sweep_outlives_its_driver_and_the_end_that_a_cluster_puts_to_it(whole
     assert process.wait(timeout=300) == 143, Path("out.log").read_text()[-3000:]
     said = Path("out.log").read_text()
     assert "Traceback" not in said
-    told = "interrupted; the same command goes on where this one stopped"
+    told = "interrupted; the same command continues where this one stopped"
     assert [line.endswith(told) for line in said.splitlines()].count(True) == 1  # before or after Ray's last table
     assert len(records()) < NUMBER
     wait_for(lambda: not _workers())
