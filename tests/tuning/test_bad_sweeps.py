@@ -240,7 +240,7 @@ DAMAGE = {
     "another status": (lambda record: changed(record, ["status"], "done"), "status is 'done'"),
     "trial of text": (lambda record: changed(record, ["trial"], "x"), "trial is 'x', expected names"),
     "no key": (lambda record: changed(record, ["trial", "key"], ...), "it has no trial.key"),
-    "another key": (lambda record: changed(record, ["trial", "key"], "x"), "of another trial"),
+    "another key": (lambda record: changed(record, ["trial", "key"], "x"), "a trial of another name"),
     "a key elsewhere": (lambda record: changed(record, ["trial", "key"], "../../x"), "trial.key is '../../x'"),
     "seed of text": (lambda record: changed(record, ["trial", "seed"], "1"), "seed is '1', expected a whole number"),
     "setting of text": (lambda record: changed(record, ["trial", "setting"], "x"), "setting is 'x'"),
