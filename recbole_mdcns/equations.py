@@ -125,16 +125,6 @@ def distillation(student: Tensor, teacher: Tensor, temperature: float, reduction
     return temperature**2 * (per_target.mean() if reduction == "mean" else per_target.sum())
 
 
-def grown_share(epoch: int, warm_up: int) -> float:
-    """Return the share of a weight that grows from 0 in equal steps over the first epochs; 1 without a warm-up.
-
-    Args:
-        epoch: The epoch, from 0.
-        warm_up: The epoch with the full weight.
-    """
-    return min(1.0, epoch / warm_up) if warm_up else 1.0
-
-
 def resampled(scores: Tensor, number: int, temperature: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Draw K candidates of each row with replacement, in proportion to ``q(j) ~ exp(scores(j) / temperature)``.
 

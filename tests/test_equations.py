@@ -13,7 +13,6 @@ from recbole_mdcns.equations import (
     divergence,
     divergence_aware,
     draw_one,
-    grown_share,
     resampled,
     top_candidates,
 )
@@ -81,8 +80,3 @@ def test_consistency_by_hand():
     assert consistency(second, first).item() == pytest.approx(distance.item())
     for gradient in torch.autograd.grad(distance, (first, second)):
         assert gradient[0, :2].abs().min() > 0.01 and gradient[0, 2] == 0 and gradient[1].abs().max() < 1e-6
-
-
-def test_a_share_grows_in_equal_steps_from_zero():
-    assert [grown_share(epoch, 4) for epoch in range(6)] == [0, 0.25, 0.5, 0.75, 1, 1]
-    assert [grown_share(epoch, 0) for epoch in range(2)] == [1, 1]

@@ -10,10 +10,11 @@ from recbole.config import Config
 from torch import Tensor
 
 from recbole_mdcns.encoder.scoring_model import InnerProductModel, ScoringModel
-from recbole_mdcns.equations import distillation, grown_share, teacher_scores
+from recbole_mdcns.equations import distillation, teacher_scores
 from recbole_mdcns.kernels.mutual_softmax import mutual_cross_entropy
 from recbole_mdcns.losses.base import ModelLoss
 from recbole_mdcns.losses.full_softmax import CrossEntropy, cross_entropy
+from recbole_mdcns.support.growing_weight import GrowingWeight
 
 
 class MutualCrossEntropy(CrossEntropy):
@@ -27,13 +28,12 @@ class MutualCrossEntropy(CrossEntropy):
 
     def __init__(self, config: Config, item_num: int, device: torch.device):
         super().__init__(config, item_num, device)
-        self.weight, self.temperature = config["distill_weight"], config["distill_temperature"]
-        self.warm_up, self.teacher_mean = config["distill_warmup_epochs"], config["teacher_mean"]
-        self.weight_now = torch.tensor(float(self.weight), device=device)  # in place, for captured steps
+        self.weight = GrowingWeight(config["distill_weight"], config["distill_warmup_epochs"], device)
+        self.temperature, self.teacher_mean = config["distill_temperature"], config["teacher_mean"]
 
     def start_epoch(self, epoch: int) -> None:
         """Set the weight of the distillation."""
-        self.weight_now.fill_(self.weight * grown_share(epoch, self.warm_up))
+        self.weight.start_epoch(epoch)
 
     def of_models(
         self, scoring_models: Sequence[ScoringModel], encodings: Sequence[Tensor], target: Tensor
@@ -45,14 +45,14 @@ class MutualCrossEntropy(CrossEntropy):
         if len(tables) == len(scoring_models):
             states = [e.to(table.dtype) for e, table in zip(encodings, tables)]
             of_models = mutual_cross_entropy(
-                states, tables, target, self.weight_now, self.temperature, self.teacher_mean
+                states, tables, target, self.weight.now, self.temperature, self.teacher_mean
             )
-            return [(total, {"all": all_, "distill": self.weight_now * kl}) for total, all_, kl in of_models]
+            return [(total, {"all": all_, "distill": self.weight.now * kl}) for total, all_, kl in of_models]
         scores = [each.score_all(e)[:, 1:] for each, e in zip(scoring_models, encodings)]
         teacher = teacher_scores(*(each.detach() for each in scores), mean=self.teacher_mean)
         results: list[ModelLoss] = []
         for each in scores:
             own = cross_entropy(F.pad(each, (1, 0)), target).mean()
-            distance = self.weight_now * distillation(each, teacher, self.temperature)
+            distance = self.weight.now * distillation(each, teacher, self.temperature)
             results.append((own + distance, {"all": own.detach(), "distill": distance.detach()}))
         return results

@@ -13,13 +13,13 @@ from recbole_mdcns.equations import (
     divergence,
     divergence_aware,
     draw_one,
-    grown_share,
     resampled,
     top_candidates,
 )
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.kernels.pool_softmax import Consensus
 from recbole_mdcns.negatives.base import Negatives, NegativeStrategy, ScoredPool
+from recbole_mdcns.support.growing_weight import GrowingWeight
 
 
 class MDCNS(NegativeStrategy):
@@ -63,17 +63,15 @@ class MDCNS(NegativeStrategy):
             [[*(own if view == model else other for view in models), teacher] for model in models], device=device
         )  # [models, views]
         self.hard_num, self.hard_temperature = config["pool_hard_num"], config["pool_hard_temperature"]
-        self.distill_weight = config["distill_weight"]
-        self.warm_up = config["distill_warmup_epochs"]
-        self.share = torch.ones((), device=device)  # of the weight in this epoch; in place, for captured steps
+        self.distill_weight = GrowingWeight(config["distill_weight"], config["distill_warmup_epochs"], device)
         self.temperature = config["distill_temperature"]
         self.distill_positive = config["distill_positive"]
         self.reduction = config["distill_reduction"]
 
     def start_epoch(self, epoch: int) -> None:
-        """Set the weight of the distillation: it grows in equal steps over the first epochs, from 0."""
+        """Set the weight of the distillation."""
         super().start_epoch(epoch)
-        self.share.fill_(grown_share(epoch, self.warm_up))
+        self.distill_weight.start_epoch(epoch)
 
     def choose(self, pool: ScoredPool) -> Negatives:
         """Return one negative per view, or the whole pool, for all models, and all models' distillation."""
@@ -112,12 +110,11 @@ class MDCNS(NegativeStrategy):
         return torch.stack(chosen, dim=1)
 
     def _distill(self, pool: ScoredPool) -> list[dict[str, Tensor]]:
-        if self.distill_weight == 0:
+        if self.distill_weight.full == 0:
             return []
         positives = list(pool.positive) if self.distill_positive else [None] * len(pool.scores)
         of_teacher = self.teacher(*(s.detach() for s in pool.positive)) if self.distill_positive else None
         teacher = Consensus(of_teacher, self.teacher(*(s.detach() for s in pool.scores)), self.temperature)
-        weight = self.distill_weight * self.share if self.warm_up else self.distill_weight
         distances = [teacher.distance(positive, scores) for positive, scores in zip(positives, pool.scores)]  # [T] each
         reduced = [each.mean() if self.reduction == "mean" else each.sum() for each in distances]
-        return [{"distill": weight * each} for each in reduced]
+        return [{"distill": self.distill_weight.now * each} for each in reduced]

@@ -14,6 +14,7 @@ from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.negatives.base import Negatives, NegativeStrategy, ScoredPool
+from recbole_mdcns.support.growing_weight import GrowingWeight
 
 #: The number of past visits whose probabilities are stored.
 RING = 5
@@ -53,9 +54,8 @@ class SRNS(NegativeStrategy):
     def __init__(self, config: Config, device: torch.device):
         super().__init__(config, device)
         self.memory_num, self.fresh_num = config["srns_memory_num"], config["srns_fresh_num"]
-        self.std_weight, self.warm_up = config["srns_std_weight"], config["srns_warm_up"]
+        self.std_weight = GrowingWeight(config["srns_std_weight"], config["srns_warm_up"], device)  # a
         self.temperature = config["srns_temperature"]
-        self.weight_now = torch.zeros((), device=device)  # a: in place, where a captured step finds it
 
     def prepare(self, dataset: HistoryDataset) -> None:
         """Draw every target's candidates and its first memory."""
@@ -77,7 +77,7 @@ class SRNS(NegativeStrategy):
     def start_epoch(self, epoch: int) -> None:
         """Begin an epoch; the weight of the deviation grows."""
         super().start_epoch(epoch)
-        self.weight_now.fill_(self.std_weight * min(1.0, epoch / self.warm_up if self.warm_up else 1.0))
+        self.std_weight.start_epoch(epoch)
 
     def propose(self, batch: TargetBatch) -> Tensor:
         """Return the targets' own candidates."""
@@ -89,7 +89,7 @@ class SRNS(NegativeStrategy):
         probability = torch.sigmoid(scores - pool.positive[0].detach()[:, None])  # [T, N]
         self._remember(rows, probability)
         memory = self.memory[rows].long()
-        value = (probability + self.weight_now * self.deviation(rows)).gather(1, memory)  # [T, S1]
+        value = (probability + self.std_weight.now * self.deviation(rows)).gather(1, memory)  # [T, S1]
         best = memory.gather(1, value.topk(self.negative_num, dim=1).indices)
         self._renew(rows, scores, memory)
         return Negatives(self.pick(pool, best), list(self.weights))

@@ -26,20 +26,33 @@ def distinct_numbers(below: Tensor, draw_num: int, generator: torch.Generator) -
     """
     chosen = torch.empty(len(below), draw_num, dtype=torch.int64, device=below.device)
     few = below < 2 * draw_num
-    rows, some = few.nonzero().squeeze(1), below[few]
-    if len(rows):
-        keys = torch.rand(len(rows), int(some.max()), generator=generator, device=below.device)
-        beyond = torch.arange(keys.size(1), device=below.device) >= some[:, None]
-        chosen[rows] = keys.masked_fill_(beyond, -1.0).topk(draw_num, dim=1).indices
-    rows = (~few).nonzero().squeeze(1)
-    if len(rows):
-        many = below[rows]
-        chosen[rows] = numbers_of_many(many, draw_num, int(many.max()), generator)
+    for is_of, draw in ((few, numbers_of_few), (~few, numbers_of_many)):
+        rows = is_of.nonzero().squeeze(1)
+        if len(rows):
+            bounds = below[rows]
+            chosen[rows] = draw(bounds, draw_num, int(bounds.max()), generator)
     return chosen
 
 
+def numbers_of_few(below: Tensor, draw_num: int, limit: int, generator: torch.Generator) -> Tensor:
+    """Do the same as :func:`distinct_numbers`, with one random number for each integer; the host reads nothing.
+
+    Args:
+        below: The bounds, shape [T].
+        draw_num: N.
+        limit: No bound is larger.
+        generator: Random generator on the device of the bounds.
+
+    Returns:
+        Shape [T, N].
+    """
+    keys = torch.rand(len(below), limit, generator=generator, device=below.device)
+    beyond = torch.arange(limit, device=below.device) >= below[:, None]
+    return keys.masked_fill_(beyond, -1.0).topk(draw_num, dim=1).indices
+
+
 def numbers_of_many(below: Tensor, draw_num: int, limit: int, generator: torch.Generator) -> Tensor:
-    """Do the same as :func:`distinct_numbers` for bounds that are at least 2 N; the host reads nothing.
+    """Do the same as :func:`distinct_numbers` for bounds of at least 2 N; the host reads nothing.
 
     Args:
         below: The bounds, shape [T].

@@ -13,7 +13,7 @@ from torch import Tensor
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.negatives.draws.distinct import draws_for, first_good, mark_repeats
+from recbole_mdcns.negatives.draws.distinct import numbers_of_few, numbers_of_many
 from recbole_mdcns.negatives.draws.pool import CandidateSampler
 from recbole_mdcns.negatives.draws.popularity import Popularity, item_counts
 
@@ -71,6 +71,7 @@ class SharedPoolSampler:
         self.sampler, self.item_num = sampler, item_num
         self.catalogue = dataset.item_num - 1
         self.device = sampler.generator.device
+        self.bound = torch.tensor([self.catalogue], device=self.device)
         if item_num > self.catalogue and not popular + in_batch:
             raise ConfigError(
                 f"a pool of {item_num} different items is not allowed: the catalogue has {self.catalogue}; set "
@@ -97,13 +98,8 @@ class SharedPoolSampler:
         return SharedPool(items, forbidden, None if self.is_uniform else (self.log_q[batch.target], self.log_q[items]))
 
     def _uniform(self) -> Tensor:
-        generator, number = self.sampler.generator, self.item_num
-        if 2 * number > self.catalogue:
-            keys = torch.rand(self.catalogue, generator=generator, device=self.device)
-            return keys.topk(number).indices + 1
-        shape = (1, draws_for(number, 0.5))
-        drawn = torch.randint(1, self.catalogue + 1, shape, generator=generator, device=self.device)
-        return first_good(drawn, mark_repeats(drawn, self.catalogue + 1), number).squeeze(0)
+        draw = numbers_of_few if 2 * self.item_num > self.catalogue else numbers_of_many
+        return draw(self.bound, self.item_num, self.catalogue, self.sampler.generator).squeeze(0) + 1
 
     def _mixed(self, batch: TargetBatch) -> Tensor:
         generator, shape = self.sampler.generator, (1, self.item_num)
