@@ -22,6 +22,7 @@ from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.load import dataset_of, load_splits
 from recbole_mdcns.data.names import Numbering
+from recbole_mdcns.data.place import check_dataset
 from recbole_mdcns.data.split import is_split, write_split
 from recbole_mdcns.encoder.build import build_model
 from recbole_mdcns.encoder.users import refuse_unknown_users
@@ -83,6 +84,7 @@ def run_recbole_mdcns(
 
 def _run(config: MDCNSConfig, group: Group, saved: bool, command: Sequence[str]) -> dict[str, Any]:
     check_outputs(config)
+    check_dataset(config)
     init_seed(config["seed"], config["reproducibility"])
     start_log(config)
     logger = getLogger()

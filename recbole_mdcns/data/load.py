@@ -12,7 +12,7 @@ from recbole.data.dataloader import AbstractDataLoader
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START
 from recbole_mdcns.data.names import Numbering
-from recbole_mdcns.data.place import described_source
+from recbole_mdcns.data.place import check_dataset, described_source
 from recbole_mdcns.data.split import SPLITS
 
 
@@ -43,6 +43,7 @@ def load_dataset(config: Config, numbering: Numbering | None = None) -> HistoryD
         DataError: It is missing or malformed.
         CheckpointError: It has other names than those that are numbered.
     """
+    check_dataset(config)
     getLogger().info(described_source(config))
     dataset = HistoryDataset(config, numbering)
     getLogger().info(dataset)

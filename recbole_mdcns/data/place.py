@@ -9,8 +9,14 @@ from typing import Any
 
 import recbole
 
+from recbole_mdcns.data.files.validate import check_is_file, inter_file
+from recbole_mdcns.errors import DataError, nearest
+from recbole_mdcns.support.yaml_files import read_yaml, recbole_properties_dir
+
 #: RecBole ships ml-100k here, and ignores ``data_path`` for it.
 _SHIPPED = Path(recbole.__file__).resolve().parent / "dataset_example"
+#: The most datasets of ``data_path`` that a message names.
+_SHOWN = 10
 
 
 def dataset_folder(data_path: str, values: Mapping[str, Any]) -> str:
@@ -23,6 +29,40 @@ def dataset_folder(data_path: str, values: Mapping[str, Any]) -> str:
     own = os.path.join(os.path.expanduser(data_path), values["dataset"])
     is_there = os.path.lexists(os.path.join(own, f"{values['dataset']}.inter"))
     return own if is_there or not _is_shipped(values["data_path"]) else values["data_path"]
+
+
+def check_dataset(config: Any) -> None:
+    """Refuse a dataset that is not on the disk, unless RecBole can download it by its name.
+
+    Args:
+        config: The run.
+
+    Raises:
+        DataError: Names the folder, what lies beside it, and the datasets that are known by name.
+    """
+    folder, name = Path(config["data_path"]), config["dataset"]
+    if os.path.lexists(folder):
+        check_is_file(inter_file(config))
+        return
+    missing = f"dataset {name!r} is not in {folder}"
+    if config["raw_data"]:
+        raise DataError(f"{missing}: {config['raw_data']}")
+    downloads = read_yaml(recbole_properties_dir() / "dataset" / "url.yaml")
+    if name in downloads:
+        return
+    parent = folder.parent
+    beside = sorted(path.stem for path in parent.glob("*/*.inter") if path.stem == path.parent.name)
+    if beside:
+        found = f"data_path {parent} holds {', '.join(beside[:_SHOWN])}{', ...' if len(beside) > _SHOWN else ''}"
+    elif parent.is_dir():
+        found = f"data_path {parent} holds no dataset"
+    else:
+        folders = [path.name for path in parent.absolute().parent.glob("*") if path.is_dir()]
+        found = f"there is no folder {parent}{nearest(parent.name, folders)} for data_path"
+    raise DataError(
+        f"{missing}{nearest(name, [*downloads, *beside])}: {found}; RecBole brings ml-100k, and downloads "
+        f"{len(downloads) - 1} others by their names, such as amazon-beauty and ml-1m"
+    )
 
 
 def described_source(config: Any) -> str:

@@ -74,6 +74,21 @@ def test_a_bad_command_line_ends_in_one_sentence(arguments, culprit, capsys):
     assert culprit in refused(arguments, capsys)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--dataset=tinny", "--data_path=data"], "data/tinny (did you mean tiny?): data_path data holds tiny; RecBole"),
+        (["--dataset=ml100k"], "dataset/ml100k (did you mean ml-100k?): there is no folder dataset"),
+        (["--dataset=amazon-beuty", "--data_path=none"], "none/amazon-beuty (did you mean amazon-beauty?): "),
+        (["--dataset=tiny", "--data_path=dta"], "dta/tiny: there is no folder dta (did you mean data?) for data_path"),
+        (["--dataset=bare", "--data_path=data"], "dataset file data/bare/bare.inter is missing"),
+    ],
+)
+def test_a_dataset_that_is_nowhere_is_refused_before_the_log_begins(arguments, said, capsys):
+    Path("data/bare").mkdir()
+    assert said in refused(["--model=SASRec", *arguments], capsys)
+
+
 def test_the_same_value_twice_is_no_mistake_and_a_dataset_may_be_called_a_number():
     parser = Parser("x", "", own_help=True)
     train.add_arguments(parser)

@@ -3,6 +3,7 @@
 import logging
 import re
 from pathlib import Path
+from urllib.error import URLError
 
 import pytest
 import yaml
@@ -208,3 +209,13 @@ def test_every_dataset_yaml_makes_a_configuration(path):
 def test_a_dataset_that_recbole_knows_otherwise_says_how_to_prepare_it():
     with pytest.raises(DataError, match=r"'lastfm' is not in data/lastfm: .*recbole-mdcns prepare lastfm"):
         load_splits(tiny_config(dataset="lastfm"))
+
+
+def test_a_download_that_fails_says_why_and_where_the_file_goes(monkeypatch):
+    def offline(url):
+        raise URLError(OSError(101, "Network is unreachable"))
+
+    monkeypatch.setattr("recbole.data.dataset.dataset.decide_download", offline)
+    where = "data/ml-1m and could not be downloaded (Network is unreachable): put its interactions into data/ml-1m/"
+    with pytest.raises(DataError, match=re.escape(f"dataset 'ml-1m' is not in {where}ml-1m.inter")):
+        load_splits(tiny_config(dataset="ml-1m"))

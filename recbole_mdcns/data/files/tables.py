@@ -14,7 +14,7 @@ from recbole_mdcns.data.files.atomic import read_inter
 from recbole_mdcns.data.files.columns import check_named, check_sources, chosen_columns
 from recbole_mdcns.data.files.refusals import RefusingDataset
 from recbole_mdcns.data.files.validate import Layout, check_header, check_is_file, inter_file
-from recbole_mdcns.errors import DataError
+from recbole_mdcns.errors import DataError, reason_of
 
 
 class AtomicDataset(RefusingDataset):
@@ -75,8 +75,6 @@ class AtomicDataset(RefusingDataset):
 
     def _download(self) -> None:
         target = inter_file(self.config)
-        if self.config["raw_data"]:
-            raise DataError(f"dataset {self.dataset_name!r} is not in {self.dataset_path}: {self.config['raw_data']}")
         try:
             super()._download()
         except (OSError, EOFError, HTTPException, RuntimeError, ValueError) as error:
@@ -87,6 +85,6 @@ class AtomicDataset(RefusingDataset):
                     folder.rmdir()
                 raise DataError(
                     f"dataset {self.dataset_name!r} is not in {self.dataset_path} and could not be downloaded "
-                    f"({getattr(error, 'reason', None) or error}): put its interactions into {target}, "
+                    f"({reason_of(getattr(error, 'reason', None) or error)}): put its interactions into {target}, "
                     "or set data_path to the folder that holds it"
                 ) from None
