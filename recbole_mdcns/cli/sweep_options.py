@@ -39,17 +39,13 @@ def sweep_and_store(options: argparse.Namespace) -> tuple[Sweep, Store]:
     """
     from recbole_mdcns.config.values import parse_settings
     from recbole_mdcns.records.store import Store
-    from recbole_mdcns.support.yaml_files import properties_dir
-    from recbole_mdcns.tuning.sweep_file import read_sweep
+    from recbole_mdcns.tuning.sweep_file import find_sweep, read_sweep
 
-    path = Path(options.grid)
-    if not path.is_file() and (properties_dir() / "sweep" / path.name).is_file():
-        path = properties_dir() / "sweep" / path.name
     overrides = {name: getattr(options, name) for name in _LISTS}
     lists = {
         name: [_entry(name, entry) for entry in text.split(",")] for name, text in overrides.items() if text is not None
     }
-    sweep = read_sweep(path, parse_settings(options.set), **lists)
+    sweep = read_sweep(find_sweep(options.grid), parse_settings(options.set), **lists)
     return sweep, Store(Path(options.storage) / sweep.name)
 
 

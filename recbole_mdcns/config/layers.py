@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,3 +37,18 @@ def check_layers(
     if isinstance(argv, str) or not all(isinstance(argument, str) for argument in argv):
         raise ConfigError(f"argv = {argv!r} is not allowed: give a list such as ['--epochs=3', '--seed=1']")
     return list(files), dict(given), list(argv)
+
+
+def key_of(message: str, keys: Collection[str]) -> str | None:
+    """Return the key that a message of ours begins with, if it is one of some keys.
+
+    Args:
+        message: Such as ``eval_args.mode = 'x' is not allowed``, or ``peer: `` and a message about the peer.
+        keys: The keys, as the user wrote them.
+    """
+    begin = re.match(r"(peer: )?((\w+)[\w.]*)", message)
+    if begin is None:
+        return None
+    of_peer, whole, first = begin.groups()
+    names = [f"peer.{whole}", f"peer.{first}", "peer"] if of_peer else []
+    return next((name for name in [*names, whole, first] if name in keys), None)

@@ -19,7 +19,7 @@ from recbole.utils.argument_list import (
 from recbole_mdcns.config import checks, recbole_checks
 from recbole_mdcns.config.identity import NOT_READ
 from recbole_mdcns.config.keys import keys_of_models, model_file_defaults, own_keys, recbole_keys
-from recbole_mdcns.config.layers import check_layers
+from recbole_mdcns.config.layers import check_layers, key_of
 from recbole_mdcns.config.model_keys import declared_model_keys, keyed_class, model_keys, model_yamls
 from recbole_mdcns.config.model_ranges import check_model_values
 from recbole_mdcns.config.reads import Parts, keys_not_read, optional_keys, plugin_keys
@@ -31,7 +31,7 @@ from recbole_mdcns.model.registry import resolve_model, spec_of
 from recbole_mdcns.support.declared import is_known
 from recbole_mdcns.support.foreign_code import ForeignCall
 from recbole_mdcns.support.path_names import checked_name
-from recbole_mdcns.support.yaml_files import YamlLoader, properties_dir, read_yaml
+from recbole_mdcns.support.yaml_files import YamlLoader, place_of, properties_dir, read_yaml
 
 _NAMES = ("model", "dataset")
 
@@ -71,7 +71,16 @@ class ModelConfig(Config):
         argv: Sequence[str] = (),
     ):
         files, given, self._argv = check_layers(config_file_list, config_dict, argv)
-        super().__init__(model, dataset, files, given)
+        self._file_of: dict[str, str | Path] = {}
+        try:
+            super().__init__(model, dataset, files, given)
+            self._check_whole()
+        except ConfigError as error:
+            later = {*given, *getattr(self, "cmd_config_dict", {})}
+            key = key_of(str(error), self._file_of.keys() - later)
+            if key is None:
+                raise
+            raise ConfigError(f"{place_of(self._file_of[key], key)}: {error}") from None
 
     def __getitem__(self, item: str) -> Any:
         """Return the value of a key.
@@ -110,7 +119,9 @@ class ModelConfig(Config):
     def _load_config_files(self, file_list: Iterable[str | Path] | None) -> dict[str, Any]:
         merged: dict[str, Any] = {}
         for file in file_list or []:
-            merged.update(read_yaml(file))
+            values = read_yaml(file)
+            merged.update(values)
+            self._file_of.update(dict.fromkeys(values, file))
         return merged
 
     def _convert_config_dict(self, config_dict: dict[str, Any]) -> dict[str, Any]:
@@ -218,6 +229,9 @@ class ModelConfig(Config):
         known = self._common_keys() | keys_of_models() | model_keys(*self.parts.peers)
         checks.check_given(given, self.internal_config_dict, known, self._keys, is_known(self.model_class))
         given.update(check_recbole_keys(given))
+
+    def _check_whole(self) -> None:
+        """Check what is known only once the configuration is whole."""
 
     def _check_together(self, final: dict[str, Any]) -> None:
         """Check combinations of values; an error names those that the user has not given."""

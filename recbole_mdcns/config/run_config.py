@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from recbole_mdcns.config import checks
@@ -35,27 +34,6 @@ class MDCNSConfig(ModelConfig):
         peer_overrides: The keys that were given with the prefix ``peer.``, for all peers.
         resolved_peers: The resolved keys of each peer, where the values come from :meth:`plain`; otherwise empty.
     """
-
-    def __init__(
-        self,
-        model: str | type | None = None,
-        dataset: str | None = None,
-        config_file_list: str | Path | Sequence[str | Path] | None = None,
-        config_dict: dict[str, Any] | None = None,
-        argv: Sequence[str] = (),
-    ):
-        super().__init__(model, dataset, config_file_list, config_dict, argv)
-        named = self.parts.peers or named_peers(self.model_class, self.external_config_dict.get("peer_model"))
-        if self.parts.peers and len(self.resolved_peers) not in (0, len(named)):
-            raise ConfigError(f"peer = {self.resolved_peers!r} is not allowed: there are {len(named)} peers")
-        given = {*self.peer_overrides, *(key for keys in self.resolved_peers for key in keys)}
-        check_overrides(given, named, self._common_keys())
-        checks.check_symbols(self.unread_keys())
-        if given:
-            try:
-                self.peer_configs()  # checks their values now
-            except ConfigError as error:
-                raise ConfigError(f"peer: {error}") from None
 
     def _merge_external_config_dict(self) -> None:
         super()._merge_external_config_dict()
@@ -93,6 +71,19 @@ class MDCNSConfig(ModelConfig):
         if self.parts.strategy is not None:
             self.parts.strategy.check(final)
         self.parts.loss.check(final)
+
+    def _check_whole(self) -> None:
+        named = self.parts.peers or named_peers(self.model_class, self.external_config_dict.get("peer_model"))
+        if self.parts.peers and len(self.resolved_peers) not in (0, len(named)):
+            raise ConfigError(f"peer = {self.resolved_peers!r} is not allowed: there are {len(named)} peers")
+        given = {*self.peer_overrides, *(key for keys in self.resolved_peers for key in keys)}
+        check_overrides(given, named, self._common_keys())
+        checks.check_symbols(self.unread_keys())
+        if given:
+            try:
+                self.peer_configs()  # checks their values now
+            except ConfigError as error:
+                raise ConfigError(f"peer: {error}") from None
 
     def _reader(self) -> str:
         strategy = self.final_config_dict.get("neg_sampler")

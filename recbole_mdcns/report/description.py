@@ -179,9 +179,10 @@ def read_description(source: str | Path) -> Description:
         path = properties_dir() / "report" / f"{source}.yaml"
     if not path.is_file():
         known = shipped()
+        files = [str(file) for file in Path(source).parent.glob("*.yaml")]
+        hint = nearest(Path(source).stem, known) or nearest(str(source), files)
         raise UserError(
-            f"{source} is not a description of a page{nearest(str(source), known)}: give a yaml file, or one of "
-            f"{', '.join(known)}"
+            f"{source} is not a description of a page{hint}: give a yaml file, or one of {', '.join(known)}"
         )
     content = read_description_file(path)
     return Description(name=path.stem, source=str(source), **_resolved(content, path))

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.errors import ConfigError, nearest
 
 _FLOAT = re.compile(
     r"^[-+]?(\d[\d_]*\.[\d_]*([eE][-+]?\d+)?|\.\d[\d_]*([eE][-+]?\d+)?|\d[\d_]*[eE][-+]?\d+|\.inf|\.nan)$"
@@ -62,7 +62,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     try:
         text = Path(path).expanduser().read_bytes().decode("utf-8")
     except OSError as error:
-        raise ConfigError(f"config file {path} cannot be read: {error.strerror or error}") from None
+        raise ConfigError(f"config file {path} cannot be read: {error.strerror or error}{_like(path)}") from None
     except ValueError as error:
         raise ConfigError(f"config file {path} cannot be read: {_not_text(error)}") from None
     try:
@@ -82,6 +82,20 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         raise ConfigError(f"config file {path}{_problem(error)}") from None
     except (ValueError, KeyError, IndexError) as error:  # PyYAML's, of !!int with a text, or of thousands of digits
         raise ConfigError(f"config file {path} has a value that its type does not allow: {error}") from None
+
+
+def place_of(path: str | Path, key: str) -> str:
+    """Return where a file that was read sets one of its keys: ``'mine.yaml, line 3'``."""
+    lines = Path(path).expanduser().read_text(encoding="utf-8").splitlines()
+    begin = re.compile(rf"(['\"]?){re.escape(key)}\1\s*:")
+    numbers = [number for number, line in enumerate(lines, start=1) if begin.match(line)]
+    return f"{path}, line {numbers[0]}" if numbers else str(path)
+
+
+def _like(path: str | Path) -> str:
+    """Return ``' (did you mean mine.yaml?)'`` for a missing file with a neighbour of nearly its name."""
+    path = Path(path).expanduser()
+    return "" if path.exists() else nearest(path.name, [file.name for file in path.parent.glob("*.y*ml")])
 
 
 def _not_text(error: ValueError) -> str:

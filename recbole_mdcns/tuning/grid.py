@@ -14,6 +14,7 @@ from typing import Any
 from recbole_mdcns.config.checks import check_symbols
 from recbole_mdcns.config.identity import content_key, parts_of
 from recbole_mdcns.config.keys import own_keys
+from recbole_mdcns.config.layers import key_of
 from recbole_mdcns.config.peers import PEER_PREFIX
 from recbole_mdcns.config.reads import Parts, keys_not_read
 from recbole_mdcns.config.run_config import MDCNSConfig
@@ -67,7 +68,10 @@ def space_of(sweep: Sweep, cell: Cell) -> dict[str, Any]:
     method = sweep.keys_of_method(cell.method)
     peer = {"peer_model": cell.peer} if cell.peer else {}
     of_others = keys_not_read(space, _parts(cell.model, cell.protocol, {"ranking_loss": cell.loss, **method, **peer}))
-    check_symbols(of_others)
+    try:
+        check_symbols(of_others)
+    except ConfigError as error:
+        raise ConfigError(f"{_place(sweep, cell, str(error))}: {error}") from None
     return {key: choices for key, choices in space.items() if key not in of_others}
 
 
@@ -142,7 +146,7 @@ def trials(sweep: Sweep) -> Iterator[Trial]:
     """Yield every trial that a sweep can make, each configuration checked.
 
     Raises:
-        ConfigError: A key or value of the sweep cannot be used; names the cell.
+        ConfigError: A key or value of the sweep cannot be used; names the file and the place in it.
     """
     for cell in cells(sweep):
         for setting in settings_of(sweep, cell):
@@ -165,7 +169,7 @@ def make_trial(sweep: Sweep, cell: Cell, setting: dict[str, Any], seed: int) -> 
     """Resolve the configuration of a trial.
 
     Raises:
-        ConfigError: It cannot be used; names the cell.
+        ConfigError: It cannot be used; names the place in the sweep's file, or the cell.
     """
     method = sweep.keys_of_method(cell.method)
     of_cell = {"protocol": cell.protocol, "ranking_loss": cell.loss}
@@ -176,8 +180,24 @@ def make_trial(sweep: Sweep, cell: Cell, setting: dict[str, Any], seed: int) -> 
         config = MDCNSConfig(cell.model, cell.dataset, config_dict=given)
         values = config.plain()
     except UserError as error:
-        raise ConfigError(f"{cell}: {error}") from error
+        raise ConfigError(f"{_place(sweep, cell, str(error))}: {error}") from error
     paths = {name: str(Path(values[name]).absolute()) for name in _PATHS if values.get(name)}
     keys = {"model": cell.model, "dataset": cell.dataset, **given}
     command = ["run_recbole_mdcns", *(f"--{key}={value}" for key, value in keys.items())]
     return Trial(TrialId(content_key(values), cell, setting, seed), values, paths, command)
+
+
+def _place(sweep: Sweep, cell: Cell, message: str) -> str:
+    """Return where a sweep sets the key that a message is about; the cell if it sets none."""
+    sections = {
+        f"space.{cell.method}": sweep.space.get(cell.method, {}),
+        "space.all": sweep.space.get("all", {}),
+        f"method_keys.{cell.method}": sweep.method_keys.get(cell.method, {}),
+        f"dataset_keys.{cell.dataset}": sweep.dataset_keys.get(cell.dataset, {}),
+        "keys": sweep.keys,
+    }
+    for section, keys in sections.items():
+        key = key_of(message, keys)
+        if key is not None:
+            return "--set" if section == "keys" and key in sweep.by_option else f"{sweep.origin}: {section}"
+    return str(cell)

@@ -11,6 +11,10 @@ class Sweep:
     """The content of a sweep's yaml file; ``docs/sweeps.md`` explains each key.
 
     ``method_keys`` also holds the methods of ``properties/methods.yaml``.
+
+    Attributes:
+        origin: The file, for messages.
+        by_option: The keys of ``keys`` that the command line set.
     """
 
     name: str
@@ -35,6 +39,8 @@ class Sweep:
     cpus: float = 1
     gpus: float = 0
     max_concurrent: int | None = None
+    origin: str = ""
+    by_option: frozenset[str] = frozenset()
 
     @property
     def is_adaptive(self) -> bool:

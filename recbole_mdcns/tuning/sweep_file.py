@@ -11,6 +11,25 @@ from recbole_mdcns.support.yaml_files import properties_dir, read_yaml
 from recbole_mdcns.tuning.sweep import Sweep
 from recbole_mdcns.tuning.sweep_checks import check_entries, check_fields
 
+_NOT_IN_FILES = ("origin", "by_option")
+
+
+def find_sweep(name: str | Path) -> Path:
+    """Return the file of a sweep: a path, or the name of a file in ``properties/sweep``.
+
+    Raises:
+        ConfigError: There is none; names those that the package brings.
+    """
+    path, shipped = Path(name), {file.name: file for file in sorted((properties_dir() / "sweep").glob("*.yaml"))}
+    if path.exists():
+        return path
+    if path.name in shipped:
+        return shipped[path.name]
+    near = [*shipped, *(file.name for file in path.parent.glob("*.y*ml"))]
+    raise ConfigError(
+        f"there is no sweep {name}{nearest(path.name, near)}: give a yaml file, or one of {', '.join(shipped)}"
+    )
+
 
 def read_sweep(path: str | Path, keys: dict[str, Any] | None = None, **overrides: Any) -> Sweep:
     """Read a sweep from its yaml file.
@@ -37,7 +56,7 @@ def make_sweep(
         keys: Keys fixed for all runs, besides those of the content.
         **overrides: Fields to replace; None leaves what the content says.
     """
-    names = [each.name for each in fields(Sweep)]
+    names = [each.name for each in fields(Sweep) if each.name not in _NOT_IN_FILES]
     for key in content:
         if key not in names:
             raise ConfigError(f"{path}: there is no key {key}{nearest(key, names)}. Allowed are {', '.join(names)}")
@@ -50,6 +69,7 @@ def make_sweep(
     )
     check_fields(sweep, path)
     sweep.keys = {**sweep.keys, **(keys or {})}
+    sweep.origin, sweep.by_option = str(path), frozenset(keys or ())
     sweep.method_keys = {**read_yaml(properties_dir() / "methods.yaml"), **sweep.method_keys}
     check_entries(sweep, path, {key: _names(content.get(key)) for key in ("datasets", "methods")})
     return sweep

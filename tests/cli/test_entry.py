@@ -77,7 +77,10 @@ def test_a_bad_command_line_ends_in_one_sentence(arguments, culprit, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--dataset=tinny", "--data_path=data"], "data/tinny (did you mean tiny?): data_path data holds tiny; RecBole"),
+        (
+            ["--dataset=tinny", "--data_path=data"],
+            "data/tinny (did you mean tiny?): data_path data holds tiny; RecBole",
+        ),
         (["--dataset=ml100k"], "dataset/ml100k (did you mean ml-100k?): there is no folder dataset"),
         (["--dataset=amazon-beuty", "--data_path=none"], "none/amazon-beuty (did you mean amazon-beauty?): "),
         (["--dataset=tiny", "--data_path=dta"], "dta/tiny: there is no folder dta (did you mean data?) for data_path"),
@@ -116,6 +119,26 @@ def test_the_same_value_twice_is_no_mistake_and_a_dataset_may_be_called_a_number
 def test_names_in_a_file_are_names(text, culprit, capsys):
     Path("run.yaml").write_text(text)
     assert culprit in refused(["--config_files=run.yaml"], capsys)
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ([], "mine.yaml, line 2: epohcs = 2: there is no key epohcs (did you mean epochs?)"),
+        (["--config_files=mine.yaml other.yaml"], "other.yaml, line 1: epohcs = 3: there is no key"),
+        (["--epohcs=4"], "run_recbole_mdcns: epohcs = 4: there is no key"),
+        (["--config_files=peer.yaml"], "peer.yaml, line 2: peer: learning_rate = 'x' is not allowed"),
+        (["--config_files=inner.yaml"], "inner.yaml, line 1: eval_args.mod = 1 is not allowed"),
+        (["--config_files=peer.yaml", "--peer.learning_rate=y"], "run_recbole_mdcns: peer: learning_rate = 'y' is"),
+    ],
+)
+def test_a_wrong_key_of_a_file_is_said_with_file_and_line(keys, said, capsys):
+    Path("mine.yaml").write_text("epochs: 1\nepohcs: 2\n")
+    Path("other.yaml").write_text("epohcs: 3\n")
+    Path("peer.yaml").write_text("epochs: 1\npeer.learning_rate: x\n")
+    Path("inner.yaml").write_text("eval_args: {mod: 1}\n")
+    files = [] if any("config_files" in key for key in keys) else ["--config_files=mine.yaml"]
+    assert said in refused([*NAMED, *files, *keys], capsys)
 
 
 @pytest.mark.parametrize(

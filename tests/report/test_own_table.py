@@ -155,5 +155,7 @@ def test_a_csv_that_holds_no_numbers_is_refused():
 
 
 def test_a_page_that_is_none_is_refused_with_the_names_of_those_that_are(capsys):
-    assert main(["report", "tabel3", "--records", "x", "--out", "y"]) == 2
-    assert "tabel3 is not a description of a page (did you mean table3?)" in capsys.readouterr().err
+    Path("mine.yaml").touch()
+    for name, near in {"tabel3": "table3", "tabel3.yaml": "table3", "mime.yaml": "mine.yaml"}.items():
+        assert main(["report", name, "--records", "x", "--out", "y"]) == 2
+        assert f"{name} is not a description of a page (did you mean {near}?)" in capsys.readouterr().err

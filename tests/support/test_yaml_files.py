@@ -99,6 +99,7 @@ def test_one_file_needs_no_list(kind):
     ("arguments", "message"),
     [
         ({"config_file_list": "gone.yaml"}, "config file gone.yaml cannot be read: No such file"),
+        ({"config_file_list": "on.yaml"}, "on.yaml cannot be read: No such file or directory .did you mean one.yaml"),
         ({"config_file_list": "data"}, "config file data cannot be read: Is a directory"),
         ({"config_file_list": ["a\0b.yaml"]}, "cannot be read: embedded null byte"),
         ({"config_file_list": 5}, "config_file_list = 5 is not allowed"),
@@ -113,5 +114,6 @@ def test_one_file_needs_no_list(kind):
     ],
 )
 def test_layers_of_another_kind_are_refused(arguments, message):
+    Path("one.yaml").touch()
     with pytest.raises(ConfigError, match=message):
         MDCNSConfig("SASRec", "tiny", **arguments)

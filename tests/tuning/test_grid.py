@@ -135,7 +135,11 @@ def test_bad_sweeps_are_refused(text, message):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("neg_top_num: [1, 2, 3]", "neg_topnum: [1]", r"tiny/.*: neg_topnum = 1: there is no key .*neg_top_num"),
+        (
+            "neg_top_num: [1, 2, 3]",
+            "neg_topnum: [1]",
+            r"grid.yaml: space.mdcns: neg_topnum = 1: there is no key .*neg_top_num",
+        ),
         ("neg_top_num: [1, 2, 3]", "neg_top_num: [0]", "neg_top_num = 0 is not allowed"),
         ("[SASRec, GRU4Rec]", "[SASRek]", "model = 'SASRek' is not a model .did you mean SASRec"),
         ("[1, 2, 3]", "{uniform: [0, 1]}", "is not allowed with search: grid: give a list of values"),
