@@ -12,9 +12,18 @@ from recbole_mdcns.data import intervals
 from recbole_mdcns.errors import ConfigError
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-#: Descriptions in messages for kinds whose name says too little.
-_SAID = {
+#: What messages call a kind.
+SAID = {
     "~": "nothing",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "True or False",
+    "str": "text",
+    "list": "a list",
+    "list of int": "a list of whole numbers",
+    "list of float": "a list of numbers",
+    "dict": "keys and values {'key': value}",
+    "inf": "inf",
     "path": "a path as text, not empty and without NUL",
     "name": "text that is not empty",
     "list of name": "a list of names",
@@ -123,7 +132,7 @@ class Allowed:
         raise ConfigError(f"{name} = {value!r} is not allowed: {reason}")
 
     def _said(self) -> str:
-        said = " or ".join(_SAID.get(kind, kind) for kind in self.kinds)
+        said = " or ".join(SAID.get(kind, kind) for kind in self.kinds)
         rest = "|".join(self.choices) or self.bounds
         return f"{said}, {rest}" if rest else said
 

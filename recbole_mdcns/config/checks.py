@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from recbole_mdcns.config.allowed import SAID
 from recbole_mdcns.config.key import Key
 from recbole_mdcns.config.keys import own_keys
 from recbole_mdcns.config.recbole_keys import recbole_specs
@@ -64,7 +65,7 @@ def check_given(
             continue
         default = defaults.get(key)
         if isinstance(default, (bool, int, float)) and not _same_kind(value, default):
-            raise ConfigError(f"{key} = {value!r} is not allowed: expected {type(default).__name__}")
+            raise ConfigError(f"{key} = {value!r} is not allowed: expected {SAID[type(default).__name__]}")
         if not _is_finite(value):
             raise ConfigError(f"{key} = {value!r} is not allowed: it must be a finite number")
 

@@ -104,7 +104,7 @@ def item_sequences(given: Any, vocabulary: Vocabulary, columns: Columns, on_unkn
         example = _shown(names[np.flatnonzero(is_empty)[0]])
         text = f"{source}{int(is_empty.sum())} of {len(names)} sequences have no item, such as that of {example}"
         if on_unknown == "error":
-            raise DataError(f"{text}; on_unknown = 'skip' leaves them out")
+            raise DataError(f"{text}; on_unknown=skip leaves them out")
         getLogger().warning(f"{text}: they get no recommendations")
         return read.only(~is_empty)
     return read
@@ -122,7 +122,7 @@ def _tell_unknown(source: str, example: str, unknown: np.ndarray, vocabulary: Vo
     if unknown.all():
         raise DataError(f"{text}; the model knows ids such as {vocabulary.examples()}")
     if on_unknown == "error":
-        raise DataError(f"{text}; on_unknown = 'skip' leaves them out")
+        raise DataError(f"{text}; on_unknown=skip leaves them out")
     getLogger().warning(f"{text}: they are left out")
 
 

@@ -92,7 +92,7 @@ def test_datasets_know_what_the_released_runs_did_otherwise():
             r"eval_args.split = {'RS': .* is not allowed: it is {'LS': 'valid_and_test'} under protocol leave_one_out",
         ),
         ({"protocol": "leave_one_out", "eval_args": {"split": {"LS": "valid_only"}}}, "eval_args.split = .*valid_only"),
-        ({"eval_args": "full"}, "eval_args = 'full' is not allowed: expected dict"),
+        ({"eval_args": "full"}, "eval_args = 'full' is not allowed: expected keys and values"),
         ({"protocol": "leave_one_out", "split_seed": 7}, "split_seed = 7 is not used under protocol leave_one_out"),
     ],
 )

@@ -51,7 +51,7 @@ def test_lists_are_named_by_place_and_dicts_by_user():
         ([["a", None]], "item = None"),
         ([[["a"]]], r"item = \['a'\]"),
         ({1: ["a"], "1": ["b"]}, "a user is given twice"),
-        ([["a"], []], "1 of 2 sequences have no item, such as that of list 1; on_unknown = 'skip' leaves them out"),
+        ([["a"], []], "1 of 2 sequences have no item, such as that of list 1; on_unknown=skip leaves them out"),
         ([["a"], ["x"]], "1 of 2 items are not among the 6 .* such as 'x' in the sequence of list 1; on_unknown"),
         ([[1, 2], [3]], "3 of 3 items .* such as '1' .*the model knows ids such as 'a', 'b', '7'"),
     ],
