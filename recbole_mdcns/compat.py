@@ -180,7 +180,7 @@ def load_plain(path: str | Path, device: torch.device | str = "cpu") -> Any:
         what = f"it holds {refused[1]}, " if refused else ""
         raise ValueError(f"{what}expected tensors and plain values") from error
     except _OF_DAMAGED_FILES as error:
-        raise ValueError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
+        raise ValueError("it is not a whole file of torch.save") from error
 
 
 def grad_scaler(device: torch.device, enabled: bool) -> Any:

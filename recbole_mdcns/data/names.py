@@ -49,7 +49,10 @@ def unpack(packed: dict[str, Tensor]) -> list[str]:
     Raises:
         ValueError: They are not packed names.
     """
-    text = packed["text"].cpu().numpy().tobytes().decode("utf-8", "surrogatepass")
+    try:
+        text = packed["text"].cpu().numpy().tobytes().decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        raise ValueError("the names are not UTF-8") from None
     ends = packed["ends"].cpu().numpy()
     if (np.diff(ends, prepend=0) < 0).any() or (ends[-1] if len(ends) else 0) != len(text):
         raise ValueError("the ends of the names do not fit their text")

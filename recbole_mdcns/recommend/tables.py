@@ -86,7 +86,9 @@ def read_table(path: Path, columns: Columns) -> pd.DataFrame:
         table = pd.read_parquet(path) if path.suffix == ".parquet" else _read_text(path, columns)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (ValueError, ImportError) as error:  # of pandas and pyarrow: no text, uneven lines, a damaged file
+    except ImportError:
+        raise DataError(f"{path} needs pyarrow to be read: pip install pyarrow, or give .csv") from None
+    except ValueError as error:  # of pandas and pyarrow: no text, uneven lines, a damaged file
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{path} cannot be read as {path.suffix}: {reason}") from None
     columns.check(list(table.columns), str(path))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.errors import ConfigError, reason_of
 from recbole_mdcns.records.record import AnyRecord, read_record
 from recbole_mdcns.support.safe_write import replacing
 
@@ -74,8 +74,12 @@ def texts(path: Path) -> Iterator[tuple[str, str]]:
         try:
             with lzma.open(path, "rt", encoding="utf-8") as packed:
                 lines = list(packed)
-        except (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path} holds no packed records: {error}") from None
+        except OSError as error:
+            raise ConfigError(
+                f"records {path} cannot be read: {reason_of(error)}; give the folder of a sweep, or a file *{SUFFIX}"
+            ) from None
+        except (EOFError, lzma.LZMAError, UnicodeDecodeError):
+            raise ConfigError(f"{path} holds no packed records: it is not a whole file *{SUFFIX}") from None
         yield from ((f"{path}, line {number}", line) for number, line in enumerate(lines, start=1))
 
 

@@ -227,7 +227,8 @@ def read_json(text: str, what: str) -> dict[str, Any]:
         if not isinstance(values, dict):
             raise ValueError(f"it holds {text[:20]!r}")
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{what} is damaged ({error}): remove it, and the trial runs again") from None
+        reason = f"line {error.lineno} is not JSON" if isinstance(error, json.JSONDecodeError) else error
+        raise ConfigError(f"{what} is damaged ({reason}): remove it, and the trial runs again") from None
     return values
 
 

@@ -197,7 +197,7 @@ def test_a_late_first_good_line_is_in_time(capsys):
         ("amazon-x", "r.csv", b"", "r.csv is empty"),
         ("amazon-x", "r.csv", b"\n\n", "nothing is left of amazon-x: 0 interactions read"),
         ("amazon-x", "r.txt", b"u,a,1,1\n", "r.txt: Amazon ratings end in .csv"),
-        ("amazon-x", "r.csv.gz", "plain", "r.csv.gz, after line 0: cannot be read"),
+        ("amazon-x", "r.csv.gz", "plain", "r.csv.gz, after line 0: cannot be read (it is not a whole .gz file)"),
         ("amazon-x", "r.csv.gz", "cut", "r.csv.gz, after line "),
         ("ml-x", "r.txt", b"1::2::3::4\n", "r.txt: MovieLens ratings end in .dat"),
         ("ml-x", "r.csv", b"1,2,3,4\n", "r.csv, line 1: column userId and movieId and rating and timestamp is missing"),

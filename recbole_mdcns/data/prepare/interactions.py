@@ -160,6 +160,7 @@ def _numbered_lines(path: Path, bar: tqdm) -> Iterator[tuple[int, bytes]]:
                 yield number, line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
             bar.update(before + stored.tell() - bar.n)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}, after line {number}: cannot be read ({error})") from None
+        reason = getattr(error, "strerror", None) or "it is not a whole .gz file"
+        raise DataError(f"{path}, after line {number}: cannot be read ({reason})") from None
     if number == 0:
         raise DataError(f"{path} is empty")
