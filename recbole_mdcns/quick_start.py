@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Mapping, Sequence
 from logging import getLogger
 from pathlib import Path
@@ -15,8 +16,9 @@ from recbole_mdcns.checkpoints import checkpoint
 from recbole_mdcns.checkpoints.data_identity import DataIdentity, warn_of_other_data
 from recbole_mdcns.checkpoints.saved_config import saved_config
 from recbole_mdcns.checkpoints.saved_state import load_weights
+from recbole_mdcns.config.checks import check_cutoffs, check_pool
 from recbole_mdcns.config.evaluation_keys import check_evaluation_keys, saved_keys_to_evaluate, values_to_evaluate
-from recbole_mdcns.config.identity import content_key
+from recbole_mdcns.config.identity import IMPORTING, content_key
 from recbole_mdcns.config.outputs import check_outputs, check_writable, keep_quiet
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.dataset import HistoryDataset
@@ -149,6 +151,8 @@ def _train_and_evaluate(
                 raise error.advising(_SAVED) from None
             raise
         logger.info(f"Record of the run: {config['result_file']}")
+    if saved:
+        logger.info(f"Saved model: {trainer.files.best}; recommend with it: {recommend_command(config, trainer)}")
     return {
         "best_valid_score": best_score,
         "valid_score_bigger": config["valid_metric_bigger"],
@@ -159,12 +163,23 @@ def _train_and_evaluate(
     }
 
 
+def recommend_command(config: MDCNSConfig, trainer: NegativeSamplingTrainer) -> str:
+    """Return the command that recommends with the best model of a finished run."""
+    values = config.plain()
+    trust = " --trust_code" if any(":" in str(values.get(key)) for key in IMPORTING) else ""
+    return f"recbole-mdcns recommend {shlex.quote(str(trainer.files.best))} --sequences=FILE --model=best{trust}"
+
+
 def build_trainer(config: MDCNSConfig, dataset: HistoryDataset) -> NegativeSamplingTrainer:
     """Build the models of a run, from its seed, and their trainer.
 
     Raises:
-        ConfigError: A model cannot be the self model or the peer, or it reads users and knows none of the test users.
+        ConfigError: A size is larger than the catalogue; a model cannot be the self model or the peer, or it reads
+            users and knows none of the test users.
     """
+    check_cutoffs(config["topk"], dataset.item_num - 1)
+    if config.parts.strategy is not None:
+        check_pool(config, config.parts.strategy.candidate_key, dataset.item_num - 1)
     init_seed(config["seed"], config["reproducibility"])
     model = build_model(config, dataset)
     peer_configs = config.peer_configs()

@@ -73,7 +73,9 @@ def run(options: argparse.Namespace) -> None:
         for table in _with_progress(found, len(read)):
             writer.add(table)
             row_num += len(table)
-    print(f"{options.out}: {row_num} rows for {len(read)} sequences")
+    is_best = options.model == "best"
+    role = f"{recommender.best_role} model, the best on validation" if is_best else f"{options.model} model"
+    print(f"{options.out}: {row_num} rows for {len(read)} sequences, by the {role}")
 
 
 def _check_out(options: argparse.Namespace) -> None:

@@ -202,6 +202,24 @@ def check_cutoffs(topk: list[int], item_num: int) -> None:
         raise ConfigError(f"topk = {topk!r} is not allowed: there are {item_num} items, and a cut-off is at most that")
 
 
+def check_pool(config: Any, key: str, item_num: int) -> None:
+    """Refuse more different candidates than the catalogue has items, once it is known.
+
+    Args:
+        config: The run.
+        key: The key of the number of candidates; a run that does not read it passes.
+        item_num: V.
+
+    Raises:
+        ConfigError: Names the key, its value and the number of items.
+    """
+    is_mixed = any(name in config and config[name] for name in ("pool_popular_share", "pool_in_batch_share"))
+    if key in config and config[key] > item_num and not is_mixed:  # draws of a mixture may repeat
+        raise ConfigError(
+            f"{key} = {config[key]} is not allowed: there are {item_num} items, and no candidate is drawn twice"
+        )
+
+
 def _of_symbol(symbol: str) -> str:
     """Return ``' (the paper's tau is distill_temperature)'`` for a symbol of the paper, or an empty text."""
     names = [key.name for key in own_keys().values() if key.symbol == symbol]

@@ -70,7 +70,7 @@ def test_every_kind_of_file_holds_what_python_gives(ending, batch_size, monkeypa
     out.write_text("an older file")
     assert command("model.pth", "--sequences=s.csv", "--k=5", f"--out={out}", f"--batch_size={batch_size}") == 0
     pd.testing.assert_frame_equal(READ[ending](out), expected(), check_dtype=False, rtol=1e-4)
-    assert capsys.readouterr().out == f"{out}: 10 rows for 2 sequences\n"
+    assert capsys.readouterr().out == f"{out}: 10 rows for 2 sequences, by the self model\n"
     assert not list(Path().glob("*.tmp"))
 
 

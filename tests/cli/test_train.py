@@ -73,7 +73,15 @@ def test_a_model_of_the_user_by_import_path():
         (["--model=SASRec", "--dataset=tiny", "--peer_model=Nothing"], "peer_model = 'Nothing' is not a model"),
         (["--model=SASRec", "--dataset=tiny", "--distil_weight=1"], "did you mean distill_weight?"),
         (["--model=SASRec", "--dataset=tiny", "--neg_top_num=101"], "at most neg_candidate_num"),
-        (["--model=SASRec", "--dataset=tiny", "--neg_candidate_num=100"], "items left outside history and target"),
+        (["--model=SASRec", "--dataset=tiny", "--neg_candidate_num=30"], "items left outside history and target"),
+        (
+            ["--model=SASRec", "--dataset=tiny", "--neg_candidate_num=31"],
+            "_num = 31 is not allowed: there are 30 items",
+        ),
+        (
+            ["--model=SASRec", "--dataset=tiny", "--neg_sampler=rns", "--neg_num=31"],
+            "neg_num = 31 is not allowed: ther",
+        ),
         (["--model=SASRec", "--dataset=tiny", "--config_files=none.yaml"], "none.yaml cannot be read"),
         (["--model=SASRec", "--dataset=tiny", "--resume=gone-last.pth"], "gone-last.pth cannot be read"),
         (["--model=SASRec", "--dataset=broken"], "broken.inter, line 3: timestamp = 'x' is not a number"),

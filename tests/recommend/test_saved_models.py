@@ -1,5 +1,7 @@
 """Files of models that are not ours, or that need more than their file: loaded, or refused in one sentence."""
 
+import re
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -31,10 +33,13 @@ def own_model(monkeypatch):
 
 
 @pytest.mark.parametrize("models", [{"model": OWN, "peer": "GRU4Rec"}, {"model": "GRU4Rec", "peer": OWN}])
-def test_an_own_model_by_import_path_recommends_without_its_data(own_model, models, capsys):
+def test_an_own_model_by_import_path_recommends_without_its_data(own_model, models, capsys, caplog):
     write_inter(cycle_lines(user_num=80, item_num=120, length=9))
-    keys = {**TINY, "epochs": 1, "peer_model": models["peer"], "neg_candidate_num": 4}
+    caplog.set_level("INFO")
+    keys = {**TINY, "epochs": 1, "peer_model": models["peer"], "neg_candidate_num": 4, "state": "INFO"}
     path = run_recbole_mdcns(models["model"], "tiny", config_dict=keys)["model_file"]
+    (printed,) = re.findall(r"Saved model: (\S+); recommend with it: recbole-mdcns (.*)", caplog.text)
+    assert printed == (path, f"recommend {path} --sequences=FILE --model=best --trust_code")
     shutil.rmtree("data")
     with pytest.raises(CheckpointError, match="names code to import: .*own_items:OwnItems.*trust_code=True"):
         load(path)
@@ -52,6 +57,10 @@ def test_an_own_model_by_import_path_recommends_without_its_data(own_model, mode
     assert main(command) == 2 and not Path("r.csv").exists()
     assert "--trust_code" in capsys.readouterr().err
     assert main([*command, "--trust_code"]) == 0 and len(Path("r.csv").read_text().splitlines()) == 11
+    assert main([*shlex.split(printed[1].replace("FILE", "s.csv")), "--out=best.csv"]) == 0
+    said = f"best.csv: 10 rows for 1 sequences, by the {recommender.best_role} model, the best on validation\n"
+    assert capsys.readouterr().out.endswith(said)
+    assert Path("best.csv").read_text() == recommender.recommend("s.csv", model="best").to_csv(index=False)
 
 
 def test_a_class_that_is_given_is_not_imported(own_model):

@@ -80,7 +80,9 @@ def test_packed_records_come_back_and_are_the_same_bytes(tmp_path):
     (tmp_path / "no.jsonl.xz").write_text("no")
     with pytest.raises(ConfigError, match=r"no.jsonl.xz holds no packed records: it is not a whole file \*.jsonl.xz$"):
         read_records(tmp_path / "no.jsonl.xz")
-    with pytest.raises(ConfigError, match=r"none cannot be read: No such file or directory; give the folder of a sweep"):
+    with pytest.raises(
+        ConfigError, match=r"none cannot be read: No such file or directory; give the folder of a sweep"
+    ):
         read_records(tmp_path / "none")
     (tmp_path / "no.json").write_text('{"a":\n')
     with pytest.raises(ConfigError, match=r"no.json is damaged \(line 2 is not JSON\): remove it"):
