@@ -21,7 +21,11 @@ def add_arguments(parser: Parser) -> None:
     add("name", help="dataset: amazon-*, lastfm, kuairand*, ml-*, or any name with --format")
     add("--raw", type=Path, nargs="+", required=True, metavar="FILE", help="raw files, read in this order; .gz or not")
     add("--out", type=Path, required=True, metavar="DIR", help="folder of the datasets, later --data_path")
-    add("--format", choices=list(FORMATS), help="of the raw files (that of the name); table: your own csv or tsv with a header")
+    add(
+        "--format",
+        choices=list(FORMATS),
+        help="of the raw files (that of the name); table: your own csv or tsv with a header",
+    )
     add("--columns", type=_columns, metavar="USER,ITEM,TIME", help="table: its columns (user_id,item_id,timestamp)")
     add("--min-user", type=_count, metavar="N", help="k-core: least interactions of a user (5, MovieLens 0)")
     add("--min-item", type=_count, metavar="N", help="k-core: least interactions of an item (5, MovieLens 0)")

@@ -85,14 +85,15 @@ def _check_options(out: Any, min_user: Any, min_item: Any, duplicates: Any) -> N
 def _columns(df: pd.DataFrame, named: dict[str, Any]) -> dict[str, pd.Series]:
     """Return the columns of user, item and time; each is there once and has no missing value."""
     columns: dict[str, pd.Series] = {}
-    faults = []
+    known = [str(label) for label in df.columns]
+    missing, faults = [], []
     for what, column in named.items():
         found = [place for place, label in enumerate(df.columns) if label == column]
-        if len(found) != 1:
-            is_twice = f"has {len(found)} columns {column!r}: rename all except one"
-            known = [str(label) for label in df.columns]
-            is_missing = f"has no column {column!r}{nearest(str(column), known)}: its columns are {', '.join(known)}"
-            faults.append(f"{what} = {column!r}: df {is_twice if found else is_missing}")
+        if not found:
+            missing.append(f"{what} = {column!r}: df has no column {column!r}{nearest(str(column), known)}")
+            continue
+        if len(found) > 1:
+            faults.append(f"{what} = {column!r}: df has {len(found)} columns {column!r}: rename all except one")
             continue
         same = [other for other in columns if named[other] == column]
         if same:
@@ -106,6 +107,8 @@ def _columns(df: pd.DataFrame, named: dict[str, Any]) -> dict[str, pd.Series]:
                 f"df[{column!r}] has no value in {lacking.sum()} of {len(df)} rows, first in "
                 f"df.iloc[{lacking.argmax()}]: {as_read}df.dropna(subset=[{column!r}]) drops such rows"
             )
+    if missing:
+        faults.append(f"{', '.join(missing)}: its columns are {', '.join(known)}")
     if faults:
         raise DataError("; ".join(faults))
     return columns

@@ -212,7 +212,9 @@ def _headed(path: Path, header: str, split: Split, needed: Sequence[str], row: C
         raise DataError(f"{path}, line 1: column {' and '.join(missing)} is missing; found {column_names}")
     twice = [name for name in needed if columns.count(name) > 1]
     if twice:
-        raise DataError(f"{path}, line 1: column {twice[0]} is there {columns.count(twice[0])} times: rename all but one")
+        raise DataError(
+            f"{path}, line 1: column {twice[0]} is there {columns.count(twice[0])} times: rename all but one"
+        )
     return _table(split, columns, needed, row, header=True)
 
 
