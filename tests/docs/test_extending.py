@@ -39,6 +39,7 @@ def options(section: str, mark: str) -> dict[str, str]:
     (command,) = re.findall(rf"<!-- {mark} -->\n```bash\n(.*?)```", SECTIONS[section], re.DOTALL)
     program, script, *words = shlex.split(command)
     assert (program, script, words[0], words[2]) == ("python", "run_recbole_mdcns.py", "-m", "-d")
+    assert words[-1] == "--epochs=3"  # of about a third of a minute each
     given = dict(word[2:].split("=", 1) for word in words[4:])
     return {"model": words[1], "dataset": words[3].replace("ml-100k", "tiny"), **given}
 

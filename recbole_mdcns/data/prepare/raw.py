@@ -19,8 +19,6 @@ from fnmatch import fnmatchcase
 from operator import itemgetter
 from pathlib import Path
 
-import pandas as pd
-
 from recbole_mdcns.errors import DataError, UserError
 
 #: User, item, time (in the unit of the file), and whether the row counts as an interaction.
@@ -247,6 +245,8 @@ def _row_of_day(user: str, item: str, day: str, month: str, year: str) -> Row:
 
 
 def _row_of_table(user: str, item: str, time: str) -> Row:
+    import pandas as pd  # --help does not need it
+
     try:
         seconds = pd.Timestamp(time).timestamp() if ISO_DATE.fullmatch(time) else float(time)
     except ValueError:
