@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from recbole_mdcns.errors import ConfigError, UserError
@@ -62,6 +63,20 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UserError(message)
+
+
+def check_files(*paths: str | Path | None) -> None:
+    """Refuse files and folders that are not there, before torch is imported, which takes seconds.
+
+    Args:
+        *paths: The files; None is an option that is not given.
+
+    Raises:
+        UserError: Names the first one that is missing.
+    """
+    for path in paths:
+        if path is not None and not Path(path).expanduser().exists():
+            raise UserError(f"{path} cannot be read: No such file or directory")
 
 
 class _Print(argparse.Action):

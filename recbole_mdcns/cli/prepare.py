@@ -7,7 +7,7 @@ import datetime
 import shlex
 from pathlib import Path
 
-from recbole_mdcns.cli.arguments import Parser
+from recbole_mdcns.cli.arguments import Parser, check_files
 from recbole_mdcns.data.prepare.raw import EXPOSURE, FORMATS
 
 
@@ -39,6 +39,7 @@ def run(options: argparse.Namespace) -> None:
     Raises:
         UserError: See :func:`~recbole_mdcns.data.prepare.prepare.prepare`.
     """
+    check_files(*options.raw)
     from recbole_mdcns.data.prepare.prepare import SELECTION_FLAGS, prepare
     from recbole_mdcns.data.prepare.table2 import statistics_table
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from recbole_mdcns.cli.arguments import Parser
+from recbole_mdcns.cli.arguments import Parser, check_files
 from recbole_mdcns.errors import DataError, UserError, reason_of
 
 #: The value of ``--users`` for all users of the run.
@@ -51,6 +51,7 @@ def run(options: argparse.Namespace) -> None:
     """
     if (options.sequences is None) == (options.users is None):
         raise UserError("give one of --sequences=FILE and --users=all")
+    check_files(options.file, options.sequences, options.allowed)
     from recbole_mdcns.recommend import load
     from recbole_mdcns.recommend.arguments import check_count
     from recbole_mdcns.recommend.writers import table_writer

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from recbole_mdcns.cli.arguments import Parser
-from recbole_mdcns.report.description import shipped
+from recbole_mdcns.cli.arguments import Parser, check_files
+from recbole_mdcns.report.description import read_description, shipped
 
 
 def add_arguments(parser: Parser) -> None:
@@ -26,6 +26,9 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         UserError: Records are missing, damaged or contradict each other, or a page cannot be used.
     """
+    for page in options.pages:
+        read_description(page)
+    check_files(*options.records)
     from recbole_mdcns.report import report
 
     return report.run(options)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from recbole_mdcns.cli.arguments import Parser
+from recbole_mdcns.cli.arguments import Parser, check_files
+from recbole_mdcns.report.description import read_description, shipped
 from recbole_mdcns.tuning.engine_options import add_engine_arguments
 
 
@@ -37,6 +38,8 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         UserError: A name is unknown, or a configuration cannot be used; before any trial starts.
     """
+    read_description(options.page)
+    check_files(options.grid, *options.reuse)
     from recbole_mdcns.report import reproduce
 
     return reproduce.run(options)

@@ -25,13 +25,13 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         UserError: The sweep or an option cannot be used; raised before any trial starts.
     """
+    sweep, store = sweep_and_store(options)  # before the imports below, which take seconds
     from recbole_mdcns.records.record import Failure
     from recbole_mdcns.tuning.driver import run_sweeps
     from recbole_mdcns.tuning.grid import unread_keys
     from recbole_mdcns.tuning.progress import progress
     from recbole_mdcns.tuning.selection import best_table
 
-    sweep, store = sweep_and_store(options)
     engine = engine_of(options, [sweep], store)
     for place in unread_keys(sweep):
         said = "is given and not read: no cell has the model, strategy, loss or protocol of it"
