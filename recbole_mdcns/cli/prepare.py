@@ -18,18 +18,18 @@ def add_arguments(parser: Parser) -> None:
     add("--raw", type=Path, nargs="+", required=True, metavar="FILE", help="raw files, read in this order; .gz or not")
     add("--out", type=Path, required=True, metavar="DIR", help="folder of the datasets, later --data_path")
     add("--format", choices=list(FORMATS), help="format of the raw files (default: what the name stands for)")
-    add("--min-user", type=_count, metavar="N", help="k-core: least interactions of a user (5, MovieLens 0)")
-    add("--min-item", type=_count, metavar="N", help="k-core: least interactions of an item (5, MovieLens 0)")
+    add("--min_user", type=_count, metavar="N", help="k-core: least interactions of a user (5, MovieLens 0)")
+    add("--min_item", type=_count, metavar="N", help="k-core: least interactions of an item (5, MovieLens 0)")
     add(
         "--duplicates",
         choices=["first", "last", "keep"],
         help="which of several interactions of a user and an item stays (HetRec, KuaiRand first; others keep, all)",
     )
-    add("--min-rating", type=float, metavar="X", help="Amazon, MovieLens: least rating that counts")
+    add("--min_rating", type=float, metavar="X", help="Amazon, MovieLens: least rating that counts")
     add("--signal", help=f"KuaiRand: {EXPOSURE} (every row, the default) or a 0/1 column such as is_click, long_view")
     add("--from", type=_day, dest="first_day", metavar="YYYYMMDD", help="KuaiRand: first day")
     add("--to", type=_day, dest="last_day", metavar="YYYYMMDD", help="KuaiRand: last day, inclusive")
-    add("--bad-lines", choices=["fail", "skip"], default="fail", help="stop at one (default), or count and name them")
+    add("--bad_lines", choices=["fail", "skip"], default="fail", help="stop at one (default), or count and name them")
     add("--overwrite", action="store_true", help="replace an existing file")
 
 

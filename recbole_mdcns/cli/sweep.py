@@ -15,7 +15,7 @@ from recbole_mdcns.tuning.engine_options import add_engine_arguments, engine_of,
 def add_arguments(parser: Parser) -> None:
     """Add the options."""
     add_sweep_arguments(parser)
-    parser.add_argument("--dry-run", action="store_true", help="only print what would run, and for how long")
+    parser.add_argument("--dry_run", action="store_true", help="only print what would run, and for how long")
     add_engine_arguments(parser)
 
 

@@ -64,7 +64,7 @@ def test_the_file_is_that_of_a_csv_of_the_same_rows(rows, user_min, item_min, du
     """The command reads the csv in Amazon's format: user, item, rating, time."""
     df = pd.DataFrame(rows, columns=["who", "what", "when"])
     df.assign(stars=1)[["who", "what", "stars", "when"]].to_csv("rows.csv", index=False, header=False)
-    options = (f"--min-user={user_min}", f"--min-item={item_min}", f"--duplicates={duplicates}", "--overwrite")
+    options = (f"--min_user={user_min}", f"--min_item={item_min}", f"--duplicates={duplicates}", "--overwrite")
     arguments = dict(min_user=user_min, min_item=item_min, duplicates=duplicates, overwrite=True, out="out", **NAMES)
     if run("amazon-x", "rows.csv", *options):  # nothing is left
         with pytest.raises(DataError, match="nothing is left"):

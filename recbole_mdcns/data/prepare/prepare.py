@@ -22,7 +22,7 @@ from recbole_mdcns.support.safe_write import remove_abandoned, replacing
 _HEADER = b"user_id:token\titem_id:token\ttimestamp:float\n"
 _ROWS_AT_ONCE = 100_000
 #: Fields of Selection, and the options of the command that set them.
-SELECTION_FLAGS = {"signal": "--signal", "first_day": "--from", "last_day": "--to", "min_rating": "--min-rating"}
+SELECTION_FLAGS = {"signal": "--signal", "first_day": "--from", "last_day": "--to", "min_rating": "--min_rating"}
 
 
 @dataclass(frozen=True)
