@@ -8,7 +8,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recbole_mdcns.cli.arguments import Parser
+from recbole_mdcns.cli.arguments import Parser, check_files
 from recbole_mdcns.data.prepare.raw import EXPOSURE, FORMATS
 
 if TYPE_CHECKING:
@@ -27,18 +27,18 @@ def add_arguments(parser: Parser) -> None:
         help="of the raw files (that of the name); table: your own csv or tsv with a header",
     )
     add("--columns", type=_columns, metavar="USER,ITEM,TIME", help="table: its columns (user_id,item_id,timestamp)")
-    add("--min-user", type=_count, metavar="N", help="k-core: least interactions of a user (5, MovieLens 0)")
-    add("--min-item", type=_count, metavar="N", help="k-core: least interactions of an item (5, MovieLens 0)")
+    add("--min_user", type=_count, metavar="N", help="k-core: least interactions of a user (5, MovieLens 0)")
+    add("--min_item", type=_count, metavar="N", help="k-core: least interactions of an item (5, MovieLens 0)")
     add(
         "--duplicates",
         choices=["first", "last", "keep"],
         help="which of several interactions of a user and an item stays (HetRec, KuaiRand first; others keep, all)",
     )
-    add("--min-rating", type=float, metavar="X", help="Amazon, MovieLens: least rating that counts")
+    add("--min_rating", type=float, metavar="X", help="Amazon, MovieLens: least rating that counts")
     add("--signal", help=f"KuaiRand: {EXPOSURE} (every row, the default) or a 0/1 column such as is_click, long_view")
     add("--from", type=_day, dest="first_day", metavar="YYYYMMDD", help="KuaiRand: first day")
     add("--to", type=_day, dest="last_day", metavar="YYYYMMDD", help="KuaiRand: last day, inclusive")
-    add("--bad-lines", choices=["fail", "skip"], default="fail", help="stop at one (default), or count and name them")
+    add("--bad_lines", choices=["fail", "skip"], default="fail", help="stop at one (default), or count and name them")
     add("--overwrite", action="store_true", help="replace an existing file")
 
 
@@ -48,6 +48,7 @@ def run(options: argparse.Namespace) -> None:
     Raises:
         UserError: See :func:`~recbole_mdcns.data.prepare.prepare.prepare`.
     """
+    check_files(*options.raw)
     from recbole_mdcns.data.prepare.prepare import SELECTION_FLAGS, prepare
     from recbole_mdcns.data.prepare.table2 import statistics_table
 

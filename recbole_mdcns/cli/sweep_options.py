@@ -38,7 +38,6 @@ def sweep_and_store(options: argparse.Namespace) -> tuple[Sweep, Store]:
         UserError: The file or an option cannot be used.
     """
     from recbole_mdcns.config.values import parse_settings
-    from recbole_mdcns.records.store import Store
     from recbole_mdcns.support.yaml_files import properties_dir
     from recbole_mdcns.tuning.sweep_file import read_sweep
 
@@ -50,6 +49,8 @@ def sweep_and_store(options: argparse.Namespace) -> tuple[Sweep, Store]:
         name: [_entry(name, entry) for entry in text.split(",")] for name, text in overrides.items() if text is not None
     }
     sweep = read_sweep(path, parse_settings(options.set), **lists)
+    from recbole_mdcns.records.store import Store  # torch is imported with it, which takes seconds
+
     return sweep, Store(Path(options.storage) / sweep.name)
 
 

@@ -78,7 +78,7 @@ def test_every_kind_of_file_holds_what_python_gives(ending, batch_size, monkeypa
     ("arguments", "options"),
     [
         (["--model=teacher"], {"model": "teacher"}),
-        (["--keep-seen"], {"exclude_seen": False}),
+        (["--keep_seen"], {"exclude_seen": False}),
         (["--allowed=some.txt"], {"allowed": ["i3", "i9", "i12"]}),
         (["--columns=u,i,t", "--sequences=other.tsv"], {}),
         (["--on_unknown=skip", "--sequences=odd.csv"], {}),

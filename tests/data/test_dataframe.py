@@ -64,7 +64,7 @@ def test_the_file_is_that_of_a_csv_of_the_same_rows(rows, user_min, item_min, du
     """The command reads the csv in Amazon's format: user, item, rating, time."""
     df = pd.DataFrame(rows, columns=["who", "what", "when"])
     df.assign(stars=1)[["who", "what", "stars", "when"]].to_csv("rows.csv", index=False, header=False)
-    options = (f"--min-user={user_min}", f"--min-item={item_min}", f"--duplicates={duplicates}", "--overwrite")
+    options = (f"--min_user={user_min}", f"--min_item={item_min}", f"--duplicates={duplicates}", "--overwrite")
     arguments = dict(min_user=user_min, min_item=item_min, duplicates=duplicates, overwrite=True, out="out", **NAMES)
     if run("amazon-x", "rows.csv", *options):  # nothing is left
         with pytest.raises(DataError, match="nothing is left"):
@@ -122,7 +122,7 @@ def test_the_file_is_that_of_the_command_for_a_table_of_ones_own():
     df = pd.read_csv("own.csv", dtype={"who": str, "what": str}, keep_default_na=False)
     expected = ["NA\ta\t1717113600", "NA\tb, c\t1717180200.25", "007\ta\t-3600"]
     prepare_dataframe(df, "mine", out="out", min_user=0, min_item=0, **NAMES)
-    own = ("--format=table", "--columns=who,what,when", "--min-user=0", "--min-item=0")
+    own = ("--format=table", "--columns=who,what,when", "--min_user=0", "--min_item=0")
     assert prepared("own", "own.csv", *own) == output("mine") == expected
 
 

@@ -26,7 +26,7 @@ from recbole_mdcns.errors import FAILURE, INTERRUPTED, USER_ERROR
 
 def test_users_come_in_the_order_of_the_raw_file_whatever_is_filtered():
     text = "w,a,1,1\nv,a,5,2\nu,a,5,3\nw,b,5,4\n"
-    assert prepared("amazon-x", raw(text), *ALL, "--min-rating=2") == ["w\tb\t4", "v\ta\t2", "u\ta\t3"]
+    assert prepared("amazon-x", raw(text), *ALL, "--min_rating=2") == ["w\tb\t4", "v\ta\t2", "u\ta\t3"]
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,8 @@ def test_duplicates_are_dropped_by_time(duplicates, expected):
 def test_duplicates_go_before_the_k_core():
     """u has two items once its repeat is gone, so a minimum of three leaves only v."""
     name = raw("u,a,1,1\nu,a,1,2\nu,b,1,3\nv,a,1,1\nv,b,1,2\nv,c,1,3\n")
-    assert prepared("amazon-x", name, "--duplicates=first", "--min-user=3", "--min-item=0")[0] == "v\ta\t1"
-    assert len(prepared("amazon-x", name, "--min-user=3", "--min-item=0", "--overwrite")) == 6
+    assert prepared("amazon-x", name, "--duplicates=first", "--min_user=3", "--min_item=0")[0] == "v\ta\t1"
+    assert len(prepared("amazon-x", name, "--min_user=3", "--min_item=0", "--overwrite")) == 6
 
 
 def test_the_k_core_is_five_by_default_and_iterated(capsys):
@@ -115,7 +115,7 @@ def test_output_is_what_plain_python_makes_of_the_rows(rows, user_min, item_min,
 
     shutil.rmtree("out", ignore_errors=True)
     name = raw("".join(f"{user},{item},1,{time}\n" for user, item, time in rows))
-    options = (f"--min-user={user_min}", f"--min-item={item_min}", f"--duplicates={duplicates}")
+    options = (f"--min_user={user_min}", f"--min_item={item_min}", f"--duplicates={duplicates}")
     assert run("amazon-x", name, *options) == (0 if expected else USER_ERROR)
     if expected:
         assert output("amazon-x") == ["\t".join(map(str, row)) for row in expected]

@@ -72,7 +72,7 @@ def test_kuairand_columns_are_found_by_name():
 )
 def test_movielens_keeps_everything_by_default(name, text):
     assert prepared("ml-x", raw(text, name)) == ["1\t20\t978300760", "1\t10\t978300760", "2\t10\t978300750"]
-    assert prepared("ml-x", name, "--min-rating=4", "--overwrite") == ["1\t20\t978300760", "2\t10\t978300750"]
+    assert prepared("ml-x", name, "--min_rating=4", "--overwrite") == ["1\t20\t978300760", "2\t10\t978300750"]
 
 
 def test_lines_have_positions_as_times():
@@ -167,9 +167,9 @@ def test_a_bad_line_is_an_error_or_is_counted(kind, bad, problem, capsys):
     raw(good + bad, name)
     error = mistake(capsys, dataset, name, *ALL, *options)
     assert error.startswith(f"recbole-mdcns prepare: {where}") and problem in error
-    assert f"; expected {expected}" in error and "--bad-lines=skip" in error
+    assert f"; expected {expected}" in error and "--bad_lines=skip" in error
 
-    assert prepared(dataset, name, *ALL, *options, "--bad-lines=skip") == clean
+    assert prepared(dataset, name, *ALL, *options, "--bad_lines=skip") == clean
     count, line = capsys.readouterr().err.splitlines()
     assert count == "1 bad lines skipped:"
     assert line.startswith(where) and problem in line
@@ -177,7 +177,7 @@ def test_a_bad_line_is_an_error_or_is_counted(kind, bad, problem, capsys):
 
 def test_the_first_ten_bad_lines_are_named(capsys):
     text = "".join(f"u,a{number},1,1\nu,b{number}\n" for number in range(12))
-    assert len(prepared("amazon-x", raw(text), *ALL, "--bad-lines=skip")) == 12
+    assert len(prepared("amazon-x", raw(text), *ALL, "--bad_lines=skip")) == 12
     head, *named = capsys.readouterr().err.splitlines()
     assert head == "12 bad lines skipped, the first 10:"
     assert [line.split(":")[0] for line in named] == [f"raw.csv, line {number}" for number in range(2, 22, 2)]
@@ -187,14 +187,14 @@ def test_the_first_ten_bad_lines_are_named(capsys):
 def test_a_file_of_another_format_is_named(line_num, read_num, capsys):
     raw("u,a,1,1\n" * 5, "good.csv")
     raw("1::2::3::4\n" * line_num, "other.csv")
-    error = mistake(capsys, "amazon-x", "good.csv", "other.csv", *ALL, "--bad-lines=skip")
+    error = mistake(capsys, "amazon-x", "good.csv", "other.csv", *ALL, "--bad_lines=skip")
     assert f"other.csv seems to have another format: none of its first {read_num} lines" in error
     assert f"other.csv, line {read_num}: found 1 fields" in error
 
 
 def test_a_late_first_good_line_is_in_time(capsys):
     raw("bad\n" * 99 + "u,a,1,1\n")
-    assert prepared("amazon-x", "raw.csv", *ALL, "--bad-lines=skip") == ["u\ta\t1"]
+    assert prepared("amazon-x", "raw.csv", *ALL, "--bad_lines=skip") == ["u\ta\t1"]
     assert "99 bad lines skipped, the first 10:" in capsys.readouterr().err
 
 
@@ -234,13 +234,13 @@ def test_unusable_files_are_one_sentence(dataset, name, content, message, capsys
     ("dataset", "options", "message"),
     [
         ("amazon-x", ["--signal=is_click"], "--signal does not fit the format of amazon-x, which takes --mi"),
-        ("kuairand", ["--min-rating=1"], "which takes --signal, --from, --to"),
+        ("kuairand", ["--min_rating=1"], "which takes --signal, --from, --to"),
         ("lastfm", ["--from=20220101"], "which takes no such option"),
         ("kuairand", ["--from=20220102", "--to=20220101"], "--from=20220102 is after --to=20220101"),
         ("kuairand", ["--to=20220231"], "'20220231' is not a day YYYYMMDD"),
         ("kuairand", ["--to=2022011"], "'2022011' is not a day YYYYMMDD"),
         ("kuairand", ["--signal=is_clik"], "column is_clik is missing; found 'user_id'"),
-        ("amazon-x", ["--min-user=-1"], "'-1' is not a whole number"),
+        ("amazon-x", ["--min_user=-1"], "'-1' is not a whole number"),
         ("mine", ["--format=table"], "l.csv, line 1: column item_id and timestamp is missing; found 'user_id'"),
         ("mine", ["--format=table", "--columns=a,b"], "'a,b' is not three different names USER,ITEM,TIME"),
         ("mine", ["--format=table", "--columns=a,b,a"], "'a,b,a' is not three different names USER,ITEM,TIME"),
@@ -255,9 +255,9 @@ def test_wrong_options_are_one_sentence(dataset, options, message, capsys):
 
 
 def test_what_was_left_at_which_step(capsys):
-    error = mistake(capsys, "amazon-x", raw(AMAZON), "--min-rating=2", "--duplicates=last", "--min-item=2")
+    error = mistake(capsys, "amazon-x", raw(AMAZON), "--min_rating=2", "--duplicates=last", "--min_item=2")
     assert error.endswith(
-        "nothing is left of amazon-x: 4 interactions read, 3 selected by --min-rating, 3 without duplicates, "
+        "nothing is left of amazon-x: 4 interactions read, 3 selected by --min_rating, 3 without duplicates, "
         "0 with at least 5 a user and 2 an item\n"
     )
 
@@ -275,7 +275,7 @@ OUT_2023 = ["u\tb\t1677721600122", "u\ta\t1677721600123", "v\ta\t1677721600100"]
 @pytest.mark.parametrize("name", ["All_Beauty.jsonl", "All_Beauty.jsonl.gz"])
 def test_amazon_reviews_of_2023(name):
     assert prepared("amazon-beauty-2023", raw(REVIEWS_2023, name), *ALL) == OUT_2023
-    assert prepared("amazon-beauty-2023", name, *ALL, "--min-rating=3", "--overwrite") == OUT_2023[:2]
+    assert prepared("amazon-beauty-2023", name, *ALL, "--min_rating=3", "--overwrite") == OUT_2023[:2]
 
 
 @pytest.mark.parametrize("name", ["All_Beauty.csv", "All_Beauty.csv.gz"])

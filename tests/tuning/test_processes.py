@@ -243,7 +243,7 @@ def test_what_a_machine_does_not_have_is_refused(text, per_gpu, gpus, message, m
 )
 def test_what_only_the_other_engine_can_is_refused_in_one_sentence(text, arguments, message, capsys):
     Path("grid.yaml").write_text(SMALL + text)
-    for more in ([], ["--dry-run"]):
+    for more in ([], ["--dry_run"]):
         assert main(["sweep", "grid.yaml", *arguments.split(), *more]) == 2
         said = capsys.readouterr().err
         assert message in said and said.count("\n") == 1

@@ -26,7 +26,7 @@ SELECTION_FLAGS = {
     "signal": "--signal",
     "first_day": "--from",
     "last_day": "--to",
-    "min_rating": "--min-rating",
+    "min_rating": "--min_rating",
     "columns": "--columns",
 }
 
