@@ -91,8 +91,14 @@ def _run(config: MDCNSConfig, group: Group, saved: bool, command: Sequence[str])
     start_log(config)
     logger = getLogger()
     logger.info(config)
+    logger.info(
+        f"ranking_loss = {config['ranking_loss']!r} trains the models; RecBole's loss_type and loss_fct are unused"
+    )
     for line in config.dataset_defaults():
         logger.info(line)
+    few = config.few_negatives()
+    if few:
+        logger.warning(few)
     for key in config.unread_keys():
         logger.warning(f"{key} is given and not read: no model, strategy, loss or protocol of this run has it")
 
@@ -184,6 +190,8 @@ def build_trainer(config: MDCNSConfig, dataset: HistoryDataset) -> NegativeSampl
     model = build_model(config, dataset)
     peer_configs = config.peer_configs()
     peers = [build_model(peer_config, dataset) for peer_config in peer_configs]
+    for built in (model, *peers):
+        getLogger().info(built)
     trainer = NegativeSamplingTrainer(config, model, *peers, peer_configs=peer_configs)
     trainer.use_data(dataset)
     refuse_unknown_users(trainer.scoring_models, config["protocol"], dataset.user_num)
@@ -230,6 +238,7 @@ def data_and_model(content: dict[str, Any], config: MDCNSConfig, model_file: str
     dataset, splits = load_splits(config, numbering)
     train_part = dataset_of(splits["train"])
     model = build_model(config, train_part)
+    getLogger().info(model)
     load_weights(model, content, model_file)
     model.eval()
     warn_of_other_data(content, DataIdentity(train_part))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from recbole_mdcns.config.identity import IMPORTING
+from recbole_mdcns.config.keys import IMPORTING
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.errors import CheckpointError, ConfigError
 

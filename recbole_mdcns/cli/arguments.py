@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from recbole_mdcns.errors import ConfigError, UserError
@@ -20,7 +21,7 @@ class Parser(argparse.ArgumentParser):
     Args:
         program: The command as typed, such as ``recbole-mdcns sweep``.
         about: Its description.
-        own_help: The command prints its help itself.
+        own_help: The command takes keys, and prints its help itself.
 
     Raises:
         UserError: An option is unknown or has a wrong value.
@@ -35,6 +36,7 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
+        self._takes_keys = own_help
         if own_help:
             self.add_argument("--help", "-h", action="store_true")
         else:
@@ -60,8 +62,33 @@ class Parser(argparse.ArgumentParser):
                 raise ConfigError(f"argument {argument!r} is not understood: write --key=value")
         return options
 
+    def spelled(self, arguments: Sequence[str]) -> list[str]:
+        """Return the arguments with underscores for the hyphens in names of options and keys."""
+        end = list(arguments).index("--") if "--" in arguments else len(arguments)
+        return [*map(self._spelled, arguments[:end]), *arguments[end:]]
+
+    def _spelled(self, argument: str) -> str:
+        name, equals, value = argument.partition("=")
+        option = "--" + name[2:].replace("-", "_")
+        is_name = argument.startswith("--") and (self._takes_keys or option in self._option_string_actions)
+        return f"{option}{equals}{value}" if is_name else argument
+
     def error(self, message: str) -> NoReturn:
         raise UserError(message)
+
+
+def check_files(*paths: str | Path | None) -> None:
+    """Refuse files and folders that are not there, before torch is imported, which takes seconds.
+
+    Args:
+        *paths: The files; None is an option that is not given.
+
+    Raises:
+        UserError: Names the first one that is missing.
+    """
+    for path in paths:
+        if path is not None and not Path(path).expanduser().exists():
+            raise UserError(f"{path} cannot be read: No such file or directory")
 
 
 class _Print(argparse.Action):

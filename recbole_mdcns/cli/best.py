@@ -19,7 +19,7 @@ def run(options: argparse.Namespace) -> None:
     Raises:
         UserError: The sweep or an option cannot be used, there is no record, or one is damaged.
     """
+    sweep, store = sweep_and_store(options)
     from recbole_mdcns.tuning.selection import best_table
 
-    sweep, store = sweep_and_store(options)
     print_table(best_table(records_of(sweep, store), sweep.choice_seeds))

@@ -53,10 +53,10 @@ class Command:
         module.add_arguments(parser)
         try:
             if self.takes_keys:
-                options = parser.parse_with_keys(arguments)
+                options = parser.parse_with_keys(parser.spelled(arguments))
                 options.program, options.arguments = program, list(arguments)
             else:
-                options = parser.parse_intermixed_args(arguments)
+                options = parser.parse_intermixed_args(parser.spelled(arguments))
         except Printed:
             return None
         return module.run(options)

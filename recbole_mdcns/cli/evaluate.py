@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from recbole_mdcns.cli.arguments import Parser
+from recbole_mdcns.cli.arguments import Parser, check_files
 from recbole_mdcns.errors import UserError
 
 
@@ -43,17 +43,21 @@ def evaluate(model_file: str, argv: list[str], trust_code: bool = False) -> None
     Raises:
         UserError: See :func:`~recbole_mdcns.quick_start.evaluate_saved`.
     """
+    from recbole_mdcns.config.evaluation_keys import check_evaluation_keys
+    from recbole_mdcns.config.values import literal, parse_key_values
+
+    keys = {key: literal(value) for key, value in parse_key_values(argv).items()}
+    split, result_file = keys.pop("split", "test"), keys.pop("result_file", None)
+    check_evaluation_keys(keys)
+    check_files(model_file)
     from tabulate import tabulate
 
     from recbole_mdcns.config.allowed import Allowed
     from recbole_mdcns.config.outputs import check_writable, is_evaluation
-    from recbole_mdcns.config.values import literal, parse_key_values
     from recbole_mdcns.quick_start import evaluate_checkpoint
     from recbole_mdcns.records.environment import versions
     from recbole_mdcns.support.safe_write import replacing
 
-    keys = {key: literal(value) for key, value in parse_key_values(argv).items()}
-    split, result_file = keys.pop("split", "test"), keys.pop("result_file", None)
     if result_file:
         result_file = Allowed(("path",)).check("result_file", result_file)
         check_writable(result_file, replaces=is_evaluation)

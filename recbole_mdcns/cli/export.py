@@ -46,6 +46,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
+    sweep, store = sweep_and_store(options)
     import pandas as pd
 
     from recbole_mdcns.config.outputs import check_writable
@@ -53,7 +54,6 @@ def _export(options: argparse.Namespace) -> None:
     from recbole_mdcns.support.safe_write import replacing
     from recbole_mdcns.tuning.selection import flat_rows
 
-    sweep, store = sweep_and_store(options)
     for path in options.files:
         if path.suffix not in (".csv", ".parquet") and not path.name.endswith(SUFFIX):
             raise UserError(f"{path} cannot be written: its name must end in .csv, .parquet or {SUFFIX}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from recbole_mdcns.cli.arguments import Parser
+from recbole_mdcns.cli.arguments import Parser, check_files
 from recbole_mdcns.errors import ConfigError, UserError
 
 
@@ -26,13 +26,14 @@ def run(options: argparse.Namespace) -> None:
     Raises:
         UserError: The model or an option cannot be used, a package is missing, or a file cannot be written.
     """
-    from recbole_mdcns.config.outputs import check_folder, check_writable
-
     if not options.onnx and not options.embeddings:
         raise UserError("nothing to write: give --onnx FILE, --embeddings FOLDER, or both")
+    if options.onnx and options.onnx.suffix != ".onnx":
+        raise ConfigError(f"--onnx = {str(options.onnx)!r} is not allowed: its name must end in .onnx")
+    check_files(options.file)
+    from recbole_mdcns.config.outputs import check_folder, check_writable
+
     if options.onnx:
-        if options.onnx.suffix != ".onnx":
-            raise ConfigError(f"--onnx = {str(options.onnx)!r} is not allowed: its name must end in .onnx")
         check_writable(options.onnx, "--onnx", replaces=Path.is_file)
     if options.embeddings and options.embeddings.exists():  # a new one is made when all else has gone well
         check_folder(str(options.embeddings), "--embeddings")

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 
 from recbole_mdcns.cli.command import Command
 from recbole_mdcns.cli.program import run_program
-from recbole_mdcns.errors import UserError, nearest
+from recbole_mdcns.errors import FAILURE, INTERRUPTED, PIPE_CLOSED, TERMINATED, USER_ERROR, UserError, nearest
 from recbole_mdcns.version import __version__
 
 PROGRAM = "recbole-mdcns"
 TRAIN_PROGRAM = "run_recbole_mdcns"
 
-_RESUME = "add --resume to go on from the last finished epoch"
+_RESUME = "finished epochs of a training are kept: --resume continues after the last of them"
 _AGAIN = "the same command continues where this one stopped"
 _NOTHING = "no file was changed"
+_WHOLE = "every file is written whole or not at all"
 
 #: Every command by its name. A new command is a line here and a module in this folder.
 COMMANDS = {
@@ -27,8 +28,8 @@ COMMANDS = {
         ("sweep", "train every trial of a sweep that has no record yet", _AGAIN, False),
         ("status", "how far each cell of a sweep is, and the hours of the rest", _NOTHING, False),
         ("best", "the setting that validation chose in each cell of a sweep", _NOTHING, False),
-        ("export", "the records of a sweep as a table, or packed into one file", _NOTHING, False),
-        ("export-model", "the encoder of a saved model as ONNX, and its item embeddings", _NOTHING, False),
+        ("export", "the records of a sweep as a table, or packed into one file", _WHOLE, False),
+        ("export-model", "the encoder of a saved model as ONNX, and its item embeddings", _WHOLE, False),
         ("report", "pages of tables and figures from records", "the same command writes the pages again", False),
         ("reproduce", "train what a table of the paper lacks, and write its page", _AGAIN, False),
         ("prepare", "make the atomic file of a dataset from its raw files", _NOTHING, False),
@@ -64,8 +65,14 @@ def overview() -> str:
     """Return the output of ``recbole-mdcns --help``: a line for each command."""
     lines = [f"  {name:<12} {command.about}" for name, command in COMMANDS.items()]
     return "\n".join(
-        [f"usage: {PROGRAM} COMMAND ...", "", *lines, "", f"{PROGRAM} COMMAND --help shows the options of a command."]
-    )
+        [
+            f"usage: {PROGRAM} COMMAND ...", "", *lines, "",
+            f"{PROGRAM} COMMAND --help shows the options of a command.",
+            f"Exit codes: 0 done, {FAILURE} failed, {USER_ERROR} a mistake in the input, {INTERRUPTED} Ctrl-C,",
+            f"{TERMINATED} SIGTERM, {PIPE_CLOSED} closed output.",
+            "The pages in docs/ of the repository explain them, from quickstart.md on.",
+        ]
+    )  # fmt: skip
 
 
 def _without_command(arguments: list[str]) -> None:

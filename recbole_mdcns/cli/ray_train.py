@@ -130,7 +130,7 @@ def _fit(job: Job, options: argparse.Namespace, backend: str) -> None:
     if given_up is not None:
         raise LostProcess(
             f"the processes ended more than --max_failures={options.max_failures} times ({given_up}); the same command "
-            "with --resume continues from the last finished epoch"
+            "with --resume continues after the last finished epoch, if there is one"
         )
     if 0 not in ends:  # Ray 2.6 catches the signal, and stops the processes
         raise KeyboardInterrupt

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from recbole_mdcns.cli.arguments import Parser
+from recbole_mdcns.cli.arguments import Parser, check_files
 from recbole_mdcns.errors import DataError, UserError, reason_of
 
 #: The value of ``--users`` for all users of the run.
@@ -31,7 +31,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--k", type=int, default=10, help="items for each sequence (10)")
     parser.add_argument("--out", type=Path, metavar="FILE", help=".csv, .tsv, .jsonl or .parquet (print a table)")
     parser.add_argument("--model", default="self", metavar="ROLE", help="self, peer, teacher or best (self)")
-    parser.add_argument("--keep-seen", action="store_true", help="recommend items of the sequence too")
+    parser.add_argument("--keep_seen", action="store_true", help="recommend items of the sequence too")
     parser.add_argument("--allowed", type=Path, metavar="FILE", help="recommend these items only, one id a line")
     parser.add_argument("--batch_size", type=int, default=256, metavar="N", help="sequences encoded at once (256)")
     parser.add_argument(
@@ -51,6 +51,7 @@ def run(options: argparse.Namespace) -> None:
     """
     if (options.sequences is None) == (options.users is None):
         raise UserError("give one of --sequences=FILE and --users=all")
+    check_files(options.file, options.sequences, options.allowed)
     from recbole_mdcns.recommend import load
     from recbole_mdcns.recommend.arguments import check_count
     from recbole_mdcns.recommend.writers import table_writer

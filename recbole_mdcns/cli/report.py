@@ -5,19 +5,20 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from recbole_mdcns.cli.arguments import Parser
-from recbole_mdcns.report.description import shipped
+from recbole_mdcns.cli.arguments import Parser, check_files
+from recbole_mdcns.report.description import read_description, shipped
 
 
 def add_arguments(parser: Parser) -> None:
     """Add the options."""
-    pages = f"yaml files, or of {', '.join(shipped())}"
-    parser.add_argument("pages", nargs="+", metavar="PAGE", help=pages)
-    parser.add_argument("--records", nargs="+", type=Path, required=True, help="folders of sweeps, packed records")
-    parser.add_argument("--datasets", help="separated by commas (all of a table)")
-    parser.add_argument("--title", help="title, instead of the page's own")
-    parser.add_argument("--note", help="a line to add to the page, such as what else the machine was doing")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the pages")
+    add = parser.add_argument
+    add("pages", nargs="+", metavar="PAGE", help=f"a yaml file that describes a page, or one of {', '.join(shipped())}")
+    records = "where the records are: the folder of a sweep, a folder of records, or a file of packed records"
+    add("--records", nargs="+", type=Path, required=True, metavar="PATH", help=records)
+    add("--datasets", metavar="NAMES", help="the datasets to show, separated by commas (all that a table has)")
+    add("--title", metavar="TEXT", help="the title of the page, instead of its own")
+    add("--note", metavar="TEXT", help="a line to add to the page, such as what else the machine was doing")
+    add("--out", type=Path, required=True, metavar="DIR", help="the folder that the pages are written to")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -26,6 +27,9 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         UserError: Records are missing, damaged or contradict each other, or a page cannot be used.
     """
+    for page in options.pages:
+        read_description(page)
+    check_files(*options.records)
     from recbole_mdcns.report import report
 
     return report.run(options)

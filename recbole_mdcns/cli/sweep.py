@@ -15,7 +15,7 @@ from recbole_mdcns.tuning.engine_options import add_engine_arguments, engine_of,
 def add_arguments(parser: Parser) -> None:
     """Add the options."""
     add_sweep_arguments(parser)
-    parser.add_argument("--dry-run", action="store_true", help="only print what would run, and for how long")
+    parser.add_argument("--dry_run", action="store_true", help="only print what would run, and for how long")
     add_engine_arguments(parser)
 
 
@@ -25,13 +25,13 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         UserError: The sweep or an option cannot be used; raised before any trial starts.
     """
+    sweep, store = sweep_and_store(options)  # before the imports below, which take seconds
     from recbole_mdcns.records.record import Failure
     from recbole_mdcns.tuning.driver import run_sweeps
     from recbole_mdcns.tuning.grid import unread_keys
     from recbole_mdcns.tuning.progress import progress
     from recbole_mdcns.tuning.selection import best_table
 
-    sweep, store = sweep_and_store(options)
     engine = engine_of(options, [sweep], store)
     for place in unread_keys(sweep):
         said = "is given and not read: no cell has the model, strategy, loss or protocol of it"

@@ -38,7 +38,6 @@ def sweep_and_store(options: argparse.Namespace) -> tuple[Sweep, Store]:
         UserError: The file or an option cannot be used.
     """
     from recbole_mdcns.config.values import parse_settings
-    from recbole_mdcns.records.store import Store
     from recbole_mdcns.tuning.sweep_file import find_sweep, read_sweep
 
     overrides = {name: getattr(options, name) for name in _LISTS}
@@ -46,6 +45,8 @@ def sweep_and_store(options: argparse.Namespace) -> tuple[Sweep, Store]:
         name: [_entry(name, entry) for entry in text.split(",")] for name, text in overrides.items() if text is not None
     }
     sweep = read_sweep(find_sweep(options.grid), parse_settings(options.set), **lists)
+    from recbole_mdcns.records.store import Store  # torch is imported with it, which takes seconds
+
     return sweep, Store(Path(options.storage) / sweep.name)
 
 

@@ -53,6 +53,7 @@ def run(options: argparse.Namespace) -> None:
         return
     _check_options_of_ray(options)
     files = options.config_files.split() if options.config_files else None
+    _check_keys(options, files or [])
     command = [*options.program.split(), *options.arguments]
     if options.ray:
         from recbole_mdcns.cli.ray_train import train_with_ray
@@ -62,6 +63,29 @@ def run(options: argparse.Namespace) -> None:
     from recbole_mdcns.quick_start import run_recbole_mdcns
 
     run_recbole_mdcns(options.model, options.dataset, files, argv=options.keys, command=command, config_dict={})
+
+
+def _check_keys(options: argparse.Namespace, files: list[str]) -> None:
+    """Check names and values of keys as far as our yaml files tell, before torch is imported, which takes seconds.
+
+    Classes of the user's own may read other keys: then the configuration, which imports them, checks all.
+
+    Raises:
+        ConfigError: A file cannot be read, or a key is unknown or has a wrong value.
+    """
+    from recbole_mdcns.config.checks import check_given
+    from recbole_mdcns.config.keys import IMPORTING, every_key, own_keys
+    from recbole_mdcns.config.recbole_keys import check_recbole_keys
+    from recbole_mdcns.config.values import literal, parse_key_values
+    from recbole_mdcns.support.yaml_files import read_yaml
+
+    given = {key: value for file in files for key, value in read_yaml(file).items()}
+    given.update({key: literal(value) for key, value in parse_key_values(options.keys).items()})
+    if any(":" in f"{given.get(key)} {getattr(options, key, '')}" for key in IMPORTING):
+        return
+    given = {key: value for key, value in given.items() if key != "peer" and not key.startswith("peer.")}
+    check_given(given, {}, set(every_key()), own_keys(), strict=True)
+    check_recbole_keys(given)
 
 
 def _check_options_of_ray(options: argparse.Namespace) -> None:

@@ -11,7 +11,6 @@ from recbole_mdcns.config.key import Key
 from recbole_mdcns.config.keys import own_keys
 from recbole_mdcns.config.recbole_keys import recbole_specs
 from recbole_mdcns.errors import ConfigError, nearest
-from recbole_mdcns.metrics import is_higher_better, reported_names, resolve_metric
 
 #: Keys that only the split over users reads.
 _USER_SPLIT_KEYS = ("split_ratio", "split_seed", "split_file", "eval_prefixes")
@@ -88,6 +87,8 @@ def check_values(final: dict[str, Any]) -> None:
     Raises:
         ConfigError: Names the key and what is allowed.
     """
+    from recbole_mdcns.metrics import resolve_metric  # torch is loaded with it, which a wrong key does not need
+
     metrics, topk, clip = final["metrics"], final["topk"], final["clip_grad_norm"]
     names = [metrics] if isinstance(metrics, str) else metrics
     if not names or not all(isinstance(name, str) for name in names):
@@ -162,6 +163,8 @@ def check_evaluation(final: dict[str, Any], given: dict[str, Any]) -> None:
     Raises:
         ConfigError: Names the key and what is allowed.
     """
+    from recbole_mdcns.metrics import is_higher_better, reported_names
+
     modes = final["eval_args"]["mode"]
     if set(modes.values()) != {"full"}:
         raise ConfigError(f"eval_args.mode = {modes!r} is not allowed: evaluation is by full ranking, mode full")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from recbole_mdcns.config.key import Key
-from recbole_mdcns.config.keys import own_keys
+from recbole_mdcns.config.keys import IMPORTING, own_keys
 from recbole_mdcns.config.model_keys import declared_model_keys
 from recbole_mdcns.config.peers import named_peers
 from recbole_mdcns.config.reads import Parts, keys_not_read
@@ -31,8 +31,6 @@ FREE_KEYS = frozenset({
     "config_files", "worker", "loss_decimal_place", "strict_data", "expected_statistics", "raw_data",
     "compile_scan", "cuda_graph", "distributed_backend", "log_dir", "tensorboard_dir",
 })  # fmt: skip
-#: Keys whose value may be an import path.
-IMPORTING = ("model", "peer_model", "neg_sampler", "ranking_loss", "metrics")
 #: Free keys that change what a whole run reports.
 _LENGTH = ("epochs", "stopping_step", "eval_step", "valid_metric", "metrics", "topk")
 

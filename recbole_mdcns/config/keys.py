@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import runpy
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ LOSS = "Loss"
 NEGATIVE_SAMPLING = "Negative sampling"
 NEGATIVES = "Negatives"
 
+#: Keys whose value may be an import path.
+IMPORTING = ("model", "peer_model", "neg_sampler", "ranking_loss", "metrics")
 # Keys that RecBole reads without listing them in any of its yaml files.
 _UNLISTED = {"model", "dataset", "config_files", "nproc", "encoding", "tail_ratio"}
 #: Keys that models of RecBole read without listing them in their yaml files.
@@ -91,15 +94,9 @@ def _has_fields(value: Any) -> bool:
 @functools.lru_cache(maxsize=1)
 def recbole_keys() -> frozenset[str]:
     """Return every key of RecBole that belongs to no model: from its argument lists, ``overall.yaml`` and beyond."""
-    from recbole.utils.argument_list import (
-        dataset_arguments,
-        evaluation_arguments,
-        general_arguments,
-        training_arguments,
-    )
-
-    names = {*_UNLISTED, *dataset_arguments, *evaluation_arguments, *general_arguments, *training_arguments}
     folder = recbole_properties_dir()
+    lists = runpy.run_path(str(folder.parent / "utils" / "argument_list.py"))  # its package would load torch
+    names = _UNLISTED.union(*(lists[f"{part}_arguments"] for part in ("general", "training", "evaluation", "dataset")))
     files = [folder / "overall.yaml", folder / "dataset" / "sample.yaml", *folder.glob("quick_start_config/*.yaml")]
     return frozenset(names.union(*map(_names, files)))
 
@@ -110,6 +107,13 @@ def keys_of_models() -> frozenset[str]:
     files = (path for folder in (recbole_properties_dir(), properties_dir()) for path in folder.glob("model/*.yaml"))
     names = set().union(*map(_names, files), *UNLISTED_OF_MODEL.values())
     return frozenset(names - recbole_keys() - own_keys().keys())
+
+
+@functools.lru_cache(maxsize=1)
+def every_key() -> frozenset[str]:
+    """Return every key that a run without classes of the user's own may read."""
+    files = [*recbole_properties_dir().rglob("*.yaml"), *properties_dir().glob("dataset/*.yaml")]
+    return recbole_keys() | keys_of_models() | own_keys().keys() | set().union(*map(_names, files))
 
 
 def _names(path: Path) -> list[str]:

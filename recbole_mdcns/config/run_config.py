@@ -23,6 +23,9 @@ from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.model.registry import spec_of
 from recbole_mdcns.support.declared import is_known
 
+#: Fewer negatives than this are few for a softmax or gBCE.
+FEW = 32
+
 
 class MDCNSConfig(ModelConfig):
     """Configuration of one run.
@@ -95,6 +98,17 @@ class MDCNSConfig(ModelConfig):
         given = {*self.peer_overrides, *(key for keys in self.resolved_peers for key in keys)}
         of_peer = [] if self.parts.peers else sorted(f"{PEER_PREFIX}{key}" for key in given)
         return [*super().unread_keys(), *of_peer]
+
+    def few_negatives(self) -> str:
+        """Return a sentence if a loss over all negatives of a target has few of them; otherwise an empty text."""
+        if not getattr(self.parts.loss, "takes_all", False):
+            return ""
+        key = self.parts.strategy.candidate_key
+        number = self.final_config_dict.get(key, FEW)  # a user's own strategy may have another number
+        if number >= FEW:
+            return ""
+        named = [line for line in self.dataset_defaults() if line.startswith(f"{key} ")] or [f"{key} = {number}"]
+        return f"{named[0]}: few negatives for ranking_loss = {self['ranking_loss']!r}, 100 to 256 are usual"
 
     # -- peers --------------------------------------------------------------------------------------------------------
 

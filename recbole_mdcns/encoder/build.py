@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from logging import getLogger
-
 from recbole.model.abstract_recommender import SequentialRecommender
 
 from recbole_mdcns import compat
@@ -38,7 +36,6 @@ def build_model(config: ModelConfig, dataset: HistoryDataset | StandInDataset) -
         start_items(model, config)
     if config["fuse_layers"]:
         fuse_layers(model)
-    getLogger().info(model)
     return model
 
 

@@ -110,7 +110,7 @@ def alive() -> Iterator[None]:
             raise
         raise LostProcess(
             f"another of the {_number()} processes has ended ({_reason(error)}); start all of them again with "
-            "--resume to go on from the last finished epoch"
+            "--resume: they continue after the last finished epoch, if there is one"
         ) from error
 
 

@@ -33,6 +33,12 @@ class Cell:
         peer = f"+{self.peer}" if self.peer else ""
         return f"{self.dataset}/{self.protocol}/{self.model}{peer}/{self.method}/{self.loss}"
 
+    @property
+    def shown_method(self) -> str:
+        """The method, with its loss unless that is BCE or gives the method its name, as CE gives ``ce``."""
+        is_told = self.loss == "BCE" or self.loss.lower() == self.method.lower().replace("_", "")
+        return self.method if is_told else f"{self.method}, {self.loss}"
+
     def to_json(self) -> dict[str, Any]:
         """Return the cell as plain values."""
         return asdict(self)

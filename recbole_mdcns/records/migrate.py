@@ -11,7 +11,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from recbole_mdcns.config.identity import IMPORTING, content_key, reduce
+from recbole_mdcns.config.identity import content_key, reduce
+from recbole_mdcns.config.keys import IMPORTING
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.records.entries import Entry

@@ -66,8 +66,7 @@ def _results(records: Sequence[Record], metrics: Sequence[str], role_of: Callabl
             continue
         cell = read[0].cell
         role = role_of(cell)
-        name = cell.method if cell.loss == "BCE" else f"{cell.method}, {cell.loss}"
-        name += "" if role == "self" else f" ({role})"
+        name = cell.shown_method + ("" if role == "self" else f" ({role})")
         row = [cell.model + (f" + {cell.peer}" if cell.peer else ""), name, _tried(settings, chosen)]
         row = list(map(escape.text, row))
         row += [spread(_values(read, role, metric)) for metric in metrics]

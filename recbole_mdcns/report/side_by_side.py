@@ -79,12 +79,11 @@ def grouped(records: Sequence[Record]) -> dict[str, Methods]:
 
 
 def named(cells: dict[Cell, list[Record]]) -> Methods:
-    """Return records by the name of their method, with a loss that is not BCE, and the peer where there are two."""
+    """Return records by the name of their method and loss, and the peer where there are two."""
     peers = {cell.peer for cell in cells} - {None}
     methods = {}
     for cell, chosen in cells.items():
-        name = cell.method + ("" if cell.loss == "BCE" else f", {cell.loss}")
-        methods[name + (f", {cell.peer}" if cell.peer and len(peers) > 1 else "")] = chosen
+        methods[cell.shown_method + (f", {cell.peer}" if cell.peer and len(peers) > 1 else "")] = chosen
     return methods
 
 

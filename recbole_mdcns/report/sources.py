@@ -66,13 +66,17 @@ def sources(records: Sequence[Record], note: str | None = None, packed: Sequence
         return text(", ".join(sorted({str(value) for value in values if value not in (None, "")})))
 
     files = ", ".join(f"[{text(name)}{SUFFIX}]({quote(name)}{SUFFIX})" for name in packed)
+    more = len(records) - 1
+    others = (
+        f", of the run with seed {records[0].seed}; those of the {more} other runs are in the records" if more else ""
+    )
     made_in = [record.environment for record in records]
     lines = {
         "seeds": all_of(record.seed for record in records),
         "peers": all_of(record.peer_model for record in records),
         "epochs": f"at most {all_of(record.config['epochs'] for record in records)}, "
         f"patience {all_of(record.config['stopping_step'] for record in records)}; the epoch is chosen on validation",
-        "a command": code(" ".join(records[0].command)),
+        "a command": code(" ".join(records[0].command)) + others,
         "machine": all_of(f"{e.machine['processor']}, {e.machine['torch_threads']} thread(s)" for e in made_in),
         "versions": all_of(f"{name} {version}" for e in made_in for name, version in e.versions.items() if version),
         "commit": all_of(e.shown_commit for e in made_in),

@@ -9,7 +9,6 @@ from typing import Any
 from recbole_mdcns.errors import ConfigError, nearest
 from recbole_mdcns.support.yaml_files import properties_dir, read_yaml
 from recbole_mdcns.tuning.sweep import Sweep
-from recbole_mdcns.tuning.sweep_checks import check_entries, check_fields
 
 _NOT_IN_FILES = ("origin", "by_option")
 
@@ -67,6 +66,8 @@ def make_sweep(
         Sweep(**{"name": Path(path).stem, "datasets": [], "models": [], **content}),
         **{key: value for key, value in overrides.items() if value is not None},
     )
+    from recbole_mdcns.tuning.sweep_checks import check_entries, check_fields  # torch is imported with it
+
     check_fields(sweep, path)
     sweep.keys = {**sweep.keys, **(keys or {})}
     sweep.origin, sweep.by_option = str(path), frozenset(keys or ())

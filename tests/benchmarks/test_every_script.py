@@ -166,11 +166,14 @@ def run_pool_costs() -> None:
     assert [(row["V"], row["method"]) for row in rows] == [
         ("300", "mdcns"), ("300", "ce"), ("600", "mdcns"), ("600", "ce"),
     ]  # fmt: skip
-    first, second, third, _ = json.loads(Path("page.json").read_text())["results"]
-    assert 0 < first["ms without"] < first["ms"]
-    assert float(rows[1]["of its smallest V"]) == 1
-    assert float(rows[2]["of its smallest V"]) == pytest.approx(third["ms without"] / first["ms without"], abs=0.01)
-    assert second["ms"] > 0
+    results = json.loads(Path("page.json").read_text())["results"]
+    first = {each["V"]: each for each in results if each["method"] == "mdcns"}
+    smallest = {each["method"]: each for each in results if each["V"] == 300}
+    for row, each in zip(rows, results):
+        assert (row["V"], row["method"], row["ms"]) == (str(each["V"]), each["method"], f"{each['ms']:.0f}")
+        assert 0 < each["ms without"] < each["ms"]
+        for column, measure in (("of mdcns", first[each["V"]]), ("of its smallest V", smallest[each["method"]])):
+            assert float(row[column]) == pytest.approx(each["ms without"] / measure["ms without"], abs=0.01)
 
 
 def run_processes() -> None:

@@ -3,6 +3,7 @@
 import errno
 import importlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,11 @@ from helpers.planted_records import record
 from helpers.runs import TINY
 
 from recbole_mdcns import __version__
+from recbole_mdcns.cli.arguments import Parser
 from recbole_mdcns.cli.main import COMMANDS, main, train_main
+from recbole_mdcns.config.keys import every_key
 from recbole_mdcns.errors import FAILURE, PIPE_CLOSED, USER_ERROR, ConfigError, DataError, WriteError
+from recbole_mdcns.support.yaml_files import read_yaml, recbole_properties_dir
 
 SWEEP = "datasets: [tiny]\nmodels: [SASRec]\nmethods: [rns]\nkeys: {data_path: data, use_gpu: False}\n"
 KEYS = [f"--{key}={value}" for key, value in {**TINY, "epochs": 1, "neg_sampler": "rns"}.items()]
@@ -49,13 +53,13 @@ MISTAKES = [
     ("recommend", [], "required: MODEL"),
     ("recommend", ["gone.pth"], "give one of --sequences=FILE and --users=all"),
     ("recommend", ["gone.pth", "--sequences=s.csv", "--users=all"], "give one of --sequences=FILE and --users=all"),
-    ("recommend", ["gone.pth", "--sequences=s.csv", "--k=0"], "k = 0 is not allowed"),
+    ("recommend", ["raw.txt", "--sequences=raw.txt", "--k=0"], "k = 0 is not allowed"),
     ("recommend", ["gone.pth", "--sequences=s.csv"], "gone.pth cannot be read"),
     ("sweep", [], "required: grid"),
     ("sweep", ["gone.yaml"], "gone.yaml cannot be read"),
     ("sweep", ["sweep.yaml", "--sampler=rns"], "--sampler"),
     ("status", ["sweep.yaml", "other.yaml"], "other.yaml"),
-    ("status", ["sweep.yaml", "--dry-run"], "--dry-run"),
+    ("status", ["sweep.yaml", "--dry_run"], "--dry_run"),
     ("best", ["sweep.yaml", "--models=SASRek"], "did you mean SASRec?"),
     ("best", ["sweep.yaml"], "sweeps/sweep has no record of the sweep sweep"),
     ("export", ["sweep.yaml", "all.csv"], "sweeps/sweep has no record of the sweep sweep"),
@@ -66,9 +70,9 @@ MISTAKES = [
     ("export-model", [], "required: MODEL"),
     ("export-model", ["gone.pth"], "nothing to write: give --onnx FILE, --embeddings FOLDER, or both"),
     ("export-model", ["gone.pth", "--onnx=m.txt"], "--onnx = 'm.txt' is not allowed: its name must end in .onnx"),
-    ("export-model", ["gone.pth", "--onnx=gone/m.onnx"], "gone is not a folder"),
+    ("export-model", ["raw.txt", "--onnx=gone/m.onnx"], "gone is not a folder"),
     ("export-model", ["gone.pth", "--onnx=m.onnx"], "gone.pth cannot be read"),
-    ("export-model", ["gone.pth", "--embeddings=raw.txt"], "--embeddings = 'raw.txt' cannot be written to"),
+    ("export-model", ["raw.txt", "--embeddings=raw.txt"], "--embeddings = 'raw.txt' cannot be written to"),
     ("report", ["table3", "--records=gone", "--out=pages"], "gone"),
     ("reproduce", ["table99"], "table99"),
     ("reproduce", ["table3", "--methods=Guessing"], "table3 has no Guessing"),
@@ -170,6 +174,7 @@ def test_the_whole_has_a_line_for_each_command_and_the_version(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines if line.startswith("  ")] == list(COMMANDS)
     assert all(len(line) <= 80 for line in lines)
+    assert "2 a mistake in the input, 130 Ctrl-C," in "\n".join(lines) and "docs/" in lines[-1]
     for run in (main, train_main):
         assert run(["--version"]) == 0
         assert capsys.readouterr().out == f"{__version__}\n"
@@ -183,6 +188,41 @@ def test_help_loads_nothing_that_trains(name):
     )
     done = run_python("-c", code, name, "--help")
     assert done.stderr.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "--model=SASRec", "--dataset=tiny", "--epoch=1"], "epoch = 1: there is no key epoch (did you mean"),
+        (["train", "--model=SASRec", "--dataset=tiny", "--epochs=x"], "epochs = 'x' is not allowed: expected int"),
+        (["train", "--model=SASRec", "--dataset=tiny", "--config_files=keys.yaml"], "no key epoch (did you mean"),
+        (["evaluate", "gone.pth"], "gone.pth cannot be read: No such file"),
+        (["evaluate", "gone.pth", "--epochs=1"], "epochs = 1 is not allowed when a saved model is evaluated"),
+        (["recommend", "gone.pth", "--users=all"], "gone.pth cannot be read: No such file"),
+        (["recommend", "raw.txt", "--sequences=gone.csv"], "gone.csv cannot be read: No such file"),
+        (["export-model", "gone.pth", "--onnx=m.onnx"], "gone.pth cannot be read: No such file"),
+        (["sweep", "gone.yaml"], "gone.yaml cannot be read: No such file"),
+        (["sweep", "keys.yaml"], "keys.yaml: there is no key epoch"),
+        (["report", "table3", "--records=gone", "--out=pages"], "gone cannot be read: No such file"),
+        (["report", "table99", "--records=raw.txt", "--out=pages"], "table99 is not a description of a page"),
+        (["reproduce", "table3", "--grid=gone.yaml"], "gone.yaml cannot be read: No such file"),
+        (["prepare", "ml-x", "--raw=gone.dat", "--out=data"], "gone.dat cannot be read: No such file"),
+    ],
+)
+def test_a_name_that_is_not_there_is_told_before_torch_is_loaded(arguments, said):
+    Path("keys.yaml").write_text("epoch: 1\n")
+    code = (
+        "import sys; from recbole_mdcns.cli.main import main; assert main(sys.argv[1:]) == 2; "
+        "assert not {'torch', 'ray', 'pandas'} & set(sys.modules)"
+    )
+    done = run_python("-c", code, *arguments)
+    assert done.returncode == 0 and said in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_no_key_of_recbole_is_refused_before_torch_is_loaded():
+    files = list(recbole_properties_dir().glob("model/*.yaml"))
+    assert len(files) > 50 and {name for path in files for name in read_yaml(path)} - every_key() == {"time-aware"}
+    assert "time-aware" in read_yaml(recbole_properties_dir() / "model" / "DiffRec.yaml")  # not a sequential model
 
 
 @pytest.mark.parametrize(
@@ -237,6 +277,8 @@ def test_a_reader_that_goes_away_is_no_traceback(flag):
 
 def test_train_is_run_recbole_mdcns(monkeypatch):
     calls = []
+    Path("a.yaml").write_text("epochs: 2\n")
+    Path("b.yaml").write_text("peer.hidden_size: 8\npeer: {num_layers: 1}\n")
     monkeypatch.setattr("recbole_mdcns.quick_start.run_recbole_mdcns", lambda *args, **keys: calls.append((args, keys)))
     given = ["-m", "SASRec", "--dataset", "tiny", "--config_files", "a.yaml b.yaml", "--epochs", "3", "--resume"]
     assert main(["train", *given]) == train_main(given) == 0
@@ -245,6 +287,34 @@ def test_train_is_run_recbole_mdcns(monkeypatch):
     assert calls[0] == calls[1] == (
         ("SASRec", "tiny", ["a.yaml", "b.yaml"]), {"argv": ["--epochs=3", "--resume"], "config_dict": {}}
     )  # fmt: skip
+
+
+def test_hyphens_are_taken_for_the_underscores_of_options_and_keys():
+    parser = Parser("x", "")
+    parser.add_argument("--batch_size")
+    parser.add_argument("rest", nargs="*")
+    assert parser.spelled(["--batch-size=a-b", "--batch-size", "c-d", "--no-option", "--", "--batch-size"]) == [
+        "--batch_size=a-b", "--batch_size", "c-d", "--no-option", "--", "--batch-size",
+    ]  # fmt: skip
+    of_keys = Parser("x", "", own_help=True)
+    given = of_keys.parse_with_keys(
+        of_keys.spelled(["--learning-rate=1e-3", "--peer.hidden-size", "8", "--log-dir=a-b"])
+    )
+    assert given.keys == ["--learning_rate=1e-3", "--peer.hidden_size=8", "--log_dir=a-b"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_one_spelling_and_explains_every_option(name, capsys):
+    assert main([name, "--help"]) == 0
+    printed = capsys.readouterr().out
+    assert not re.search(r"--\w+-\w", printed)
+    lines = printed.replace(",\n", ", ").splitlines()
+    options = [place for place, line in enumerate(lines) if re.match(r"  --\w+", line)]
+    for place in options:
+        alone = re.fullmatch(
+            r"  --\w+(?: [A-Z_]+| \{.*\}| \[?[A-Z]+ \.\.\.\]?| [A-Z]+ \[[A-Z]+ \.\.\.\])?", lines[place]
+        )
+        assert not alone or lines[place + 1].startswith(" " * 10), lines[place]
 
 
 def test_help_of_an_evaluation_names_every_key_that_it_takes(capsys):

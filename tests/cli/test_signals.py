@@ -152,7 +152,7 @@ def test_a_training_that_is_signalled_leaves_its_last_epoch_and_goes_on():
     said = first.communicate(timeout=60)[1]
     assert first.returncode == TERMINATED, said[-3000:]
     assert "Traceback" not in said and said.strip().splitlines()[-1].startswith(
-        "run_recbole_mdcns: interrupted; add --res"
+        "run_recbole_mdcns: interrupted; finished epochs of a training are kept: --resume"
     )
     (last,) = Path("saved").glob("*-last.pth")
     done = checkpoint.load(last, "training")["epoch"]

@@ -56,6 +56,30 @@ def test_the_log_names_a_default_of_the_dataset(caplog, monkeypatch):
     with caplog.at_level(logging.INFO), pytest.raises(KeyboardInterrupt):
         run_recbole_mdcns("SASRec", "ml-100k", config_dict={"use_gpu": False})
     assert "neg_candidate_num = 10 comes from properties/dataset/ml-100k.yaml" in caplog.text
+    assert "ranking_loss = 'BCE' trains the models" in caplog.text and "few negatives" not in caplog.text
+    with caplog.at_level(logging.WARNING), pytest.raises(KeyboardInterrupt):
+        run_recbole_mdcns("SASRec", "ml-100k", config_dict={"use_gpu": False, "ranking_loss": "SSM"})
+    assert "ml-100k.yaml: few negatives for ranking_loss = 'SSM', 100 to 256 are usual" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        (
+            {"ranking_loss": "SSM", "pool_scope": "batch"},
+            "neg_candidate_num = 10 comes from properties/dataset/ml-100k",
+        ),
+        ({"ranking_loss": "SSM", "neg_candidate_num": 31}, "neg_candidate_num = 31: few negatives"),
+        ({"ranking_loss": "SSM", "neg_candidate_num": 32}, ""),
+        ({"ranking_loss": "gBCE", "neg_sampler": "rns"}, "neg_num = 1: few negatives for ranking_loss = 'gBCE'"),
+        ({"ranking_loss": "gBCE", "neg_sampler": "rns", "neg_num": 256}, ""),
+        ({"ranking_loss": "CE"}, ""),
+        ({"neg_sampler": "rns"}, ""),
+    ],
+)
+def test_a_loss_over_few_negatives_is_told(keys, said):
+    few = MDCNSConfig("SASRec", "ml-100k", config_dict=keys).few_negatives()
+    assert few.startswith(said) and bool(few) == bool(said)
 
 
 @pytest.mark.parametrize(

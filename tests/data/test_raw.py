@@ -72,7 +72,7 @@ def test_kuairand_columns_are_found_by_name():
 )
 def test_movielens_keeps_everything_by_default(name, text):
     assert prepared("ml-x", raw(text, name)) == ["1\t20\t978300760", "1\t10\t978300760", "2\t10\t978300750"]
-    assert prepared("ml-x", name, "--min-rating=4", "--overwrite") == ["1\t20\t978300760", "2\t10\t978300750"]
+    assert prepared("ml-x", name, "--min_rating=4", "--overwrite") == ["1\t20\t978300760", "2\t10\t978300750"]
 
 
 def test_lines_have_positions_as_times():
@@ -80,6 +80,12 @@ def test_lines_have_positions_as_times():
     expected = ["v\tb\t1", "v\ta\t2", "v\tb\t3", "u\ta\t1", "u\té\t2"]
     assert prepared("mine", name, "--format=lines", *ALL) == expected
     assert prepared("ml-mine", name, "--format=lines", *ALL) == expected  # --format goes before the name
+
+
+@pytest.mark.parametrize(("name", "tab"), [("t.csv", ","), ("t.csv.gz", ","), ("t.tsv", "\t")])
+def test_a_table_of_ones_own_has_its_columns_by_name(name, tab):
+    text = "item_id,extra,user_id,timestamp\nb,,u,30\na,x,u,1.5\n"
+    assert prepared("mine", raw(text.replace(",", tab), name), *ALL, "--format=table") == ["u\ta\t1.5", "u\tb\t30"]
 
 
 def test_unknown_names_need_a_format(capsys):
@@ -112,6 +118,7 @@ KINDS = {
         "10 fields user_id, video_id, date",
     ),
     "dat": ("ml-x", "r.dat", b"1::2::3::4\n", (), "4 fields user, item, rating, timestamp"),
+    "table": ("mine", "t.csv", b"user_id,item_id,timestamp\nu,a,1\n", ("--format=table",), "3 fields user_id, item_id"),
     "lines": ("mine", "l.txt", b"w a\n", ("--format=lines",), "'user item item ...', separated by spaces"),
 }
 
@@ -132,6 +139,10 @@ KINDS = {
         ("csv", b"u,a,1,1_0\n", "timestamp = '1_0' is not a finite number"),
         ("csv", b"u,a,1,9007199254740994\n", "is not a finite number of at most 2^53"),
         ("csv", b"u\xff,a,1,1\n", "can't decode byte 0xff in position 1"),
+        ("table", b"u,a,soon\n", "time = 'soon' is neither a number nor a date such as 2024-05-31 18:30"),
+        ("table", b"u,a,2024-02-30\n", "time = '2024-02-30' is neither a number nor a date"),
+        ("table", b"u,a,1_0\n", "timestamp = '1_0' is not a finite number"),
+        ("table", b"u,a\n", "found 2 fields"),
         ("json", b"{'asin': \n", "is not an object"),
         ("json", b"[1]\n", "'[1]' is not an object"),
         ("json", b'{"asin": "a", "overall": 1, "unixReviewTime": null}\n', "reviewerID and unixReviewTime is missing"),
@@ -156,9 +167,9 @@ def test_a_bad_line_is_an_error_or_is_counted(kind, bad, problem, capsys):
     raw(good + bad, name)
     error = mistake(capsys, dataset, name, *ALL, *options)
     assert error.startswith(f"recbole-mdcns prepare: {where}") and problem in error
-    assert f"; expected {expected}" in error and "--bad-lines=skip" in error
+    assert f"; expected {expected}" in error and "--bad_lines=skip" in error
 
-    assert prepared(dataset, name, *ALL, *options, "--bad-lines=skip") == clean
+    assert prepared(dataset, name, *ALL, *options, "--bad_lines=skip") == clean
     count, line = capsys.readouterr().err.splitlines()
     assert count == "1 bad lines skipped:"
     assert line.startswith(where) and problem in line
@@ -166,7 +177,7 @@ def test_a_bad_line_is_an_error_or_is_counted(kind, bad, problem, capsys):
 
 def test_the_first_ten_bad_lines_are_named(capsys):
     text = "".join(f"u,a{number},1,1\nu,b{number}\n" for number in range(12))
-    assert len(prepared("amazon-x", raw(text), *ALL, "--bad-lines=skip")) == 12
+    assert len(prepared("amazon-x", raw(text), *ALL, "--bad_lines=skip")) == 12
     head, *named = capsys.readouterr().err.splitlines()
     assert head == "12 bad lines skipped, the first 10:"
     assert [line.split(":")[0] for line in named] == [f"raw.csv, line {number}" for number in range(2, 22, 2)]
@@ -176,14 +187,14 @@ def test_the_first_ten_bad_lines_are_named(capsys):
 def test_a_file_of_another_format_is_named(line_num, read_num, capsys):
     raw("u,a,1,1\n" * 5, "good.csv")
     raw("1::2::3::4\n" * line_num, "other.csv")
-    error = mistake(capsys, "amazon-x", "good.csv", "other.csv", *ALL, "--bad-lines=skip")
+    error = mistake(capsys, "amazon-x", "good.csv", "other.csv", *ALL, "--bad_lines=skip")
     assert f"other.csv seems to have another format: none of its first {read_num} lines" in error
     assert f"other.csv, line {read_num}: found 1 fields" in error
 
 
 def test_a_late_first_good_line_is_in_time(capsys):
     raw("bad\n" * 99 + "u,a,1,1\n")
-    assert prepared("amazon-x", "raw.csv", *ALL, "--bad-lines=skip") == ["u\ta\t1"]
+    assert prepared("amazon-x", "raw.csv", *ALL, "--bad_lines=skip") == ["u\ta\t1"]
     assert "99 bad lines skipped, the first 10:" in capsys.readouterr().err
 
 
@@ -201,6 +212,7 @@ def test_a_late_first_good_line_is_in_time(capsys):
         ("amazon-x", "r.csv.gz", "cut", "r.csv.gz, after line "),
         ("ml-x", "r.txt", b"1::2::3::4\n", "r.txt: MovieLens ratings end in .dat"),
         ("ml-x", "r.csv", b"1,2,3,4\n", "r.csv, line 1: column userId and movieId and rating and timestamp is missing"),
+        ("kuairand", "l.csv", b"user_id,video_id,time_ms,date,date\n", "line 1: column date is there 2 times: rename"),
         ("lastfm", "t.dat", b"userID\tartistID\tweight\n", "line 1: column timestamp is missing; found 'userID', 'art"),
         ("kuairand", "l.csv", b"user_id,video_id\n", "line 1: column time_ms and date is missing"),
         ("kuairand", "l.csv", b'"user_id\n', "line 1: column user_id and"),
@@ -222,13 +234,17 @@ def test_unusable_files_are_one_sentence(dataset, name, content, message, capsys
     ("dataset", "options", "message"),
     [
         ("amazon-x", ["--signal=is_click"], "--signal does not fit the format of amazon-x, which takes --mi"),
-        ("kuairand", ["--min-rating=1"], "which takes --signal, --from, --to"),
+        ("kuairand", ["--min_rating=1"], "which takes --signal, --from, --to"),
         ("lastfm", ["--from=20220101"], "which takes no such option"),
         ("kuairand", ["--from=20220102", "--to=20220101"], "--from=20220102 is after --to=20220101"),
         ("kuairand", ["--to=20220231"], "'20220231' is not a day YYYYMMDD"),
         ("kuairand", ["--to=2022011"], "'2022011' is not a day YYYYMMDD"),
         ("kuairand", ["--signal=is_clik"], "column is_clik is missing; found 'user_id'"),
-        ("amazon-x", ["--min-user=-1"], "'-1' is not a whole number"),
+        ("amazon-x", ["--min_user=-1"], "'-1' is not a whole number"),
+        ("mine", ["--format=table"], "l.csv, line 1: column item_id and timestamp is missing; found 'user_id'"),
+        ("mine", ["--format=table", "--columns=a,b"], "'a,b' is not three different names USER,ITEM,TIME"),
+        ("mine", ["--format=table", "--columns=a,b,a"], "'a,b,a' is not three different names USER,ITEM,TIME"),
+        ("amazon-x", ["--columns=a,b,c"], "--columns does not fit the format of amazon-x"),
         ("amazon-x", ["--format=netflix"], "invalid choice: 'netflix'"),
         ("amazon-x", ["--bad-line=skip"], "unrecognized arguments"),
     ],
@@ -239,9 +255,9 @@ def test_wrong_options_are_one_sentence(dataset, options, message, capsys):
 
 
 def test_what_was_left_at_which_step(capsys):
-    error = mistake(capsys, "amazon-x", raw(AMAZON), "--min-rating=2", "--duplicates=last", "--min-item=2")
+    error = mistake(capsys, "amazon-x", raw(AMAZON), "--min_rating=2", "--duplicates=last", "--min_item=2")
     assert error.endswith(
-        "nothing is left of amazon-x: 4 interactions read, 3 selected by --min-rating, 3 without duplicates, "
+        "nothing is left of amazon-x: 4 interactions read, 3 selected by --min_rating, 3 without duplicates, "
         "0 with at least 5 a user and 2 an item\n"
     )
 
@@ -259,7 +275,7 @@ OUT_2023 = ["u\tb\t1677721600122", "u\ta\t1677721600123", "v\ta\t1677721600100"]
 @pytest.mark.parametrize("name", ["All_Beauty.jsonl", "All_Beauty.jsonl.gz"])
 def test_amazon_reviews_of_2023(name):
     assert prepared("amazon-beauty-2023", raw(REVIEWS_2023, name), *ALL) == OUT_2023
-    assert prepared("amazon-beauty-2023", name, *ALL, "--min-rating=3", "--overwrite") == OUT_2023[:2]
+    assert prepared("amazon-beauty-2023", name, *ALL, "--min_rating=3", "--overwrite") == OUT_2023[:2]
 
 
 @pytest.mark.parametrize("name", ["All_Beauty.csv", "All_Beauty.csv.gz"])

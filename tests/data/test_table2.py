@@ -33,7 +33,7 @@ def test_stats_prints_one_row_for_each_dataset(capsys):
         "|-----------|---------|---------|----------------|---------------|------------|",
         f"| tiny      |      40 |      30 |            {len(cycle_lines())} |          12.0 |     60.00% |",
     ]
-    assert main(["stats", "big", "--user-field=who", "--item-field=what"]) == 0  # dataset/ is the default
+    assert main(["stats", "big", "--user_field=who", "--item_field=what"]) == 0  # dataset/ is the default
     assert "| big       |   2,000 |   2,000 |          2,000 |           1.0 |     99.95% |" in capsys.readouterr().out
 
 

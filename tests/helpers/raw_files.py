@@ -10,7 +10,7 @@ from helpers.runs import HEADER
 from recbole_mdcns.cli.main import main
 from recbole_mdcns.errors import USER_ERROR
 
-ALL = ("--min-user=0", "--min-item=0")
+ALL = ("--min_user=0", "--min_item=0")
 KUAIRAND = "user_id,video_id,date,hourmin,time_ms,is_click,long_view,play_time_ms,is_rand,tab\n"
 #: Four ratings: u's b and c at the same time, in that order.
 AMAZON = "u,a,5.0,30\nv,a,1.0,20\nu,b,3.0,10\nu,c,4.0,10\n"

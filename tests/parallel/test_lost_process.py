@@ -85,6 +85,6 @@ def test_a_signal_to_torchrun_is_one_sentence_and_leaves_the_last_epoch():
     process.send_signal(signal.SIGTERM)
     said = process.communicate(timeout=60)[1]
     (sentence,) = [line for line in said.splitlines() if line.startswith("run_recbole_mdcns:")]
-    assert process.returncode == FAILURE and "interrupted; add --resume" in sentence
+    assert process.returncode == FAILURE and "interrupted; finished epochs of a training are kept: --resume" in sentence
     (last,) = Path("saved").glob("*-last.pth")
     assert checkpoint.load(last, "training")["epoch"] >= 0

@@ -1,6 +1,7 @@
 """What a loaded model gives for odd sequences, and that its ways to recommend agree with each other."""
 
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -48,6 +49,12 @@ def fitted(model, **keys):
     run = tiny_run(model, epochs=1, neg_sampler="rns", **keys)
     fit(run)
     return load(run.trainer.files.best, DEVICE)
+
+
+def test_no_model_is_logged_which_would_be_once_whole_and_once_small(trained, caplog):
+    with caplog.at_level(logging.INFO):
+        load(trained, DEVICE)
+    assert "Trainable parameters" not in caplog.text
 
 
 # Odd sequences

@@ -17,7 +17,7 @@ from helpers.planted_records import planted, record
 from recbole_mdcns.cli.main import main
 from recbole_mdcns.records.files import pack_records, write_record
 from recbole_mdcns.report import escape, report, reproduce, sensitivity, side_by_side
-from recbole_mdcns.report.sources import run_script
+from recbole_mdcns.report.sources import run_script, sources
 
 RESULTS = BENCHMARKS / "results"
 STUDIES = ("parity", "convergence")
@@ -137,6 +137,24 @@ def test_a_damaged_line_of_packed_records_is_named_with_its_number(capsys):
     Path("mine.jsonl.xz").write_bytes(Path("mine.jsonl.xz").read_bytes()[:-20])
     assert page_of("table3", "mine.jsonl.xz") == 2
     assert "mine.jsonl.xz holds no packed records" in sentence(capsys)
+
+
+@pytest.mark.parametrize(
+    ("method", "loss", "shown"),
+    [
+        ("rns", "BCE", "rns"), ("rns", "gBCE", "rns, gBCE"), ("ce", "CE", "ce"), ("MutualCE", "MutualCE", "MutualCE"),
+        ("mutual_ce", "MutualCE", "mutual_ce"), ("mdcns_softmax", "SSM", "mdcns_softmax, SSM"),
+    ],
+)  # fmt: skip
+def test_a_loss_is_told_where_the_method_does_not_tell_it(method, loss, shown):
+    assert replace(WHOLE.cell, method=method, loss=loss).shown_method == shown
+
+
+def test_a_page_says_which_run_its_command_is_of():
+    runs = [replace(record("rns", seed, [1, 0]), command=["train", f"--seed={seed}"]) for seed in (7, 8, 9)]
+    of_others = ", of the run with seed 7; those of the 2 other runs are in the records"
+    assert f"* a command: `train --seed=7`{of_others}" in sources(runs)
+    assert "* a command: `train --seed=7`" in sources(runs[:1])
 
 
 def test_a_metric_that_a_page_shows_and_a_record_lacks_is_named(capsys):

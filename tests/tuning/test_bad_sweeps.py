@@ -132,7 +132,7 @@ BAD = [
 def test_dry_run_and_status_refuse_what_the_sweep_refuses(text, culprit, capsys, monkeypatch):
     monkeypatch.setattr("recbole_mdcns.tuning.grid.find_spec", lambda name: name)  # as if optuna were installed
     Path("bad.yaml").write_text(text)
-    for command in (["sweep", "bad.yaml", "--dry-run"], ["status", "bad.yaml"], ["sweep", "bad.yaml"]):
+    for command in (["sweep", "bad.yaml", "--dry_run"], ["status", "bad.yaml"], ["sweep", "bad.yaml"]):
         assert culprit in refused(command, capsys)
     assert "ray" not in sys.modules or not sys.modules["ray"].is_initialized()
     assert not Path("../elsewhere").exists() and not Path("/elsewhere").exists()
@@ -164,8 +164,8 @@ def test_dry_run_and_status_refuse_what_the_sweep_refuses(text, culprit, capsys,
         (["status", "good.yaml", "--storage", "good.yaml"], "good.yaml"),
         (["status", "good.yaml", "--seed", "1"], "--seed"),
         (["status", "good.yaml", "--datasets="], "datasets"),
-        (["sweep", "good.yaml", "--set", "epochs", "--dry-run"], "epochs"),
-        (["sweep", "good.yaml", "--set", "epochs=many", "--dry-run"], "epochs"),
+        (["sweep", "good.yaml", "--set", "epochs", "--dry_run"], "epochs"),
+        (["sweep", "good.yaml", "--set", "epochs=many", "--dry_run"], "epochs"),
         (["best", "good.yaml", "--sampler=rns"], "--sampler"),
         (["export", "good.yaml"], "FILE"),
         (["export", "good.yaml", "x.xlsx"], "x.xlsx"),
@@ -181,7 +181,7 @@ def test_a_bad_command_of_sweeps_ends_in_one_sentence(arguments, culprit, capsys
 def test_a_search_whose_package_is_missing_is_refused_in_the_dry_run(search, capsys, monkeypatch):
     monkeypatch.setattr("recbole_mdcns.tuning.grid.find_spec", lambda name: None)
     Path("bad.yaml").write_text(OPTUNA.replace("optuna", search))
-    for command in (["sweep", "bad.yaml", "--dry-run"], ["status", "bad.yaml"], ["sweep", "bad.yaml"]):
+    for command in (["sweep", "bad.yaml", "--dry_run"], ["status", "bad.yaml"], ["sweep", "bad.yaml"]):
         assert f"search = '{search}' needs a package: pip install {search}" in refused(command, capsys)
 
 
@@ -200,7 +200,7 @@ def test_every_committed_sweep_passes_its_dry_run(path, capsys):
     sweep = read_sweep(path)
     part = ["--datasets", sweep.datasets[0], "--models", sweep.models[0], "--seeds", "1", "--tune_seeds", "1"]
     few = ["--methods", ",".join(list(dict.fromkeys(sweep.methods))[-3:])] if len(sweep.methods) > 3 else []
-    assert main(["sweep", str(path), "--dry-run", *part, *few]) == 0
+    assert main(["sweep", str(path), "--dry_run", *part, *few]) == 0
     assert "to run" in capsys.readouterr().out
 
 
@@ -321,7 +321,7 @@ def test_keys_that_no_cell_reads_are_told(capsys):
         "dataset_keys: {tiny: {srns_memory_num: 5, peer.hidden_size: 8}}\n"
         "space: {all: {neg_top_num: [1, 2]}, dns: {distill_temperature: [1, 2]}}\n"
     )
-    assert main(["sweep", "unread.yaml", "--dry-run"]) == 0
+    assert main(["sweep", "unread.yaml", "--dry_run"]) == 0
     told = [line.split(" is given and not read")[0] for line in capsys.readouterr().err.splitlines()]
     assert told == [
         "keys.d_state",

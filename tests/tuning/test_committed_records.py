@@ -39,7 +39,7 @@ def test_a_sweep_finds_its_committed_records(name, committed, capsys):
     for record in committed:
         store.write(record)
     settings = [argument for setting in SET.get(name, ()) for argument in ("--set", setting)]
-    assert main(["sweep", str(path), *settings, "--dry-run"]) == 0
+    assert main(["sweep", str(path), *settings, "--dry_run"]) == 0
     said = capsys.readouterr().out
     rows = [
         [cell.strip() for cell in line.strip("| ").split("|")] for line in said.splitlines() if line.startswith("|")

@@ -229,11 +229,11 @@ def test_what_a_machine_does_not_have_is_refused(text, per_gpu, gpus, message, m
         (
             "search: optuna\n",
             "--engine=processes",
-            "search = 'optuna' is not allowed with --engine=processes, only",
+            "search = 'optuna' is not allowed with --engine=processes",
         ),
         ("search: hyperopt\n", "--engine=processes", "choose grid, random, or --engine=ray"),
-        ("scheduler: asha\n", "--engine=processes", "scheduler = 'asha' is not allowed with --engine=processes, only"),
-        ("", "--engine=processes --address=auto", "--address is not allowed with --engine=processes: it is of --eng"),
+        ("scheduler: asha\n", "--engine=processes", "scheduler = 'asha' is not allowed with --engine=processes"),
+        ("", "--engine=processes --address=auto", "--address is not allowed with --engine=processes"),
         ("", "--engine=processes --dashboard", "--dashboard is not allowed with --engine=processes"),
         ("", "--at_once=2", "--at_once is not allowed with --engine=ray: it needs --engine=processes"),
         ("", "--per_gpu=2", "--per_gpu is not allowed with --engine=ray: it needs --engine=processes"),
@@ -243,7 +243,7 @@ def test_what_a_machine_does_not_have_is_refused(text, per_gpu, gpus, message, m
 )
 def test_what_only_the_other_engine_can_is_refused_in_one_sentence(text, arguments, message, capsys):
     Path("grid.yaml").write_text(SMALL + text)
-    for more in ([], ["--dry-run"]):
+    for more in ([], ["--dry_run"]):
         assert main(["sweep", "grid.yaml", *arguments.split(), *more]) == 2
         said = capsys.readouterr().err
         assert message in said and said.count("\n") == 1

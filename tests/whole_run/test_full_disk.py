@@ -83,7 +83,7 @@ def test_a_store_that_is_full_names_the_record():
 
 def test_prepare_on_a_full_disk_is_one_sentence(capsys):
     Path("raw.csv").write_text("".join(f"u{n % 9},i{n},5,{n}\n" for n in range(999)))
-    arguments = ["amazon-x", "--raw", "raw.csv", "--out", "out", "--min-user=0", "--min-item=0"]
+    arguments = ["amazon-x", "--raw", "raw.csv", "--out", "out", "--min_user=0", "--min_item=0"]
     with limit(1000):
         assert main(["prepare", *arguments]) == FAILURE
     error = capsys.readouterr().err

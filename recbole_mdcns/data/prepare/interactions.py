@@ -41,7 +41,7 @@ class BadLines:
     def add(self, message: str) -> None:
         """Count one bad line, or raise DataError with the message."""
         if not self.skip:
-            raise DataError(f"{message} (--bad-lines=skip leaves such lines out)")
+            raise DataError(f"{message} (--bad_lines=skip leaves such lines out)")
         self.count += 1
         if len(self.named) < _NAMED:
             self.named.append(message)

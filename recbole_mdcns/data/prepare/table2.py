@@ -59,7 +59,7 @@ def read_users_and_items(path: Path, user_field: str, item_field: str) -> tuple[
     Raises:
         DataError: The file is missing or has no interaction, lacks a column, or has a malformed line.
     """
-    layout = Layout({user_field: "token", item_field: "token"}, named_by="--user-field and --item-field")
+    layout = Layout({user_field: "token", item_field: "token"}, named_by="--user_field and --item_field")
     frame = read_inter(path, layout, check_header(path, layout), {user_field, item_field})
     users, items = (pd.factorize(frame[field])[0] for field in (user_field, item_field))
     return users, items
