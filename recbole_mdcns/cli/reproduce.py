@@ -43,7 +43,11 @@ def run(options: argparse.Namespace) -> int:
         UserError: A name is unknown, or a configuration cannot be used; before any trial starts.
     """
     read_description(options.page)
-    check_files(options.grid, *options.reuse)
+    check_files(*options.reuse)
+    if options.grid is not None:
+        from recbole_mdcns.tuning.sweep_file import find_sweep
+
+        options.grid = find_sweep(options.grid)
     from recbole_mdcns.report import reproduce
 
     return reproduce.run(options)

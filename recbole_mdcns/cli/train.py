@@ -75,17 +75,23 @@ def _check_keys(options: argparse.Namespace, files: list[str]) -> None:
     """
     from recbole_mdcns.config.checks import check_given
     from recbole_mdcns.config.keys import IMPORTING, every_key, own_keys
+    from recbole_mdcns.config.layers import with_place
     from recbole_mdcns.config.recbole_keys import check_recbole_keys
     from recbole_mdcns.config.values import literal, parse_key_values
     from recbole_mdcns.support.yaml_files import read_yaml
 
-    given = {key: value for file in files for key, value in read_yaml(file).items()}
-    given.update({key: literal(value) for key, value in parse_key_values(options.keys).items()})
+    layers = {file: read_yaml(file) for file in files}
+    typed = {key: literal(value) for key, value in parse_key_values(options.keys).items()}
+    given = {key: value for values in (*layers.values(), typed) for key, value in values.items()}
     if any(":" in f"{given.get(key)} {getattr(options, key, '')}" for key in IMPORTING):
         return
     given = {key: value for key, value in given.items() if key != "peer" and not key.startswith("peer.")}
-    check_given(given, {}, set(every_key()), own_keys(), strict=True)
-    check_recbole_keys(given)
+    try:
+        check_given(given, {}, set(every_key()), own_keys(), strict=True)
+        check_recbole_keys(given)
+    except ConfigError as error:
+        from_files = {key: file for file, values in layers.items() for key in values if key not in typed}
+        raise with_place(error, from_files) from None
 
 
 def _check_options_of_ray(options: argparse.Namespace) -> None:

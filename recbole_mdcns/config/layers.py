@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.support.yaml_files import place_of
 
 
 def check_layers(
@@ -37,6 +38,17 @@ def check_layers(
     if isinstance(argv, str) or not all(isinstance(argument, str) for argument in argv):
         raise ConfigError(f"argv = {argv!r} is not allowed: give a list such as ['--epochs=3', '--seed=1']")
     return list(files), dict(given), list(argv)
+
+
+def with_place(error: ConfigError, file_of: Mapping[str, str | Path]) -> ConfigError:
+    """Return an error with the file and line of the key that it is about; without a file it stays as it is.
+
+    Args:
+        error: Its message begins with the key.
+        file_of: The yaml files of keys whose values come from one.
+    """
+    key = key_of(str(error), file_of)
+    return error if key is None else ConfigError(f"{place_of(file_of[key], key)}: {error}")
 
 
 def key_of(message: str, keys: Collection[str]) -> str | None:

@@ -19,7 +19,7 @@ from recbole.utils.argument_list import (
 from recbole_mdcns.config import checks, recbole_checks
 from recbole_mdcns.config.identity import NOT_READ
 from recbole_mdcns.config.keys import keys_of_models, model_file_defaults, own_keys, recbole_keys
-from recbole_mdcns.config.layers import check_layers, key_of
+from recbole_mdcns.config.layers import check_layers, with_place
 from recbole_mdcns.config.model_keys import declared_model_keys, keyed_class, model_keys, model_yamls
 from recbole_mdcns.config.model_ranges import check_model_values
 from recbole_mdcns.config.reads import Parts, keys_not_read, optional_keys, plugin_keys
@@ -31,7 +31,7 @@ from recbole_mdcns.model.registry import resolve_model, spec_of
 from recbole_mdcns.support.declared import is_known
 from recbole_mdcns.support.foreign_code import ForeignCall
 from recbole_mdcns.support.path_names import checked_name
-from recbole_mdcns.support.yaml_files import YamlLoader, place_of, properties_dir, read_yaml
+from recbole_mdcns.support.yaml_files import YamlLoader, properties_dir, read_yaml
 
 _NAMES = ("model", "dataset")
 
@@ -77,10 +77,8 @@ class ModelConfig(Config):
             self._check_whole()
         except ConfigError as error:
             later = {*given, *getattr(self, "cmd_config_dict", {})}
-            key = key_of(str(error), self._file_of.keys() - later)
-            if key is None:
-                raise
-            raise ConfigError(f"{place_of(self._file_of[key], key)}: {error}") from None
+            from_files = {key: file for key, file in self._file_of.items() if key not in later}
+            raise with_place(error, from_files) from None
 
     def __getitem__(self, item: str) -> Any:
         """Return the value of a key.

@@ -36,7 +36,7 @@ from recbole_mdcns.tuning.driver import run_sweeps
 from recbole_mdcns.tuning.engine_options import engine_of
 from recbole_mdcns.tuning.grid import Trial, trials
 from recbole_mdcns.tuning.sweep import Sweep
-from recbole_mdcns.tuning.sweep_file import find_sweep, make_sweep
+from recbole_mdcns.tuning.sweep_file import make_sweep
 
 
 def run(options: argparse.Namespace) -> int:
@@ -73,7 +73,7 @@ def planned_sweeps(page: Description, options: argparse.Namespace) -> list[Sweep
         UserError: A name is not in the table, or a budget or key cannot be used.
     """
     keys = {"data_path": options.data_path, **_budget(page, options.budget), **parse_settings(options.set)}
-    grid = find_sweep(options.grid) if options.grid else page.grid
+    grid = options.grid or page.grid
     content = {} if grid is None else read_yaml(grid)
     name = f"reproduction-{options.budget or next(iter(page.budgets))}" if page.budgets else page.name
     return [
