@@ -6,9 +6,13 @@ import argparse
 import datetime
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recbole_mdcns.cli.arguments import Parser, check_files
 from recbole_mdcns.data.prepare.raw import EXPOSURE, FORMATS
+
+if TYPE_CHECKING:
+    from recbole_mdcns.data.prepare.prepare import Prepared
 
 
 def add_arguments(parser: Parser) -> None:
@@ -17,7 +21,12 @@ def add_arguments(parser: Parser) -> None:
     add("name", help="dataset: amazon-*, lastfm, kuairand*, ml-*, or any name with --format")
     add("--raw", type=Path, nargs="+", required=True, metavar="FILE", help="raw files, read in this order; .gz or not")
     add("--out", type=Path, required=True, metavar="DIR", help="folder of the datasets, later --data_path")
-    add("--format", choices=list(FORMATS), help="format of the raw files (default: what the name stands for)")
+    add(
+        "--format",
+        choices=list(FORMATS),
+        help="of the raw files (that of the name); table: your own csv or tsv with a header",
+    )
+    add("--columns", type=_columns, metavar="USER,ITEM,TIME", help="table: its columns (user_id,item_id,timestamp)")
     add("--min_user", type=_count, metavar="N", help="k-core: least interactions of a user (5, MovieLens 0)")
     add("--min_item", type=_count, metavar="N", help="k-core: least interactions of an item (5, MovieLens 0)")
     add(
@@ -58,14 +67,44 @@ def run(options: argparse.Namespace) -> None:
     )
     print(f"{prepared.path}: {', '.join(prepared.steps)}\n")
     print(statistics_table({options.name: prepared.statistics}))
-    where = f"--dataset={shlex.quote(options.name)} --data_path={shlex.quote(str(options.out))}"
-    print(f"\nnext: recbole-mdcns train --model=SASRec {where}")
+    keys = {"dataset": options.name, "data_path": str(options.out), **_keys_of_few_items(options.name, prepared)}
+    print("\nnext: recbole-mdcns train --model=SASRec", *(f"--{key}={shlex.quote(keys[key])}" for key in keys))
+
+
+def _keys_of_few_items(name: str, prepared: Prepared) -> dict[str, str]:
+    """Return the keys that a training needs where the items are too few for the defaults."""
+    from recbole_mdcns.config.keys import own_keys
+    from recbole_mdcns.support.yaml_files import properties_dir, read_yaml
+
+    of_dataset = properties_dir() / "dataset" / f"{name}.yaml"
+    given = read_yaml(of_dataset) if of_dataset.is_file() else {}
+    names = ("topk", "valid_metric", "neg_candidate_num")
+    topk, valid_metric, candidate_num = (given.get(key, own_keys()[key].default) for key in names)
+    items, left, keys = int(prepared.statistics["items"]), prepared.fewest_left, {}
+    if max(topk) > items:
+        cutoffs = [k for k in topk if k <= items] or [items]
+        keys["topk"] = str(cutoffs).replace(" ", "")
+        metric, _, cutoff = valid_metric.partition("@")
+        if int(cutoff) not in cutoffs:
+            keys["valid_metric"] = f"{metric}@{cutoffs[-1]}"
+    if left < 1:
+        keys["ranking_loss"] = "CE"  # which draws no candidates
+    elif candidate_num > left:
+        keys["neg_candidate_num"] = str(left)
+    return keys
 
 
 def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
     return int(text)
+
+
+def _columns(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    if len(set(names)) != 3 or len(names) != 3 or "" in names:
+        raise argparse.ArgumentTypeError(f"{text!r} is not three different names USER,ITEM,TIME")
+    return names
 
 
 def _day(text: str) -> str:

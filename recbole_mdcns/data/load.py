@@ -115,6 +115,6 @@ def _repeated(valid: HistoryDataset, test: HistoryDataset) -> list[str]:
         return []
     again = " and ".join(f"{counts[name]} of {len(part)} {name}" for name, part in (("valid", valid), ("test", test)))
     return [
-        f"{again} targets are in their own history: mask_history = True ranks them without the rest of their history; "
-        "mask_history = False ranks all items"
+        f"{again} targets are in their own history: if repeat purchases count, set mask_history = False, which ranks "
+        "all items; mask_history = True, as now, leaves out the other items of the history"
     ]

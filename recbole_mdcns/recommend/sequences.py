@@ -160,10 +160,12 @@ def _of_table(
     sames = [each[by_all] for each in (row, times, place)]
     is_copy = np.all([each[1:] == each[:-1] for each in sames], axis=0)
     if is_copy.any():
-        line = by_all[1:][is_copy].min()
-        raise DataError(
-            f"{source}{int(is_copy.sum())} lines are repeated, such as {names[row[line]]!r}, {ids[place[line]]!r} "
-            f"at {table[columns.time].iloc[line]!s}: leave the copies out"
+        first = by_all[1:][is_copy].argmin()
+        later, earlier = (int(rows[is_copy][first]) for rows in (by_all[1:], by_all[:-1]))
+        shown = (f"line {later + 2}", f"line {earlier + 2}") if source else (f"df.iloc[{later}]", f"df.iloc[{earlier}]")
+        getLogger().warning(
+            f"{source}{shown[0]} has the same {columns.user}, {columns.item} and {columns.time} as {shown[1]} "
+            f"({int(is_copy.sum())} such lines): all of them count, as in training"
         )
     return names, ids, place[order], np.bincount(row, minlength=len(names))
 

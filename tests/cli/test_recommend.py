@@ -123,6 +123,16 @@ def test_users_of_the_run(model):
     assert READ[".csv"](Path("again.csv")).equals(every)
 
 
+def test_repeated_lines_count_as_in_the_data_of_the_run():
+    """The first two lines of the data are there again; the lines of a user stay in their order."""
+    lines = cycle_lines()
+    file = write_inter([lines[0], *lines, lines[1]])
+    assert command("model.pth", "--users=all", "--k=3", "--out=users.csv") == 0
+    assert command("model.pth", f"--sequences={file}", "--k=3", "--out=lines.csv") == 0
+    users, by_line = (READ[".csv"](Path(name)).sort_values(["user", "rank"]) for name in ("users.csv", "lines.csv"))
+    pd.testing.assert_frame_equal(users.reset_index(drop=True), by_line.reset_index(drop=True), rtol=1e-4)
+
+
 def spoil(name):
     """Write a file that is no model, half of one, and models of another version and kind."""
     if name == "half.pth":
@@ -147,7 +157,6 @@ BAD = [
     ([], "user_id,item_id\nu,i1\n", "has no column 'timestamp': it has user_id, item_id"),
     ([], HEADER + "u,3,1\nu,4,2\n", "2 of 2 items are not among the 30 that the model was trained on, such as '3'"),
     ([], HEADER + "u,i1,1\nu,x,2\n", "1 of 2 items are not among the 30"),
-    ([], HEADER + "u,i1,1\nu,i1,1\n", "1 lines are repeated"),
     ([], HEADER + "u,i1,1\nu,i2,NaN\n", "timestamp is missing in 1 of 2 lines"),
     ([], HEADER + "u,i1,inf\n", "timestamp is not finite in 1 of 1 lines"),
     ([], "", "bad.csv cannot be read as .csv"),

@@ -112,6 +112,20 @@ def test_dates_are_seconds_since_1970_in_utc():
     ]  # fmt: skip
 
 
+def test_the_file_is_that_of_the_command_for_a_table_of_ones_own():
+    """Quotes, ``NA`` as an id, dates with and without a time, a time zone, and columns in another order."""
+    Path("own.csv").write_text(
+        "\ufeffstars,when,what,who\n5,2024-05-31,a,NA\n"
+        '4,2024-05-31 18:30:00.25,"b, c",NA\n,1970-01-01T00:00+01:00,a,007\n',
+        encoding="utf-8",
+    )
+    df = pd.read_csv("own.csv", dtype={"who": str, "what": str}, keep_default_na=False)
+    expected = ["NA\ta\t1717113600", "NA\tb, c\t1717180200.25", "007\ta\t-3600"]
+    prepare_dataframe(df, "mine", out="out", min_user=0, min_item=0, **NAMES)
+    own = ("--format=table", "--columns=who,what,when", "--min_user=0", "--min_item=0")
+    assert prepared("own", "own.csv", *own) == output("mine") == expected
+
+
 def test_numbers_are_written_as_they_are():
     assert times([2**53, 1650965953.528, -2, 0.1]) == ["9007199254740992", "1650965953.528", "-2", "0.1"]
     assert times(pd.Series([1, 2, 3, 4], dtype="Int64")) == ["1", "2", "3", "4"]
@@ -124,6 +138,11 @@ LATE = [1, 2, 3, 2**53 + 2]
     ("rows", "said"),
     [
         ({"who": ["u", None, "u", None]}, "df['who'] has no value in 2 of 4 rows, first in df.iloc[1]"),
+        ({"who": ["u", None, "u", "v"]}, "df.iloc[1]: pd.read_csv(..., keep_default_na=False) keeps ids such as NA"),
+        (
+            {"who": ["u", None, "u", "v"], "when": [1, 2, 3, None]},
+            "df['who'] has no value ... drops such rows; df['when'] has no value ... df.iloc[3]: df.dropna",
+        ),
         ({"when": [1, np.nan, 2, 3]}, "df['when'] has no value in 1 of 4 rows, first in df.iloc[1]"),
         ({"when": pd.to_datetime(["2020-01-01", None, None, None])}, "no value in 3 of 4 rows"),
         ({"what": [1.0, 2.0, 3.0, 4.0]}, "numbers with decimals (float64), such as 1.0 ... .astype('int64') makes"),
@@ -153,6 +172,10 @@ def test_a_value_that_cannot_be_used_is_one_sentence(rows, said):
     [
         ({"user": "whom"}, r"user = 'whom': df has no column 'whom' \(did you mean who\?\): its columns are who, what"),
         ({"item": "who"}, "user and item are both 'who'"),
+        (
+            {"user": "whom", "time": "at"},
+            r"column 'whom' \(.*\), time = 'at': df has no column 'at' .*: its columns are who",
+        ),
         ({"time": None}, "time = None: df has no column None"),
         ({"name": "a/b"}, "dataset = 'a/b' is not allowed"),
         ({"name": 7}, "dataset = 7 is not allowed"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,10 +13,11 @@ from pathlib import Path
 import pytest
 from helpers.paths import python_path
 from helpers.raw_files import ALL, AMAZON, AMAZON_OUT, output, prepared, raw, run
-from helpers.runs import HEADER
+from helpers.runs import HEADER, TINY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recbole_mdcns.cli.main import main
 from recbole_mdcns.data.prepare import interactions, prepare
 from recbole_mdcns.errors import FAILURE, INTERRUPTED, USER_ERROR
 
@@ -57,6 +59,29 @@ def test_the_k_core_is_five_by_default_and_iterated(capsys):
     assert "30 interactions read, 25 with at least 5 a user and 5 an item" in printed
     assert "|       5 |       5 |             25 |           5.0 |      0.00% |" in printed
     assert "next: recbole-mdcns train --model=SASRec --dataset=amazon-x --data_path=out" in printed
+
+
+@pytest.mark.parametrize(
+    ("item_num", "length", "keys"),
+    [
+        (130, 12, ""),  # at most ten items in training: 120 are left
+        (105, 12, " --neg_candidate_num=95"),
+        (15, 12, " --topk='[5,10]' --neg_candidate_num=5"),
+        (9, 6, " --topk='[5]' --valid_metric=NDCG@5 --neg_candidate_num=5"),
+        (4, 5, " --topk='[4]' --valid_metric=NDCG@4 --neg_candidate_num=1"),
+        (4, 6, " --topk='[4]' --valid_metric=NDCG@4 --ranking_loss=CE"),
+    ],
+)
+def test_the_next_command_has_the_keys_that_few_items_need(item_num, length, keys, capsys):
+    """Each item begins the walk of one user around a circle of all items."""
+    text = "".join(f"u{u},i{(u + step) % item_num},5,{step}\n" for u in range(item_num) for step in range(length))
+    prepared("amazon-x", raw(text), *ALL)
+    command = f"next: recbole-mdcns train --model=SASRec --dataset=amazon-x --data_path=out{keys}"
+    assert capsys.readouterr().out.splitlines()[-1] == command
+    if item_num < 10:
+        short = {key: value for key, value in TINY.items() if key not in ("data_path", "neg_candidate_num")}
+        extra = [f"--{key}={value}" for key, value in {**short, "epochs": 1}.items()]
+        assert main([*shlex.split(command)[2:], *extra]) == 0
 
 
 def test_times_are_written_as_the_numbers_they_are():

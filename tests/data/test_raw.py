@@ -82,6 +82,12 @@ def test_lines_have_positions_as_times():
     assert prepared("ml-mine", name, "--format=lines", *ALL) == expected  # --format goes before the name
 
 
+@pytest.mark.parametrize(("name", "tab"), [("t.csv", ","), ("t.csv.gz", ","), ("t.tsv", "\t")])
+def test_a_table_of_ones_own_has_its_columns_by_name(name, tab):
+    text = "item_id,extra,user_id,timestamp\nb,,u,30\na,x,u,1.5\n"
+    assert prepared("mine", raw(text.replace(",", tab), name), *ALL, "--format=table") == ["u\ta\t1.5", "u\tb\t30"]
+
+
 def test_unknown_names_need_a_format(capsys):
     error = mistake(capsys, "mine", raw(AMAZON))
     for format_name in ("amazon (amazon-*)", "hetrec (lastfm)", "kuairand (kuairand*)", "movielens (ml-*)", "lines"):
@@ -112,6 +118,7 @@ KINDS = {
         "10 fields user_id, video_id, date",
     ),
     "dat": ("ml-x", "r.dat", b"1::2::3::4\n", (), "4 fields user, item, rating, timestamp"),
+    "table": ("mine", "t.csv", b"user_id,item_id,timestamp\nu,a,1\n", ("--format=table",), "3 fields user_id, item_id"),
     "lines": ("mine", "l.txt", b"w a\n", ("--format=lines",), "'user item item ...', separated by spaces"),
 }
 
@@ -132,6 +139,10 @@ KINDS = {
         ("csv", b"u,a,1,1_0\n", "timestamp = '1_0' is not a finite number"),
         ("csv", b"u,a,1,9007199254740994\n", "is not a finite number of at most 2^53"),
         ("csv", b"u\xff,a,1,1\n", "can't decode byte 0xff in position 1"),
+        ("table", b"u,a,soon\n", "time = 'soon' is neither a number nor a date such as 2024-05-31 18:30"),
+        ("table", b"u,a,2024-02-30\n", "time = '2024-02-30' is neither a number nor a date"),
+        ("table", b"u,a,1_0\n", "timestamp = '1_0' is not a finite number"),
+        ("table", b"u,a\n", "found 2 fields"),
         ("json", b"{'asin': \n", "is not an object"),
         ("json", b"[1]\n", "'[1]' is not an object"),
         ("json", b'{"asin": "a", "overall": 1, "unixReviewTime": null}\n', "reviewerID and unixReviewTime is missing"),
@@ -201,6 +212,7 @@ def test_a_late_first_good_line_is_in_time(capsys):
         ("amazon-x", "r.csv.gz", "cut", "r.csv.gz, after line "),
         ("ml-x", "r.txt", b"1::2::3::4\n", "r.txt: MovieLens ratings end in .dat"),
         ("ml-x", "r.csv", b"1,2,3,4\n", "r.csv, line 1: column userId and movieId and rating and timestamp is missing"),
+        ("kuairand", "l.csv", b"user_id,video_id,time_ms,date,date\n", "line 1: column date is there 2 times: rename"),
         ("lastfm", "t.dat", b"userID\tartistID\tweight\n", "line 1: column timestamp is missing; found 'userID', 'art"),
         ("kuairand", "l.csv", b"user_id,video_id\n", "line 1: column time_ms and date is missing"),
         ("kuairand", "l.csv", b'"user_id\n', "line 1: column user_id and"),
@@ -229,6 +241,10 @@ def test_unusable_files_are_one_sentence(dataset, name, content, message, capsys
         ("kuairand", ["--to=2022011"], "'2022011' is not a day YYYYMMDD"),
         ("kuairand", ["--signal=is_clik"], "column is_clik is missing; found 'user_id'"),
         ("amazon-x", ["--min_user=-1"], "'-1' is not a whole number"),
+        ("mine", ["--format=table"], "l.csv, line 1: column item_id and timestamp is missing; found 'user_id'"),
+        ("mine", ["--format=table", "--columns=a,b"], "'a,b' is not three different names USER,ITEM,TIME"),
+        ("mine", ["--format=table", "--columns=a,b,a"], "'a,b,a' is not three different names USER,ITEM,TIME"),
+        ("amazon-x", ["--columns=a,b,c"], "--columns does not fit the format of amazon-x"),
         ("amazon-x", ["--format=netflix"], "invalid choice: 'netflix'"),
         ("amazon-x", ["--bad-line=skip"], "unrecognized arguments"),
     ],

@@ -93,6 +93,7 @@ def test_the_count_is_told_at_the_start_and_refused_by_strict_data(caplog):
     told = [r.getMessage() for r in caplog.records if "own history" in r.getMessage()]
     assert len(told) == 1
     assert f"{len(VALID_AGAIN)} of 5 valid and {len(TEST_AGAIN)} of 5 test targets" in told[0]
+    assert "if repeat purchases count, set mask_history = False" in told[0]
     with pytest.raises(DataError, match=r"3 of 5 valid and 3 of 5 test targets are in their own history.*strict_data"):
         load_splits(tiny_config(dataset="plays", strict_data=True))
     load_splits(tiny_config(dataset="plays", strict_data=True, mask_history=False))  # they are as any other

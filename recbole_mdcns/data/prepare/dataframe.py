@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,10 @@ import pandas as pd
 from recbole_mdcns.data.ids import as_text
 from recbole_mdcns.data.prepare.interactions import Interactions
 from recbole_mdcns.data.prepare.prepare import Prepared, new_inter_file, write_filtered
-from recbole_mdcns.data.prepare.raw import LARGEST_TIME, check_token
+from recbole_mdcns.data.prepare.raw import ISO_DATE, LARGEST_TIME, check_token
 from recbole_mdcns.errors import ConfigError, DataError, nearest
 
 DUPLICATES = ("first", "last", "keep")
-_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ].+)?")
 _TIMES = "times are numbers, dates, or texts such as 2024-05-31 18:30"
 #: What ``infer_dtype`` calls a column of objects that are numbers, or dates.
 _NUMBERS, _DATES = {"integer", "floating", "mixed-integer-float", "decimal"}, {"datetime", "datetime64", "date"}
@@ -87,23 +85,32 @@ def _check_options(out: Any, min_user: Any, min_item: Any, duplicates: Any) -> N
 def _columns(df: pd.DataFrame, named: dict[str, Any]) -> dict[str, pd.Series]:
     """Return the columns of user, item and time; each is there once and has no missing value."""
     columns: dict[str, pd.Series] = {}
+    known = [str(label) for label in df.columns]
+    missing, faults = [], []
     for what, column in named.items():
         found = [place for place, label in enumerate(df.columns) if label == column]
-        if len(found) != 1:
-            is_twice = f"has {len(found)} columns {column!r}: rename all except one"
-            known = [str(label) for label in df.columns]
-            is_missing = f"has no column {column!r}{nearest(str(column), known)}: its columns are {', '.join(known)}"
-            raise DataError(f"{what} = {column!r}: df {is_twice if found else is_missing}")
+        if not found:
+            missing.append(f"{what} = {column!r}: df has no column {column!r}{nearest(str(column), known)}")
+            continue
+        if len(found) > 1:
+            faults.append(f"{what} = {column!r}: df has {len(found)} columns {column!r}: rename all except one")
+            continue
         same = [other for other in columns if named[other] == column]
         if same:
-            raise DataError(f"{same[0]} and {what} are both {column!r}: name a column for each")
+            faults.append(f"{same[0]} and {what} are both {column!r}: name a column for each")
+            continue
         columns[what] = df.iloc[:, found[0]]
         lacking = columns[what].isna().to_numpy()
         if lacking.any():
-            raise DataError(
+            as_read = "" if what == "time" else "pd.read_csv(..., keep_default_na=False) keeps ids such as NA, "
+            faults.append(
                 f"df[{column!r}] has no value in {lacking.sum()} of {len(df)} rows, first in "
-                f"df.iloc[{lacking.argmax()}]: df.dropna(subset=[{column!r}]) drops such rows"
+                f"df.iloc[{lacking.argmax()}]: {as_read}df.dropna(subset=[{column!r}]) drops such rows"
             )
+    if missing:
+        faults.append(f"{', '.join(missing)}: its columns are {', '.join(known)}")
+    if faults:
+        raise DataError("; ".join(faults))
     return columns
 
 
@@ -141,7 +148,7 @@ def _times(column: pd.Series) -> np.ndarray:
         return column.to_numpy(dtype=np.float64)
     if kind == "string":
         _refuse_first(
-            column, where, lambda values: ~values.map(lambda text: bool(_ISO_DATE.fullmatch(text))).astype(bool),
+            column, where, lambda values: ~values.map(lambda text: bool(ISO_DATE.fullmatch(text))).astype(bool),
             f"is not a time: {_TIMES}; pd.to_numeric and pd.to_datetime convert others",
         )  # fmt: skip
         return _seconds(column, where)

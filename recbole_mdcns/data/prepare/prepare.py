@@ -22,7 +22,13 @@ from recbole_mdcns.support.safe_write import remove_abandoned, replacing
 _HEADER = b"user_id:token\titem_id:token\ttimestamp:float\n"
 _ROWS_AT_ONCE = 100_000
 #: Fields of Selection, and the options of the command that set them.
-SELECTION_FLAGS = {"signal": "--signal", "first_day": "--from", "last_day": "--to", "min_rating": "--min_rating"}
+SELECTION_FLAGS = {
+    "signal": "--signal",
+    "first_day": "--from",
+    "last_day": "--to",
+    "min_rating": "--min_rating",
+    "columns": "--columns",
+}
 
 
 @dataclass(frozen=True)
@@ -33,11 +39,13 @@ class Prepared:
         path: The file.
         steps: The number of interactions read, and the number after each filter.
         statistics: See :func:`~recbole_mdcns.data.prepare.table2.statistics`.
+        fewest_left: Items that the user with the most different items has not taken in training, without the last two.
     """
 
     path: Path
     steps: list[str]
     statistics: dict[str, float]
+    fewest_left: int
 
 
 def prepare(
@@ -81,8 +89,9 @@ def prepare(
 
     least = [raw_format.min_count if given is None else given for given in (min_user, min_item)]
     steps = [f"{row_num} interactions read"]
-    if chosen != Selection():
-        used = [flag for field, flag in SELECTION_FLAGS.items() if getattr(chosen, field) != getattr(Selection, field)]
+    selecting = {field: flag for field, flag in SELECTION_FLAGS.items() if field != "columns"}
+    used = [flag for field, flag in selecting.items() if getattr(chosen, field) != getattr(Selection, field)]
+    if used:
         steps.append(f"{len(data)} selected by {', '.join(used)}")
     return write_filtered(path, data, steps, least[0], least[1], duplicates or raw_format.duplicates)
 
@@ -138,7 +147,8 @@ def write_filtered(
     remove_abandoned(path.parent, path.name)
     with replacing(path) as file:
         write_inter(file, data)
-    return Prepared(path, steps, statistics(data.users, data.items))
+    counts = statistics(data.users, data.items)
+    return Prepared(path, steps, counts, int(counts["items"]) - _most_different(data))
 
 
 def write_inter(file: BinaryIO, data: Interactions) -> None:
@@ -183,6 +193,13 @@ def inter_file(folder: Path, name: str) -> Path:
         UserError: The name cannot be that of a folder.
     """
     return folder / checked_name(name, "dataset") / f"{name}.inter"
+
+
+def _most_different(data: Interactions) -> int:
+    """Return the largest number of different items that a user has before the last two, in sorted interactions."""
+    is_trained = data.users[:-2] == data.users[2:]
+    pairs = pd.DataFrame({"user": data.users[:-2][is_trained], "item": data.items[:-2][is_trained]}).drop_duplicates()
+    return int(pairs["user"].value_counts().max()) if len(pairs) else 0
 
 
 def _repeats(data: Interactions, keep: str) -> np.ndarray:

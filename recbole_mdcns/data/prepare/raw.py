@@ -26,6 +26,7 @@ Row = tuple[str, str, float, bool]
 #: Splits a line into fields; ValueError for a malformed line.
 Split = Callable[[str], list[str]]
 _BLANKS = re.compile(r"[ \t]+")
+ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ].+)?")
 #: The signal that every row of KuaiRand has: the video was shown.
 EXPOSURE = "exposure"
 #: Whole numbers up to here are exact in 64-bit floats, which is what RecBole reads times as.
@@ -42,12 +43,14 @@ class Selection:
         signal: KuaiRand: every row (``exposure``), or the 0/1 column that must be 1.
         first_day, last_day: KuaiRand: days as YYYYMMDD, both inclusive.
         min_rating: Formats with ratings: the least one that counts.
+        columns: A table of one's own: the columns of user, item and time.
     """
 
     signal: str = EXPOSURE
     first_day: str | None = None
     last_day: str | None = None
     min_rating: float | None = None
+    columns: tuple[str, str, str] = ("user_id", "item_id", "timestamp")
 
 
 @dataclass(frozen=True)
@@ -175,12 +178,23 @@ def _sequences(path: Path, first_line: str, chosen: Selection) -> Layout:
     return Layout(parse, "'user item item ...', separated by spaces, one line a user")
 
 
+def _own_table(path: Path, first_line: str, chosen: Selection) -> Layout:
+    """A csv or tsv of one's own, whose header names the columns; dates are written as seconds since 1970 in UTC."""
+    kind = _extension(path)
+    if kind not in (".csv", ".tsv"):
+        raise DataError(
+            f"{path}: a table ends in .csv or .tsv, with or without .gz; prepare_dataframe takes others in Python"
+        )
+    return _headed(path, first_line, _csv if kind == ".csv" else _tsv, chosen.columns, _row_of_table)
+
+
 FORMATS = {
     "amazon": Format(_amazon, ("amazon-*",), ("min_rating",)),
     "hetrec": Format(_hetrec, ("lastfm",), duplicates="first"),
     "kuairand": Format(_kuairand, ("kuairand*",), ("signal", "first_day", "last_day"), duplicates="first"),
     "movielens": Format(_movielens, ("ml-*",), ("min_rating",), min_count=0),
     "lines": Format(_sequences, one_line_a_user=True),
+    "table": Format(_own_table, options=("columns",)),
 }
 
 
@@ -194,6 +208,11 @@ def _headed(path: Path, header: str, split: Split, needed: Sequence[str], row: C
     if missing:
         column_names = ", ".join(reprlib.repr(name) for name in columns)
         raise DataError(f"{path}, line 1: column {' and '.join(missing)} is missing; found {column_names}")
+    twice = [name for name in needed if columns.count(name) > 1]
+    if twice:
+        raise DataError(
+            f"{path}, line 1: column {twice[0]} is there {columns.count(twice[0])} times: rename all but one"
+        )
     return _table(split, columns, needed, row, header=True)
 
 
@@ -223,6 +242,17 @@ def _row_of_day(user: str, item: str, day: str, month: str, year: str) -> Row:
     except (ValueError, OverflowError):
         raise ValueError(f"day, month, year = {reprlib.repr((day, month, year))} is not a date") from None
     return _row(user, item, str(days * 86_400_000))
+
+
+def _row_of_table(user: str, item: str, time: str) -> Row:
+    import pandas as pd  # --help does not need it
+
+    try:
+        seconds = pd.Timestamp(time).timestamp() if ISO_DATE.fullmatch(time) else float(time)
+    except ValueError:
+        shown = reprlib.repr(time)
+        raise ValueError(f"time = {shown} is neither a number nor a date such as 2024-05-31 18:30") from None
+    return _row(user, item, repr(seconds) if ISO_DATE.fullmatch(time) else time)
 
 
 def _row(user: str, item: str, time: str, counts: bool = True) -> Row:
@@ -269,11 +299,15 @@ def _object(line: str) -> dict:
     return value
 
 
-def _csv(line: str) -> list[str]:
+def _csv(line: str, separator: str = ",") -> list[str]:
     try:
-        return next(csv.reader((line,), strict=True))
+        return next(csv.reader((line,), strict=True, delimiter=separator))
     except csv.Error as error:
         raise ValueError(f"{reprlib.repr(line)} is not csv ({error})") from None
+
+
+def _tsv(line: str) -> list[str]:
+    return _csv(line, "\t")
 
 
 def _tabs(line: str) -> list[str]:

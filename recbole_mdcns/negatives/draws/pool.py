@@ -109,7 +109,7 @@ class CandidateSampler(RepeatableSampler):
         if int(left[fewest]) < self.candidate_num:
             user = dataset.id2token(dataset.uid_field, int(rows.user[fewest]))
             cure = (
-                "set it to at most that"
+                f"set it to at most {int(left[fewest])}"
                 if int(left[fewest])
                 else "leave the user out, or take a loss over all items, CE"
             )

@@ -75,7 +75,7 @@ class SharedPoolSampler:
         if item_num > self.catalogue and not popular + in_batch:
             raise ConfigError(
                 f"a pool of {item_num} different items is not allowed: the catalogue has {self.catalogue}; set "
-                "neg_candidate_num (neg_num with rns) to at most that"
+                f"neg_candidate_num (neg_num with rns) to at most {self.catalogue}"
             )
         self.shares = (popular, in_batch)
         self.is_uniform = popular + in_batch == 0

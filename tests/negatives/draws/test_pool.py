@@ -160,9 +160,9 @@ def test_there_are_as_many_draws_as_needed_and_no_more():
 @pytest.mark.parametrize(
     ("exclude", "number", "said"),
     [
-        ("history", 7, "user u0 has 4 of 8 items left outside history and target; set it to at most that"),
-        ("user_train", 5, "user u0 has 4 of 8 items left outside its training sequence; set it to at most that"),
-        ("target", 8, "user u0 has 7 of 8 items left apart from the target; set it to at most that"),
+        ("history", 7, "user u0 has 4 of 8 items left outside history and target; set it to at most 4"),
+        ("user_train", 5, "user u0 has 4 of 8 items left outside its training sequence; set it to at most 4"),
+        ("target", 8, "user u0 has 7 of 8 items left apart from the target; set it to at most 7"),
     ],
 )
 def test_too_large_a_pool_is_refused_before_training_and_names_user_and_limit(exclude, number, said):
