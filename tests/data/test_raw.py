@@ -204,7 +204,7 @@ def test_a_late_first_good_line_is_in_time(capsys):
 @pytest.mark.parametrize(
     ("dataset", "name", "content", "message"),
     [
-        ("amazon-x", "r.csv", None, "raw file r.csv is missing"),
+        ("amazon-x", "r.csv", None, "r.csv cannot be read: No such file"),
         ("amazon-x", "r.csv", b"", "r.csv is empty"),
         ("amazon-x", "r.csv", b"\n\n", "nothing is left of amazon-x: 0 interactions read"),
         ("amazon-x", "r.txt", b"u,a,1,1\n", "r.txt: Amazon ratings end in .csv"),
@@ -325,5 +325,5 @@ def test_only_blanks_separate_the_items_of_a_line(capsys):
 @pytest.mark.parametrize("kind", ["folder", "link"])
 def test_a_raw_file_that_is_none(kind, capsys):
     Path("r.csv").mkdir() if kind == "folder" else Path("r.csv").symlink_to("gone")
-    expected = {"folder": "raw file r.csv is a folder", "link": "raw file r.csv is missing"}[kind]
+    expected = {"folder": "raw file r.csv is a folder", "link": "r.csv cannot be read: No such file"}[kind]
     assert expected in mistake(capsys, "amazon-x", "r.csv")
