@@ -91,7 +91,7 @@ def _check_keys(options: argparse.Namespace, files: list[str]) -> None:
         check_recbole_keys(given)
     except ConfigError as error:
         from_files = {key: file for file, values in layers.items() for key in values if key not in typed}
-        raise with_place(error, from_files) from None
+        raise with_place(error, from_files) from error.__cause__
 
 
 def _check_options_of_ray(options: argparse.Namespace) -> None:

@@ -78,7 +78,7 @@ class ModelConfig(Config):
         except ConfigError as error:
             later = {*given, *getattr(self, "cmd_config_dict", {})}
             from_files = {key: file for key, file in self._file_of.items() if key not in later}
-            raise with_place(error, from_files) from None
+            raise with_place(error, from_files) from error.__cause__
 
     def __getitem__(self, item: str) -> Any:
         """Return the value of a key.

@@ -60,8 +60,9 @@ def check_dataset(config: Any) -> None:
         folders = [path.name for path in parent.absolute().parent.glob("*") if path.is_dir()]
         found = f"there is no folder {parent}{nearest(parent.name, folders)} for data_path"
     raise DataError(
-        f"{missing}{nearest(name, [*downloads, *beside])}: {found}; RecBole brings ml-100k, and downloads "
-        f"{len(downloads) - 1} others by their names, such as amazon-beauty and ml-1m"
+        f"{missing}{nearest(name, [*downloads, *beside])}: {found}; put its interactions into "
+        f"{inter_file(config)}, or name one of RecBole's: ml-100k, which it brings, and {len(downloads) - 1} that it "
+        "downloads, such as amazon-beauty and ml-1m"
     )
 
 

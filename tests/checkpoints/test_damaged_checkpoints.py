@@ -85,7 +85,7 @@ COMMON: list[Case] = [
     (("names", "item_id", "text"), DROP, "names.item_id.text is missing"),
     (("names", "item_id", "ends"), torch.zeros(2), "names.item_id.ends is a tensor of float32"),
     (("names", "item_id", "ends"), torch.tensor([1]), "the ends of the names"),
-    (("names", "item_id", "text"), TEXT, "can't decode"),
+    (("names", "item_id", "text"), TEXT, "not UTF-8"),
     (("fingerprints",), {}, "fingerprints.sequences is missing"),
     (("fingerprints", "split"), 5, "fingerprints.split is 5"),
 ]

@@ -56,7 +56,7 @@ MISTAKES = [
     ("recommend", ["raw.txt", "--sequences=raw.txt", "--k=0"], "k = 0 is not allowed"),
     ("recommend", ["gone.pth", "--sequences=s.csv"], "gone.pth cannot be read"),
     ("sweep", [], "required: grid"),
-    ("sweep", ["gone.yaml"], "gone.yaml cannot be read"),
+    ("sweep", ["gone.yaml"], "there is no sweep gone.yaml"),
     ("sweep", ["sweep.yaml", "--sampler=rns"], "--sampler"),
     ("status", ["sweep.yaml", "other.yaml"], "other.yaml"),
     ("status", ["sweep.yaml", "--dry_run"], "--dry_run"),

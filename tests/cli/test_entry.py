@@ -79,7 +79,7 @@ def test_a_bad_command_line_ends_in_one_sentence(arguments, culprit, capsys):
     [
         (
             ["--dataset=tinny", "--data_path=data"],
-            "data/tinny (did you mean tiny?): data_path data holds tiny; RecBole",
+            "data/tinny (did you mean tiny?): data_path data holds tiny; put",
         ),
         (["--dataset=ml100k"], "dataset/ml100k (did you mean ml-100k?): there is no folder dataset"),
         (["--dataset=amazon-beuty", "--data_path=none"], "none/amazon-beuty (did you mean amazon-beauty?): "),

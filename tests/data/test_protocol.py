@@ -83,7 +83,7 @@ def test_datasets_know_what_the_released_runs_did_otherwise():
         ({"split_ratio": [0.7, 0.2, 0.2]}, r"split_ratio = \[0.7, 0.2, 0.2\] is not allowed: .* sum to 1"),
         ({"split_ratio": [0.9, 0.1]}, "three numbers"),
         ({"split_ratio": [1.2, -0.1, -0.1]}, "three numbers"),
-        ({"split_ratio": ["most", "some", "few"]}, "list of float"),
+        ({"split_ratio": ["most", "some", "few"]}, "a list of numbers"),
         ({"protocol": "mine"}, "protocol = 'mine' is not allowed: choose leave_one_out or paper"),
         ({"eval_prefixes": "first"}, "choose last or all"),
         ({"eval_args": {"split": {"RS": [0.8, 0.1, 0.1]}}}, "eval_args.split = .* is not allowed: .* under paper"),

@@ -12,5 +12,5 @@ def test_lazy_items_are_refused_with_nccl(monkeypatch):
     monkeypatch.setattr(dist, "get_backend", lambda: "nccl")
     run = tiny_run(peer_model="GRU4Rec", lazy_items=True)
     run.trainer.prepare(run.train)
-    with pytest.raises(ConfigError, match="lazy_items = True is not allowed .* by NCCL, .* distributed_backend gloo"):
+    with pytest.raises(ConfigError, match="lazy_items = True is not allowed .* by NCCL, .* distributed_backend=gloo"):
         in_parallel(run.trainer.loop.objective)
