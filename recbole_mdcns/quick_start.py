@@ -18,7 +18,8 @@ from recbole_mdcns.checkpoints.saved_config import saved_config
 from recbole_mdcns.checkpoints.saved_state import load_weights
 from recbole_mdcns.config.checks import check_cutoffs, check_pool
 from recbole_mdcns.config.evaluation_keys import check_evaluation_keys, saved_keys_to_evaluate, values_to_evaluate
-from recbole_mdcns.config.identity import IMPORTING, content_key
+from recbole_mdcns.config.identity import content_key
+from recbole_mdcns.config.keys import has_import_path
 from recbole_mdcns.config.outputs import check_outputs, check_writable, keep_quiet
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.dataset import HistoryDataset
@@ -171,8 +172,7 @@ def _train_and_evaluate(
 
 def recommend_command(config: MDCNSConfig, trainer: NegativeSamplingTrainer) -> str:
     """Return the command that recommends with the best model of a finished run."""
-    values = config.plain()
-    trust = " --trust_code" if any(":" in str(values.get(key)) for key in IMPORTING) else ""
+    trust = " --trust_code" if has_import_path(config.plain()) else ""
     return f"recbole-mdcns recommend {shlex.quote(str(trainer.files.best))} --sequences=FILE --model=best{trust}"
 
 

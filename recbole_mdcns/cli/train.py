@@ -74,7 +74,7 @@ def _check_keys(options: argparse.Namespace, files: list[str]) -> None:
         ConfigError: A file cannot be read, or a key is unknown or has a wrong value.
     """
     from recbole_mdcns.config.checks import check_given
-    from recbole_mdcns.config.keys import IMPORTING, every_key, own_keys
+    from recbole_mdcns.config.keys import every_key, has_import_path, own_keys
     from recbole_mdcns.config.layers import with_place
     from recbole_mdcns.config.recbole_keys import check_recbole_keys
     from recbole_mdcns.config.values import literal, parse_key_values
@@ -83,7 +83,7 @@ def _check_keys(options: argparse.Namespace, files: list[str]) -> None:
     layers = {file: read_yaml(file) for file in files}
     typed = {key: literal(value) for key, value in parse_key_values(options.keys).items()}
     given = {key: value for values in (*layers.values(), typed) for key, value in values.items()}
-    if any(":" in f"{given.get(key)} {getattr(options, key, '')}" for key in IMPORTING):
+    if has_import_path(given) or has_import_path(vars(options)):
         return
     given = {key: value for key, value in given.items() if key != "peer" and not key.startswith("peer.")}
     try:

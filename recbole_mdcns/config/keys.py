@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import runpy
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +107,11 @@ def keys_of_models() -> frozenset[str]:
     files = (path for folder in (recbole_properties_dir(), properties_dir()) for path in folder.glob("model/*.yaml"))
     names = set().union(*map(_names, files), *UNLISTED_OF_MODEL.values())
     return frozenset(names - recbole_keys() - own_keys().keys())
+
+
+def has_import_path(values: Mapping[str, Any]) -> bool:
+    """Tell whether a value of a run's keys names code by its import path."""
+    return any(":" in str(values.get(key)) for key in IMPORTING)
 
 
 @functools.lru_cache(maxsize=1)

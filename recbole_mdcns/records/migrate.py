@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from recbole_mdcns.config.identity import content_key, reduce
-from recbole_mdcns.config.keys import IMPORTING
+from recbole_mdcns.config.keys import has_import_path
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.records.entries import Entry
@@ -128,7 +128,7 @@ def _trial(entry: Entry) -> dict[str, Any]:
 
 def _config(config: dict[str, Any]) -> dict[str, Any]:
     """Return the keys that the run read; all keys if it used the user's own code, which is not imported here."""
-    if any(":" in str(config.get(key)) for key in IMPORTING):
+    if has_import_path(config):
         return dict(config)
     read = reduce(config)
     # Version 0.1.0 kept no keys of several peers: its sweeps built each of them from the keys of the self model.

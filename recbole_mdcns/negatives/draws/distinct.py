@@ -52,17 +52,7 @@ def numbers_of_few(below: Tensor, draw_num: int, limit: int, generator: torch.Ge
 
 
 def numbers_of_many(below: Tensor, draw_num: int, limit: int, generator: torch.Generator) -> Tensor:
-    """Do the same as :func:`distinct_numbers` for bounds of at least 2 N; the host reads nothing.
-
-    Args:
-        below: The bounds, shape [T].
-        draw_num: N.
-        limit: No bound is larger.
-        generator: Random generator on the device of the bounds.
-
-    Returns:
-        Shape [T, N].
-    """
+    """Do the same as :func:`numbers_of_few` with fewer random numbers, for bounds of at least 2 N."""
     shape = (len(below), draws_for(draw_num, 0.5))  # a draw is an earlier one with a chance below N / bound
     share = torch.rand(shape, generator=generator, device=below.device, dtype=torch.float64)
     drawn = (share * below[:, None]).long()
