@@ -10,6 +10,7 @@ from tabulate import tabulate
 from recbole_mdcns.records.record import Record
 from recbole_mdcns.report import compare, escape
 from recbole_mdcns.report.description import Description
+from recbole_mdcns.report.filled import filled
 from recbole_mdcns.report.lines import Line, shown_budget
 from recbole_mdcns.report.sources import sources
 
@@ -33,6 +34,7 @@ def overview(tables: Tables, datasets: Sequence[str], records: Sequence[Record])
         + (", the released grids," if any(page.ranges for page, _ in tables) else "")
         + f" and the commands that fill what is missing. {introduction}".rstrip(), "",
     ]  # fmt: skip
+    text += filled(tables, records)
     for page, lines in tables:
         if any(line.runs for line in lines):
             heading = f"## {page.title}"

@@ -1,0 +1,110 @@
+"""How much of the tables is filled, and what each gap costs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tabulate import tabulate
+
+from recbole_mdcns.records.cell import Cell
+from recbole_mdcns.records.record import Record
+from recbole_mdcns.report.compare import blocks
+from recbole_mdcns.report.description import Description, Row
+from recbole_mdcns.report.lines import Line, budget
+from recbole_mdcns.support.yaml_files import read_yaml
+from recbole_mdcns.tuning.progress import trial_seconds
+from recbole_mdcns.tuning.space import grid
+
+Tables = Sequence[tuple[Description, Sequence[Line]]]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Lines of one table, dataset and backbone without a record.
+
+    Attributes:
+        place: Table, dataset and backbone.
+        methods: Their names.
+        cells: The number of their cells.
+        hours: The hours to train them all with one seed, one after the other; None where nothing similar was timed.
+    """
+
+    place: str
+    methods: list[str]
+    cells: int
+    hours: float | None
+
+    @property
+    def an_hour_fills(self) -> float:
+        """The cells that one hour fills; 0 where the hours are not known."""
+        return self.cells / self.hours if self.hours else 0.0
+
+
+def filled(tables: Tables, records: Sequence[Record]) -> list[str]:
+    """Return the count of filled cells and the gaps, as lines of Markdown; those that cost least come first.
+
+    A cell is a metric of a line above the rule. Where a table has a reference, only cells with a value there count.
+
+    Args:
+        tables: Descriptions and their lines.
+        records: Records of all trials, whose epochs give the times.
+    """
+    counted = [(page, line) for page, lines in tables if page.page == "table" for line in lines if _counts(page, line)]
+    if not counted:
+        return []
+    every = sum(_cells(page, line) for page, line in counted)
+    ours = sum(_cells(page, line) for page, line in counted if line.runs)
+    with_records = sum(bool(line.runs) for _, line in counted)
+    name = next((page.reference_name for page, _ in counted if page.reference_name), "the tables")
+    told = f"{ours} of {name}'s {every} cells have a value of ours: {with_records} of {len(counted)} lines"
+    text = ["## How much is filled", "", f"{told}, a line being one method on one backbone and dataset."]
+    gaps = sorted(find_gaps(tables, records), key=lambda gap: gap.an_hour_fills, reverse=True)
+    if gaps:
+        text += ["What is missing, what costs least first. Hours are of one training at a time with one seed and all"]
+        text += ["settings that are tried, by the epochs of the most similar records; tables share lines.", ""]
+        heads = ["missing", "methods", "cells", "hours", "cells an hour"]
+        text += tabulate(map(_shown, gaps), heads, tablefmt="github", disable_numparse=True).splitlines()
+    return [*text, ""]
+
+
+def find_gaps(tables: Tables, records: Sequence[Record]) -> list[Gap]:
+    """Return the gaps of all tables; see :func:`filled`."""
+    gaps = []
+    budgets = Counter(budget(run)[0] for _, lines in tables for line in lines for run in line.runs.values())
+    for page, lines in tables:
+        if page.page != "table":
+            continue
+        epochs = budgets.most_common(1)[0][0] if budgets else next(iter(page.budgets.values()), (1, 1))[0]
+        for block in blocks([line for line in lines if _counts(page, line)]):
+            empty = [line for line in block if not line.runs]
+            if empty:
+                seconds = [_seconds(page, line.row, epochs, records) for line in empty]
+                hours = None if None in seconds else sum(filter(None, seconds)) / 3600
+                row, cells = block[0].row, sum(_cells(page, line) for line in empty)
+                place = f"{page.title.split(':')[0]}, {row.dataset}, {row.model}"
+                gaps.append(Gap(place, [line.name for line in empty], cells, hours))
+    return gaps
+
+
+def _shown(gap: Gap) -> list[str]:
+    price = ["not timed", ""] if gap.hours is None else [f"{gap.hours:.1f}", f"{gap.an_hour_fills:.0f}"]
+    return [gap.place, ", ".join(gap.methods), str(gap.cells), *price]
+
+
+def _counts(page: Description, line: Line) -> bool:
+    return not line.row.method.is_extra and (page.reference is None or bool(line.reference))
+
+
+def _cells(page: Description, line: Line) -> int:
+    return len(line.reference) if page.reference else len(page.metrics)
+
+
+def _seconds(page: Description, row: Row, epochs: int, records: Sequence[Record]) -> float | None:
+    """Return what a line costs with one seed: its epochs, times the settings that a reproduction tries."""
+    method = row.method
+    cell = Cell(row.dataset_name, row.protocol, row.model, row.peer, method.method, method.loss or row.loss)
+    space = read_yaml(page.grid).get("space", {}).get(method.method, {}) if page.grid else {}
+    seconds = trial_seconds((cell, epochs), records)
+    return None if seconds is None else seconds * len(grid(space, f"space.{method.method}"))

@@ -1,0 +1,51 @@
+"""How much of the tables is filled, and what each gap costs, by hand."""
+
+from __future__ import annotations
+
+import pytest
+from helpers.planted_records import record
+
+from recbole_mdcns.report.cells import fill
+from recbole_mdcns.report.description import read_description
+from recbole_mdcns.report.filled import Gap, filled, find_gaps
+
+TABLE = "table7"  # RNS, DNS+ with four settings, MDCNS-wts and MDCNS; four metrics
+
+
+def table(records, datasets=("beauty", "toys")):
+    page = read_description(TABLE)
+    return [(page, fill(page, records, list(datasets)))]
+
+
+def test_a_gap_costs_its_settings_times_the_epochs_of_similar_records():
+    known = [record("rns", 1, [1, 0], seconds_per_epoch=360.0)]  # one epoch, so a tenth of an hour
+    timed, unknown = find_gaps(table(known), known)
+    assert timed.methods == ["DNS+", "MDCNS-wts", "MDCNS"] and timed.place == "Table 7, beauty, SASRec"
+    assert timed.cells == 12 and timed.hours == pytest.approx((4 + 1 + 1) * 0.1)
+    assert timed.an_hour_fills == pytest.approx(20)
+    assert unknown == Gap("Table 7, toys, SASRec", ["RNS", "DNS+", "MDCNS-wts", "MDCNS"], 16, None)
+
+
+def test_the_cheapest_gap_comes_first_and_what_was_not_timed_last():
+    known = [
+        record("rns", 1, [1, 0], seconds_per_epoch=360.0),
+        record("rns", 1, [1, 0], "amazon-toys-games", seconds_per_epoch=36.0),
+    ]
+    text = filled(table(known, ["beauty", "sports", "toys"]), known)
+    assert text[2].startswith("8 of the paper's 48 cells have a value of ours: 2 of 12 lines")
+    rows = [[part.strip() for part in line.split("|")[1:-1]] for line in text if line.startswith("| Table")]
+    assert [row[0].split(", ")[1] for row in rows] == ["toys", "beauty", "sports"]
+    assert [row[2:] for row in rows] == [["12", "0.1", "200"], ["12", "0.6", "20"], ["16", "not timed", ""]]
+
+
+def test_a_full_table_has_no_gap():
+    peers = {"MDCNS": "Mamba4Rec", "MDCNS-wts": "GRU4Rec"}
+    methods = (("rns", None), ("dns_plus", None), *(("mdcns", peer) for peer in peers.values()))
+    known = [record(method, 1, [1, 0], "amazon-beauty", peer) for method, peer in methods]
+    text = filled(table(known, ["beauty"]), known)
+    assert find_gaps(table(known, ["beauty"]), known) == []
+    assert "16 of the paper's 16 cells" in text[2] and not any(line.startswith("|") for line in text)
+
+
+def test_losses_are_no_table():
+    assert filled([(read_description("figure3"), [])], []) == []
