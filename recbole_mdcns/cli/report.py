@@ -16,6 +16,9 @@ def add_arguments(parser: Parser) -> None:
     records = "where the records are: the folder of a sweep, a folder of records, or a file of packed records"
     add("--records", nargs="+", type=Path, required=True, metavar="PATH", help=records)
     add("--datasets", metavar="NAMES", help="the datasets to show, separated by commas (all that a table has)")
+    add(
+        "--times", nargs="+", type=Path, default=[], metavar="PATH", help="further records, for the price of gaps alone"
+    )
     add("--title", metavar="TEXT", help="the title of the page, instead of its own")
     add("--note", metavar="TEXT", help="a line to add to the page, such as what else the machine was doing")
     add("--out", type=Path, required=True, metavar="DIR", help="the folder that the pages are written to")
@@ -29,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     """
     for page in options.pages:
         read_description(page)
-    check_files(*options.records)
+    check_files(*options.records, *options.times)
     from recbole_mdcns.report import report
 
     return report.run(options)

@@ -62,8 +62,10 @@ def filled(tables: Tables, records: Sequence[Record]) -> list[str]:
     text = ["## How much is filled", "", f"{told}, a line being one method on one backbone and dataset."]
     gaps = sorted(find_gaps(tables, records), key=lambda gap: gap.an_hour_fills, reverse=True)
     if gaps:
-        text += ["What is missing, what costs least first. Hours are of one training at a time with one seed and all"]
-        text += ["settings that are tried, by the epochs of the most similar records; tables share lines.", ""]
+        text += [
+            "What is missing, what costs least first. Hours are of one training at a time, one seed, and all settings",
+            "that are tried; the epochs of records on the same dataset and backbone give them. Tables share lines.", "",
+        ]  # fmt: skip
         heads = ["missing", "methods", "cells", "hours", "cells an hour"]
         text += tabulate(map(_shown, gaps), heads, tablefmt="github", disable_numparse=True).splitlines()
     return [*text, ""]
@@ -106,5 +108,6 @@ def _seconds(page: Description, row: Row, epochs: int, records: Sequence[Record]
     method = row.method
     cell = Cell(row.dataset_name, row.protocol, row.model, row.peer, method.method, method.loss or row.loss)
     space = read_yaml(page.grid).get("space", {}).get(method.method, {}) if page.grid else {}
-    seconds = trial_seconds((cell, epochs), records)
+    alike = [record for record in records if (record.cell.dataset, record.cell.model) == (row.dataset_name, row.model)]
+    seconds = trial_seconds((cell, epochs), alike)
     return None if seconds is None else seconds * len(grid(space, f"space.{method.method}"))

@@ -17,13 +17,14 @@ from recbole_mdcns.report.sources import sources
 Tables = Sequence[tuple[Description, Sequence[Line]]]
 
 
-def overview(tables: Tables, datasets: Sequence[str], records: Sequence[Record]) -> str:
+def overview(tables: Tables, datasets: Sequence[str], records: Sequence[Record], timed: Sequence[Record] = ()) -> str:
     """Return a page in Markdown.
 
     Args:
         tables: Descriptions and their lines; those without any record are left out.
         datasets: The names in records of those that have a page.
         records: The records behind all tables.
+        timed: Further records, whose epochs only price what is missing.
     """
     title, introduction = tables[0][0].overview
     there = next((f", in brackets {page.reference_name}'s value" for page, _ in tables if page.reference_name), "")
@@ -34,7 +35,7 @@ def overview(tables: Tables, datasets: Sequence[str], records: Sequence[Record])
         + (", the released grids," if any(page.ranges for page, _ in tables) else "")
         + f" and the commands that fill what is missing. {introduction}".rstrip(), "",
     ]  # fmt: skip
-    text += filled(tables, records)
+    text += filled(tables, [*records, *timed])
     for page, lines in tables:
         if any(line.runs for line in lines):
             heading = f"## {page.title}"

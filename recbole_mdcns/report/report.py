@@ -47,14 +47,19 @@ def run(options: argparse.Namespace) -> int:
     datasets = options.datasets.split(",") if options.datasets else None
     if pages[0].page in ("table", "losses"):
         records = [record for path in options.records for record in read_records(path)]
-        write_report(pages, with_packed(records, options.out), options.out, datasets)
+        timed = [record for path in options.times for record in read_records(path)]
+        write_report(pages, with_packed(records, options.out), options.out, datasets, timed)
     else:
         write_report(pages, read_all(options.records), options.out, datasets)
     return 0
 
 
 def write_report(
-    pages: Sequence[Description], records: Sequence[AnyRecord], out: Path, datasets: list[str] | None = None
+    pages: Sequence[Description],
+    records: Sequence[AnyRecord],
+    out: Path,
+    datasets: list[str] | None = None,
+    timed: Sequence[AnyRecord] = (),
 ) -> None:
     """Write pages, and next to them the records that they are made from.
 
@@ -63,6 +68,7 @@ def write_report(
         records: Records of all trials.
         out: The folder of the pages.
         datasets: The datasets shown in tables, by either of their names; None for all.
+        timed: Further records, whose epochs only price what is missing.
 
     Raises:
         UserError: Records are missing, damaged or contradict each other.
@@ -76,7 +82,7 @@ def write_report(
     elif kinds == {"sensitivity"}:
         write_sensitivity(pages[0], known, out)
     else:
-        _write_tables(pages, known, out, datasets)
+        _write_tables(pages, known, out, datasets, unique(timed))
 
 
 def with_packed(records: Sequence[AnyRecord], out: Path) -> list[AnyRecord]:
@@ -86,7 +92,9 @@ def with_packed(records: Sequence[AnyRecord], out: Path) -> list[AnyRecord]:
     return [*records, *(record for record in packed if record.trial.key not in keys)]
 
 
-def _write_tables(pages: Sequence[Description], records: list[Record], out: Path, datasets: list[str] | None) -> None:
+def _write_tables(
+    pages: Sequence[Description], records: list[Record], out: Path, datasets: list[str] | None, timed: list[Record]
+) -> None:
     make_folder(out)
     parts: list[str] = []
     tables: list[tuple[Description, list[Line]]] = []
@@ -103,7 +111,7 @@ def _write_tables(pages: Sequence[Description], records: list[Record], out: Path
         print(f"{out / page.name}.md: {sum(bool(line.runs) for line in lines)} of {len(lines)} lines have records")
     (out / "index.html").write_text(html_page.page(pages[0].overview[0], parts), encoding="utf-8")
     known = sorted({record.dataset for record in records if record.test})
-    (out / "README.md").write_text(overview(tables, known, records), encoding="utf-8")
+    (out / "README.md").write_text(overview(tables, known, records, timed), encoding="utf-8")
     metrics = list(dict.fromkeys(metric for page in pages for metric in page.dataset_metrics))
     for dataset in known:
         text = dataset_page(dataset, records, metrics, pages[0].role_of)

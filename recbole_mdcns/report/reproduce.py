@@ -35,6 +35,7 @@ from recbole_mdcns.support.yaml_files import read_yaml
 from recbole_mdcns.tuning.driver import run_sweeps
 from recbole_mdcns.tuning.engine_options import engine_of
 from recbole_mdcns.tuning.grid import Trial, trials
+from recbole_mdcns.tuning.progress import measured
 from recbole_mdcns.tuning.sweep import Sweep
 from recbole_mdcns.tuning.sweep_file import make_sweep
 
@@ -62,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"reproduce: {failure.trial} failed: {failure.reason}", file=sys.stderr)
     records = with_packed(store.all_records(), options.out)
     pages = [each for each in together(page) if each.name == page.name or has_records(each, records)]
-    write_report(pages, records, options.out)
+    write_report(pages, records, options.out, timed=measured(options.storage))
     return FAILURE if failed else 0
 
 

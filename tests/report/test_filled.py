@@ -38,6 +38,17 @@ def test_the_cheapest_gap_comes_first_and_what_was_not_timed_last():
     assert [row[2:] for row in rows] == [["12", "0.1", "200"], ["12", "0.6", "20"], ["16", "not timed", ""]]
 
 
+def test_times_come_from_the_same_backbone_and_may_come_from_further_records():
+    known = [record("rns", 1, [1, 0], seconds_per_epoch=360.0)]
+    page = read_description("table4")  # SASRec, LinRec, FMLP4Rec
+    tables = [(page, fill(page, known, ["beauty"]))]
+    cell = {"dataset": "amazon-beauty", "protocol": "paper", "model": "LinRec", "peer": None, "method": "rns"}
+    trial = {"key": "other", "cell": {**cell, "loss": "BCE"}, "setting": {}, "seed": 1}
+    timed = [*known, record("rns", 1, [1, 0], seconds_per_epoch=3600.0, trial=trial)]
+    hours = {gap.place.split(", ")[2]: gap.hours for gap in find_gaps(tables, timed)}
+    assert hours == {"SASRec": pytest.approx(0.1 * (4 + 1)), "LinRec": pytest.approx(1 + 4 + 1), "FMLP4Rec": None}
+
+
 def test_a_full_table_has_no_gap():
     peers = {"MDCNS": "Mamba4Rec", "MDCNS-wts": "GRU4Rec"}
     methods = (("rns", None), ("dns_plus", None), *(("mdcns", peer) for peer in peers.values()))
