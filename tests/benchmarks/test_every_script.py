@@ -6,7 +6,6 @@ import json
 import logging
 import re
 import runpy
-import statistics
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -285,16 +284,6 @@ def run_model_table() -> None:
     assert (ROOT / "docs" / "models.md").read_text(encoding="utf-8").startswith(head)
 
 
-def run_huge_pages() -> None:
-    small = ["--sizes=300", "--methods=mdcns,ce", "--users=40", "--steps=2", "--warm_up=1", "--threads=1"]
-    run_script("speed/huge_pages.py", "--rounds=2", "--out=page.md", *small, "--usual", "N=5", "L=4", "batch=32")
-    rounds = json.loads(Path("page.json").read_text())["results"]
-    for row, method in zip(table("page.md"), ("mdcns", "ce")):
-        ratios = [huge[method] / usual[method] for usual, huge in rounds]
-        assert row["method"] == method and row["of each round"] == ", ".join(f"{ratio:.2f}" for ratio in ratios)
-        assert row["ratio"] == f"{statistics.median(ratios):.2f}"
-
-
 def run_every_model() -> None:
     Path("out").mkdir()
     record_of_a_run("out/SASRec-GRU4Rec.json", peer_model="GRU4Rec")  # is there, and not trained again
@@ -311,7 +300,6 @@ SCRIPTS: dict[str, Callable[[], None]] = {
     "models/every_model.py": run_every_model,
     "models/model_table.py": run_model_table,
     "speed/active_user.py": run_active_user,
-    "speed/huge_pages.py": run_huge_pages,
     "speed/large_tables.py": run_large_tables,
     "speed/pool_costs.py": run_pool_costs,
     "speed/processes.py": run_processes,
