@@ -35,14 +35,15 @@ def print_status(storage: str, sweep: Sweep, store: Store) -> None:
         sweep: The sweep.
         store: Its records.
     """
-    from recbole_mdcns.tuning.progress import at_once, measured, progress, total_hours
+    from recbole_mdcns.tuning.prices import total_hours
+    from recbole_mdcns.tuning.progress import at_once, measured, progress
 
     rows, rest = progress(sweep, store)
     print_table(rows)
     print(f"\n{len(rows)} cells, {sum(row['trials'] for row in rows)} trials, {len(rest)} to run")
     hours, parallel = total_hours(rest, measured(storage)), at_once(sweep)
     if hours is None:
-        print("time: unknown, because no similar trial has finished yet")
+        print("time: unknown, because a dataset or a backbone has no finished trial yet")
     else:
         of_gpus = f" ({hours * sweep.gpus:.1f} GPU hours)" if sweep.gpus else ""
         print(f"time: {hours:.1f} hours of training{of_gpus}, {hours / parallel:.1f} with {parallel} at once")

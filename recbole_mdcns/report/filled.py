@@ -14,7 +14,7 @@ from recbole_mdcns.report.compare import blocks
 from recbole_mdcns.report.description import Description, Row
 from recbole_mdcns.report.lines import Line, budget
 from recbole_mdcns.support.yaml_files import read_yaml
-from recbole_mdcns.tuning.progress import trial_seconds
+from recbole_mdcns.tuning.prices import Prices
 from recbole_mdcns.tuning.space import grid
 
 Tables = Sequence[tuple[Description, Sequence[Line]]]
@@ -57,14 +57,14 @@ def filled(tables: Tables, records: Sequence[Record]) -> list[str]:
     every = sum(_cells(page, line) for page, line in counted)
     ours = sum(_cells(page, line) for page, line in counted if line.runs)
     with_records = sum(bool(line.runs) for _, line in counted)
-    name = next((page.reference_name for page, _ in counted if page.reference_name), "the tables")
-    told = f"{ours} of {name}'s {every} cells have a value of ours: {with_records} of {len(counted)} lines"
+    names = [f"{page.reference_name}'s" for page, _ in counted if page.reference_name]
+    told = f"{ours} of {(*names, 'the')[0]} {every} cells have a value of ours: {with_records} of {len(counted)} lines"
     text = ["## How much is filled", "", f"{told}, a line being one method on one backbone and dataset."]
     gaps = sorted(find_gaps(tables, records), key=lambda gap: gap.an_hour_fills, reverse=True)
     if gaps:
         text += [
             "What is missing, what costs least first. Hours are of one training at a time, one seed, and all settings",
-            "that are tried; the epochs of records on the same dataset and backbone give them. Tables share lines.", "",
+            "that are tried, estimated from the records. Tables share lines.", "",
         ]  # fmt: skip
         heads = ["missing", "methods", "cells", "hours", "cells an hour"]
         text += tabulate(map(_shown, gaps), heads, tablefmt="github", disable_numparse=True).splitlines()
@@ -73,7 +73,7 @@ def filled(tables: Tables, records: Sequence[Record]) -> list[str]:
 
 def find_gaps(tables: Tables, records: Sequence[Record]) -> list[Gap]:
     """Return the gaps of all tables; see :func:`filled`."""
-    gaps = []
+    gaps, prices = [], Prices(records)
     budgets = Counter(budget(run)[0] for _, lines in tables for line in lines for run in line.runs.values())
     for page, lines in tables:
         if page.page != "table":
@@ -82,7 +82,7 @@ def find_gaps(tables: Tables, records: Sequence[Record]) -> list[Gap]:
         for block in blocks([line for line in lines if _counts(page, line)]):
             empty = [line for line in block if not line.runs]
             if empty:
-                seconds = [_seconds(page, line.row, epochs, records) for line in empty]
+                seconds = [_seconds(page, line.row, epochs, prices) for line in empty]
                 hours = None if None in seconds else sum(filter(None, seconds)) / 3600
                 row, cells = block[0].row, sum(_cells(page, line) for line in empty)
                 place = f"{page.title.split(':')[0]}, {row.dataset}, {row.model}"
@@ -103,11 +103,10 @@ def _cells(page: Description, line: Line) -> int:
     return len(line.reference) if page.reference else len(page.metrics)
 
 
-def _seconds(page: Description, row: Row, epochs: int, records: Sequence[Record]) -> float | None:
+def _seconds(page: Description, row: Row, epochs: int, prices: Prices) -> float | None:
     """Return what a line costs with one seed: its epochs, times the settings that a reproduction tries."""
     method = row.method
     cell = Cell(row.dataset_name, row.protocol, row.model, row.peer, method.method, method.loss or row.loss)
     space = read_yaml(page.grid).get("space", {}).get(method.method, {}) if page.grid else {}
-    alike = [record for record in records if (record.cell.dataset, record.cell.model) == (row.dataset_name, row.model)]
-    seconds = trial_seconds((cell, epochs), alike)
+    seconds = prices.seconds((cell, epochs))
     return None if seconds is None else seconds * len(grid(space, f"space.{method.method}"))

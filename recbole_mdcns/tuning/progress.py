@@ -1,12 +1,10 @@
-"""The progress of a sweep, and the time that is left, estimated from measured epochs."""
+"""The progress of a sweep: its trials by state, and those that are left."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +17,9 @@ from recbole_mdcns.records.record import FAILED, FINISHED, STOPPED, Record, read
 from recbole_mdcns.records.store import Store
 from recbole_mdcns.tuning.driver import chosen_trials, sweep_records
 from recbole_mdcns.tuning.grid import cells, check_draws, first_trials, make_trial, samples_of, settings_of
+from recbole_mdcns.tuning.prices import Job
 from recbole_mdcns.tuning.sweep import Sweep
 
-#: A trial still to run: its cell, and the most epochs that it may train.
-Job = tuple[Cell, int]
-#: What trials of the same kind share, from close to far.
-_LIKENESS = (
-    ("dataset", "protocol", "model", "peer", "method", "loss"),
-    ("dataset", "model", "method"),
-    ("dataset", "model"),
-    ("dataset",),
-)
 _STATES = (FINISHED, STOPPED, FAILED, "begun", "to do")
 
 
@@ -76,28 +66,6 @@ def measured(storage: str | Path) -> list[Record]:
         with contextlib.suppress(ConfigError):
             records.append(read_record(read_text(path, "record"), str(path)))
     return [record for record in records if isinstance(record, Record)]
-
-
-def trial_seconds(job: Job, records: Iterable[Record]) -> float | None:
-    """Estimate the seconds of a trial from the most similar finished trials; None if there are none.
-
-    Its number of epochs is the mean of theirs, without trials that reached a limit of epochs below its own.
-    """
-    cell, epochs = job
-    for names in _LIKENESS:
-        alike = [r for r in records if all(getattr(r.cell, name) == getattr(cell, name) for name in names)]
-        if alike:
-            whole = [r for r in alike if len(r.epochs) < r.config["epochs"] or r.config["epochs"] >= epochs]
-            length = statistics.mean([min(epochs, len(r.epochs)) for r in whole] or [epochs])
-            return length * statistics.median(record.seconds_per_epoch for record in alike)
-    return None
-
-
-def total_hours(rest: Sequence[Job], records: Sequence[Record]) -> float | None:
-    """Return the hours of trials one after the other; None if one of them has no similar finished trial."""
-    known = {job: trial_seconds(job, records) for job in set(rest)}
-    seconds = [known[job] for job in rest]
-    return None if None in seconds else sum(filter(None, seconds)) / 3600
 
 
 def at_once(sweep: Sweep) -> int:

@@ -92,10 +92,13 @@ def test_the_pages_of_single_runs_are_those_committed(folder, monkeypatch):
 
 
 @pytest.mark.parametrize("name", [path.stem for path in sorted((BENCHMARKS / "pages").glob("*.yaml"))])
-def test_the_pages_of_sweeps_are_those_committed(name):
+def test_the_pages_of_sweeps_are_those_committed(name, monkeypatch):
+    monkeypatch.setattr(report, "draw_table", lambda *_: True)
     assert page_of(str(BENCHMARKS / "pages" / f"{name}.yaml"), RESULTS / name) == 0
-    assert Path("page/README.md").read_text() == (RESULTS / name / "README.md").read_text()
-    assert Path("page/records.jsonl.xz").read_bytes() == (RESULTS / name / "records.jsonl.xz").read_bytes()
+    committed = sorted(path for path in (RESULTS / name).glob("*") if path.suffix in (".md", ".tex", ".xz"))
+    assert "README.md" in [path.name for path in committed]
+    for path in committed:
+        assert (Path("page") / path.name).read_bytes() == path.read_bytes(), path
 
 
 def test_the_tables_of_the_paper_are_those_committed(monkeypatch):

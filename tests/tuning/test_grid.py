@@ -2,10 +2,9 @@
 
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from helpers.planted_records import cell_of, failure
+from helpers.planted_records import failure
 from helpers.sweeps import GRID, sweep_of, unscored
 
 from recbole_mdcns.errors import ConfigError
@@ -14,7 +13,7 @@ from recbole_mdcns.records.store import Store
 from recbole_mdcns.support.yaml_files import properties_dir
 from recbole_mdcns.tuning.driver import sweep_records
 from recbole_mdcns.tuning.grid import cells, first_trials, make_trial, settings_of, trials
-from recbole_mdcns.tuning.progress import measured, progress, total_hours, trial_seconds
+from recbole_mdcns.tuning.progress import progress
 from recbole_mdcns.tuning.space import draws
 from recbole_mdcns.tuning.sweep_file import read_sweep
 
@@ -157,33 +156,6 @@ def test_shipped_sweeps_are_whole(path):
     assert {cell.dataset for cell in cells(sweep)} == set(sweep.datasets)
     narrow = read_sweep(path, datasets=sweep.datasets[:1], models=sweep.models[:1], seeds=[1])
     assert len(list(trials(narrow))) >= len(cells(narrow))
-
-
-def test_time_is_estimated_from_the_most_similar_trials():
-    def record(method, seconds, epochs, limit=80):
-        cell = cell_of(method, dataset="d", protocol="p", model="m")
-        trial = {"key": method, "cell": cell, "setting": {}, "seed": 1}
-        entries = [{"epoch": epoch, "train_seconds": seconds, "parts": {}} for epoch in range(epochs)]
-        config = {"epochs": limit, "stopping_step": 10}
-        return Record.from_json(unscored(trial, seconds_per_epoch=seconds, epochs=entries, config=config), "here")
-
-    Store("a").write(record("rns", 2.0, 10))
-    Store("b").write(record("mdcns", 5.0, 20))
-    Store("b").write(failure(record("ce", 9.0, 7)))
-    Path("b/records/damaged.json").write_text("{")
-    records = measured(".")
-    assert [record.cell.method for record in records] == ["rns", "mdcns"]
-    cell = records[0].cell
-    assert trial_seconds((cell, 300), records) == 20  # as many epochs as the other one ran
-    assert trial_seconds((cell, 4), records) == 8
-    assert trial_seconds((replace(cell, method="dns"), 300), records) == 3.5 * 15
-    assert trial_seconds((replace(cell, model="n", method="dns"), 300), records) == 3.5 * 15
-    assert trial_seconds((replace(cell, dataset="other"), 300), records) is None
-    assert total_hours([(cell, 300), (cell, 4)], records) == 28 / 3600
-    assert total_hours([(cell, 300), (replace(cell, dataset="other"), 4)], records) is None
-    records.append(record("rns", 4.0, 3, limit=3))  # cut off: says how long an epoch takes, and not how many there are
-    assert trial_seconds((cell, 300), records) == 3.0 * 10
-    assert trial_seconds((cell, 300), records[-1:]) == 4.0 * 300
 
 
 def test_progress_counts_what_the_sweep_asks_for_now():
