@@ -8,9 +8,9 @@ from html import escape
 from recbole_mdcns.report import svg
 from recbole_mdcns.report.compare import blocks
 from recbole_mdcns.report.description import Description
-from recbole_mdcns.report.figure import COLOURS, GREY, colours_of
+from recbole_mdcns.report.figure import COLOURS, GREY
 from recbole_mdcns.report.lines import Line
-from recbole_mdcns.report.ranking import strongest
+from recbole_mdcns.report.ranking import line_colours, with_curve
 
 #: What the page calls the colour of all lines without one of their own.
 _OTHERS = "others"
@@ -40,7 +40,7 @@ def validation_curves(lines: Sequence[Line], metric: str, by_time: bool) -> str:
     panels = []
     for block in blocks(lines):
         drawn = []
-        for line in block:
+        for line in with_curve(block):
             for place, (seed, run) in enumerate(line.runs.items()):
                 total, points = 0.0, []
                 for entry in run.epochs:
@@ -73,7 +73,7 @@ def loss_parts(line: Line) -> str:
 
 
 def _colours(lines: Sequence[Line], metric: str) -> dict[str, str]:
-    of_figures = colours_of(strongest(lines, metric))
+    of_figures = line_colours([line for line in lines if line.runs], metric)
     return {name: _OTHERS if colour == GREY else colour for name, colour in of_figures.items()}
 
 

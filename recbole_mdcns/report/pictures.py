@@ -8,9 +8,9 @@ from typing import Any
 
 from recbole_mdcns.report.compare import blocks
 from recbole_mdcns.report.description import Description
-from recbole_mdcns.report.figure import GREY, colours_of, draw_run, name_ends, plain, saved_figure
+from recbole_mdcns.report.figure import GREY, draw_run, name_ends, plain, saved_figure
 from recbole_mdcns.report.lines import Line
-from recbole_mdcns.report.ranking import strongest
+from recbole_mdcns.report.ranking import line_colours, with_curve
 
 
 def draw_table(page: Description, lines: Sequence[Line], path: Path) -> bool:
@@ -31,16 +31,17 @@ def draw_table(page: Description, lines: Sequence[Line], path: Path) -> bool:
     if not known:
         return False
     metric = page.metrics[-1]
-    colours = colours_of(strongest(lines, metric))
+    colours = line_colours([line for block in known for line in block], metric)
     with saved_figure(path, nrows=len(known), ncols=3, figsize=(9.5, 2.9 * len(known)), squeeze=False) as axes:
         for block, (bars, by_epoch, by_time) in zip(known, axes):
             _draw_bars(bars, page, block, colours)
-            for line in block:
+            drawn = with_curve(block)
+            for line in drawn:
                 for run in line.runs.values():
                     draw_run(by_epoch, by_time, run, metric, color=colours[line.name])
             by_epoch.set(xlabel="epoch", ylabel=plain(f"validation {metric}"))
             by_time.set(xlabel="training time, s", xscale="log")
-            name_ends(by_epoch, {line.name: _end(line, metric) for line in block}, colours)
+            name_ends(by_epoch, {line.name: _end(line, metric) for line in drawn}, colours)
     return True
 
 

@@ -1,4 +1,4 @@
-"""Which methods a picture shows in colour: ours, then the best ones."""
+"""Which lines a picture shows, and in which colour: ours, then the best ones."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from recbole_mdcns.metrics.registry import is_smaller_better
 from recbole_mdcns.report.compare import blocks
+from recbole_mdcns.report.figure import colours_of
 from recbole_mdcns.report.lines import Line
 
 
@@ -20,3 +21,23 @@ def strongest(lines: Sequence[Line], metric: str) -> list[str]:
         for place, line in enumerate(known):
             beaten[line.name] += place
     return sorted(beaten, key=lambda name: (not ours[name], -beaten[name]))
+
+
+def with_curve(lines: Sequence[Line]) -> list[Line]:
+    """Return the lines whose validation is drawn: one for each method, because a curve is that of the self model."""
+    of_self = {_place(line) for line in lines if line.row.method.role == "self"}
+    return [line for line in lines if line.row.method.role == "self" or _place(line) not in of_self]
+
+
+def line_colours(lines: Sequence[Line], metric: str) -> dict[str, str]:
+    """Return a colour for the name of each line; the peer and the teacher of a method have that of its self model."""
+    drawn = with_curve(lines)
+    colours = colours_of(strongest(drawn, metric))
+    of_method = {_place(line): colours[line.name] for line in drawn if line.name in colours}
+    return {line.name: of_method[_place(line)] for line in lines if _place(line) in of_method}
+
+
+def _place(line: Line) -> tuple[str, ...]:
+    """Return what the lines of the models of one method share."""
+    method = line.row.method
+    return method.method, method.loss or line.row.loss, line.row.peer or ""

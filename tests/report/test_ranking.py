@@ -1,0 +1,39 @@
+"""Which lines a picture shows, and in which colour."""
+
+from __future__ import annotations
+
+from helpers.planted_records import metrics_of, record
+
+from recbole_mdcns.report.cells import fill
+from recbole_mdcns.report.description import read_description
+from recbole_mdcns.report.figure import COLOURS
+from recbole_mdcns.report.ranking import line_colours, with_curve
+
+PAGE = """
+protocol: paper
+dataset_names: {beauty: amazon-beauty}
+datasets: [beauty]
+models: [SASRec]
+methods:
+  uniform: rns
+  pair: {method: mdcns, peer: GRU4Rec}
+  "pair, teacher": {method: mdcns, peer: GRU4Rec, role: teacher}
+  "apart, teacher": {method: two_models_apart, peer: GRU4Rec, role: teacher}
+ours: [pair]
+metrics: [ndcg@10]
+"""
+
+
+def test_models_of_one_training_share_a_curve_and_a_colour(tmp_path):
+    (tmp_path / "page.yaml").write_text(PAGE)
+    places = [1, 0, 0, 0]
+    of_two = {"test": {role: metrics_of(places) for role in ("self", "peer", "teacher")}}
+    pairs = [
+        record(method, 1, places, "amazon-beauty", "GRU4Rec", **of_two) for method in ("mdcns", "two_models_apart")
+    ]
+    lines = fill(read_description(tmp_path / "page.yaml"), [record("rns", 1, [0, 0, 0, 0]), *pairs])
+    # the ensemble of two models apart has no line of its self model, so it keeps its curve
+    assert [line.name for line in with_curve(lines)] == ["uniform", "pair", "apart, teacher"]
+    colours = line_colours(lines, "ndcg@10")
+    assert colours["pair"] == colours["pair, teacher"] == COLOURS[0]
+    assert (colours["apart, teacher"], colours["uniform"]) == (COLOURS[1], COLOURS[2])
