@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tabulate import tabulate
 
@@ -15,7 +17,6 @@ from recbole_mdcns.report.description import Description, Row
 from recbole_mdcns.report.lines import Line, budget
 from recbole_mdcns.support.yaml_files import read_yaml
 from recbole_mdcns.tuning.prices import Prices
-from recbole_mdcns.tuning.space import grid
 
 Tables = Sequence[tuple[Description, Sequence[Line]]]
 
@@ -79,10 +80,11 @@ def find_gaps(tables: Tables, records: Sequence[Record]) -> list[Gap]:
         if page.page != "table":
             continue
         epochs = budgets.most_common(1)[0][0] if budgets else next(iter(page.budgets.values()), (1, 1))[0]
+        space = read_yaml(page.grid).get("space", {}) if page.grid else {}
         for block in blocks([line for line in lines if _counts(page, line)]):
             empty = [line for line in block if not line.runs]
             if empty:
-                seconds = [_seconds(page, line.row, epochs, prices) for line in empty]
+                seconds = [_seconds(line.row, epochs, prices, space) for line in empty]
                 hours = None if None in seconds else sum(filter(None, seconds)) / 3600
                 row, cells = block[0].row, sum(_cells(page, line) for line in empty)
                 place = f"{page.title.split(':')[0]}, {row.dataset}, {row.model}"
@@ -103,10 +105,11 @@ def _cells(page: Description, line: Line) -> int:
     return len(line.reference) if page.reference else len(page.metrics)
 
 
-def _seconds(page: Description, row: Row, epochs: int, prices: Prices) -> float | None:
+def _seconds(row: Row, epochs: int, prices: Prices, space: dict[str, Any]) -> float | None:
     """Return what a line costs with one seed: its epochs, times the settings that a reproduction tries."""
     method = row.method
     cell = Cell(row.dataset_name, row.protocol, row.model, row.peer, method.method, method.loss or row.loss)
-    space = read_yaml(page.grid).get("space", {}).get(method.method, {}) if page.grid else {}
+    of_method = {**space.get("all", {}), **space.get(method.method, {})}
+    settings = math.prod(len(choices) for choices in of_method.values() if isinstance(choices, list))
     seconds = prices.seconds((cell, epochs))
-    return None if seconds is None else seconds * len(grid(space, f"space.{method.method}"))
+    return None if seconds is None else seconds * settings

@@ -24,20 +24,23 @@ def strongest(lines: Sequence[Line], metric: str) -> list[str]:
 
 
 def with_curve(lines: Sequence[Line]) -> list[Line]:
-    """Return the lines whose validation is drawn: one for each method, because a curve is that of the self model."""
-    of_self = {_place(line) for line in lines if line.row.method.role == "self"}
-    return [line for line in lines if line.row.method.role == "self" or _place(line) not in of_self]
+    """Return the lines whose validation is drawn: one for each training, whose curve is that of the self model."""
+    first: dict[tuple[str, ...], Line] = {}
+    for line in sorted(lines, key=lambda each: each.row.method.role != "self"):
+        first.setdefault((*line.row.block, *_training(line)), line)
+    kept = set(map(id, first.values()))
+    return [line for line in lines if id(line) in kept]
 
 
 def line_colours(lines: Sequence[Line], metric: str) -> dict[str, str]:
-    """Return a colour for the name of each line; the peer and the teacher of a method have that of its self model."""
+    """Return a colour for the name of each line; all of them have records. The models of a training share one."""
     drawn = with_curve(lines)
     colours = colours_of(strongest(drawn, metric))
-    of_method = {_place(line): colours[line.name] for line in drawn if line.name in colours}
-    return {line.name: of_method[_place(line)] for line in lines if _place(line) in of_method}
+    of_training = {_training(line): colours[line.name] for line in drawn}
+    return {line.name: of_training[_training(line)] for line in lines}
 
 
-def _place(line: Line) -> tuple[str, ...]:
-    """Return what the lines of the models of one method share."""
+def _training(line: Line) -> tuple[str, ...]:
+    """Return what the lines of the models of one training share, on any dataset."""
     method = line.row.method
     return method.method, method.loss or line.row.loss, line.row.peer or ""

@@ -82,7 +82,7 @@ def write_report(
     elif kinds == {"sensitivity"}:
         write_sensitivity(pages[0], known, out)
     else:
-        _write_tables(pages, known, out, datasets, unique(timed))
+        _write_tables(pages, known, out, datasets, [record for record in timed if isinstance(record, Record)])
 
 
 def with_packed(records: Sequence[AnyRecord], out: Path) -> list[AnyRecord]:

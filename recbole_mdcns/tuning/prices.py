@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import statistics
 from collections import defaultdict
@@ -35,11 +36,7 @@ class Prices:
         for record in records:
             times[record.cell].append(record.seconds_per_epoch)
         self.medians = {cell: statistics.median(of_cell) for cell, of_cell in times.items()}
-        self._levels = sorted({level for cell in self.medians for level in _levels(cell)}, key=str)
-        logs = np.log([max(seconds, 1e-9) for seconds in self.medians.values()])
-        self._mean = float(logs.mean()) if len(logs) else 0.0
-        rows = [self._row(cell) for cell in self.medians]
-        self._factors = np.linalg.lstsq(np.array(rows), logs - self._mean, rcond=None)[0] if rows else np.zeros(0)
+        self._levels = list(dict.fromkeys(level for cell in self.medians for level in _levels(cell)))
 
     def seconds(self, job: Job) -> float | None:
         """Estimate the seconds of a trial; None if its dataset or its backbone was never timed.
@@ -47,19 +44,27 @@ class Prices:
         Its number of epochs is the mean of those of the most similar trials, without trials that reached a limit of
         epochs below its own.
         """
-        cell, epochs = job
+        cell, most = job
         if not {("dataset", cell.dataset), ("model", cell.model)} <= set(self._levels):
             return None
-        per_epoch = self.medians.get(cell) or math.exp(self._mean + float(self._row(cell) @ self._factors))
-        return self._epochs(cell, epochs) * per_epoch
+        alike = next(filter(None, (self._alike(cell, axes) for axes in _LIKENESS)))
+        whole = [r for r in alike if len(r.epochs) < r.config["epochs"] or r.config["epochs"] >= most]
+        epochs = statistics.mean([min(most, len(r.epochs)) for r in whole] or [most])
+        return epochs * (self.medians[cell] if cell in self.medians else self._estimate(cell))
 
-    def _epochs(self, cell: Cell, most: int) -> float:
-        for names in _LIKENESS:
-            alike = [r for r in self.records if all(getattr(r.cell, name) == getattr(cell, name) for name in names)]
-            whole = [r for r in alike if len(r.epochs) < r.config["epochs"] or r.config["epochs"] >= most]
-            if alike:
-                return statistics.mean([min(most, len(r.epochs)) for r in whole] or [most])
-        return most
+    def _alike(self, cell: Cell, axes: Sequence[str]) -> list[Record]:
+        return [record for record in self.records if all(getattr(record.cell, a) == getattr(cell, a) for a in axes)]
+
+    def _estimate(self, cell: Cell) -> float:
+        mean, factors = self._fit
+        return math.exp(mean + float(self._row(cell) @ factors))
+
+    @functools.cached_property
+    def _fit(self) -> tuple[float, np.ndarray]:
+        """The mean logarithm of the medians, and the logarithm of each factor."""
+        logs = np.log(np.maximum(list(self.medians.values()), 1e-9))
+        rows = np.array([self._row(cell) for cell in self.medians])
+        return float(logs.mean()), np.linalg.lstsq(rows, logs - logs.mean(), rcond=None)[0]
 
     def _row(self, cell: Cell) -> np.ndarray:
         mine = set(_levels(cell))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from helpers.planted_records import record
 
+from recbole_mdcns.report import report
 from recbole_mdcns.report.cells import fill
 from recbole_mdcns.report.description import read_description
 from recbole_mdcns.report.filled import Gap, filled, find_gaps
@@ -57,6 +61,16 @@ def test_a_full_table_has_no_gap():
     text = filled(table(known, ["beauty"]), known)
     assert find_gaps(table(known, ["beauty"]), known) == []
     assert "16 of the paper's 16 cells" in text[2] and not any(line.startswith("|") for line in text)
+
+
+def test_records_that_only_give_times_may_contradict_each_other(monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr(report, "draw_table", lambda *_: False)
+    known = [record("rns", 1, [1, 0], seconds_per_epoch=360.0)]
+    elsewhere = [record("rns", 1, [0, 0], seconds_per_epoch=seconds) for seconds in (36.0, 360.0)]
+    report.write_report([read_description(TABLE)], known, Path("out"), ["beauty"], elsewhere)
+    page = Path("out/README.md").read_text()
+    assert re.search(r"Table 7, beauty, SASRec +\| DNS\+, MDCNS-wts, MDCNS +\| 12 +\| 0.6 ", page)
 
 
 def test_losses_are_no_table():

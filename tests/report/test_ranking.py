@@ -18,6 +18,7 @@ methods:
   uniform: rns
   pair: {method: mdcns, peer: GRU4Rec}
   "pair, teacher": {method: mdcns, peer: GRU4Rec, role: teacher}
+  "apart, peer": {method: two_models_apart, peer: GRU4Rec, role: peer}
   "apart, teacher": {method: two_models_apart, peer: GRU4Rec, role: teacher}
 ours: [pair]
 metrics: [ndcg@10]
@@ -32,8 +33,9 @@ def test_models_of_one_training_share_a_curve_and_a_colour(tmp_path):
         record(method, 1, places, "amazon-beauty", "GRU4Rec", **of_two) for method in ("mdcns", "two_models_apart")
     ]
     lines = fill(read_description(tmp_path / "page.yaml"), [record("rns", 1, [0, 0, 0, 0]), *pairs])
-    # the ensemble of two models apart has no line of its self model, so it keeps its curve
-    assert [line.name for line in with_curve(lines)] == ["uniform", "pair", "apart, teacher"]
+    # two models apart have no line of their self model, so the first one keeps the curve
+    assert [line.name for line in with_curve(lines)] == ["uniform", "pair", "apart, peer"]
     colours = line_colours(lines, "ndcg@10")
     assert colours["pair"] == colours["pair, teacher"] == COLOURS[0]
-    assert (colours["apart, teacher"], colours["uniform"]) == (COLOURS[1], COLOURS[2])
+    assert colours["apart, peer"] == colours["apart, teacher"] == COLOURS[1]
+    assert colours["uniform"] == COLOURS[2]
