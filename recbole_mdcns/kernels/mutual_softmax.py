@@ -55,24 +55,32 @@ class _Mutual(torch.autograd.Function):
         of_encodings = [torch.empty_like(each) for each in encodings]
         of_tables = [torch.zeros_like(each) for each in tensors[number:]]
         entropy, distance = encodings[0].new_zeros(number), encodings[0].new_zeros(number)
+        # Passes over new memory take several times as long as passes over held memory, so all steps are in place.
+        held = [encodings[0].new_empty(min(rows, size), len(tables[0])) for _ in range(2 + number)]
         for start in range(0, size, rows):
             share = slice(start, start + rows)
             own = target[share, None] - 1
-            scores = [h[share] @ table.T for h, table in zip(encodings, tables)]  # [rows, V] each
-            teacher = torch.stack(scores).sum(0).div_(number * tau if mean else tau)
-            log_total = teacher.logsumexp(1)
-            view = (teacher - log_total[:, None]).exp_()  # the teacher's probabilities
+            view, spare, *scores = [each[: len(own)] for each in held]
+            view.zero_()
+            for h, table, of_model in zip(encodings, tables, scores):
+                torch.mm(h[share], table.T, out=of_model)
+                view.add_(of_model.sub_(of_model.amax(1, keepdim=True)))
+            log_teacher = _softmax_(view.div_(number * tau if mean else tau))
+            expected = [torch.linalg.vecdot(view, of_model) / tau for of_model in scores]  # of the scores, by the view
+            of_teacher = torch.stack(expected).sum(0) / (number if mean else 1) - log_teacher
+            view.mul_(weight * tau / size)
             for place, of_model in enumerate(scores):
-                total = of_model.logsumexp(1)
-                entropy[place] += (total - of_model.gather(1, own).squeeze(1)).sum()
-                grad = (of_model - total[:, None]).exp_()
-                scaled = of_model.div_(tau)
-                scaled_total = total if tau == 1 else scaled.logsumexp(1)
-                ratio = torch.linalg.vecdot(view, teacher - scaled) - (log_total - scaled_total)
-                distance[place] += tau**2 * ratio.sum()
-                odds = grad if tau == 1 else (scaled - scaled_total[:, None]).exp_()
-                grad = grad + (odds - view).mul_(weight * tau)
-                grad.scatter_add_(1, own, grad.new_full(own.shape, -1.0)).div_(size)
+                entropy[place] -= of_model.gather(1, own).sum()
+                odds = of_model if tau == 1 else torch.div(of_model, tau, out=spare)
+                log_odds = _softmax_(odds)
+                log_total = log_odds if tau == 1 else _softmax_(of_model)
+                entropy[place] += log_total.sum()
+                distance[place] += tau**2 * (of_teacher - expected[place] + log_odds).sum()
+                if tau == 1:
+                    grad = of_model.mul_((1 + weight) / size)
+                else:
+                    grad = of_model.div_(size).add_(odds.mul_(weight * tau / size))
+                grad.sub_(view).scatter_add_(1, own, grad.new_full(own.shape, -1 / size))
                 torch.mm(grad, tables[place], out=of_encodings[place][share])
                 of_tables[place][1:].addmm_(grad.T, encodings[place][share])
         ctx.save_for_backward(*of_encodings, *of_tables)
@@ -89,3 +97,11 @@ class _Mutual(torch.autograd.Function):
         of_encodings, of_tables = ctx.saved_tensors[:number], ctx.saved_tensors[number:]
         scaled = [each * grad for of_kind in (of_encodings, of_tables) for each, grad in zip(of_kind, grads)]
         return None, None, None, None, *scaled
+
+
+def _softmax_(scores: Tensor) -> Tensor:
+    """Replace scores, shape [rows, V], by their softmax, and return the logs of its denominators, shape [rows]."""
+    highest = scores.amax(1, keepdim=True)
+    mass = scores.sub_(highest).exp_().sum(1, keepdim=True)
+    scores.div_(mass)
+    return (mass.log() + highest).squeeze(1)
