@@ -11,7 +11,7 @@ from recbole_mdcns.cli.main import train_main
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.data.files import atomic
 from recbole_mdcns.data.files.atomic import read_inter
-from recbole_mdcns.data.files.validate import Layout, check_header
+from recbole_mdcns.data.files.validate import Layout, check_header, check_is_file
 from recbole_mdcns.data.load import load_splits
 from recbole_mdcns.errors import DataError, UserError
 
@@ -257,15 +257,20 @@ def test_bad_item_files_are_refused_by_line(text, message):
         with_items("name")
 
 
-@pytest.mark.parametrize("source", ["item", "user"])
-def test_a_file_of_features_that_load_col_asks_for_must_be_there(source):
+@pytest.mark.parametrize(("source", "content"), [("item", "items"), ("user", "users")])
+def test_a_file_of_features_that_load_col_asks_for_must_be_there(source, content):
     put(TEXT.encode())
-    with pytest.raises(DataError, match=rf"dataset file data/file/file\.{source} is missing"):
+    with pytest.raises(DataError, match=rf"dataset file data/file/file\.{source} is missing: put the {content} of"):
         dataset(load_col={**ALL_COLUMNS, source: [f"{source}_id", "name"]})
     Path(f"data/file/file.{source}").mkdir()
     with pytest.raises(DataError, match=rf"data/file/file\.{source} is a folder"):
         dataset(load_col=None)
     assert dataset()  # nobody asks for it
+
+
+def test_a_missing_file_of_another_kind_is_not_said_to_hold_interactions():
+    with pytest.raises(DataError, match=r"file\.ent is missing: put the rows of 'file' there"):
+        check_is_file(Path("data/file/file.ent"))
 
 
 @pytest.mark.parametrize(

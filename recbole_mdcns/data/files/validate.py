@@ -158,7 +158,7 @@ def _opened(path: Path, encoding: str) -> Iterator[TextIO]:
 
 
 def _content(path: Path) -> str:
-    return {".item": "item", ".user": "user"}.get(path.suffix, "interaction")
+    return {".inter": "interaction", ".item": "item", ".user": "user"}.get(path.suffix, "row")
 
 
 def _header(path: Path, header: str, layout: Layout) -> list[tuple[str, str]]:
