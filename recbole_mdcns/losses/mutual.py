@@ -39,6 +39,8 @@ class MutualCrossEntropy(CrossEntropy):
         self, scoring_models: Sequence[ScoringModel], encodings: Sequence[Tensor], target: Tensor
     ) -> list[ModelLoss]:
         """See :meth:`CatalogueLoss.of_models`."""
+        if not self.weight.full:  # no teacher is needed
+            return super().of_models(scoring_models, encodings, target)
         tables = [
             each.item_table[: each.model.n_items] for each in scoring_models if isinstance(each, InnerProductModel)
         ]

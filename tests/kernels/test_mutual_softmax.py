@@ -100,3 +100,18 @@ def test_the_objective_is_the_plain_sum_and_grows_into_its_weight(peer, mean):
         ]
         for left, right in zip(*gradients):
             torch.testing.assert_close(left, right, rtol=1e-4, atol=1e-6)
+
+
+def test_with_weight_0_the_models_are_trained_apart():
+    run = tiny_run(ranking_loss="MutualCE", peer_model="GRU4Rec", distill_weight=0)
+    run.trainer.prepare(run.train)
+    objective, models, batch = run.trainer.loop.objective, run.trainer.scoring_models, batches_of(run)[0]
+    for each in models:
+        each.model.eval()
+    objective.start_epoch(0)
+    loss, parts = objective.step_loss(batch)
+    entropies = {
+        each.role: cross_entropy(each.score_all(each.encode(batch)), batch.target).mean().detach() for each in models
+    }
+    torch.testing.assert_close(loss.detach(), torch.stack([*entropies.values()]).sum())
+    torch.testing.assert_close(parts, {f"{role}/all": each for role, each in entropies.items()})
