@@ -153,12 +153,14 @@ def differences(groups: dict[Any, Group]) -> dict[Any, list[str]]:
 def _order(record: Record) -> tuple:
     """Return what records are sorted by: those of the usual split first."""
     split = record.config.get("split_seed", SPLIT)
-    return record.dataset, record.peer_model or "", record.batching, split != SPLIT, split, record.seed
+    padding = record.config.get("pad_side", "right")
+    return record.dataset, record.peer_model or "", record.batching, padding != "right", split != SPLIT, split, record.seed
 
 
 def _label(record: Record) -> str:
-    split = record.config.get("split_seed", SPLIT)
-    return record.batching + ("" if split == SPLIT else f", split {split}")
+    split, padding = record.config.get("split_seed", SPLIT), record.config.get("pad_side", "right")
+    left = "" if padding == "right" else f", {padding} padding"
+    return record.batching + left + ("" if split == SPLIT else f", split {split}")
 
 
 def _source(record: Record) -> str:

@@ -224,21 +224,23 @@ def run_staged() -> None:
 
 
 def run_parity() -> None:
-    """Two seeds of two batchings, whose curves are known."""
+    """Two seeds of two batchings and two paddings, whose curves are known."""
     made = Record.from_json(record_of_a_run("first.json", peer_model="Mamba4Rec"), "first.json")
     Path("records").mkdir()
-    for batching, start in (("row", 0.1), ("user", 0.2)):
+    for batching, padding, start in (("row", "right", 0.1), ("row", "left", 0.3), ("user", "right", 0.2)):
         for seed in (1, 2):
             metrics = {"ndcg@10": 0.5, "ndcg@20": start + 0.01 * seed}
             epochs = [replace(made.epochs[0], epoch=epoch, valid=metrics) for epoch in range(5)]
-            trial = replace(made.trial, key=f"{batching}-{seed}", seed=seed)
-            planted = replace(made, trial=trial, batching=batching, epochs=epochs)
-            write_record(planted, f"records/{batching}-{seed}.json")
+            trial = replace(made.trial, key=f"{batching}-{padding}-{seed}", seed=seed)
+            config = made.config | {"pad_side": padding}
+            planted = replace(made, trial=trial, batching=batching, config=config, epochs=epochs)
+            write_record(planted, f"records/{batching}-{padding}-{seed}.json")
     run_script("studies/parity.py", "records")
     text = Path("records/README.md").read_text()
     rows = table("records/README.md")
     assert [(row["batching"], row["seeds"], row["epoch 5"]) for row in rows] == [
-        ("row", "2", "0.1150 ± 0.0071"), ("user", "2", "0.2150 ± 0.0071"),
+        ("row", "2", "0.1150 ± 0.0071"), ("row, left padding", "2", "0.3150 ± 0.0071"),
+        ("user", "2", "0.2150 ± 0.0071"),
     ]  # fmt: skip
     assert "* row against user: epoch 5 -46.5%" in text  # 0.115 / 0.215 - 1
 
