@@ -32,7 +32,7 @@ def add_arguments(parser: Parser) -> None:
     add_engine_arguments(parser)
     parser.add_argument("--gpus", type=float, default=0, help="GPUs of one trial (0)")
     parser.add_argument("--cpus", type=float, default=1, help="CPUs of one trial (1)")
-    out = Path("benchmarks/results/paper")
+    out = Path("tables")
     parser.add_argument("--out", type=Path, default=out, metavar="DIR", help=f"folder of the pages ({out})")
 
 

@@ -75,4 +75,4 @@ def check_packages(final: dict[str, Any]) -> None:
     if final["log_wandb"] and "wandb" not in sys.modules:
         spec = find_spec("wandb")
         if spec is None or spec.origin is None:  # a folder of this name, which wandb makes, is not a package
-            raise ConfigError("log_wandb = True needs the package wandb: pip install 'recbole-mdcns[wandb]'")
+            raise ConfigError("log_wandb = True needs the package wandb: pip install wandb")

@@ -36,7 +36,7 @@ TOLERANCE = 1e-5
 LARGEST = 2**31
 #: Models whose export the tests of this package check; any other needs onnxruntime, which shows what tracing missed.
 TESTED = ("SASRec", "GRU4Rec", "LinRec", "FMLP4Rec", "Mamba4Rec")
-_NEEDED = "an export needs the packages onnx and onnxruntime: pip install 'recbole-mdcns[export]'"
+_NEEDED = "an export needs the packages onnx and onnxruntime: pip install onnx onnxruntime"
 
 
 class SequenceEncoder(nn.Module):
