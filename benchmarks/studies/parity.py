@@ -154,7 +154,15 @@ def _order(record: Record) -> tuple:
     """Return what records are sorted by: those of the usual split first."""
     split = record.config.get("split_seed", SPLIT)
     padding = record.config.get("pad_side", "right")
-    return record.dataset, record.peer_model or "", record.batching, padding != "right", split != SPLIT, split, record.seed
+    return (
+        record.dataset,
+        record.peer_model or "",
+        record.batching,
+        padding != "right",
+        split != SPLIT,
+        split,
+        record.seed,
+    )
 
 
 def _label(record: Record) -> str:

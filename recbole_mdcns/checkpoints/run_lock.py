@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from logging import getLogger
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from recbole_mdcns.errors import DISK_ERRORS, CheckpointError, WriteError, reason_of
+from recbole_mdcns.errors import CheckpointError
+from recbole_mdcns.support.file_locks import acquire
 
 
 class RunLock:
@@ -45,17 +45,9 @@ class RunLock:
     def _acquire(self, wait: float) -> bool:
         """Acquire the lock; return False where the file system has none."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire(timeout=wait)
-            return True
+            return acquire(self._lock, wait, "the run: do not resume it in a second process")
         except Timeout:
             raise CheckpointError(
                 f"the run of {self.run} is being trained by another process: wait until it has ended, or leave resume "
                 "out to train from scratch"
             ) from None
-        except (OSError, NotImplementedError) as error:
-            if isinstance(error, PermissionError) or getattr(error, "errno", None) in DISK_ERRORS:
-                raise WriteError(self.path, reason_of(error)) from None
-            # Some file systems have no locks; there the user must not start a run twice.
-            getLogger().warning(f"the run cannot be locked ({reason_of(error)}): do not resume it in a second process")
-            return False

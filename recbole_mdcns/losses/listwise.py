@@ -20,7 +20,7 @@ from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.kernels.pool_softmax import pool_softmax
 from recbole_mdcns.losses.base import LossOfNegatives, ModelScores
 from recbole_mdcns.negatives import resolve_strategy, strategy_names
-from recbole_mdcns.negatives.base import POOL_SHARES
+from recbole_mdcns.negatives.base import POOL_SHARES, DrawnNegatives
 
 
 def sampled_softmax(positive: Tensor, negative: Tensor, log_q: tuple[Tensor, Tensor] | None = None) -> Tensor:
@@ -161,10 +161,20 @@ class SampledSoftmax(ListwiseLoss):
         if not keys["logq_correction"] and (keys["logq_refined"] or keys["ssm_scale"]):
             name = "logq_refined" if keys["logq_refined"] else "ssm_scale"
             raise ConfigError(f"logq_correction = False is not allowed with {name} = True, which is a correction")
-        if not resolve_strategy(keys["neg_sampler"]).knows_proposal:
+        strategy = resolve_strategy(keys["neg_sampler"])
+        if not strategy.knows_proposal:
             raise ConfigError(
                 f"neg_sampler = {keys['neg_sampler']!r} is not allowed with ranking_loss = {keys['ranking_loss']!r}, "
                 f"which takes draws from a known distribution: choose {_strategies_that('knows_proposal')}"
+            )
+        takes_mass = keys["logq_refined"] or keys["ssm_scale"]
+        repeats_draws = issubclass(strategy, DrawnNegatives) and not strategy.draws_uniformly
+        if takes_mass and repeats_draws and keys["exclude"] != "target":
+            name = "logq_refined" if keys["logq_refined"] else "ssm_scale"
+            raise ConfigError(
+                f"{name} = True is not allowed with neg_sampler = {keys['neg_sampler']!r} and exclude = "
+                f"{keys['exclude']!r}: the probability of a draw is known only if nothing but the target is excluded; "
+                "set exclude = target"
             )
 
     def __init__(self, config: Config, item_num: int, device: torch.device):

@@ -132,6 +132,13 @@ class NegativeStrategy(metaclass=Built):
         if shares and keys["pool_scope"] != "batch":
             name, value = next(iter(shares.items()))
             raise ConfigError(f"{name} = {value} is not allowed with pool_scope = 'target': set pool_scope = batch")
+        in_batch = shares.get("pool_in_batch_share")
+        if in_batch and keys["exclude"] != "user_train" and keys["batching"] != "row":
+            raise ConfigError(
+                f"pool_in_batch_share = {in_batch} is not allowed with exclude = {keys['exclude']!r} and batching = "
+                f"{keys['batching']!r}: a batch holds what its users take next; set exclude = user_train, or batching "
+                "= row"
+            )
         if sum(shares.values()) > 1:
             named = " and ".join(f"{name} = {value}" for name, value in shares.items())
             raise ConfigError(f"{named} are not allowed together: the shares of a pool sum to at most 1")

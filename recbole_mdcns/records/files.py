@@ -30,21 +30,8 @@ def pack_records(records: Iterable[AnyRecord], path: Path) -> None:
             packed.write(json.dumps(record.to_json(), separators=(",", ":"), sort_keys=True).encode() + b"\n")
 
 
-def pack_folder(folder: Path) -> Path:
-    """Pack the records of single runs that lie in a folder as JSON, remove them, and return the packed file.
-
-    Raises:
-        ConfigError: There are none, or one is damaged.
-    """
-    singles, packed = sorted(folder.glob("*.json")), folder / f"records{SUFFIX}"
-    pack_records([record for path in singles for record in read_records(path)], packed)
-    for path in singles:
-        path.unlink()
-    return packed
-
-
 def read_records(path: Path) -> list[AnyRecord]:
-    """Read packed records, all packed records in a folder, those in the folder of a sweep, or those of single runs.
+    """Read the records of a file, or all packed and single ones of a folder, which may be that of a sweep.
 
     Raises:
         ConfigError: There are none, one is damaged or incomplete, or one is of another version of the schema.
@@ -66,7 +53,7 @@ def texts(path: Path) -> Iterator[tuple[str, str]]:
     if path.is_dir():
         packs = sorted(path.glob(f"*{SUFFIX}"))
         singles = sorted((path / "records" if (path / "records").is_dir() else path).glob("*.json"))
-        for file in packs or singles:
+        for file in [*packs, *singles]:
             yield from texts(file)
     elif path.suffix == ".json":
         yield str(path), read_text(path, "record")

@@ -16,6 +16,7 @@ from recbole_mdcns.records.entries import Entry
 from recbole_mdcns.records.files import read_text, write_record
 from recbole_mdcns.records.parts import TrialId
 from recbole_mdcns.records.record import AnyRecord, read_json, read_record
+from recbole_mdcns.support.file_locks import acquire
 from recbole_mdcns.support.safe_write import remove_abandoned, replacing
 
 _BEGUN = "begun.json"
@@ -74,10 +75,11 @@ class Store:
 
         Raises:
             ConfigError: Another sweep holds it.
+            WriteError: The folder cannot be written to.
         """
         lock = FileLock(str(self.folder / ".lock"))
         try:
-            lock.acquire(timeout=0)
+            is_locked = acquire(lock, 0, f"the sweep in {self.folder}: do not start it twice")
         except Timeout:
             raise ConfigError(
                 f"another sweep is running in {self.folder}: wait for it, or give another --storage"
@@ -86,7 +88,8 @@ class Store:
         try:
             yield
         finally:
-            lock.release()
+            if is_locked:
+                lock.release()
 
     def trial_folder(self, key: str) -> Path:
         """Return where a trial keeps its checkpoints and logs."""

@@ -27,6 +27,7 @@ from recbole_mdcns.records.files import read_records
 from recbole_mdcns.records.parts import TrialId
 from recbole_mdcns.records.record import AnyRecord, Failure, Record
 from recbole_mdcns.records.store import Store
+from recbole_mdcns.report.cells import unique
 from recbole_mdcns.report.description import Description, Row, read_description, shipped
 from recbole_mdcns.report.figure import require_matplotlib
 from recbole_mdcns.report.report import with_packed, write_report
@@ -132,7 +133,7 @@ def refuse_clashes(planned: Iterable[Trial], records: Iterable[AnyRecord]) -> No
 
 def import_finished(store: Store, records: Sequence[AnyRecord]) -> None:
     """Import finished records. Cells without test metrics are skipped, because their weights are on another machine."""
-    finished = [record for record in records if isinstance(record, Record)]
+    finished = unique(records)
     tested = {record.cell for record in finished if record.test}
     for record in finished:
         if record.cell in tested and store.record(record.trial.key) is None:

@@ -23,7 +23,7 @@ from recbole_mdcns.report.description import Description
 from recbole_mdcns.report.escape import text
 from recbole_mdcns.report.figure import plain, saved_figure
 from recbole_mdcns.report.needs import need_metrics
-from recbole_mdcns.report.sources import make_folder, sources, spread
+from recbole_mdcns.report.sources import file_of_records, make_folder, sources, spread
 
 #: By value of a key, the records that have it.
 ByValue = dict[float, list[Record]]
@@ -33,7 +33,7 @@ def write_sensitivity(page: Description, records: Sequence[Record], out: Path) -
     """Write the page, the figure and the packed records.
 
     Raises:
-        UserError: No record has test metrics, or one lacks a number for a key.
+        UserError: No record has test metrics, or one lacks a number for a key, or other records lie beside the page.
     """
     tested = [record for record in records if record.test]
     if not tested:
@@ -45,6 +45,7 @@ def write_sensitivity(page: Description, records: Sequence[Record], out: Path) -
         missing = [key for key in page.keys if not isinstance(record.config.get(key), (int, float))]
         if missing:
             raise UserError(f"record {record.trial.key} has no number for {', '.join(missing)} in its config")
+    packed = file_of_records(out, tested)
     make_folder(out)
     varied = {key: one_changed(tested, key, list(page.keys)) for key in page.keys}
     names = f"{first.cell.model} with {first.peer_model} on {first.dataset}, {metric}"
@@ -58,7 +59,7 @@ def write_sensitivity(page: Description, records: Sequence[Record], out: Path) -
         lines += [tabulate(rows, heads, "github", disable_numparse=True), ""]
     lines += [*sources(tested, page.note), "", "![sensitivity](sensitivity.png)", ""]
     (out / "README.md").write_text("\n".join(lines), encoding="utf-8")
-    pack_records(tested, out / "records.jsonl.xz")
+    pack_records(tested, packed)
     draw(page, varied, metric, out / "sensitivity.png")
     print("\n".join(lines))
 

@@ -28,7 +28,7 @@ from recbole_mdcns.report.escape import text
 from recbole_mdcns.report.figure import colours_of, draw_run, name_ends, plain, saved_figure
 from recbole_mdcns.report.lines import shown_budget
 from recbole_mdcns.report.needs import need_metrics
-from recbole_mdcns.report.sources import make_folder, sources, spread
+from recbole_mdcns.report.sources import file_of_records, make_folder, sources, spread
 
 #: A short patience, for comparison: in epochs without a better one.
 PATIENCE = 10
@@ -42,21 +42,22 @@ def write_side_by_side(page: Description, records: Sequence[Record], out: Path) 
     """Write the page, the figure and the packed records.
 
     Raises:
-        UserError: No record has validation metrics, or one lacks the metric.
+        UserError: No record has validation metrics, or one lacks the metric, or other records lie beside the page.
     """
     groups = grouped(records)
     if not groups:
         raise UserError("no record has validation metrics: there is nothing to compare")
+    shown = [record for methods in groups.values() for chosen in methods.values() for record in chosen]
+    packed = file_of_records(out, shown)
     lines = [f"# {page.title}", ""]
     for title, methods in groups.items():
         lines += [f"## {text(title)}", "", table(methods), ""]
-    shown = [record for methods in groups.values() for chosen in methods.values() for record in chosen]
     lines += sources(shown, page.note)
     make_folder(out)
     lines += ["* MiB: highest resident memory of the process, data and libraries included"]
     lines += ["", "![curves](curves.png)", ""]
     (out / "README.md").write_text("\n".join(lines), encoding="utf-8")
-    pack_records(shown, out / "records.jsonl.xz")
+    pack_records(shown, packed)
     draw(groups, out / "curves.png")
     print("\n".join(lines))
 
@@ -65,7 +66,7 @@ def grouped(records: Sequence[Record]) -> dict[str, Methods]:
     """Return the records of the chosen settings by model, dataset and budget, then method.
 
     Raises:
-        UserError: One lacks the metric that its epoch was chosen by.
+        UserError: One lacks the metric that its epoch was chosen by, or that of the methods beside it.
     """
     groups: dict[str, dict[Cell, list[Record]]] = defaultdict(dict)
     for record in records:
@@ -75,7 +76,11 @@ def grouped(records: Sequence[Record]) -> dict[str, Methods]:
         cell = chosen[0].cell
         where = f"{cell.model} on {cell.dataset}, {cell.protocol}, epochs / patience"
         groups[f"{where} {shown_budget(of_budget)}"][cell] = chosen
-    return {title: named(cells) for title, cells in groups.items()}
+    titled = {title: named(cells) for title, cells in groups.items()}
+    for methods in titled.values():
+        for record in (record for chosen in methods.values() for record in chosen):
+            need_metrics(record, [_metric(methods)], splits=("valid",))
+    return titled
 
 
 def named(cells: dict[Cell, list[Record]]) -> Methods:

@@ -37,6 +37,23 @@ def make_folder(out: Path) -> None:
         raise UserError(f"--out {out} cannot be used: {error.strerror}") from None
 
 
+def file_of_records(out: Path, shown: Iterable[Record]) -> Path:
+    """Return the file beside a page that gets its records.
+
+    Raises:
+        UserError: It holds others, which would be lost.
+    """
+    path = out / f"records{SUFFIX}"
+    if path.exists():
+        others = {record.trial.key for record in read_records(path)} - {record.trial.key for record in shown}
+        if others:
+            raise UserError(
+                f"{path} holds {len(others)} record(s) that this page does not show, such as {min(others)}: give "
+                "another --out, or move the file away"
+            )
+    return path
+
+
 def spread(values: Sequence[float]) -> str:
     """Return mean and, of several, standard deviation; nothing of none."""
     if not values:

@@ -19,7 +19,7 @@ from recbole_mdcns.losses import LossOfNegatives, ModelScores
 from recbole_mdcns.losses.listwise import log_mass_of
 from recbole_mdcns.losses.returned import check_losses
 from recbole_mdcns.negatives import Negatives, NegativeStrategy, ScoredPool
-from recbole_mdcns.negatives.base import Candidates
+from recbole_mdcns.negatives.base import Candidates, DrawnNegatives
 from recbole_mdcns.negatives.draws.shared_pool import SharedPool
 from recbole_mdcns.negatives.returned import check_candidates, check_negatives
 from recbole_mdcns.parallel.shares import own_share
@@ -52,11 +52,12 @@ class NegativesObjective(Objective):
         self.strategy_name = config["neg_sampler"]
         self._checks_strategy = not is_known(type(strategy))  # at the first step
         self.consistency_weight = config["rdrop_weight"]
-        if self.consistency_weight and not strategy.knows_proposal:
+        takes_the_same = isinstance(strategy, DrawnNegatives) or (strategy.knows_proposal and loss.takes_all)
+        if self.consistency_weight and not takes_the_same:
             raise ConfigError(
-                f"rdrop_weight = {self.consistency_weight} is not allowed with neg_sampler = {self.strategy_name!r}, "
-                "which chooses other negatives in each of the two passes: give a strategy that draws from a known "
-                "distribution"
+                f"rdrop_weight = {self.consistency_weight} is not allowed with neg_sampler = {self.strategy_name!r} "
+                f"and ranking_loss = {config['ranking_loss']!r}, which choose other negatives in each of the two "
+                "passes: give a strategy that draws its negatives, such as rns, or mdcns with ranking_loss = SSM"
             )
 
     def prepare(self, dataset: HistoryDataset) -> None:

@@ -115,7 +115,7 @@ class RunCheckpoints:
     # -- loading ------------------------------------------------------------------------------------------------------
 
     def load_best(self, model_file: str | Path | None, epoch: int | None) -> None:
-        """Load the best epoch's weights into the models; the average over steps begins anew.
+        """Load the best epoch's weights into the models; their averages over steps begin anew.
 
         These weights are averages already, if the run has them.
 
@@ -129,9 +129,10 @@ class RunCheckpoints:
         """
         if model_file:
             self._best.load_self_model(model_file, self.identity)
+            self._state.average.reset("self")
         else:
             self._best.load(self.files, self.identity, epoch)
-        self._state.average.reset()
+            self._state.average.reset()
 
     def resume(self, resume_file: str | Path | bool) -> Progress | None:
         """Restore a stopped training, except its random numbers, which :meth:`training` restores.

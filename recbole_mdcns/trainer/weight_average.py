@@ -30,7 +30,7 @@ class WeightAverage:
 
     Attributes:
         sums: A by role and name, in the shapes of the weights.
-        steps: n, an integer on the device.
+        steps: n of each role, integers on the device, shape [R].
     """
 
     def __init__(self, models: Mapping[str, nn.Module], decay: float):
@@ -44,7 +44,8 @@ class WeightAverage:
         self._first_buffers = {k: w.clone() for k, w in weights if not isinstance(w, nn.Parameter)}
         self.sums = {name: torch.zeros_like(weight.detach()) for name, weight in weights}
         devices = [weight.device for _, weight in weights]
-        self.steps = torch.zeros((), dtype=torch.int64, device=devices[0] if devices else None)
+        self.roles = list(models)
+        self.steps = torch.zeros(len(self.roles), dtype=torch.int64, device=devices[0] if devices else None)
 
     @torch.no_grad()
     def update(self) -> None:
@@ -57,15 +58,15 @@ class WeightAverage:
     def in_place(self) -> Iterator[None]:
         """Put the averages into the models in a ``with`` block, and afterwards the weights again, bit for bit.
 
-        Without a step there is no average, and nothing changes.
+        A model without a step has no average, and does not change.
         """
-        steps = int(self.steps)
+        steps = {role: number for role, number in zip(self.roles, self.steps.tolist()) if number}
         if not steps:
             yield
             return
         plain = {name: weight.detach().clone() for name, weight in self._weights.items()}
         try:
-            self._write(-math.expm1(steps * math.log(self.decay)))
+            self._write({role: -math.expm1(number * math.log(self.decay)) for role, number in steps.items()})
             yield
         finally:
             with torch.no_grad():
@@ -73,17 +74,20 @@ class WeightAverage:
                     weight.copy_(plain[name])
 
     @torch.no_grad()
-    def _write(self, total: float) -> None:
-        """Write the averages into the models; ``total`` is 1 - d^n."""
+    def _write(self, totals: Mapping[str, float]) -> None:
+        """Write the averages of some roles into their models; ``totals`` are 1 - d^n."""
         for name, weight in self._weights.items():
-            first = self._first_buffers.get(name)
-            if first is None or not torch.equal(weight, first):
+            total, first = totals.get(_role(name)), self._first_buffers.get(name)
+            if total is not None and (first is None or not torch.equal(weight, first)):
                 weight.copy_(self.sums[name] / total)
 
-    def reset(self) -> None:
-        """Forget all steps."""
-        for each in (*self.sums.values(), self.steps):
-            each.zero_()
+    def reset(self, *roles: str) -> None:
+        """Forget the steps of some roles, or of all."""
+        for role in roles or self.roles:
+            self.steps[self.roles.index(role)] = 0
+            for name, each in self.sums.items():
+                if _role(name) == role:
+                    each.zero_()
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed training needs: ``steps``, and ``sums`` by role and name."""
@@ -94,6 +98,10 @@ class WeightAverage:
         self.steps.copy_(state["steps"])
         for name, total in self.sums.items():
             total.copy_(state["sums"][name])
+
+
+def _role(name: str) -> str:
+    return name.partition(".")[0]
 
 
 def _averaged(model: nn.Module) -> Iterator[tuple[str, Tensor]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from recbole_mdcns.records.cell import Cell
@@ -57,7 +57,7 @@ def run_sweeps(sweeps: Sequence[Sweep], store: Store, engine: Engine | None = No
                 tried = {trial.id.key for trial in first}
                 chosen = [trial for sweep in sweeps for trial in chosen_trials(sweep, store)]
                 _run_missing(store, engine, [trial for trial in chosen if trial.id.key not in tried], "fifo")
-            unread = [trial for sweep in sweeps for trial in _unread(sweep, store)]
+            unread = _each_once(trial for sweep in sweeps for trial in _unread(sweep, store))
             if unread and engine.seconds_left > 0:
                 engine.start()
                 engine.each(add_test, unread)
@@ -108,6 +108,7 @@ def _is_of(sweep: Sweep, known: TrialId) -> bool:
 
 
 def _run_missing(store: Store, engine: Engine, plan: Sequence[Trial], scheduler: str) -> None:
+    plan = _each_once(plan)
     missing = {trial.id.key for trial in plan if _is_missing(store, trial)}
     if not missing:
         return
@@ -158,6 +159,11 @@ def _tried(sweep: Sweep, store: Store, cell: Cell, seed: int) -> list[Trial]:
     """Return the trials of a cell and seed that have begun, with or without a record."""
     mine = [known for known in store.begun() if known.seed == seed and known.cell == cell]
     return [trial_of(sweep, known) for known in mine if _is_of(sweep, known)]
+
+
+def _each_once(plan: Iterable[Trial]) -> list[Trial]:
+    """Return each training once: two methods, or two sweeps, may ask for the same one."""
+    return list({trial.id.key: trial for trial in plan}.values())
 
 
 def _is_missing(store: Store, trial: Trial) -> bool:

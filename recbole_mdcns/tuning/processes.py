@@ -66,7 +66,7 @@ class Processes:
     Args:
         sweeps: What the trials ask for; the first sweep sets their resources.
         store: Where they leave their records.
-        at_once: Trials at once; by default the sweep's ``max_concurrent``, or as many as fit.
+        at_once: Trials at once; by default as many as fit, at most the sweep's ``max_concurrent``.
         per_gpu: Trials on one GPU; by default as the sweep's ``gpus`` says.
 
     Raises:
@@ -87,7 +87,7 @@ class Processes:
                         f"choose {', '.join(allowed)}, or --engine=ray"
                     )
         self.sweep, self.store = sweeps[0], store
-        self.number = at_once or self.sweep.max_concurrent
+        self.number = at_once
         self.per_gpu = per_gpu
         self._places: list[str] = []
         self._workers: dict[int, _Worker] = {}
@@ -204,8 +204,9 @@ def places(sweep: Sweep, number: int | None, per_gpu: int | None) -> list[str]:
     """Return the GPU of each worker, as ``CUDA_VISIBLE_DEVICES`` names it; empty for a worker on the CPU.
 
     Args:
-        sweep: ``cpus`` and ``gpus`` of a trial.
-        number: The most workers; on the CPU, as many workers.
+        sweep: ``cpus`` and ``gpus`` of a trial, and ``max_concurrent``.
+        number: On the CPU, so many workers; on GPUs, at most so many. Without it as many as fit, at most
+            ``max_concurrent``.
         per_gpu: Workers of one GPU, instead of 1 / ``gpus``.
 
     Raises:
@@ -215,14 +216,15 @@ def places(sweep: Sweep, number: int | None, per_gpu: int | None) -> list[str]:
     if sweep.cpus > cores:
         raise ConfigError(f"cpus = {sweep.cpus} is not allowed: this machine has {cores} CPUs")
     if not per_gpu and not sweep.gpus:
-        return [""] * (number or int(cores / (sweep.cpus or 1)))
+        fit = int(cores / (sweep.cpus or 1))
+        return [""] * (number or min(fit, sweep.max_concurrent or fit))
     asked = f"--per_gpu = {per_gpu}" if per_gpu else f"gpus = {sweep.gpus}"
     gpus = visible_gpus()
     if not gpus:
         raise ConfigError(f"{asked} is not allowed: this machine has no GPU")
     if not per_gpu and sweep.gpus > 1:
         raise ConfigError(f"{asked} is not allowed with --engine=processes: a trial uses one GPU, give at most 1")
-    return [gpu for _ in range(per_gpu or int(1 / sweep.gpus)) for gpu in gpus][:number]
+    return [gpu for _ in range(per_gpu or int(1 / sweep.gpus)) for gpu in gpus][: number or sweep.max_concurrent]
 
 
 def visible_gpus() -> list[str]:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from recbole_mdcns.errors import UserError
 from recbole_mdcns.metrics.registry import is_smaller_better
 from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.records.record import AnyRecord, Failure, Record
@@ -30,7 +31,14 @@ def choose(settings: Settings, seeds: Sequence[int]) -> list[Record]:
 
     Settings that lack a seed are left out as long as another has all of them. Records with other seeds decide nothing,
     and are returned with their setting.
+
+    Raises:
+        UserError: Their epochs were chosen by different metrics.
     """
+    by_metric = {record.valid_metric.lower(): record for mine in settings.values() for record in mine}
+    if len(by_metric) > 1:
+        named = " and ".join(f"{record.trial.key} by {metric}" for metric, record in sorted(by_metric.items()))
+        raise UserError(f"trials of one method were validated by different metrics, {named}: give records of one")
     complete = {text: mine for text, mine in settings.items() if {record.seed for record in mine} >= set(seeds)}
     return max((complete or settings).values(), key=lambda mine: _score(mine, seeds))
 

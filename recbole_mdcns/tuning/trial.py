@@ -115,8 +115,11 @@ def end_trial(trial: Trial, store: Store, dataset: HistoryDataset | None, reason
     last.unlink()
 
 
-def fail_trial(trial: Trial, store: Store, error: str) -> Failure:
-    """Write and return the record of a trial that failed for good."""
+def fail_trial(trial: Trial, store: Store, error: str) -> AnyRecord:
+    """Write and return the record of a trial that failed for good; one that has been trained keeps its record."""
+    trained = store.record(trial.id.key)
+    if isinstance(trained, Record):
+        return trained
     failure = Failure(__version__, trial.id, error, store.attempts(trial.id.key))
     store.write(failure)
     return failure

@@ -14,6 +14,7 @@ from recbole_mdcns.checkpoints.run_lock import RunLock
 from recbole_mdcns.cli.main import train_main
 from recbole_mdcns.errors import USER_ERROR, CheckpointError, WriteError
 from recbole_mdcns.quick_start import run_recbole_mdcns
+from recbole_mdcns.records.store import Store
 
 COMMAND = ["-m", "SASRec", "-d", "tiny", *(f"--{key}={value}" for key, value in TINY.items() if key != "epochs")]
 
@@ -78,7 +79,10 @@ def test_a_file_system_without_locks_trains_with_a_warning(error, tmp_path, monk
     monkeypatch.setattr("filelock.FileLock.acquire", acquire)
     with RunLock(tmp_path / "x.pth").held():
         pass
-    assert "cannot be locked" in caplog.text and str(error.args[-1]) in caplog.text
+    assert "the run cannot be locked" in caplog.text and str(error.args[-1]) in caplog.text
+    with Store(tmp_path / "sweep").locked():
+        pass
+    assert f"the sweep in {tmp_path / 'sweep'} cannot be locked" in caplog.text
 
 
 def test_a_lock_that_cannot_be_written_is_one_sentence(tmp_path, monkeypatch):
@@ -88,6 +92,8 @@ def test_a_lock_that_cannot_be_written_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr("filelock.FileLock.acquire", acquire)
     sentence = r"\.x\.lock cannot be written \(Read-only file system\)"
     with pytest.raises(WriteError, match=sentence), RunLock(tmp_path / "x.pth").held():
+        pass
+    with pytest.raises(WriteError, match=r"\.lock cannot be written"), Store(tmp_path / "sweep").locked():
         pass
 
 

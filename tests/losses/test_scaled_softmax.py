@@ -104,7 +104,7 @@ SSM = {"ranking_loss": "SSM"}
             "pool_popular_share = 0.2 is not allowed with ranking_loss = 'gBCE', .* uniform draws: set it to 0",
         ),
         (
-            {"ranking_loss": "gBCE", "pool_scope": "batch", "pool_in_batch_share": 0.2},
+            {"ranking_loss": "gBCE", "pool_scope": "batch", "pool_in_batch_share": 0.2, "batching": "row"},
             "pool_in_batch_share = 0.2 is not allowed with ranking_loss = 'gBCE'",
         ),
         ({**SSM, "ssm_scale": True, "logq_refined": True}, "logq_refined = True is not allowed with ssm_scale = True"),
@@ -121,7 +121,19 @@ SSM = {"ranking_loss": "SSM"}
             "pool_popular_share = 0.5 is not allowed with pool_scope = 'target': set pool_scope = batch",
         ),
         (
-            {"pool_scope": "batch", "pool_popular_share": 0.6, "pool_in_batch_share": 0.5},
+            {"pool_scope": "batch", "pool_in_batch_share": 0.2},
+            "pool_in_batch_share = 0.2 is not allowed with exclude = 'history' and batching = 'auto': a batch",
+        ),
+        (
+            {**SSM, "neg_sampler": "pns", "ssm_scale": True},
+            "ssm_scale = True is not allowed with neg_sampler = 'pns' and exclude = 'history': .* set exclude = target",
+        ),
+        (
+            {**SSM, "neg_sampler": "in_batch", "logq_refined": True, "exclude": "user_train"},
+            "logq_refined = True is not allowed with neg_sampler = 'in_batch' and exclude = 'user_train'",
+        ),
+        (
+            {"pool_scope": "batch", "pool_popular_share": 0.6, "pool_in_batch_share": 0.5, "batching": "row"},
             "pool_popular_share = 0.6 and pool_in_batch_share = 0.5 are not allowed together: .* sum to at most 1",
         ),
     ],
@@ -132,5 +144,11 @@ def test_keys_that_do_not_go_together_are_refused(keys, message):
 
 
 def test_two_passes_need_draws_that_both_can_have():
-    with pytest.raises(ConfigError, match=r"rdrop_weight = 1.0 is not allowed with neg_sampler = 'dns', which chooses"):
-        tiny_run(neg_sampler="dns", rdrop_weight=1.0)
+    for name in ("dns", "mdcns"):
+        message = (
+            rf"rdrop_weight = 1.0 is not allowed with neg_sampler = '{name}' and ranking_loss = 'BCE', which choose"
+        )
+        with pytest.raises(ConfigError, match=message):
+            tiny_run(neg_sampler=name, rdrop_weight=1.0)
+    tiny_run(neg_sampler="rns", rdrop_weight=1.0)
+    tiny_run(neg_sampler="mdcns", rdrop_weight=1.0, ranking_loss="SSM")

@@ -90,7 +90,7 @@ class Whole(NegativeStrategy):
         return Negatives(pool.scores, [on(torch.full((number,), 1 / number))], log_q=pool.proposal())
 
 
-@pytest.mark.parametrize("keys", [{}, SCALED, {**SCALED, "pool_in_batch_share": 0.5}])
+@pytest.mark.parametrize("keys", [{}, SCALED, {**SCALED, "pool_in_batch_share": 0.5, "exclude": "user_train"}])
 def test_pools_shared_or_not_reach_a_users_own_strategy_as_ours(keys):
     ends = []
     for own in ({"neg_sampler": f"{__name__}:Whole"}, {"neg_sampler": "rns", "neg_num": 10}):

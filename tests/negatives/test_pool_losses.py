@@ -9,6 +9,7 @@ from helpers.strategies import batches_of
 
 from recbole_mdcns.equations import FORBIDDEN_SCORE, consistency, distillation
 from recbole_mdcns.losses.listwise import gbce, log_mass_of, sampled_softmax, scaled_softmax
+from recbole_mdcns.negatives import ScoredPool
 
 SHARED = {"ranking_loss": "SSM", "pool_scope": "batch"}
 
@@ -53,7 +54,9 @@ def test_a_pool_of_all_items_is_cross_entropy_over_the_allowed_items(keys, model
     compare(loss, F.cross_entropy(scores, batch.target - 1), scoring_model)
 
 
-@pytest.mark.parametrize("keys", [{}, {"ssm_scale": True}, {"pool_in_batch_share": 0.5, "pool_popular_share": 0.2}])
+@pytest.mark.parametrize(
+    "keys", [{}, {"ssm_scale": True}, {"pool_in_batch_share": 0.5, "pool_popular_share": 0.2, "exclude": "user_train"}]
+)
 def test_mdcns_without_distillation_is_two_models_apart_on_the_same_pool(keys):
     run, objective, batch = made(peer_model="GRU4Rec", distill_weight=0, **SHARED, **keys)
     models = run.trainer.scoring_models
@@ -147,12 +150,23 @@ def test_hard_draws_estimate_the_mass_of_the_pool():
 
 def test_draws_for_each_target_stand_for_the_inverse_of_their_probability():
     """Popular draws have the masses of :func:`log_mass_of`."""
-    run, objective, batch = made(neg_sampler="pns", neg_num=6, ranking_loss="SSM", ssm_scale=True)
+    run, objective, batch = made(neg_sampler="pns", neg_num=6, ranking_loss="SSM", ssm_scale=True, exclude="target")
     loss, _ = objective.step_loss(batch)
-    other = made(neg_sampler="pns", neg_num=6, ranking_loss="SSM", ssm_scale=True)[1]
+    other = made(neg_sampler="pns", neg_num=6, ranking_loss="SSM", ssm_scale=True, exclude="target")[1]
     pool = objective.scored(batch, objective.encode(batch), other.strategy.propose(batch))
     plain = scaled_softmax(pool.positive[0], pool.scores[0], log_mass_of(objective.strategy.log_q(pool)))
     compare(loss, plain.mean(), *run.trainer.scoring_models)
+
+
+def test_the_masses_of_popular_draws_sum_to_the_number_of_other_items():
+    run, objective, batch = made(neg_sampler="pns", neg_num=20, ranking_loss="SSM", ssm_scale=True, exclude="target")
+    total = torch.zeros(len(batch), device=batch.target.device)
+    for _ in range(500):
+        candidates = objective.strategy.propose(batch)
+        pool = ScoredPool(batch, candidates, [], [], [])
+        total += log_mass_of(objective.strategy.log_q(pool)).exp().sum(1)
+    others = run.trainer.model.n_items - 2  # without the padding and the target
+    torch.testing.assert_close(total / 500, torch.full_like(total, others), rtol=0.05, atol=0.0)
 
 
 def test_two_passes_are_their_mean_and_their_distance():
@@ -205,7 +219,14 @@ def test_pools_where_some_targets_may_have_nothing_give_numbers():
         {**SHARED, "ssm_scale": True},
         {**SHARED, "ssm_scale": True, "rdrop_weight": 0.5},
         {**SHARED, "ssm_scale": True, "pool_hard_num": 6},
-        {**SHARED, "logq_refined": True, "pool_popular_share": 0.3, "pool_in_batch_share": 0.3, "enable_amp": True},
+        {
+            **SHARED,
+            "logq_refined": True,
+            "pool_popular_share": 0.3,
+            "pool_in_batch_share": 0.3,
+            "enable_amp": True,
+            "exclude": "user_train",
+        },
         {**SHARED, "lazy_items": True, "peer_model": "GRU4Rec,Mamba4Rec"},
         {"ranking_loss": "gBCE", "pool_scope": "batch"},
         {"ranking_loss": "MutualCE"},

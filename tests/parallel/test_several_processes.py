@@ -46,6 +46,7 @@ RUNS: dict[str, dict] = {
     "few-batches": {"neg_sampler": "rns", "eval_batch_size": 100},
     "ssm-shared": {
         "ranking_loss": "SSM", "ssm_scale": True, "pool_scope": "batch", "pool_in_batch_share": 0.3,
+        "exclude": "user_train",
         "neg_candidate_num": 20, "distill_warmup_epochs": 2, "rdrop_weight": 1.0,
     },
     "ssm-hard": {"ranking_loss": "SSM", "ssm_scale": True, "pool_scope": "batch", "pool_hard_num": 4},

@@ -52,6 +52,32 @@ def sentence(capsys):
     return line
 
 
+@pytest.mark.parametrize("name", ["side_by_side", "sensitivity"])
+def test_a_page_does_not_replace_records_that_it_does_not_show(name, capsys):
+    """Here those of the settings that validation did not choose, or of other methods."""
+    keys = {"epochs": 80, "stopping_step": 80, "seed": 1}
+    keys |= {"teacher_neg_weight": 1, "distill_temperature": 1, "neg_candidate_num": 100}
+    made = [
+        record("mdcns", 1, [1, 0], setting={"neg_top_num": m}, valid=v, config={**keys, "neg_top_num": m})
+        for m, v in ((1, 0.5), (3, 0.4))
+    ]
+    Path("page").mkdir()
+    pack_records(made if name == "side_by_side" else [*made, record("rns", 9, [1])], Path("page/records.jsonl.xz"))
+    pack_records(made, Path("given.jsonl.xz"))
+    before = Path("page/records.jsonl.xz").read_bytes()
+    assert page_of(name, "given.jsonl.xz") == 2
+    said = sentence(capsys)
+    assert "holds 1 record(s) that this page does not show" in said and "another --out" in said, said
+    assert [path.read_bytes() for path in Path("page").iterdir()] == [before]
+
+
+def test_methods_without_a_common_metric_are_not_compared(capsys):
+    other = record("dns", 1, [1, 0], valid_metric="Recall@20", metrics=["recall@20"])
+    pack_records([record("rns", 1, [1, 0]), other], Path("given.jsonl.xz"))
+    assert page_of("side_by_side", "given.jsonl.xz") == 2
+    assert "rns/BCE, seed 1 lacks recall@20" in sentence(capsys) and not Path("page").exists()
+
+
 # The repository's own results
 
 

@@ -32,7 +32,7 @@ SHARED = {"ranking_loss": "SSM", "pool_scope": "batch"}
         {"peer_model": "GRU4Rec,Mamba4Rec"},
         {"ema_decay": 0.95},
         {**SHARED, "distill_warmup_epochs": 4, "ssm_scale": True, "pool_hard_num": 4, "rdrop_weight": 1.0},
-        {**SHARED, "pool_in_batch_share": 0.3},
+        {**SHARED, "pool_in_batch_share": 0.3, "exclude": "user_train"},
         {"ranking_loss": "MutualCE", "distill_warmup_epochs": 4},
     ],
 )

@@ -56,7 +56,7 @@ def test_three_steps_by_hand():
     models, average = after_three_steps()
     sums = {name: total.cpu() for name, total in average.sums.items()}
     assert sums["self.weight"].tolist() == [29 / 8] * 2 and sums["peer.weight"].tolist() == [-29 / 8] * 2
-    assert average.steps.item() == 3
+    assert average.steps.tolist() == [3, 3]
     names = {f"{role}.{name}" for role in models for name in ("weight", "wave", "mask", "mean")}
     assert set(average.sums) == names  # each tensor once, what does not train not at all
     mine, peer = models["self"], models["peer"]
@@ -93,13 +93,35 @@ def test_weights_come_back_bit_for_bit_in_the_same_places():
 def test_without_a_step_or_with_decay_0_nothing_changes():
     models, average = after_three_steps()
     average.reset()
-    assert average.steps.item() == 0 and not any(total.abs().sum() for total in average.sums.values())
+    assert average.steps.tolist() == [0, 0] and not any(total.abs().sum() for total in average.sums.values())
     off = WeightAverage(models, 0.0)
     off.update()
-    assert off.sums == {} and off.steps.item() == 0
+    assert off.sums == {} and not off.steps.any()
     for each in (average, off):
         with each.in_place():
             assert models["self"].weight.tolist() == [6.0, 6.0]
+
+
+def test_a_role_can_begin_anew():
+    models, average = after_three_steps()
+    average.reset("self")
+    with average.in_place():
+        assert models["self"].weight.tolist() == [6.0] * 2
+        assert models["peer"].weight.tolist() == pytest.approx([-29 / 7] * 2)
+    models["self"].step(4.0)
+    models["peer"].step(-4.0)
+    average.update()
+    with average.in_place():
+        assert models["self"].weight.tolist() == [4.0] * 2  # its first step again
+        assert models["peer"].weight.tolist() == pytest.approx([-(29 / 7 * 7 + 4 * 8) / 15] * 2)
+
+
+def test_a_file_for_the_self_model_leaves_the_averages_of_the_others():
+    run = tiny_run(epochs=2, ema_decay=0.9)
+    fit(run)
+    before = run.trainer.evaluate_all(run.valid).metrics
+    run.trainer.evaluate(run.valid, model_file=run.trainer.files.best)
+    assert run.trainer.evaluate_all(run.valid).metrics["peer"] == before["peer"]
 
 
 def test_a_restored_average_goes_on_in_its_places():
@@ -108,7 +130,7 @@ def test_a_restored_average_goes_on_in_its_places():
     places = [total.data_ptr() for total in other.sums.values()]
     other.load_state_dict(average.state_dict())
     other.update()  # a fourth step with weight 6: (29/8 + 6) / 2
-    assert other.sums["self.weight"].tolist() == [77 / 16] * 2 and other.steps.item() == 4
+    assert other.sums["self.weight"].tolist() == [77 / 16] * 2 and other.steps.tolist() == [4, 4]
     assert [total.data_ptr() for total in other.sums.values()] == places
     assert average.sums["self.weight"].tolist() == [29 / 8] * 2
 
@@ -167,7 +189,7 @@ def test_a_run_validates_and_keeps_the_averages(saved, caplog):
     for weights, averages in zip(states(run.trainer), by_epoch[best]):
         for name, weight in weights.items():
             torch.testing.assert_close(weight.double(), averages[name], rtol=1e-5, atol=1e-6)
-    assert run.trainer.loop.average.steps.item() == 0
+    assert run.trainer.loop.average.steps.tolist() == [0, 0]
     assert run.trainer.evaluate_all(run.valid).metrics["self"] == result == log[best]["valid"]
     assert run.trainer.evaluate(run.valid, load_best_model=False)["ndcg@10"] == score
 

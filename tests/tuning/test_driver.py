@@ -6,8 +6,9 @@ from helpers.sweeps import sweep_of, trained
 
 from recbole_mdcns.records.store import Store
 from recbole_mdcns.tuning.driver import run_sweeps
+from recbole_mdcns.tuning.grid import trials
 from recbole_mdcns.tuning.progress import progress
-from recbole_mdcns.tuning.trial import run_trial
+from recbole_mdcns.tuning.trial import fail_trial, run_trial
 
 SMALL = "datasets: [tiny]\nmodels: [SASRec]\nmethods: [rns]\nseeds: [1]\n"
 
@@ -50,6 +51,23 @@ def test_what_fails_is_not_tried_again_by_the_same_command():
     found = run_sweeps([sweep_of(text, keys={"learning_rate": 1e30})], engine.store, engine)
     assert [record.status for record in found] == ["failed", "failed"]
     assert engine.asked == ["start", "load", "load", 2, "close"]
+
+
+def test_a_training_that_two_methods_ask_for_runs_once():
+    text = SMALL.replace("[rns]", "[rns, rns_of_five]") + "space: {rns: {neg_num: [1, 5]}}\n"
+    text += "method_keys: {rns_of_five: {neg_sampler: rns, neg_num: 5}}\n"
+    engine = Here(Store("store"))
+    found = run_sweeps([sweep_of(text)], engine.store, engine)
+    assert 2 in engine.asked and 3 not in engine.asked  # of three trials in two cells
+    assert [record.trial.cell.method for record in found] == ["rns", "rns", "rns_of_five"]
+    assert found[1].valid == found[2].valid and all(record.test for record in found[1:])
+
+
+def test_a_failure_does_not_replace_the_record_of_a_trained_trial():
+    sweep, store = sweep_of(SMALL), Store("store")
+    (trial,) = trials(sweep)
+    done = run_trial(trial, store)
+    assert fail_trial(trial, store, "another process trains it") == done == store.record(trial.id.key)
 
 
 def test_the_setting_that_some_seeds_chose_is_trained_with_the_others():

@@ -8,7 +8,7 @@ import pytest
 from helpers.planted_records import failure
 from helpers.planted_records import record as planted
 
-from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.errors import ConfigError, UserError
 from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.records.files import pack_records, read_records
 from recbole_mdcns.tuning.selection import best_table, by_cell, chosen_records, common_seeds, flat_rows
@@ -38,6 +38,13 @@ def test_the_mean_over_all_seeds_decides_and_incomplete_settings_wait():
     records = [record(1, 1, 0.5), record(1, 2, 0.3), record(2, 1, 0.4), record(2, 2, 0.41), record(3, 1, 0.9)]
     assert {r.trial.setting["a"] for r in chosen_records(records, [1, 2])} == {2}
     assert {r.trial.setting["a"] for r in chosen_records(records, [1, 2, 3])} == {3}  # none has all
+
+
+def test_settings_that_were_validated_by_different_metrics_are_not_compared():
+    other = replace(record(2, 1, 0.3), valid={"self": {"ndcg@10": 0.3, "recall@10": 0.6}}, valid_metric="Recall@10")
+    message = "different metrics, 11 by ndcg@10 and 21 by recall@10: give records of one"
+    with pytest.raises(UserError, match=message):
+        chosen_records([record(1, 1, 0.5), other], [1])
 
 
 def test_seeds_that_only_the_chosen_setting_has_do_not_choose_it():

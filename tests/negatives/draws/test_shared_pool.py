@@ -143,7 +143,7 @@ def test_pools_are_those_of_the_seed_and_of_a_restored_state():
 @pytest.mark.parametrize(
     ("number", "keys"),
     [(150, {"pool_scope": "target"}), (300, {"pool_scope": "batch"}),
-     (300, {"pool_scope": "batch", "pool_popular_share": 0.3, "pool_in_batch_share": 0.3})],
+     (300, {"pool_scope": "batch", "pool_popular_share": 0.3, "pool_in_batch_share": 0.3, "batching": "row"})],
 )  # fmt: skip
 def test_masses_estimate_sums_over_the_allowed_items(number, keys):
     """The mean over pools of ``sum_k m_k f(k)`` is the sum of f over the items that a target may have."""
