@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 
 from recbole_mdcns.records.environment import git_state, machine, versions
+from recbole_mdcns.report.sources import script_command
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Provenance:
     @classmethod
     def here(cls, device: str = "cpu") -> Provenance:
         """Describe this process."""
-        return cls(machine(torch.device(device)), versions(), git_state(), ["python", *sys.argv])
+        return cls(machine(torch.device(device)), versions(), git_state(), script_command())
 
     @property
     def commit(self) -> str:

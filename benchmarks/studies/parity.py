@@ -154,15 +154,8 @@ def _order(record: Record) -> tuple:
     """Return what records are sorted by: those of the usual split first."""
     split = record.config.get("split_seed", SPLIT)
     padding = record.config.get("pad_side", "right")
-    return (
-        record.dataset,
-        record.peer_model or "",
-        record.batching,
-        padding != "right",
-        split != SPLIT,
-        split,
-        record.seed,
-    )
+    kind = record.batching, padding != "right", split != SPLIT, split
+    return record.dataset, record.peer_model or "", *kind, record.seed
 
 
 def _label(record: Record) -> str:

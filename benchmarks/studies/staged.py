@@ -17,6 +17,7 @@ from pathlib import Path
 from recbole_mdcns.cli.main import train_main as run_command
 from recbole_mdcns.records.files import read_records, write_record
 from recbole_mdcns.records.record import Record
+from recbole_mdcns.report.sources import script_command
 
 
 def main() -> None:
@@ -41,7 +42,7 @@ def main() -> None:
         record = left
         stages[str(epochs)] = {"best_epoch": record.best_epoch, "valid": record.valid, "test": record.test}
     assert record is not None
-    staged = replace(record, command=["python", *sys.argv], study={"stages": stages})
+    staged = replace(record, command=script_command(), study={"stages": stages})
     write_record(staged, options.result_file)
 
 

@@ -21,7 +21,7 @@ from recbole_mdcns.records.building import build_record
 from recbole_mdcns.records.files import write_record
 from recbole_mdcns.records.record import Record
 from recbole_mdcns.report.figure import require_matplotlib, saved_figure
-from recbole_mdcns.report.sources import run_script
+from recbole_mdcns.report.sources import run_script, script_command
 
 SHOWN = (1, 2, 5, 10, 20, 40, 80)
 
@@ -43,7 +43,7 @@ def main() -> None:
     trainer.load_best()
     results = {"valid": trainer.evaluate_all(splits["valid"])}
     study = {"chosen": strategy.epochs}
-    record = build_record(config, trainer, splits, ["python", *sys.argv], results, study=study)
+    record = build_record(config, trainer, splits, script_command(), results, study=study)
     write_record(record, options.out / "record.json")
     (options.out / "README.md").write_text(page(record), encoding="utf-8")
     draw(record, options.out / "chosen.png")

@@ -45,7 +45,7 @@ class RunLock:
     def _acquire(self, wait: float) -> bool:
         """Acquire the lock; return False where the file system has none."""
         try:
-            return acquire(self._lock, wait, "the run: do not resume it in a second process")
+            return acquire(self._lock, wait, "the run")
         except Timeout:
             raise CheckpointError(
                 f"the run of {self.run} is being trained by another process: wait until it has ended, or leave resume "

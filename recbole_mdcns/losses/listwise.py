@@ -158,8 +158,8 @@ class SampledSoftmax(ListwiseLoss):
         super().check(keys)
         if keys["logq_refined"] and keys["ssm_scale"]:
             raise ConfigError("logq_refined = True is not allowed with ssm_scale = True: both scale the negatives")
-        if not keys["logq_correction"] and (keys["logq_refined"] or keys["ssm_scale"]):
-            name = "logq_refined" if keys["logq_refined"] else "ssm_scale"
+        name = next((key for key in ("logq_refined", "ssm_scale") if keys[key]), None)
+        if name and not keys["logq_correction"]:
             raise ConfigError(f"logq_correction = False is not allowed with {name} = True, which is a correction")
         strategy = resolve_strategy(keys["neg_sampler"])
         if not strategy.knows_proposal:
@@ -167,10 +167,8 @@ class SampledSoftmax(ListwiseLoss):
                 f"neg_sampler = {keys['neg_sampler']!r} is not allowed with ranking_loss = {keys['ranking_loss']!r}, "
                 f"which takes draws from a known distribution: choose {_strategies_that('knows_proposal')}"
             )
-        takes_mass = keys["logq_refined"] or keys["ssm_scale"]
         repeats_draws = issubclass(strategy, DrawnNegatives) and not strategy.draws_uniformly
-        if takes_mass and repeats_draws and keys["exclude"] != "target":
-            name = "logq_refined" if keys["logq_refined"] else "ssm_scale"
+        if name and repeats_draws and keys["exclude"] != "target":
             raise ConfigError(
                 f"{name} = True is not allowed with neg_sampler = {keys['neg_sampler']!r} and exclude = "
                 f"{keys['exclude']!r}: the probability of a draw is known only if nothing but the target is excluded; "

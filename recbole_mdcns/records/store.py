@@ -79,7 +79,7 @@ class Store:
         """
         lock = FileLock(str(self.folder / ".lock"))
         try:
-            is_locked = acquire(lock, 0, f"the sweep in {self.folder}: do not start it twice")
+            is_locked = acquire(lock, 0, f"the sweep in {self.folder}")
         except Timeout:
             raise ConfigError(
                 f"another sweep is running in {self.folder}: wait for it, or give another --storage"

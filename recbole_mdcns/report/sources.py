@@ -104,6 +104,12 @@ def sources(records: Sequence[Record], note: str | None = None, packed: Sequence
     return [f"* {value if name == 'mixed' else f'{name}: {value}'}" for name, value in lines.items() if value]
 
 
+def script_command() -> list[str]:
+    """Return the command line of a script of ``benchmarks/``, by its path in the repository, wherever that lies."""
+    script = Path(sys.argv[0]).resolve().as_posix()
+    return ["python", "".join(script.rpartition("/benchmarks/")[1:]).lstrip("/"), *sys.argv[1:]]
+
+
 def run_script(main: Callable[[], None]) -> int:
     """Run a script of ``benchmarks/``, and return its exit status: 2 after one sentence for a mistake of the user."""
     try:

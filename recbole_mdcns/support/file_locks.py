@@ -10,13 +10,13 @@ from filelock import FileLock
 from recbole_mdcns.errors import DISK_ERRORS, WriteError, reason_of
 
 
-def acquire(lock: FileLock, wait: float, unlocked: str) -> bool:
+def acquire(lock: FileLock, wait: float, what: str) -> bool:
     """Acquire a lock, whose folder is made if it is missing.
 
     Args:
         lock: The lock.
         wait: Seconds to wait for another process to release it.
-        unlocked: What is not locked, and what the user must not do, for a warning where the file system has no locks.
+        what: What is locked, for a warning where the file system has no locks.
 
     Returns:
         Whether the lock is held; False where the file system has none.
@@ -35,6 +35,5 @@ def acquire(lock: FileLock, wait: float, unlocked: str) -> bool:
     except (OSError, NotImplementedError) as error:
         if isinstance(error, PermissionError) or getattr(error, "errno", None) in DISK_ERRORS:
             raise WriteError(path, reason_of(error)) from None
-        what, _, warning = unlocked.partition(": ")
-        getLogger().warning(f"{what} cannot be locked ({reason_of(error)}): {warning}")
+        getLogger().warning(f"{what} cannot be locked ({reason_of(error)}): do not start it in a second process")
         return False

@@ -219,6 +219,7 @@ def run_staged() -> None:
     keys = ["--model=SASRec", "--dataset=tiny", "--neg_sampler=rns", *KEYS]
     run_script("studies/staged.py", "--stages=1,2", "--result_file=run.json", *keys)
     record = json.loads(Path("run.json").read_text())
+    assert record["command"][:2] == ["python", "benchmarks/studies/staged.py"]  # wherever the repository lies
     stages = record["study"]["stages"]
     assert list(stages) == ["1", "2"] and stages["2"]["test"] == record["test"] and stages["1"]["best_epoch"] == 0
 

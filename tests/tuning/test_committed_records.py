@@ -31,6 +31,12 @@ def committed():
     return [each for path in paths for each in read_records(path) if isinstance(each, Record) and each.trial]
 
 
+def test_no_command_names_a_place_of_the_machine(committed):
+    """Scripts of ``benchmarks/`` are named by their path in the repository, data by a relative one."""
+    parts = {part for record in committed for part in record.command}
+    assert not {part for part in parts if part.partition("=")[2].startswith("/") or part.startswith("/")}
+
+
 @pytest.mark.parametrize("name", FOUND)
 def test_a_sweep_finds_its_committed_records(name, committed, capsys):
     path = BENCHMARKS / "sweeps" / f"{name}.yaml"
