@@ -19,6 +19,7 @@ import importlib
 import io
 import pickle
 import re
+import struct
 import types
 import warnings
 from collections.abc import Callable
@@ -163,6 +164,7 @@ def no_anomaly_mode():
 #: Errors of torch for damaged files.
 _OF_DAMAGED_FILES = (
     RuntimeError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError, OverflowError,
+    struct.error,
 )  # fmt: skip
 
 

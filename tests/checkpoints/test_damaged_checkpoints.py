@@ -7,7 +7,10 @@ import pytest
 import torch
 from helpers.refusals import SASREC, refused
 from helpers.runs import fit, tiny_run
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from recbole_mdcns.checkpoints import checkpoint
 from recbole_mdcns.cli.main import train_main
 from recbole_mdcns.errors import CheckpointError
 from recbole_mdcns.quick_start import evaluate_saved
@@ -177,9 +180,17 @@ def test_the_command_line_says_it_in_one_line(files, capsys):
     assert error == "run_recbole_mdcns: checkpoint x.pth is damaged: epoch is 'x', expected an integer >= -1\n"
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"not a checkpoint", b"\x80\x04N."])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"not a checkpoint", b"junk", b"\x80\x04N."])
 @pytest.mark.parametrize("option", ["resume", "evaluate"])
 def test_files_that_are_no_checkpoints(option, content, capsys):
     Path("x-last.pth").write_bytes(content)
     keys = SASREC if option == "resume" else []
     refused(train_main, [*keys, f"--{option}=x-last.pth"], capsys, "x-last.pth")
+
+
+@settings(max_examples=400)
+@given(content=st.binary(max_size=60))
+def test_any_bytes_are_refused_in_one_sentence(content):
+    Path("x.pth").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"checkpoint x\.pth"):
+        checkpoint.load("x.pth", "model")
