@@ -54,11 +54,12 @@ def start():
         return subprocess.Popen(command, stdout=log, stderr=log, env=environment)
 
 
-def wait_for(condition, process, seconds=300):
+def wait_for(condition, process=None, seconds=300):
+    """Wait until something holds, at most until a process that should bring it about ends."""
     for _ in range(seconds * 20):
         if condition():
             return
-        if process.poll() not in (None, -signal.SIGKILL):
+        if process is not None and process.poll() is not None:
             break
         time.sleep(0.05)
     pytest.fail(f"it did not happen: {Path('out.log').read_text()[-3000:]}")
@@ -101,7 +102,7 @@ def test_a_sweep_outlives_a_worker_its_driver_and_sigterm_and_never_imports_ray(
     wait_for(lambda: records() and in_the_middle(), process)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    wait_for(lambda: not mine(), process)
+    wait_for(lambda: not mine())
     done = {key: record for key, record in records().items() if record.test is None}
     assert 0 < len(done) < 4
 
@@ -112,7 +113,7 @@ def test_a_sweep_outlives_a_worker_its_driver_and_sigterm_and_never_imports_ray(
     said = Path("out.log").read_text()
     assert "Traceback" not in said
     assert said.strip().splitlines()[-1].endswith("interrupted; the same command continues where this one stopped")
-    wait_for(lambda: not mine(), process)
+    wait_for(lambda: not mine())
 
     process = start()
     assert process.wait(timeout=300) == 0, Path("out.log").read_text()[-3000:]
