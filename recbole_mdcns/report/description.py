@@ -108,6 +108,7 @@ class Description:
         dataset_metrics: The columns of the page of a dataset; by default those of the table.
         overview: Title of all tables together, and the text below it.
         keys: The keys that a page of sensitivity varies, and how it shows them.
+        settings: Of each method side by side the ``chosen`` setting, or ``all`` that were tried.
     """
 
     name: str
@@ -131,6 +132,7 @@ class Description:
     dataset_metrics: list[str]
     overview: tuple[str, str]
     keys: dict[str, str]
+    settings: str
 
     @property
     def our_name(self) -> str:
@@ -232,6 +234,7 @@ def _resolved(content: dict[str, Any], path: Path) -> dict[str, Any]:
         "dataset_metrics": content.get("dataset_metrics", content.get("metrics", [])),
         "overview": (overview.get("title", "Results"), overview.get("text", "")),
         "keys": content.get("keys", {}),
+        "settings": content.get("settings", "chosen"),
     }
 
 

@@ -27,6 +27,7 @@ def _is_budget(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(type(number) is int and number >= 0 for number in value)
 
 
+_SETTINGS = ("chosen", "all")
 _PAGES = ("table", "losses", "side_by_side", "sensitivity")
 _NAMES, _TEXTS = "a list of names, each once", "names and texts"
 #: What each key of a description may be, in words too.
@@ -54,6 +55,7 @@ _KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "grid": (_is_text, "a yaml file of a sweep"),
     "overview": (_is_named(_is_text), "title and text"),
     "keys": (_is_named(_is_text), "keys and how they are shown"),
+    "settings": (lambda value: value in _SETTINGS, " or ".join(_SETTINGS)),
 }  # fmt: skip
 _OF_METHOD = ("method", "loss", "peer", "role", "note")
 #: What the file of a table cannot be without.

@@ -3,8 +3,8 @@
     recbole-mdcns sweep benchmarks/sweeps/every_method.yaml --set data_path=DIR
     recbole-mdcns report side_by_side --records sweeps/every_method --out benchmarks/results/every_method
 
-Takes folders of sweeps or of records, and packed records; of each method the setting that validation chose is shown.
-The records shown are packed beside the page.
+Takes folders of sweeps or of records, and packed records; of each method the setting that validation chose is shown, or
+every one that was tried. The records shown are packed beside the page.
 """
 
 from __future__ import annotations
@@ -13,13 +13,11 @@ import statistics
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from tabulate import tabulate
 
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.metrics.registry import is_smaller_better
-from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.records.files import pack_records
 from recbole_mdcns.records.record import Record
 from recbole_mdcns.report.cells import chosen_cells
@@ -32,7 +30,7 @@ from recbole_mdcns.report.sources import file_of_records, make_folder, sources, 
 
 #: A short patience, for comparison: in epochs without a better one.
 PATIENCE = 10
-#: The records of the chosen setting by method, the tables of a page.
+#: The records of a method, or of one of its settings, by the name shown; a table of a page.
 Methods = dict[str, list[Record]]
 #: Columns of the table: a split, and who is evaluated on it.
 COLUMNS = (("valid", "self"), ("valid", "peer"), ("valid", "teacher"), ("test", "self"), ("test", "teacher"))
@@ -44,7 +42,7 @@ def write_side_by_side(page: Description, records: Sequence[Record], out: Path) 
     Raises:
         UserError: No record has validation metrics, or one lacks the metric, or other records lie beside the page.
     """
-    groups = grouped(records)
+    groups = grouped(records, page.settings == "all")
     if not groups:
         raise UserError("no record has validation metrics: there is nothing to compare")
     shown = [record for methods in groups.values() for chosen in methods.values() for record in chosen]
@@ -62,33 +60,35 @@ def write_side_by_side(page: Description, records: Sequence[Record], out: Path) 
     print("\n".join(lines))
 
 
-def grouped(records: Sequence[Record]) -> dict[str, Methods]:
-    """Return the records of the chosen settings by model, dataset and budget, then method.
+def grouped(records: Sequence[Record], every_setting: bool = False) -> dict[str, Methods]:
+    """Return the records by model, dataset and budget, then by method: of the chosen setting, or of each by its own.
 
     Raises:
         UserError: One lacks the metric that its epoch was chosen by, or that of the methods beside it.
     """
-    groups: dict[str, dict[Cell, list[Record]]] = defaultdict(dict)
+    groups: dict[str, list[list[Record]]] = defaultdict(list)
     for record in records:
         if record.best_epoch is not None:
             need_metrics(record, [record.valid_metric.lower()], splits=("valid",))
-    for of_budget, _, chosen in chosen_cells(records):
+    for of_budget, settings, chosen in chosen_cells(records):
         cell = chosen[0].cell
         where = f"{cell.model} on {cell.dataset}, {cell.protocol}, epochs / patience"
-        groups[f"{where} {shown_budget(of_budget)}"][cell] = chosen
-    titled = {title: named(cells) for title, cells in groups.items()}
+        groups[f"{where} {shown_budget(of_budget)}"] += settings.values() if every_setting else [chosen]
+    titled = {title: named(shown, every_setting) for title, shown in groups.items()}
     for methods in titled.values():
-        for record in (record for chosen in methods.values() for record in chosen):
+        for record in (record for runs in methods.values() for record in runs):
             need_metrics(record, [_metric(methods)], splits=("valid",))
     return titled
 
 
-def named(cells: dict[Cell, list[Record]]) -> Methods:
-    """Return records by the name of their method and loss, and the peer where there are two."""
-    peers = {cell.peer for cell in cells} - {None}
+def named(shown: Sequence[list[Record]], with_setting: bool = False) -> Methods:
+    """Return records by the name of their method and loss, the peer where there are two, and the setting if wanted."""
+    peers = {runs[0].cell.peer for runs in shown} - {None}
     methods = {}
-    for cell, chosen in cells.items():
-        methods[cell.shown_method + (f", {cell.peer}" if cell.peer and len(peers) > 1 else "")] = chosen
+    for runs in shown:
+        cell, setting = runs[0].cell, _setting(runs[0])
+        peer = f", {cell.peer}" if cell.peer and len(peers) > 1 else ""
+        methods[cell.shown_method + peer + (f", {setting}" if with_setting and setting else "")] = runs
     return methods
 
 
@@ -101,10 +101,11 @@ def table(methods: Methods) -> str:
     for name in ranked(methods):
         runs = methods[name]
         short = [spread([stopped_early(run, metric) for run in runs])] if tells else []
+        setting = _setting(runs[0])
         rows.append(
             [
-                text(name),
-                _setting(runs[0].trial.setting),
+                text(name.removesuffix(f", {setting}")),
+                text(setting),
                 *(spread(_values(runs, *column, metric)) for column in shown),
                 *short,
                 ", ".join(f"{(run.best_epoch or 0) + 1} of {len(run.epochs)}" for run in runs),
@@ -163,8 +164,8 @@ def _values(runs: Sequence[Record], split: str, role: str, metric: str) -> list[
     return [result[metric] for result in results if metric in result]
 
 
-def _setting(setting: dict[str, Any]) -> str:
-    return text(", ".join(f"{key} {value}" for key, value in setting.items()))
+def _setting(run: Record) -> str:
+    return ", ".join(f"{key} {value}" for key, value in run.trial.setting.items())
 
 
 def _memory(runs: Sequence[Record]) -> str:

@@ -15,7 +15,7 @@ from helpers.paths import BENCHMARKS
 from helpers.planted_records import planted, record
 
 from recbole_mdcns.cli.main import main
-from recbole_mdcns.records.files import pack_records, write_record
+from recbole_mdcns.records.files import pack_records, read_records, write_record
 from recbole_mdcns.report import escape, report, reproduce, sensitivity, side_by_side
 from recbole_mdcns.report.sources import run_script, sources
 
@@ -69,6 +69,29 @@ def test_a_page_does_not_replace_records_that_it_does_not_show(name, capsys):
     said = sentence(capsys)
     assert "holds 1 record(s) that this page does not show" in said and "another --out" in said, said
     assert [path.read_bytes() for path in Path("page").iterdir()] == [before]
+
+
+def test_every_setting_that_was_tried_has_a_line_and_keeps_its_record(capsys):
+    """Side by side only the chosen one has; both pages say which setting a line has."""
+    keys = {"epochs": 80, "stopping_step": 80, "seed": 1}
+    made = [
+        record("mdcns", 1, [1, 0], setting={"neg_top_num": m}, valid=v, config={**keys, "neg_top_num": m})
+        for m, v in ((1, 0.5), (3, 0.4))
+    ]
+    made.append(record("rns", 1, [1, 0], valid=0.45))
+    pack_records(made, Path("given.jsonl.xz"))
+    shown = {}
+    for name in ("every_setting", "side_by_side"):
+        assert page_of(name, "given.jsonl.xz", name) == 0
+        lines = [line for line in Path(name, "README.md").read_text().splitlines() if line.startswith("| ")][1:]
+        shown[name] = [tuple(cell.strip() for cell in line.split("|")[1:4]) for line in lines]
+    assert shown["every_setting"] == [
+        ("mdcns", "neg_top_num 1", "0.5000"),
+        ("rns", "", "0.4500"),
+        ("mdcns", "neg_top_num 3", "0.4000"),
+    ]
+    assert shown["side_by_side"] == shown["every_setting"][:2]
+    assert read_records(Path("every_setting/records.jsonl.xz")) == sorted(made, key=lambda one: one.trial.key)
 
 
 def test_methods_without_a_common_metric_are_not_compared(capsys):
