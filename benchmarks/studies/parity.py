@@ -16,7 +16,7 @@ import statistics
 import sys
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from convergence import released_curve
 from scipy import stats
@@ -32,8 +32,8 @@ from recbole_mdcns.report.sources import read_all, run_script, spread
 
 #: Records by batching.
 Group = dict[str, list[Record]]
-#: A dataset and a peer.
-Pair = tuple[str, Optional[str]]
+#: A dataset, and MDCNS with a peer or another method.
+Trained = tuple[str, str]
 #: The metric that batchings are compared by, and the epochs shown.
 METRIC, EPOCHS = "ndcg@20", (1, 2, 3, 5, 10, 20, 30, 40)
 EVALUATED = ("valid", "test")
@@ -48,27 +48,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
-    groups: dict[Pair, Group] = defaultdict(lambda: defaultdict(list))
+    groups: dict[Trained, Group] = defaultdict(lambda: defaultdict(list))
     for record in sorted(read_all([folder]), key=_order):
         need_metrics(record, [METRIC], splits=())
         check_stages(record)
-        groups[record.dataset, record.peer_model][_label(record)].append(record)
+        groups[record.dataset, _trained(record)][_label(record)].append(record)
     lines = ["# Batchings side by side", "", "SASRec, mean ± standard deviation over seeds."]
     lines += ["", "Differences: Welch's t-test over seeds, two-sided; corrected by Holm over all of this page."]
     difference = differences(groups)
-    for (dataset, peer), by_mode in groups.items():
+    for (dataset, trained), by_mode in groups.items():
         lines += [
             "",
-            f"## {text(dataset)}, peer {text(peer)}",
+            f"## {text(dataset)}, {text(trained)}",
             "",
             f"Validation {METRIC} by epoch:",
             "",
             by_epoch(by_mode),
             "",
         ]
-        lines += [*difference.get((dataset, peer), []), ""]
+        lines += [*difference.get((dataset, trained), []), ""]
         if all("stages" in record.study for records in by_mode.values() for record in records):
             lines += ["Validation / test ndcg@10, at the epoch that validation chose so far:", ""]
+            peer = next(iter(by_mode.values()))[0].peer_model
             lines += [by_stage(by_mode, *(released_curve(dataset, peer, part) for part in EVALUATED)), ""]
     sources = {_source(record) for by_mode in groups.values() for records in by_mode.values() for record in records}
     remark = (
@@ -111,7 +112,7 @@ def by_stage(by_mode: Group, *released: dict[int, float]) -> str:
     )
     near = {stage: 50 if stage == 40 else stage for stage in stages}
     logs = (" / ".join(f"{c[near[s]]:.4f}" for c in released if near[s] in c) for s in stages)
-    rows: list[list] = [["released", "", *logs]]
+    rows: list[list] = [["released", "", *logs]] if any(released) else []
     for mode, records in by_mode.items():
         cells = []
         for stage in stages:
@@ -155,7 +156,11 @@ def _order(record: Record) -> tuple:
     split = record.config.get("split_seed", SPLIT)
     padding = record.config.get("pad_side", "right")
     kind = record.batching, padding != "right", split != SPLIT, split
-    return record.dataset, record.peer_model or "", *kind, record.seed
+    return record.dataset, _trained(record), *kind, record.seed
+
+
+def _trained(record: Record) -> str:
+    return f"peer {record.peer_model}" if record.peer_model else record.cell.shown_method
 
 
 def _label(record: Record) -> str:
@@ -173,14 +178,14 @@ def _source(record: Record) -> str:
     return f"* {code(f'{command} --seed=SEED')}: {text(about)}"
 
 
-def draw(groups: dict[Pair, Group], path: Path) -> None:
-    """Draw every seed's curve, one panel per dataset and peer, one colour per batching."""
+def draw(groups: dict[Trained, Group], path: Path) -> None:
+    """Draw every seed's curve, one panel per dataset and method, one colour per batching."""
     with saved_figure(path, ncols=len(groups), figsize=(4.5 * len(groups), 3.6), squeeze=False) as axes:
-        for axis, ((dataset, peer), by_mode) in zip(axes[0], groups.items()):
+        for axis, ((dataset, trained), by_mode) in zip(axes[0], groups.items()):
             for place, (mode, records) in enumerate(sorted(by_mode.items())):
                 for label, record in zip([plain(mode), *[None] * len(records)], records):
                     axis.plot(*zip(*record.curve(METRIC).items()), color=f"C{place}", lw=1, label=label)
-            axis.set(title=plain(f"{dataset}, SASRec + {peer}"), xlabel="epoch", ylabel=f"validation {METRIC}")
+            axis.set(title=plain(f"{dataset}, {trained}"), xlabel="epoch", ylabel=f"validation {METRIC}")
             axis.legend(fontsize=7)
             axis.grid(alpha=0.3)
 

@@ -225,7 +225,7 @@ def run_staged() -> None:
 
 
 def run_parity() -> None:
-    """Two seeds of two batchings and two paddings, whose curves are known."""
+    """Two seeds of two batchings and two paddings, whose curves are known, and another method beside MDCNS."""
     made = Record.from_json(record_of_a_run("first.json", peer_model="Mamba4Rec"), "first.json")
     Path("records").mkdir()
     for batching, padding, start in (("row", "right", 0.1), ("row", "left", 0.3), ("user", "right", 0.2)):
@@ -236,8 +236,13 @@ def run_parity() -> None:
             config = made.config | {"pad_side": padding}
             planted = replace(made, trial=trial, batching=batching, config=config, epochs=epochs)
             write_record(planted, f"records/{batching}-{padding}-{seed}.json")
+    alone = replace(made.trial, key="alone", cell=replace(made.cell, method="rns", peer=None))
+    write_record(replace(planted, trial=alone, peer_model=None), "records/alone.json")
     run_script("studies/parity.py", "records")
     text = Path("records/README.md").read_text()
+    assert [line for line in text.splitlines() if line.startswith("## ")] == [
+        f"## {made.dataset}, peer Mamba4Rec", f"## {made.dataset}, rns"
+    ]  # fmt: skip
     rows = table("records/README.md")
     assert [(row["batching"], row["seeds"], row["epoch 5"]) for row in rows] == [
         ("row", "2", "0.1150 ± 0.0071"), ("row, left padding", "2", "0.3150 ± 0.0071"),
