@@ -77,6 +77,11 @@ class Parser(argparse.ArgumentParser):
         raise UserError(message)
 
 
+def user_path(text: str) -> Path:
+    """Return a path of the command line; shells leave ``~`` in ``--option=~/folder`` as it is."""
+    return Path(text).expanduser()
+
+
 def check_files(*paths: str | Path | None) -> None:
     """Refuse files and folders that are not there, before torch is imported, which takes seconds.
 

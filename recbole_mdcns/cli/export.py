@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from recbole_mdcns.cli.arguments import Parser
+from recbole_mdcns.cli.arguments import Parser, user_path
 from recbole_mdcns.cli.sweep_options import add_sweep_arguments, records_of, sweep_and_store
 from recbole_mdcns.errors import UserError
 
@@ -14,10 +14,10 @@ def add_arguments(parser: Parser) -> None:
     """Add the options."""
     add_sweep_arguments(parser, nargs="?")
     parser.add_argument(
-        "files", nargs="*", type=Path, metavar="FILE", help="such as all.csv, all.parquet or records.jsonl.xz"
+        "files", nargs="*", type=user_path, metavar="FILE", help="such as all.csv, all.parquet or records.jsonl.xz"
     )
     parser.add_argument(
-        "--migrate", type=Path, metavar="FOLDER", help="rewrite the records of a folder in the current form"
+        "--migrate", type=user_path, metavar="FOLDER", help="rewrite the records of a folder in the current form"
     )
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from recbole_mdcns.cli.arguments import Parser, check_files
+from recbole_mdcns.cli.arguments import Parser, check_files, user_path
 from recbole_mdcns.errors import ConfigError, UserError
 
 
 def add_arguments(parser: Parser) -> None:
     """Add the options."""
     parser.add_argument("file", metavar="MODEL", help="the file of the best self model, or of a peer")
-    parser.add_argument("--onnx", type=Path, metavar="FILE", help="write the encoder of sequences, such as m.onnx")
+    parser.add_argument("--onnx", type=user_path, metavar="FILE", help="write the encoder of sequences, such as m.onnx")
     parser.add_argument(
-        "--embeddings", type=Path, metavar="FOLDER", help="write the items: embeddings.npy, and their ids in ids.json"
+        "--embeddings",
+        type=user_path,
+        metavar="FOLDER",
+        help="write the items: embeddings.npy, and their ids in ids.json",
     )
     parser.add_argument("--model", default="self", help="self (the default), peer, or best (on validation)")
     parser.add_argument("--trust_code", action="store_true", help="import the user's classes that the file names")

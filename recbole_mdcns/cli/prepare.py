@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import datetime
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recbole_mdcns.cli.arguments import Parser, check_files
+from recbole_mdcns.cli.arguments import Parser, check_files, user_path
 from recbole_mdcns.data.prepare.raw import EXPOSURE, FORMATS
 
 if TYPE_CHECKING:
@@ -19,8 +18,15 @@ def add_arguments(parser: Parser) -> None:
     """Add the options."""
     add = parser.add_argument
     add("name", help="dataset: amazon-*, lastfm, kuairand*, ml-*, or any name with --format")
-    add("--raw", type=Path, nargs="+", required=True, metavar="FILE", help="raw files, read in this order; .gz or not")
-    add("--out", type=Path, required=True, metavar="DIR", help="folder of the datasets, later --data_path")
+    add(
+        "--raw",
+        type=user_path,
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="raw files, read in this order; .gz or not",
+    )
+    add("--out", type=user_path, required=True, metavar="DIR", help="folder of the datasets, later --data_path")
     add(
         "--format",
         choices=list(FORMATS),

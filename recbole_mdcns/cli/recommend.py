@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from recbole_mdcns.cli.arguments import Parser, check_files
+from recbole_mdcns.cli.arguments import Parser, check_files, user_path
 from recbole_mdcns.errors import DataError, UserError, reason_of
 
 #: The value of ``--users`` for all users of the run.
@@ -17,10 +17,10 @@ EVERY_USER = "all"
 
 def add_arguments(parser: Parser) -> None:
     """Add the options."""
-    parser.add_argument("file", type=Path, metavar="MODEL", help="file of the best self model, or of a peer")
+    parser.add_argument("file", type=user_path, metavar="MODEL", help="file of the best self model, or of a peer")
     parser.add_argument(
         "--sequences",
-        type=Path,
+        type=user_path,
         metavar="FILE",
         help="csv, tsv, parquet or atomic file with a user, an item and a time in each line",
     )
@@ -29,16 +29,16 @@ def add_arguments(parser: Parser) -> None:
         help="instead of --sequences, users of the run's data: all, ids separated by commas, or a file of ids",
     )
     parser.add_argument("--k", type=int, default=10, help="items for each sequence (10)")
-    parser.add_argument("--out", type=Path, metavar="FILE", help=".csv, .tsv, .jsonl or .parquet (print a table)")
+    parser.add_argument("--out", type=user_path, metavar="FILE", help=".csv, .tsv, .jsonl or .parquet (print a table)")
     parser.add_argument("--model", default="self", metavar="ROLE", help="self, peer, teacher or best (self)")
     parser.add_argument("--keep_seen", action="store_true", help="recommend items of the sequence too")
-    parser.add_argument("--allowed", type=Path, metavar="FILE", help="recommend these items only, one id a line")
+    parser.add_argument("--allowed", type=user_path, metavar="FILE", help="recommend these items only, one id a line")
     parser.add_argument("--batch_size", type=int, default=256, metavar="N", help="sequences encoded at once (256)")
     parser.add_argument(
         "--on_unknown", choices=("error", "skip"), default="error", help="for unknown ids and empty sequences (error)"
     )
     parser.add_argument("--columns", metavar="USER,ITEM,TIME", help="columns of the file (those of the training)")
-    parser.add_argument("--data_path", type=Path, metavar="DIR", help="with --users: where the data is now")
+    parser.add_argument("--data_path", type=user_path, metavar="DIR", help="with --users: where the data is now")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1 (cpu)")
     parser.add_argument("--trust_code", action="store_true", help="import the classes that the file names")
 
@@ -51,13 +51,16 @@ def run(options: argparse.Namespace) -> None:
     """
     if (options.sequences is None) == (options.users is None):
         raise UserError("give one of --sequences=FILE and --users=all")
+    for option, needed in (("columns", "sequences"), ("data_path", "users")):
+        if getattr(options, option) is not None and getattr(options, needed) is None:
+            raise UserError(f"--{option} is not allowed without --{needed}")
     check_files(options.file, options.sequences, options.allowed)
     from recbole_mdcns.recommend import load
-    from recbole_mdcns.recommend.arguments import check_count
+    from recbole_mdcns.recommend.arguments import count_of
     from recbole_mdcns.recommend.writers import table_writer
 
-    check_count("k", options.k)
-    check_count("batch_size", options.batch_size)
+    count_of("k", options.k)
+    count_of("batch_size", options.batch_size)
     _check_out(options)
     recommender = load(options.file, options.device, options.trust_code)
     recommender.model_of(options.model)
@@ -114,7 +117,8 @@ def _sequences(options: argparse.Namespace, recommender: Any) -> Any:
 def _lines(path: Path) -> list[str]:
     """Return the lines of a file that are not empty."""
     try:
-        return [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line]
+        # not splitlines, to which more characters of an id are ends of lines
+        return [line for line in path.read_text(encoding="utf-8-sig").split("\n") if line]
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {reason_of(error)}") from None
 
@@ -136,5 +140,5 @@ def _print(found: Iterable[Any]) -> None:
     headers: Any = "keys"
     for top in found:
         text = tabulate(top.table(), headers=headers, showindex=False, floatfmt=".4f", disable_numparse=[0, 2])
-        print(text if headers else "\n".join(text.splitlines()[1:-1]))
+        print(text if headers else "\n".join(text.split("\n")[1:-1]))
         headers = ()

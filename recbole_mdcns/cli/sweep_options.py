@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recbole_mdcns.cli.arguments import Parser
+from recbole_mdcns.cli.arguments import Parser, user_path
 from recbole_mdcns.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ def add_sweep_arguments(parser: Parser, **options: Any) -> None:
         **options: Further options of the argument ``grid``.
     """
     parser.add_argument("grid", help="yaml file of the sweep, or the name of one in properties/sweep", **options)
-    parser.add_argument("--storage", default="sweeps", help="folder of all sweeps, seen by every node (sweeps)")
+    parser.add_argument(
+        "--storage", type=user_path, default=Path("sweeps"), help="folder of all sweeps, seen by every node (sweeps)"
+    )
     for key in _LISTS:
         parser.add_argument(f"--{key}", help=f"{key} separated by commas, instead of those in the file")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a fixed key for all runs")
@@ -47,7 +49,7 @@ def sweep_and_store(options: argparse.Namespace) -> tuple[Sweep, Store]:
     sweep = read_sweep(find_sweep(options.grid), parse_settings(options.set), **lists)
     from recbole_mdcns.records.store import Store  # torch is imported with it, which takes seconds
 
-    return sweep, Store(Path(options.storage) / sweep.name)
+    return sweep, Store(options.storage / sweep.name)
 
 
 def records_of(sweep: Sweep, store: Store) -> list[AnyRecord]:

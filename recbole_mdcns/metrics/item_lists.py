@@ -1,6 +1,7 @@
-"""RecBole's metrics of the recommended items, for rows that have fewer than K items left to recommend.
+"""RecBole's metrics of the recommended items, in which the padding is no item.
 
-``RankCollector`` writes the padding item, 0, where a row has none left; RecBole would count it as an item.
+``RankCollector`` writes the padding item, 0, where a row has fewer than K items left. RecBole would count it as an item
+that is recommended, and counts it among all items.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ class ItemCoverage(metrics.ItemCoverage):
     """Share of all items that are recommended to anyone."""
 
     def get_coverage(self, item_matrix: np.ndarray, num_items: int) -> float:
-        """Return the share, from recommended items [rows, K]."""
-        return super().get_coverage(_recommended(item_matrix), num_items)
+        """Return the share, from recommended items [rows, K], of ``num_items`` with the padding."""
+        return super().get_coverage(_recommended(item_matrix), num_items - 1)
 
 
 class ShannonEntropy(metrics.ShannonEntropy):
@@ -30,13 +31,13 @@ class GiniIndex(metrics.GiniIndex):
     """Inequality of how often the items are recommended."""
 
     def get_gini(self, item_matrix: np.ndarray, num_items: int) -> float:
-        """Return the index, from recommended items [rows, K]; 0 where nothing is recommended."""
+        """Return the index, from recommended items [rows, K], of ``num_items`` with the padding, or 0."""
         kept = _recommended(item_matrix)
-        return super().get_gini(kept, num_items) if kept.size else 0.0
+        return super().get_gini(kept, num_items - 1) if kept.size else 0.0
 
 
 class AveragePopularity(metrics.AveragePopularity):
-    """How often the recommended items occur in training, the mean of each row's."""
+    """How often the recommended items are targets in training, as RecBole counts, the mean of each row's."""
 
     def get_pop(self, item_matrix: np.ndarray, item_count: dict[int, int]) -> np.ndarray:
         """Return the popularity of recommended items [rows, K], in the same shape."""
@@ -44,7 +45,7 @@ class AveragePopularity(metrics.AveragePopularity):
 
 
 class TailPercentage(metrics.TailPercentage):
-    """Share of the recommended items that are rare in training, the mean of each row's."""
+    """Share of the recommended items that are rare among the targets of training, the mean of each row's."""
 
     def get_tail(self, item_matrix: np.ndarray, count_items: dict[int, int]) -> np.ndarray:
         """Return 1 where a recommended item [rows, K] is rare, else 0, in the same shape."""

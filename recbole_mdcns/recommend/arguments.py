@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 
-from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.errors import ConfigError, DataError
 
 
-def check_count(name: str, value: Any) -> None:
-    """Refuse a value that is not a whole number >= 1.
+def count_of(name: str, value: Any) -> int:
+    """Return a whole number >= 1, also one of numpy.
 
     Raises:
         ConfigError: Names the argument and its value.
     """
     if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
         raise ConfigError(f"{name} = {value!r} is not allowed: give a whole number >= 1")
+    return int(value)
+
+
+def list_of(ids: Any, what: str) -> list[Any]:
+    """Return ids as a list; a text is one id, and no list of its characters.
+
+    Raises:
+        DataError: They are none; names the argument.
+    """
+    if isinstance(ids, (str, bytes)) or not isinstance(ids, Iterable):
+        raise DataError(f"{what} = {ids!r} is not allowed: give a list of ids")
+    return list(ids)
 
 
 def usable_device(device: Any) -> torch.device:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,9 @@ import pandas as pd
 import torch
 
 from recbole_mdcns.encoder.scoring_model import InnerProductModel, ScoringModel
-from recbole_mdcns.errors import ConfigError, DataError
+from recbole_mdcns.errors import CheckpointError, ConfigError, DataError
 from recbole_mdcns.evaluation.best_role import best_role
-from recbole_mdcns.recommend.arguments import check_count, usable_device
+from recbole_mdcns.recommend.arguments import count_of, list_of, usable_device
 from recbole_mdcns.recommend.run_users import sequences_of_users
 from recbole_mdcns.recommend.saved_models import load_models
 from recbole_mdcns.recommend.sequences import ItemSequences, item_sequences
@@ -43,6 +45,8 @@ class LoadedRun:
         trust_code: bool = False,
         model_class: type | None = None,
     ):
+        if not isinstance(path, (str, os.PathLike)):
+            raise CheckpointError(f"path = {path!r} is not allowed: give the file of a saved model")
         self.device = usable_device(device)
         self._source = path, trust_code, model_class
         saved = load_models(path, trust_code, model_class, self.device)
@@ -117,7 +121,7 @@ class LoadedRun:
             DataError: An item is unknown.
         """
         inner = self.inner_product_model(model)
-        check_count("k", k)
+        k = count_of("k", k)
         numbers = torch.from_numpy(self.known_items(items, "items"))
         table = torch.nn.functional.normalize(inner.item_table.detach()[1 : inner.model.n_items], dim=1)
         asked = table[(numbers - 1).to(self.device)]
@@ -135,9 +139,9 @@ class LoadedRun:
             what: What they are, for the error.
 
         Raises:
-            DataError: There is none, or one is unknown.
+            DataError: There is none, one is unknown, or they are no list.
         """
-        ids = list(ids)
+        ids = list_of(ids, what)
         numbers = self._items.numbers(ids) if ids else np.zeros(0, dtype=np.int64)
         if not len(numbers) or not numbers.all():
             said = f"item {ids[int(np.flatnonzero(numbers == 0)[0])]!r} is unknown" if ids else "it is empty"
@@ -148,16 +152,25 @@ class LoadedRun:
         self, sequences: Any, on_unknown: str = "error", columns: Columns | None = None, model: str = "self"
     ) -> ItemSequences:
         """Return sequences as numbers, for a model; see :meth:`recommend` for the arguments."""
+        read, is_kept = self._read(sequences, on_unknown, columns, model)
+        return read if is_kept.all() else read.only(is_kept)
+
+    def _read(
+        self, sequences: Any, on_unknown: str, columns: Columns | None, model: str
+    ) -> tuple[ItemSequences, np.ndarray]:
+        """Return all sequences as numbers, and which of them have items and a user that the model knows, shape [n]."""
+        if columns is not None and not isinstance(columns, Columns):
+            raise ConfigError(f"columns = {columns!r} is not allowed: give Columns(user, item, time)")
         read = item_sequences(sequences, self._items, columns or self.columns, on_unknown)
-        is_known = self._users.numbers(read, self.model_of(model), on_unknown) > 0
-        return read if is_known.all() else read.only(is_known)
+        return read, (read.lengths > 0) & (self._users.numbers(read, self.model_of(model), on_unknown) > 0)
 
     def sequences_of_users(
-        self, users: Sequence[str] | None = None, data_path: str | Path | None = None
+        self, users: Iterable[Any] | None = None, data_path: str | Path | None = None
     ) -> ItemSequences:
         """Return the whole histories of users of the run's own dataset; see :func:`~.run_users.sequences_of_users`."""
         path, trust_code, model_class = self._source
-        return sequences_of_users(path, users, data_path, trust_code, model_class)
+        read = sequences_of_users(path, users, data_path, trust_code, model_class)
+        return replace(read, numbered_by=self._items.fingerprint)
 
     @property
     def columns(self) -> Columns:

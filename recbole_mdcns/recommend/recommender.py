@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from recbole_mdcns.encoder.scoring_model import ScoringModel
-from recbole_mdcns.errors import CheckpointError
-from recbole_mdcns.recommend.arguments import check_count
+from recbole_mdcns.errors import CheckpointError, ConfigError
+from recbole_mdcns.recommend.arguments import count_of
 from recbole_mdcns.recommend.loaded_run import LoadedRun
 from recbole_mdcns.recommend.row_size import row_size
 from recbole_mdcns.recommend.scorers import CandidateScorer, TeacherScorer, encoded, padded
-from recbole_mdcns.recommend.sequences import ItemSequences
+from recbole_mdcns.recommend.sequences import ItemSequences, item_sequences
 from recbole_mdcns.recommend.tables import Columns
 from recbole_mdcns.recommend.top_items import rows_at_once, top_items
 from recbole_mdcns.recommend.top_list import TABLE_COLUMNS, TopItems
@@ -105,7 +105,7 @@ class Recommender(LoadedRun):
 
         See :meth:`recommend` for the arguments. The scores of a batch are never held all at once.
         """
-        check_count("k", k)
+        k, sequences = count_of("k", k), self._own(sequences)
         models, scorer, candidates = self._scorer(model, allowed)
         position = torch.full((len(self._items) + 1,), -1, dtype=torch.int64, device=self.device)
         position[candidates] = torch.arange(len(candidates), device=self.device)
@@ -128,16 +128,19 @@ class Recommender(LoadedRun):
         on_unknown: str = "error",
         columns: Columns | None = None,
     ) -> np.ndarray:
-        """Return the scores of items for each sequence, shape [sequences, items]; see :meth:`recommend`."""
+        """Return the scores of items for each sequence, shape [sequences, items]; see :meth:`recommend`.
+
+        A sequence that ``on_unknown="skip"`` leaves out has a row of NaN.
+        """
         numbers = torch.from_numpy(self.known_items(items, "items")).to(self.device)
-        read = self.read(sequences, on_unknown, columns, model)
+        read, is_kept = self._read(sequences, on_unknown, columns, model)
         models, scorer, _ = self._scorer(model, None, numbers)
         with torch.no_grad():
-            blocks = [
+            blocks = (
                 scorer.of(padded_part)(0, len(numbers)).cpu().numpy()
-                for _, padded_part in self._batches(read, models, batch_size, len(numbers))
-            ]
-        return np.concatenate(blocks) if blocks else np.zeros((0, len(numbers)), dtype=np.float32)
+                for _, padded_part in self._batches(read.only(is_kept), models, batch_size, len(numbers))
+            )
+            return _in_their_places(blocks, is_kept, len(numbers))
 
     def encode(
         self,
@@ -149,17 +152,25 @@ class Recommender(LoadedRun):
     ) -> np.ndarray:
         """Return the encoding of each sequence, shape [sequences, H]; see :meth:`item_embeddings`.
 
+        A sequence that ``on_unknown="skip"`` leaves out has a row of NaN.
+
         Raises:
             ConfigError: The model does not score by inner products.
         """
         inner = self.inner_product_model(model)
-        read = self.read(sequences, on_unknown, columns, model)
+        read, is_kept = self._read(sequences, on_unknown, columns, model)
         with torch.no_grad():
-            blocks = [
+            blocks = (
                 encoded(inner, padded_part).float().cpu().numpy()
-                for _, padded_part in self._batches(read, [inner], batch_size)
-            ]
-        return np.concatenate(blocks) if blocks else np.zeros((0, inner.item_table.size(1)), dtype=np.float32)
+                for _, padded_part in self._batches(read.only(is_kept), [inner], batch_size)
+            )
+            return _in_their_places(blocks, is_kept, inner.item_table.size(1))
+
+    def _own(self, sequences: Any) -> ItemSequences:
+        """Return sequences that :meth:`read` gave, and refuse all others."""
+        if not isinstance(sequences, ItemSequences):
+            raise ConfigError("top_items takes what read or sequences_of_users gave: call read first, or recommend")
+        return item_sequences(sequences, self._items, self.columns)
 
     def _scorer(
         self, role: str, allowed: Iterable[Any] | None, candidates: Tensor | None = None
@@ -178,7 +189,7 @@ class Recommender(LoadedRun):
         self, sequences: ItemSequences, models: Sequence[ScoringModel], batch_size: int, k: int = 1
     ) -> Iterator[tuple[ItemSequences, Any]]:
         """Yield sequences and what the models read of them; no more at once than the budget of memory allows."""
-        check_count("batch_size", batch_size)
+        batch_size = count_of("batch_size", batch_size)
         for model in models:
             if model.role not in self._row_sizes:
                 self._row_sizes[model.role] = row_size(model)
@@ -196,3 +207,10 @@ class Recommender(LoadedRun):
         row = torch.from_numpy(np.repeat(np.arange(len(part)), part.lengths)).to(self.device)
         place = position[torch.from_numpy(part.items).to(self.device)]
         return row[place >= 0], place[place >= 0]
+
+
+def _in_their_places(blocks: Iterable[np.ndarray], is_kept: np.ndarray, width: int) -> np.ndarray:
+    """Return a row for each sequence, shape [sequences, width]: of those kept, one after the other, and else NaN."""
+    values = np.full((len(is_kept), width), np.nan, dtype=np.float32)
+    values[is_kept] = np.concatenate([np.zeros((0, width), dtype=np.float32), *blocks])
+    return values

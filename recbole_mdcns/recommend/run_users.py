@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,17 @@ import numpy as np
 
 from recbole_mdcns.checkpoints import checkpoint
 from recbole_mdcns.checkpoints.saved_config import saved_config
+from recbole_mdcns.data.ids import as_text
 from recbole_mdcns.data.load import load_dataset
 from recbole_mdcns.data.names import Numbering
 from recbole_mdcns.errors import DataError
+from recbole_mdcns.recommend.arguments import list_of
 from recbole_mdcns.recommend.sequences import ItemSequences
 
 
 def sequences_of_users(
     path: str | Path,
-    users: Sequence[str] | None = None,
+    users: Iterable[Any] | None = None,
     data_path: str | Path | None = None,
     trust_code: bool = False,
     model_class: type | None = None,
@@ -27,7 +29,7 @@ def sequences_of_users(
 
     Args:
         path: The file of a saved model; items get the numbers that they have in it.
-        users: Their ids; None for all.
+        users: Their ids, texts or integers; None for all.
         data_path: Where the data is now; by default where it was in training.
         trust_code: Import the user's classes that the file names.
         model_class: The class of a user's own model; then none is imported for it.
@@ -48,15 +50,16 @@ def sequences_of_users(
     every = ItemSequences(names[user[ends - 1]], item.astype(np.int64), ends)
     if users is None:
         return every
+    asked = list(dict.fromkeys(as_text(list_of(users, "users"), "user").tolist()))
     place = {name: number for number, name in enumerate(every.names)}
-    unknown = [name for name in users if name not in place]
+    unknown = [name for name in asked if name not in place]
     if unknown:
         known = ", ".join(map(repr, every.names[:3]))
         raise DataError(
             f"user {unknown[0]!r} is not among the {len(every)} of {config['dataset']}, such as {known} "
-            f"({len(unknown)} of {len(users)} are unknown)"
+            f"({len(unknown)} of {len(asked)} are unknown)"
         )
-    chosen = [every.part(place[name], place[name] + 1) for name in dict.fromkeys(users)]
+    chosen = [every.part(place[name], place[name] + 1) for name in asked]
     lengths = np.array([len(each.items) for each in chosen], dtype=np.int64)
     items = np.concatenate([each.items for each in chosen]) if chosen else every.items[:0]
-    return ItemSequences(every.names[[place[name] for name in dict.fromkeys(users)]], items, np.cumsum(lengths))
+    return ItemSequences(every.names[[place[name] for name in asked]], items, np.cumsum(lengths))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from logging import getLogger
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from recbole_mdcns.data.dates import seconds_of
 from recbole_mdcns.data.ids import as_text
 from recbole_mdcns.errors import DataError
 from recbole_mdcns.recommend.tables import Columns, read_table
@@ -30,12 +31,14 @@ class ItemSequences:
         items: Item numbers, shape [sum of lengths].
         ends: Where each sequence ends in ``items`` (exclusive), shape [n].
         has_users: The names are users.
+        numbered_by: Which items the numbers stand for, :attr:`Vocabulary.fingerprint`.
     """
 
     names: np.ndarray
     items: np.ndarray
     ends: np.ndarray
     has_users: bool = True
+    numbered_by: str = ""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -55,24 +58,25 @@ class ItemSequences:
         ends = self.ends[begin:end]
         first = int(self.ends[begin - 1]) if begin > 0 else 0
         last = int(ends[-1]) if len(ends) else first
-        return ItemSequences(self.names[begin:end], self.items[first:last], ends - first, self.has_users)
+        return replace(self, names=self.names[begin:end], items=self.items[first:last], ends=ends - first)
 
     def only(self, is_kept: np.ndarray) -> ItemSequences:
         """Return the sequences that are marked, shape [n]."""
         lengths = self.lengths
         items = self.items[np.repeat(is_kept, lengths)]
-        return ItemSequences(self.names[is_kept], items, np.cumsum(lengths[is_kept]), self.has_users)
+        return replace(self, names=self.names[is_kept], items=items, ends=np.cumsum(lengths[is_kept]))
 
 
 def item_sequences(given: Any, vocabulary: Vocabulary, columns: Columns, on_unknown: str = "error") -> ItemSequences:
-    """Return the sequences that the user gave.
+    """Return the sequences that the user gave; those without an item are among them, and say so in the log.
 
     Args:
         given: Lists of item ids; a dict of such lists by user; a DataFrame with the columns; the path of a csv, tsv,
             parquet or atomic file with them; or sequences of numbers, which stay as they are.
         vocabulary: The items of the model.
         columns: The columns of a table.
-        on_unknown: ``error`` refuses unknown items and empty sequences; ``skip`` leaves them out and logs how many.
+        on_unknown: ``error`` refuses unknown items and empty sequences; ``skip`` leaves unknown items out, and logs how
+            many, and how many sequences have none.
 
     Raises:
         DataError: The sequences cannot be used; says what was found and what is allowed.
@@ -80,6 +84,8 @@ def item_sequences(given: Any, vocabulary: Vocabulary, columns: Columns, on_unkn
     if on_unknown not in ON_UNKNOWN:
         raise DataError(f"on_unknown = {on_unknown!r} is not allowed: choose {' or '.join(ON_UNKNOWN)}")
     if isinstance(given, ItemSequences):
+        if given.numbered_by != vocabulary.fingerprint:
+            raise DataError("sequences were read by a model with other items: read them with this one")
         return given
     source = ""
     if isinstance(given, (str, os.PathLike)):
@@ -90,7 +96,7 @@ def item_sequences(given: Any, vocabulary: Vocabulary, columns: Columns, on_unkn
     else:
         names, ids, place, lengths = _of_lists(given)
     numbers = vocabulary.numbers(ids)[place] if len(place) else np.zeros(0, dtype=np.int64)
-    read = ItemSequences(names, numbers, np.cumsum(lengths), has_users)
+    read = ItemSequences(names, numbers, np.cumsum(lengths), has_users, vocabulary.fingerprint)
     unknown = numbers == 0
     if unknown.any():
         row = np.repeat(np.arange(len(names)), lengths)
@@ -98,7 +104,7 @@ def item_sequences(given: Any, vocabulary: Vocabulary, columns: Columns, on_unkn
         example = f"{ids[place[first]]!r} in the sequence of {_shown(names[row[first]])}"
         _tell_unknown(source, example, unknown, vocabulary, on_unknown)
         left = np.bincount(row[~unknown], minlength=len(names))
-        read = ItemSequences(names, numbers[~unknown], np.cumsum(left), has_users)
+        read = replace(read, items=numbers[~unknown], ends=np.cumsum(left))
     is_empty = read.lengths == 0
     if is_empty.any():
         example = _shown(names[np.flatnonzero(is_empty)[0]])
@@ -106,7 +112,6 @@ def item_sequences(given: Any, vocabulary: Vocabulary, columns: Columns, on_unkn
         if on_unknown == "error":
             raise DataError(f"{text}; on_unknown=skip leaves them out")
         getLogger().warning(f"{text}: they get no recommendations")
-        return read.only(~is_empty)
     return read
 
 
@@ -119,11 +124,10 @@ def _tell_unknown(source: str, example: str, unknown: np.ndarray, vocabulary: Vo
         f"{source}{int(unknown.sum())} of {len(unknown)} items are not among the {len(vocabulary)} that the model was "
         f"trained on, such as {example}"
     )
-    if unknown.all():
-        raise DataError(f"{text}; the model knows ids such as {vocabulary.examples()}")
+    known = f"; the model knows ids such as {vocabulary.examples()}" if unknown.all() else ""
     if on_unknown == "error":
-        raise DataError(f"{text}; on_unknown=skip leaves them out")
-    getLogger().warning(f"{text}: they are left out")
+        raise DataError(f"{text}{known or '; on_unknown=skip leaves them out'}")
+    getLogger().warning(f"{text}{known}: they are left out")
 
 
 def _of_lists(given: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -181,24 +185,33 @@ def _numbered(column: pd.Series, name: str, source: str) -> tuple[np.ndarray, np
 
 def _times(column: pd.Series, name: str, source: str) -> np.ndarray:
     """Return times as numbers that sort as the times do."""
-    if column.isna().any():
-        raise DataError(f"{source}{name} is missing in {int(column.isna().sum())} of {len(column)} lines")
+    missing = int(column.isna().sum())
+    if missing:
+        raise DataError(f"{source}{name} is missing in {missing} of {len(column)} lines")
     if pd.api.types.is_datetime64_any_dtype(column):
         return column.astype("int64").to_numpy()
     try:
         values = pd.to_numeric(column).to_numpy()
     except (ValueError, TypeError):
-        try:
-            dates = pd.to_datetime(column, utc=True)
-        except (ValueError, TypeError) as error:
-            reason = " ".join(str(error).split())
-            raise DataError(f"{source}{name} holds values that are neither numbers nor dates: {reason}") from None
-        if dates.isna().any():  # NaN as a text
-            raise DataError(f"{source}{name} is missing in {int(dates.isna().sum())} of {len(column)} lines") from None
-        return dates.astype("int64").to_numpy()
+        return _of_dates(column, name, source)
     if values.dtype.kind in "iu":  # nanoseconds do not fit into floats
         return values
     values = values.astype(np.float64)
     if not np.isfinite(values).all():
         raise DataError(f"{source}{name} is not finite in {int((~np.isfinite(values)).sum())} of {len(values)} lines")
     return values
+
+
+def _of_dates(column: pd.Series, name: str, source: str) -> np.ndarray:
+    """Return the seconds of dates, as texts or as Python's own; of other texts nobody knows day and month."""
+    is_dates = pd.api.types.infer_dtype(column) in ("date", "datetime")
+    seconds = seconds_of(column if is_dates else column.map(str))
+    bad = np.isnan(seconds)
+    if bad.any():
+        place = int(bad.argmax())
+        where = f"line {place + 2}" if source else f"df.iloc[{place}]"
+        raise DataError(
+            f"{source}{name} = {column.iloc[place]!r} in {where} is neither a number nor a date such as "
+            f"2024-05-31 18:30 ({int(bad.sum())} such lines)"
+        )
+    return seconds

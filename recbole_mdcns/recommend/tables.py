@@ -80,27 +80,28 @@ def read_table(path: Path, columns: Columns) -> pd.DataFrame:
     Raises:
         DataError: The file cannot be read, is of another kind, lacks a column or an id, or has no lines.
     """
-    if path.suffix not in READABLE:
+    kind = path.suffix.lower()
+    if kind not in READABLE:
         raise DataError(f"{path} is not allowed: its ending must be {', '.join(READABLE)}")
     try:
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else _read_text(path, columns)
+        table = pd.read_parquet(path) if kind == ".parquet" else _read_text(path, kind, columns)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
     except ImportError:
         raise DataError(f"{path} needs pyarrow to be read: pip install pyarrow, or give .csv") from None
     except ValueError as error:  # of pandas and pyarrow: no text, uneven lines, a damaged file
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path} cannot be read as {path.suffix}: {reason}") from None
+        raise DataError(f"{path} cannot be read as {kind}: {reason}") from None
     columns.check(list(table.columns), str(path))
     if table.empty:
         raise DataError(f"{path} has no lines below its header")
     return table[columns.names]
 
 
-def _read_text(path: Path, columns: Columns) -> pd.DataFrame:
-    is_atomic = path.suffix == ".inter"
+def _read_text(path: Path, kind: str, columns: Columns) -> pd.DataFrame:
+    is_atomic = kind == ".inter"
     layout: dict[str, Any] = {
-        "sep": SEPARATORS[path.suffix],
+        "sep": SEPARATORS[kind],
         "encoding": "utf-8",
         "quoting": csv.QUOTE_NONE if is_atomic else csv.QUOTE_MINIMAL,
         "header": None,
@@ -109,11 +110,19 @@ def _read_text(path: Path, columns: Columns) -> pd.DataFrame:
     names = [name.partition(":")[0] if is_atomic else name for name in first]
     columns.check(names, str(path))
     texts = {place: str for place, name in enumerate(names) if name in (columns.user, columns.item)}
+    with path.open(encoding="utf-8") as file:
+        header = next(number for number, line in enumerate(file, 1) if line.strip(" \n"))
     missing = {**{place: [""] for place in texts}, names.index(columns.time): list(NO_TIME)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", pd.errors.DtypeWarning)  # a column of times and texts is refused later
         table = pd.read_csv(
-            path, dtype=texts, keep_default_na=False, na_values=missing, skiprows=1, names=range(len(names)), **layout
+            path,
+            dtype=texts,
+            keep_default_na=False,
+            na_values=missing,
+            skiprows=header,
+            names=range(len(names)),
+            **layout,
         )
     if not isinstance(table.index, pd.RangeIndex):
         raise ValueError(f"its lines have more fields than the {len(names)} of its header")

@@ -39,7 +39,7 @@ class KnownUsers:
             on_unknown: ``skip`` gives unknown users number 0, and logs how many.
 
         Raises:
-            DataError: The sequences have no users, all of them are unknown, or one is unknown without ``skip``.
+            DataError: The sequences have no users, or one is unknown without ``skip``.
         """
         needing = [each for each in models if each.role in self._needing]
         if not needing or self._vocabulary is None or not len(sequences):
@@ -50,11 +50,12 @@ class KnownUsers:
         numbers = self._vocabulary.numbers(sequences.names)
         unknown = np.flatnonzero(numbers == 0)
         if len(unknown):
-            text = f"{len(unknown)} of {len(numbers)} users are unknown, such as {sequences.names[unknown[0]]!r}"
-            if on_unknown == "error" or len(unknown) == len(numbers):
-                raise DataError(
-                    f"{text}, and {kind} embeds users: it recommends for users that it was trained on, such as "
-                    f"{self._vocabulary.examples()}"
-                )
-            getLogger().warning(f"{text}: they get no recommendations")
+            text = (
+                f"{len(unknown)} of {len(numbers)} users are unknown, such as {sequences.names[unknown[0]]!r}, and "
+                f"{kind} embeds users: it recommends for users that it was trained on, such as "
+                f"{self._vocabulary.examples()}"
+            )
+            if on_unknown == "error":
+                raise DataError(text)
+            getLogger().warning(f"{text}; the others get no recommendations")
         return numbers

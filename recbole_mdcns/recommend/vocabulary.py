@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,11 @@ class Vocabulary:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The same for two vocabularies that give all items the same numbers."""
+        return hashlib.sha1("\n".join(self.ids).encode(errors="surrogatepass"), usedforsecurity=False).hexdigest()
 
     def numbers(self, ids: Iterable[Any]) -> np.ndarray:
         """Return the numbers of ids, shape [n]; 0 for those that nobody trained on.

@@ -143,6 +143,8 @@ KINDS = {
         ("table", b"u,a,2024-02-30\n", "time = '2024-02-30' is neither a number nor a date"),
         ("table", b"u,a,1_0\n", "timestamp = '1_0' is not a finite number"),
         ("table", b"u,a\n", "found 2 fields"),
+        ("table", b"u,a,2024-05-31\n", "time = '2024-05-31' is a date, and the times before it are numbers"),
+        ("table", b"u,a,2024-05-31 1:30 AM\n", "time = '2024-05-31 1:30 AM' is neither a number nor a date"),
         ("json", b"{'asin': \n", "is not an object"),
         ("json", b"[1]\n", "'[1]' is not an object"),
         ("json", b'{"asin": "a", "overall": 1, "unixReviewTime": null}\n', "reviewerID and unixReviewTime is missing"),
@@ -317,7 +319,11 @@ def test_carriage_returns_alone_are_refused(dataset, name, text, capsys):
 
 def test_only_blanks_separate_the_items_of_a_line(capsys):
     assert prepared("own", raw("u a\t b\n", "x.txt"), *ALL, "--format=lines") == ["u\ta\t1", "u\tb\t2"]
-    for odd in ("\x85", "\u2028", "\x1c", "\x0b", "\x00"):
+    for odd in ("\xa0", "\u2028", "\u3000", "\u200c"):
+        assert prepared("own", raw(f"u a{odd}b c\n", "x.txt"), *ALL, "--format=lines", "--overwrite") == [
+            f"u\ta{odd}b\t1", "u\tc\t2"
+        ]  # fmt: skip
+    for odd in ("\x85", "\x1c", "\x0b", "\x00"):
         error = mistake(capsys, "odd", raw(f"u a{odd}b c\n", "x.txt"), "--format=lines")
         assert "line 1: item = " in error and "control character" in error
 

@@ -132,7 +132,7 @@ def test_metrics_of_the_ranked_lists_work_through_a_run(metrics):
     for results in record["test"], record["valid"], record["epochs"][-1]["valid_peers"]:
         assert all(set(result) == {f"{name.lower()}@3" for name in metrics} for result in results.values())
     coverage = record["test"]["self"].get("itemcoverage@3")
-    assert coverage is None or 0.09 < coverage < 0.97  # with the padding, RecBole counts 31 items
+    assert coverage is None or 0.09 < coverage < 0.97
 
 
 def test_only_full_rankings_are_evaluated():

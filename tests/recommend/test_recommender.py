@@ -90,6 +90,7 @@ def test_skipped_sequences_change_no_others(recommender, caplog):
     odd = {"a": ["nothing"], **HISTORIES, "z": []}
     assert recommender.recommend(odd, on_unknown="skip").equals(recommender.recommend(HISTORIES))
     assert "1 of 17 items" in caplog.text and "2 of 5 sequences have no item" in caplog.text
+    assert recommender.recommend({"a": ["nothing"]}, on_unknown="skip").empty  # alone as in company
     assert recommender.recommend([]).empty and list(recommender.recommend([])) == ["user", "rank", "item", "score"]
 
 
@@ -102,7 +103,10 @@ def test_skipped_sequences_change_no_others(recommender, caplog):
         ({"batch_size": 0}, ConfigError, "batch_size = 0"),
         ({"model": "peer2"}, ConfigError, "model = 'peer2' is not allowed: choose self, peer, teacher, or best"),
         ({"model": "best"}, ConfigError, "its training has not finished; choose self, peer, teacher"),
+        ({"columns": ("u", "i", "t")}, ConfigError, r"columns = \('u', 'i', 't'\) is not allowed: give Columns"),
         ({"allowed": []}, DataError, "allowed: it is empty"),
+        ({"allowed": "i1"}, DataError, "allowed = 'i1' is not allowed: give a list of ids"),
+        ({"allowed": 5}, DataError, "allowed = 5 is not allowed: give a list of ids"),
         ({"allowed": ["i1", "x"]}, DataError, "allowed: item 'x' is unknown; the model knows ids such as"),
         ({"sequences": [["x", "i1"]]}, DataError, "1 of 2 items are not among the 30"),
         ({"sequences": [[]]}, DataError, "1 of 1 sequences have no item"),
@@ -175,6 +179,41 @@ def test_any_batch_size_gives_the_same(recommender, model):
         assert found.drop(columns="score").equals(expected.drop(columns="score"))
 
 
+def test_what_names_no_sequences_keeps_their_places(recommender):
+    """Left-out sequences have no numbers, and the others those that they have alone."""
+    odd, places = [["nothing"], ["i1"], [], ["i2", "x"]], [1, 3]
+    alone = [["i1"], ["i2"]]
+    for of, more in ((recommender.score, (["i2", "i3"],)), (recommender.encode, ())):
+        found = of(odd, *more, on_unknown="skip")
+        assert len(found) == 4 and np.isnan(found[[0, 2]]).all()
+        np.testing.assert_array_equal(found[places], of(alone, *more))
+    assert np.isnan(recommender.score([[]], ["i1"], on_unknown="skip")).shape == (1, 1)
+
+
+def test_numbers_of_numpy_count(recommender):
+    three = recommender.recommend(HISTORIES, 3, batch_size=2)
+    assert recommender.recommend(HISTORIES, np.int64(3), batch_size=np.int32(2)).equals(three)
+    assert recommender.similar_items(["i1"], np.int64(2)).equals(recommender.similar_items(["i1"], 2))
+
+
+def test_sequences_belong_to_the_items_that_they_were_read_with(recommender, trained, monkeypatch, tmp_path):
+    own = recommender.read(HISTORIES)
+    assert load(trained, DEVICE).recommend(own).equals(recommender.recommend(HISTORIES))
+    monkeypatch.chdir(tmp_path)
+    write_inter(cycle_lines(item_num=31))
+    other = fitted("SASRec")
+    for use in (other.recommend, lambda read: next(other.top_items(read))):
+        with pytest.raises(DataError, match="read by a model with other items: read them with this one"):
+            use(own)
+    with pytest.raises(ConfigError, match="top_items takes what read or sequences_of_users gave"):
+        next(recommender.top_items([["i1"]]))
+
+
+def test_a_model_is_a_file():
+    with pytest.raises(CheckpointError, match="path = None is not allowed: give the file of a saved model"):
+        load(None)
+
+
 # Users
 
 
@@ -201,8 +240,9 @@ def test_users_of_the_run_have_their_whole_histories(trained):
         assert ids[every.part(place, place + 1).items].tolist() == histories[user]
     some = recommender.sequences_of_users(["u7", "u2", "u7"], data_path=trained.parent.parent / "data")
     assert some.names.tolist() == ["u7", "u2"] and ids[some.items].tolist() == histories["u7"] + histories["u2"]
-    with pytest.raises(DataError, match="user 'x' is not among the 40 of tiny"):
-        recommender.sequences_of_users(["x"], data_path=trained.parent.parent / "data")
+    for users, said in ((["x"], "user 'x' is not among the 40 of tiny"), ("u7", "users = 'u7' is not allowed: give a")):
+        with pytest.raises(DataError, match=said):
+            recommender.sequences_of_users(users, data_path=trained.parent.parent / "data")
 
 
 # Memory

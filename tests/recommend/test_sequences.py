@@ -1,5 +1,6 @@
 """What users give as sequences, and what is refused."""
 
+import datetime
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ COLUMNS = Columns()
 
 def read(given, on_unknown="error", columns=COLUMNS):
     found = item_sequences(given, ITEMS, columns, on_unknown)
+    found = found.only(found.lengths > 0)
     return {name: found.part(place, place + 1).items.tolist() for place, name in enumerate(found.names)}
 
 
@@ -65,8 +67,10 @@ def test_what_is_skipped_is_counted(caplog):
     assert read({"u": ["x", "a"], "v": ["x"], "w": [], "z": ["b"]}, "skip") == {"u": [1], "z": [2]}
     assert "2 of 4 items are not among" in caplog.text
     assert "2 of 4 sequences have no item, such as that of 'v'" in caplog.text
+    assert read([["x"], ["y"]], "skip") == {}  # alone as in company
+    assert "2 of 2 items are not among" in caplog.text and "the model knows ids such as" in caplog.text
     with pytest.raises(DataError, match="the model knows ids such as"):
-        read([["x"], ["y"]], "skip")
+        read([["x"], ["y"]])
     with pytest.raises(DataError, match="on_unknown = 'ignore' is not allowed: choose error or skip"):
         read([["a"]], "ignore")
 
@@ -88,6 +92,9 @@ def test_numbers_and_texts_are_one_user():
     [
         pd.to_datetime(["2020-01-02", "2020-01-01"]),
         ["2020-01-02", "2020-01-01"],
+        ["2024-05-31T18:30:00.5", "2024-05-31T18:30:00"],  # as datetime.isoformat() writes them
+        ["2024-02-01 00:00+01:00", "2024-01-31"],
+        [datetime.date(2020, 1, 2), datetime.date(2020, 1, 1)],
         ["2", "1"],
         [2.5, -1.0],
         [2**60 + 1, 2**60],  # one float
@@ -122,8 +129,14 @@ def test_repeated_lines_count_and_are_told_once(caplog):
         (pd.concat([table(["u", "a", 1])] * 2, axis=1), "the table has the column 'user_id' more than once"),
         (table(["u", "a", np.nan]), "timestamp is missing in 1 of 1 lines"),
         (table(["u", "a", np.inf]), "timestamp is not finite in 1 of 1 lines"),
-        (table(["u", "a", "nan"]), "timestamp is missing in 1 of 1 lines"),
-        (table(["u", "a", "soon"]), "timestamp holds values that are neither numbers nor dates"),
+        (table(["u", "a", "nan"]), r"timestamp = 'nan' in df.iloc\[0\]"),
+        (table(["u", "a", "soon"]), r"timestamp = 'soon' in df.iloc\[0\] is neither a number nor a date such as"),
+        (
+            table(["u", "a", "2024-01-01"], ["u", "b", "05.02.2024"]),
+            r"'05.02.2024' in df.iloc\[1\] .*\(1 such lines",
+        ),
+        (table(["u", "a", "2024-01-01"], ["u", "b", 3]), r"timestamp = 3 in df.iloc\[1\] is neither"),
+        (table(["u", "a", "today"]), "timestamp = 'today'"),
         (table(["u", None, 1]), "item_id is missing in 1 of 1 lines"),
         (table([None, "a", 1]), "user_id is missing in 1 of 1 lines"),
         (table(["u", 7.0, 1]), "item_id = 7.0 is not allowed: ids are texts or integers"),

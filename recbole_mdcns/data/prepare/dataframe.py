@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from recbole_mdcns.data.dates import ISO_DATE, seconds_of
 from recbole_mdcns.data.ids import as_text
 from recbole_mdcns.data.prepare.interactions import Interactions
 from recbole_mdcns.data.prepare.prepare import Prepared, new_inter_file, write_filtered
-from recbole_mdcns.data.prepare.raw import ISO_DATE, LARGEST_TIME, check_token
+from recbole_mdcns.data.prepare.raw import LARGEST_TIME, check_token
 from recbole_mdcns.errors import ConfigError, DataError, nearest
 
 DUPLICATES = ("first", "last", "keep")
@@ -63,7 +64,7 @@ def prepare_dataframe(
     if not isinstance(df, pd.DataFrame):
         raise DataError(f"df is a {type(df).__name__}: give a pandas DataFrame with a row per interaction")
     _check_options(out, min_user, min_item, duplicates)
-    path = new_inter_file(Path(out), name, overwrite, "give another name, or overwrite=True to replace it")
+    path = new_inter_file(Path(out).expanduser(), name, overwrite, "give another name, or overwrite=True to replace it")
     columns = _columns(df, {"user": user, "item": item, "time": time})
     if not len(df):
         raise DataError("df has no rows: give one per interaction")
@@ -157,16 +158,13 @@ def _times(column: pd.Series) -> np.ndarray:
 
 def _seconds(column: pd.Series, where: str) -> np.ndarray:
     """Return dates as seconds since 1970 in UTC, shape [n]."""
-    texts = {"format": "ISO8601"} if pd.api.types.infer_dtype(column) == "string" else {}
-    dates = pd.to_datetime(column, utc=True, errors="coerce", **texts)
-    _refuse_first(column, where, lambda _: dates.isna(), "is not a date of the calendar")
-    microseconds = dates.dt.tz_convert(None).to_numpy().astype("datetime64[us]").astype(np.int64)
-    whole, rest = np.divmod(microseconds, 10**6)
-    return whole + rest / 10**6
+    seconds = seconds_of(column)
+    _refuse_first(column, where, lambda _: np.isnan(seconds), "is not a date of the calendar")
+    return seconds
 
 
-def _refuse_first(column: pd.Series, where: str, is_bad: Callable[[pd.Series], pd.Series], said: str) -> None:
-    bad = is_bad(column).to_numpy(dtype=bool)
+def _refuse_first(column: pd.Series, where: str, is_bad: Callable[[pd.Series], Any], said: str) -> None:
+    bad = np.asarray(is_bad(column), dtype=bool)
     if bad.any():
         place = int(bad.argmax())
         raise DataError(f"{where} = {_shown(column.iloc[place])} in df.iloc[{place}] {said}")

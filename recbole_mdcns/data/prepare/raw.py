@@ -12,9 +12,10 @@ import datetime
 import json
 import re
 import reprlib
+import unicodedata
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from operator import itemgetter
 from pathlib import Path
@@ -26,7 +27,6 @@ Row = tuple[str, str, float, bool]
 #: Splits a line into fields; ValueError for a malformed line.
 Split = Callable[[str], list[str]]
 _BLANKS = re.compile(r"[ \t]+")
-ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ].+)?")
 #: The signal that every row of KuaiRand has: the video was shown.
 EXPOSURE = "exposure"
 #: Whole numbers up to here are exact in 64-bit floats, which is what RecBole reads times as.
@@ -44,6 +44,7 @@ class Selection:
         first_day, last_day: KuaiRand: days as YYYYMMDD, both inclusive.
         min_rating: Formats with ratings: the least one that counts.
         columns: A table of one's own: the columns of user, item and time.
+        kinds: A table of one's own: whether its times are numbers or dates, once a row has been read.
     """
 
     signal: str = EXPOSURE
@@ -51,6 +52,7 @@ class Selection:
     last_day: str | None = None
     min_rating: float | None = None
     columns: tuple[str, str, str] = ("user_id", "item_id", "timestamp")
+    kinds: set[str] = field(default_factory=set, compare=False)
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ def _own_table(path: Path, first_line: str, chosen: Selection) -> Layout:
         raise DataError(
             f"{path}: a table ends in .csv or .tsv, with or without .gz; prepare_dataframe takes others in Python"
         )
-    return _headed(path, first_line, _csv if kind == ".csv" else _tsv, chosen.columns, _row_of_table)
+    return _headed(path, first_line, _csv if kind == ".csv" else _tsv, chosen.columns, _with_own_times(chosen.kinds))
 
 
 FORMATS = {
@@ -244,15 +246,24 @@ def _row_of_day(user: str, item: str, day: str, month: str, year: str) -> Row:
     return _row(user, item, str(days * 86_400_000))
 
 
-def _row_of_table(user: str, item: str, time: str) -> Row:
-    import pandas as pd  # --help does not need it
+def _with_own_times(kinds: set[str]) -> Callable[[str, str, str], Row]:
+    """Return a reader of rows whose times are all numbers or all dates, which is noted in ``kinds``."""
+    from recbole_mdcns.data.dates import ISO_DATE, seconds_of_text  # pandas, which --help does not need
 
-    try:
-        seconds = pd.Timestamp(time).timestamp() if ISO_DATE.fullmatch(time) else float(time)
-    except ValueError:
-        shown = reprlib.repr(time)
-        raise ValueError(f"time = {shown} is neither a number nor a date such as 2024-05-31 18:30") from None
-    return _row(user, item, repr(seconds) if ISO_DATE.fullmatch(time) else time)
+    def row(user: str, item: str, time: str) -> Row:
+        kind = "date" if ISO_DATE.fullmatch(time) else "number"
+        try:
+            seconds = seconds_of_text(time) if kind == "date" else float(time)
+        except ValueError:
+            shown = reprlib.repr(time)
+            raise ValueError(f"time = {shown} is neither a number nor a date such as 2024-05-31 18:30") from None
+        if not kinds <= {kind}:
+            raise ValueError(f"time = {reprlib.repr(time)} is a {kind}, and the times before it are {min(kinds)}s")
+        read = _row(user, item, repr(seconds) if kind == "date" else time)
+        kinds.add(kind)
+        return read
+
+    return row
 
 
 def _row(user: str, item: str, time: str, counts: bool = True) -> Row:
@@ -265,11 +276,12 @@ def check_token(name: str, token: str) -> None:
     """Refuse an id that an atomic file cannot hold.
 
     Raises:
-        ValueError: It is empty or has a control character; the message begins with the name of its column.
+        ValueError: It is empty, or has a control character or half of a pair of surrogates; the message begins with the
+            name of its column.
     """
     if not token:
         raise ValueError(f"{name} is empty")
-    if not token.isprintable():
+    if not token.isprintable() and any(unicodedata.category(character) in ("Cc", "Cs") for character in token):
         raise ValueError(f"{name} = {reprlib.repr(token)} has a tab or another control character")
 
 
