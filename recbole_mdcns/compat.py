@@ -17,11 +17,13 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import os
 import pickle
 import re
 import struct
 import types
 import warnings
+import zipfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -175,6 +177,8 @@ def load_plain(path: str | Path, device: torch.device | str = "cpu") -> Any:
         OSError: The file cannot be read.
         ValueError: The file is damaged, or holds anything except tensors and plain values.
     """
+    if os.path.isfile(path) and not zipfile.is_zipfile(path):
+        raise ValueError("it is not a whole file of torch.save")
     try:
         return torch.load(path, map_location=device, weights_only=True)
     except (pickle.UnpicklingError, KeyError) as error:  # torch advises to load it all the same, or names a byte

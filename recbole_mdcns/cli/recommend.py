@@ -30,7 +30,9 @@ def add_arguments(parser: Parser) -> None:
     )
     parser.add_argument("--k", type=int, default=10, help="items for each sequence (10)")
     parser.add_argument("--out", type=user_path, metavar="FILE", help=".csv, .tsv, .jsonl or .parquet (print a table)")
-    parser.add_argument("--model", default="self", metavar="ROLE", help="self, peer, teacher or best (self)")
+    parser.add_argument(
+        "--model", metavar="ROLE", help="self, peer, teacher or best (self; in a peer's file, it)"
+    )
     parser.add_argument("--keep_seen", action="store_true", help="recommend items of the sequence too")
     parser.add_argument("--allowed", type=user_path, metavar="FILE", help="recommend these items only, one id a line")
     parser.add_argument("--batch_size", type=int, default=256, metavar="N", help="sequences encoded at once (256)")
@@ -50,7 +52,7 @@ def run(options: argparse.Namespace) -> None:
         UserError: A file or an option cannot be used.
     """
     if (options.sequences is None) == (options.users is None):
-        raise UserError("give one of --sequences=FILE and --users=all")
+        raise UserError("give one of --sequences=FILE and --users (all, ids separated by commas, or a file of ids)")
     for option, needed in (("columns", "sequences"), ("data_path", "users")):
         if getattr(options, option) is not None and getattr(options, needed) is None:
             raise UserError(f"--{option} is not allowed without --{needed}")
@@ -63,6 +65,7 @@ def run(options: argparse.Namespace) -> None:
     count_of("batch_size", options.batch_size)
     _check_out(options)
     recommender = load(options.file, options.device, options.trust_code)
+    options.model = options.model or recommender.roles[0]
     recommender.model_of(options.model)
     allowed = None if options.allowed is None else _lines(options.allowed)
     if allowed is not None:

@@ -68,9 +68,10 @@ class LoadedRun:
         """
         if role == BEST:
             if self.best_role is None:
+                reason = "its training has not finished" if "self" in self.roles else "it is that of a peer"
                 raise ConfigError(
-                    "model = 'best' is not allowed: the file does not say which model is best on "
-                    f"validation, as its training has not finished; choose {', '.join(self.roles)}"
+                    "model = 'best' is not allowed: the file does not say which model is best on validation, as "
+                    f"{reason}; choose {', '.join(self.roles)}"
                 )
             role = self.best_role
         if role not in self.roles:

@@ -32,6 +32,8 @@ def import_own(path: str, key: str) -> Any:
         if not isinstance(error, UserError) and not is_foreign(error):
             raise
         reason = " ".join(f"{type(error).__name__}: {error}".split())
+        if isinstance(error, ModuleNotFoundError) and error.name == module_name.partition(".")[0]:
+            reason += "; Python looks for it in the current folder and those of PYTHONPATH"
         raise ConfigError(
             f"{key} = {path!r}: module {module_name!r} cannot be imported{_line(error)}: {reason}"
         ) from error

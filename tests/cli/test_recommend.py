@@ -133,6 +133,14 @@ def test_repeated_lines_count_as_in_the_data_of_the_run():
     pd.testing.assert_frame_equal(users.reset_index(drop=True), by_line.reset_index(drop=True), rtol=1e-4)
 
 
+def test_the_file_of_a_peer_recommends_by_that_peer(capsys):
+    assert command("model-peer.pth", "--sequences=s.csv", "--k=5", "--out=recs.csv") == 0
+    assert "by the peer model" in capsys.readouterr().out
+    pd.testing.assert_frame_equal(READ[".csv"](Path("recs.csv")), expected(model="peer"), check_dtype=False, rtol=1e-4)
+    assert command("model-peer.pth", "--sequences=s.csv", "--model=best") == USER_ERROR
+    assert "does not say which model is best on validation, as it is that of a peer" in capsys.readouterr().err
+
+
 def spoil(name):
     """Write a file that is no model, half of one, and models of another version and kind."""
     if name == "half.pth":
@@ -174,7 +182,8 @@ BAD = [
     (["--out=bad.csv"], None, "--out=bad.csv is not allowed"),
     (["--model=peer2"], None, "model = 'peer2' is not allowed: choose self, peer, teacher, or best"),
     (["--model=best"], None, "model = 'best' is not allowed"),
-    (["--users=all"], None, "give one of --sequences=FILE and --users=all"),
+    (["--users=all"], None, "give one of --sequences=FILE and --users"),
+    (["--data_path=dataset"], None, "--data_path is not allowed without --users"),
     (["--columns=a,b"], None, "give three names, USER,ITEM,TIME"),
     (["--columns=a,a,b"], None, "give three different names"),
     (["--device=tpu"], None, "device = 'tpu' is not allowed"),
