@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from recbole_mdcns.errors import ConfigError, nearest
-from recbole_mdcns.support.yaml_files import properties_dir, read_yaml
+from recbole_mdcns.support.yaml_files import nearest_file, properties_dir, read_yaml
 from recbole_mdcns.tuning.sweep import Sweep
 
 _NOT_IN_FILES = ("origin", "by_option")
@@ -24,9 +24,9 @@ def find_sweep(name: str | Path) -> Path:
         return path
     if path.name in shipped:
         return shipped[path.name]
-    near = [*shipped, *(file.name for file in path.parent.glob("*.y*ml"))]
+    near = [*shipped.values(), *path.parent.glob("*.y*ml")]
     raise ConfigError(
-        f"there is no sweep {name}{nearest(path.name, near)}: give a yaml file, or one of {', '.join(shipped)}"
+        f"there is no sweep {name}{nearest_file(path, near)}: give a yaml file, or one of {', '.join(shipped)}"
     )
 
 
