@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from helpers.runs import tiny_config
 from recbole_mdcns.cli.main import main, train_main
 from recbole_mdcns.config.hints import hint_for, other_names
 from recbole_mdcns.config.keys import every_key
+from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError, nearest
+from recbole_mdcns.support.declared import methods, resolve
 
 
 @pytest.mark.parametrize(
@@ -85,3 +88,38 @@ def test_likeness_by_hand():
     assert nearest("abx", ["abc"]) == " (did you mean abc?)"
     assert nearest("beauty", ["amazon-beauty", "amazon-books"]) == " (did you mean amazon-beauty?)"
     assert nearest("amazon", ["amazon-all-beauty", "amazon-gift-cards"]) == ""  # which of them?
+
+
+@pytest.mark.parametrize("key", ["neg_sampler", "ranking_loss"])
+def test_the_name_of_a_method_is_answered_with_its_keys(key, capsys):
+    assert train_main(["--model=SASRec", "--dataset=tiny", "--data_path=data", f"--{key}=mdcns_softmax"]) == 2
+    said = capsys.readouterr().err
+    assert f"{key} = 'mdcns_softmax' is not allowed: choose " in said
+    assert said.endswith(
+        "; mdcns_softmax is a method, which sweeps take under methods: for one run write --neg_sampler=mdcns "
+        "--ranking_loss=SSM --ssm_scale=True --pool_scope=batch --neg_candidate_num=1024 --distill_weight=1 "
+        "--ema_decay=0.998 instead\n"
+    )
+
+
+@pytest.mark.parametrize("method", methods())
+def test_the_keys_that_are_printed_for_a_method_are_those_of_its_runs(method):
+    with pytest.raises(ConfigError) as refused:
+        resolve("negatives", method)
+    printed = str(refused.value).partition("for one run write ")[2].removesuffix(" instead")
+    config = MDCNSConfig("SASRec", "tiny", argv=shlex.split(printed))
+    assert {key: config[key] for key in methods()[method]} == methods()[method]
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("neg_sampler=CE", "; CE is a value of another key: --ranking_loss=CE"),
+        ("ranking_loss=mdcns", "; mdcns is a value of another key: --neg_sampler=mdcns"),
+        ("ranking_loss=ssm", "'ssm' is not allowed (did you mean SSM?): choose"),
+        ("ranking_loss=XE", "or package.module:Class\n"),
+    ],
+)
+def test_a_loss_for_a_strategy_is_told_and_so_is_the_reverse(typed, said, capsys):
+    assert train_main(["--model=SASRec", "--dataset=tiny", "--data_path=data", f"--{typed}"]) == 2
+    assert said in capsys.readouterr().err
