@@ -205,24 +205,6 @@ def check_cutoffs(topk: list[int], item_num: int) -> None:
         raise ConfigError(f"topk = {topk!r} is not allowed: there are {item_num} items, and a cut-off is at most that")
 
 
-def check_pool(config: Any, key: str, item_num: int) -> None:
-    """Refuse more different candidates than the catalogue has items, once it is known.
-
-    Args:
-        config: The run.
-        key: The key of the number of candidates; a run that does not read it passes.
-        item_num: V.
-
-    Raises:
-        ConfigError: Names the key, its value and the number of items.
-    """
-    is_mixed = any(name in config and config[name] for name in ("pool_popular_share", "pool_in_batch_share"))
-    if key in config and config[key] > item_num and not is_mixed:  # draws of a mixture may repeat
-        raise ConfigError(
-            f"{key} = {config[key]} is not allowed: there are {item_num} items, and no candidate is drawn twice"
-        )
-
-
 def _is_finite(value: Any) -> bool:
     """Tell whether all numbers in a value, also in its lists and dicts, are finite."""
     if isinstance(value, dict):
