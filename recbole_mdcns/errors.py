@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import errno
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 #: Exit codes of every command: a failure that the user did not cause, a mistake of the user, Ctrl-C, SIGTERM, and a
@@ -14,6 +15,9 @@ FAILURE, USER_ERROR, INTERRUPTED, TERMINATED, PIPE_CLOSED = 1, 2, 130, 143, 141
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 #: Error numbers that no input causes: a disk is full, broken or read-only.
 DISK_ERRORS = (*DISK_FULL, errno.EIO, errno.EROFS)
+
+#: How like two names are (difflib) that may be meant for each other: in names of a few letters a slip changes more.
+_LIKE, _LIKE_SHORT, _SHORT = 0.7, 0.6, 5
 
 
 class UserError(Exception):
@@ -80,8 +84,29 @@ def reason_of(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """Return ``' (did you mean X?)'`` for the known name closest to ``name``, or an empty text if none is close."""
-    lower = {candidate.lower(): candidate for candidate in known}
-    close = difflib.get_close_matches(name.lower(), list(lower), n=1, cutoff=cutoff)
-    return f" (did you mean {lower[close[0]]}?)" if close else ""
+def nearest(name: str, known: Iterable[str], cutoff: float | None = None) -> str:
+    """Return ``' (did you mean X?)'`` for the known name closest to ``name``, or an empty text if none is close.
+
+    Args:
+        name: As the user wrote it; upper and lower case count alike.
+        known: The names to choose from.
+        cutoff: Least likeness, from 0 to 1. By default a long name must be closer than a short one, and a name that is
+            a whole part of only one known name, as beauty is of amazon-beauty, is close to it.
+    """
+    close = closest(name, known, cutoff)
+    return did_you_mean([close] if close else [])
+
+
+def closest(name: str, known: Iterable[str], cutoff: float | None = None) -> str | None:
+    """Return the known name closest to ``name``, or None if none is close; see :func:`nearest`."""
+    wanted, lower = name.lower(), {candidate.lower(): candidate for candidate in known}
+    least = cutoff or (_LIKE_SHORT if len(name) <= _SHORT else _LIKE)
+    close = difflib.get_close_matches(wanted, list(lower), n=1, cutoff=least)
+    if not close and cutoff is None:
+        close = [candidate for candidate in lower if wanted in re.split(r"[-_.]", candidate)]
+    return lower[close[0]] if len(close) == 1 else None
+
+
+def did_you_mean(names: Sequence[str]) -> str:
+    """Return ``' (did you mean X or Y?)'``, or an empty text for no name."""
+    return f" (did you mean {' or '.join(names)}?)" if names else ""

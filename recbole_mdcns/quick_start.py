@@ -16,7 +16,7 @@ from recbole_mdcns.checkpoints import checkpoint
 from recbole_mdcns.checkpoints.data_identity import DataIdentity, warn_of_other_data
 from recbole_mdcns.checkpoints.saved_config import saved_config
 from recbole_mdcns.checkpoints.saved_state import load_weights
-from recbole_mdcns.config.checks import check_cutoffs, check_pool
+from recbole_mdcns.config.checks import check_cutoffs
 from recbole_mdcns.config.evaluation_keys import check_evaluation_keys, saved_keys_to_evaluate, values_to_evaluate
 from recbole_mdcns.config.identity import content_key
 from recbole_mdcns.config.keys import has_import_path
@@ -31,6 +31,7 @@ from recbole_mdcns.encoder.build import build_model
 from recbole_mdcns.encoder.users import refuse_unknown_users
 from recbole_mdcns.errors import ConfigError, WriteError
 from recbole_mdcns.evaluation.best_role import best_role
+from recbole_mdcns.negatives.draws.pool import check_pool
 from recbole_mdcns.parallel.group import Group
 from recbole_mdcns.parallel.processes import alive, gpu_of_process, met, started
 from recbole_mdcns.records.building import build_record
@@ -180,12 +181,12 @@ def build_trainer(config: MDCNSConfig, dataset: HistoryDataset) -> NegativeSampl
     """Build the models of a run, from its seed, and their trainer.
 
     Raises:
-        ConfigError: A size is larger than the catalogue; a model cannot be the self model or the peer, or it reads
+        ConfigError: A size is larger than the data allow; a model cannot be the self model or the peer, or it reads
             users and knows none of the test users.
     """
     check_cutoffs(config["topk"], dataset.item_num - 1)
     if config.parts.strategy is not None:
-        check_pool(config, config.parts.strategy.candidate_key, dataset.item_num - 1)
+        check_pool(config, config.parts.strategy.candidate_key, dataset)
     init_seed(config["seed"], config["reproducibility"])
     model = build_model(config, dataset)
     peer_configs = config.peer_configs()

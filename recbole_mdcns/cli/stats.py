@@ -19,13 +19,18 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print the table.
+    """Print the table; ml-100k is RecBole's copy where ``data_path`` has none, as in a training.
 
     Raises:
         DataError: A dataset is missing or malformed.
     """
+    from recbole_mdcns.data.place import dataset_folder
     from recbole_mdcns.data.prepare.prepare import file_statistics
     from recbole_mdcns.data.prepare.table2 import statistics_table
+    from recbole_mdcns.support.path_names import checked_name
 
-    statistics = file_statistics(options.names, options.data_path, options.user_field, options.item_field)
+    statistics = {}
+    for name in options.names:
+        parent = Path(dataset_folder(options.data_path, checked_name(name, "dataset"))).parent
+        statistics.update(file_statistics([name], parent, options.user_field, options.item_field))
     print(statistics_table(statistics))

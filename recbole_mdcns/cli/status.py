@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 from recbole_mdcns.cli.arguments import Parser
@@ -27,23 +28,47 @@ def run(options: argparse.Namespace) -> None:
     print_status(options.storage, *sweep_and_store(options))
 
 
-def print_status(storage: str, sweep: Sweep, store: Store) -> None:
-    """Print the progress of each cell, and the hours that are left.
+def print_status(storage: str, sweep: Sweep, store: Store, is_refusing: bool = False) -> None:
+    """Print the progress of each cell, where its records are, and the hours that are left.
+
+    A dataset that is missing is told on stderr, because records may be read on a machine without the data.
 
     Args:
         storage: Folder of all sweeps; their records give the times of trials.
         sweep: The sweep.
         store: Its records.
+        is_refusing: Refuse a dataset that is missing and not known by name.
+
+    Raises:
+        UserError: A record is damaged, or a dataset is refused.
     """
+    from recbole_mdcns.tuning.datasets import absent_datasets, is_known
     from recbole_mdcns.tuning.prices import total_hours
     from recbole_mdcns.tuning.progress import at_once, measured, progress
 
     rows, rest = progress(sweep, store)
+    absent = absent_datasets(sweep, [cell for cell, _ in rest])
+    for name, error in absent.items():
+        if is_refusing and not is_known(name):
+            raise error
     print_table(rows)
     print(f"\n{len(rows)} cells, {sum(row['trials'] for row in rows)} trials, {len(rest)} to run")
-    hours, parallel = total_hours(rest, measured(storage)), at_once(sweep)
+    print(store.described())
+    _print_hours(total_hours(rest, measured(storage)), at_once(sweep), sweep.gpus)
+    begun = set() if is_refusing else _begun_datasets(store)
+    for name, error in absent.items():
+        if name not in begun:
+            print(f"sweep would refuse this: {error}", file=sys.stderr)
+
+
+def _print_hours(hours: float | None, parallel: int, gpus: float) -> None:
     if hours is None:
         print("time: unknown, because a dataset or a backbone has no finished trial yet")
-    else:
-        of_gpus = f" ({hours * sweep.gpus:.1f} GPU hours)" if sweep.gpus else ""
-        print(f"time: {hours:.1f} hours of training{of_gpus}, {hours / parallel:.1f} with {parallel} at once")
+        return
+    of_gpus = f" ({hours * gpus:.1f} GPU hours)" if gpus else ""
+    print(f"time: {hours:.1f} hours of training{of_gpus}, {hours / parallel:.1f} with {parallel} at once")
+
+
+def _begun_datasets(store: Store) -> set[str]:
+    """Return the datasets that trials had, on whatever machine: their names are right."""
+    return {trial.cell.dataset for trial in [*store.begun(), *(record.trial for record in store.all_records())]}

@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
         said = "is given and not read: no cell has the model, strategy, loss or protocol of it"
         print(f"{place} {said}", file=sys.stderr)
     if options.dry_run:
-        print_status(options.storage, sweep_as_asked(options, sweep), store)
+        print_status(options.storage, sweep_as_asked(options, sweep), store, is_refusing=True)
         return 0
     records = run_sweeps([sweep], store, engine)
     print_table(best_table(records, sweep.choice_seeds))

@@ -34,7 +34,7 @@ def add_sweep_arguments(parser: Parser, **options: Any) -> None:
 
 
 def sweep_and_store(options: argparse.Namespace) -> tuple[Sweep, Store]:
-    """Return the sweep that the options name, and the store of its records.
+    """Return the sweep that the options name, and the store of its records, which need not be there.
 
     Raises:
         UserError: The file or an option cannot be used.
@@ -62,7 +62,11 @@ def records_of(sweep: Sweep, store: Store) -> list[AnyRecord]:
 
     records = sweep_records(sweep, store)
     if not records:
-        raise UserError(f"{store.folder} has no record of the sweep {sweep.name}: recbole-mdcns sweep writes them")
+        reason = "" if store.folder.is_dir() else ", because it does not exist"
+        raise UserError(
+            f"{store.folder} has no record of the sweep {sweep.name}{reason}: recbole-mdcns sweep writes them, and "
+            "--storage names the folder of all sweeps"
+        )
     return records
 
 

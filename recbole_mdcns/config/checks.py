@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recbole_mdcns.config.allowed import SAID
+from recbole_mdcns.config.hints import hint_for, of_symbol
 from recbole_mdcns.config.key import Key
-from recbole_mdcns.config.keys import own_keys
 from recbole_mdcns.config.recbole_keys import recbole_specs
 from recbole_mdcns.errors import ConfigError, nearest
 
@@ -55,7 +55,7 @@ def check_given(
         if key in _REPLACED and value not in (None, False) and (key, value) != ("nproc", 1):
             raise ConfigError(f"{key} = {value!r} is not used here: {_REPLACED[key]}")
         if key not in known:
-            hint = _of_symbol(key) or nearest(key, known, cutoff=0.6 if strict else 0.85)
+            hint = hint_for(key, known) if strict else of_symbol(key) or nearest(key, known, cutoff=0.85)
             if hint or strict:
                 raise ConfigError(f"{key} = {value!r}: there is no key {key}{hint}; --help lists ours")
         if key in typed:
@@ -76,7 +76,7 @@ def check_symbols(unread: Sequence[str]) -> None:
         ConfigError: Names the symbol and its key.
     """
     for key in unread:
-        hint = _of_symbol(key)
+        hint = of_symbol(key)
         if hint:
             raise ConfigError(f"{key} is a key of models that this run does not have{hint}")
 
@@ -203,30 +203,6 @@ def check_cutoffs(topk: list[int], item_num: int) -> None:
     """
     if max(topk, default=0) > item_num:
         raise ConfigError(f"topk = {topk!r} is not allowed: there are {item_num} items, and a cut-off is at most that")
-
-
-def check_pool(config: Any, key: str, item_num: int) -> None:
-    """Refuse more different candidates than the catalogue has items, once it is known.
-
-    Args:
-        config: The run.
-        key: The key of the number of candidates; a run that does not read it passes.
-        item_num: V.
-
-    Raises:
-        ConfigError: Names the key, its value and the number of items.
-    """
-    is_mixed = any(name in config and config[name] for name in ("pool_popular_share", "pool_in_batch_share"))
-    if key in config and config[key] > item_num and not is_mixed:  # draws of a mixture may repeat
-        raise ConfigError(
-            f"{key} = {config[key]} is not allowed: there are {item_num} items, and no candidate is drawn twice"
-        )
-
-
-def _of_symbol(symbol: str) -> str:
-    """Return ``' (the paper's tau is distill_temperature)'`` for a symbol of the paper, or an empty text."""
-    names = [key.name for key in own_keys().values() if key.symbol == symbol]
-    return f" (the paper's {symbol} is {names[0]})" if names else ""
 
 
 def _is_finite(value: Any) -> bool:

@@ -205,7 +205,7 @@ class ModelConfig(Config):
             take_defaults()
         final["metrics"] = [metrics] if isinstance(metrics, str) else metrics
         checks.check_evaluation(self.final_config_dict, self.external_config_dict)
-        self.final_config_dict["data_path"] = dataset_folder(self._data_path, self.final_config_dict)
+        self.final_config_dict["data_path"] = dataset_folder(self._data_path, self.dataset)
 
     def _init_device(self) -> None:
         """Choose the device without touching ``CUDA_VISIBLE_DEVICES``; ``gpu_id`` counts the visible devices."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from recbole_mdcns.config.hints import hint_for
 from recbole_mdcns.config.model_keys import model_keys
-from recbole_mdcns.errors import ConfigError, nearest
+from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.model.registry import default_peer, resolve_model
 from recbole_mdcns.support.declared import is_known
 
@@ -52,7 +53,7 @@ def check_overrides(overrides: Iterable[str], peers: Sequence[type], common: set
         if key in shared or (key not in allowed and all(map(is_known, peers))):
             names = ", ".join(cls.__name__ for cls in peers)
             raise ConfigError(
-                f"peer.{key} cannot be set for peer {names}{nearest(key, allowed)}. Allowed are {', '.join(allowed)}"
+                f"peer.{key} cannot be set for peer {names}{hint_for(key, allowed)}. Allowed are {', '.join(allowed)}"
             )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +18,17 @@ _SHIPPED = Path(recbole.__file__).resolve().parent / "dataset_example"
 _SHOWN = 10
 
 
-def dataset_folder(data_path: str, values: Mapping[str, Any]) -> str:
-    """Return the folder of a run's dataset: the user's own where it has the interactions, else RecBole's choice.
+def dataset_folder(data_path: str | Path, dataset: str) -> str:
+    """Return the folder of a dataset: the user's own where it has the interactions, else RecBole's copy of ml-100k.
 
     Args:
         data_path: As the user gave it.
-        values: The resolved keys, RecBole's choice among them: ``<data_path>/<dataset>``, or its copy of ml-100k.
+        dataset: Its name.
     """
-    own = os.path.join(os.path.expanduser(data_path), values["dataset"])
-    is_there = os.path.lexists(os.path.join(own, f"{values['dataset']}.inter"))
-    return own if is_there or not _is_shipped(values["data_path"]) else values["data_path"]
+    own = os.path.join(os.path.expanduser(data_path), dataset)
+    shipped = _SHIPPED / dataset
+    is_there = os.path.lexists(os.path.join(own, f"{dataset}.inter"))
+    return own if is_there or not (shipped / f"{dataset}.inter").is_file() else str(shipped)
 
 
 def check_dataset(config: Any) -> None:

@@ -20,6 +20,7 @@ from recbole_mdcns.support.file_locks import acquire
 from recbole_mdcns.support.safe_write import remove_abandoned, replacing
 
 _BEGUN = "begun.json"
+_ENDING = ".json"
 
 
 @dataclass(frozen=True)
@@ -52,16 +53,22 @@ class Note:
 class Store:
     """Records and checkpoints below one folder, reachable from every node of a cluster.
 
-    Args:
-        folder: The sweep's own folder; made when missing.
+    Reading needs no permission to write, and makes nothing: the folder is made by :meth:`locked` and by what writes.
 
-    Raises:
-        ConfigError: It cannot be written to.
+    Args:
+        folder: The sweep's own folder; it need not be there.
     """
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder).absolute()
         self.records = self.folder / "records"
+
+    def make(self) -> None:
+        """Make the folder where it is missing.
+
+        Raises:
+            ConfigError: It cannot be made, or not be written to.
+        """
         try:
             self.records.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -71,12 +78,13 @@ class Store:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Lock the folder for one driver; a crash releases it.
+        """Make the folder, and lock it for one driver; a crash releases it.
 
         Raises:
-            ConfigError: Another sweep holds it.
-            WriteError: The folder cannot be written to.
+            ConfigError: It cannot be written to, or another sweep holds it.
+            WriteError: The lock cannot be written.
         """
+        self.make()
         lock = FileLock(str(self.folder / ".lock"))
         try:
             is_locked = acquire(lock, 0, f"the sweep in {self.folder}")
@@ -101,7 +109,7 @@ class Store:
         Raises:
             ConfigError: It is damaged, of another trial, or of another version of the schema.
         """
-        path = self.records / f"{key}.json"
+        path = self.records / f"{key}{_ENDING}"
         try:
             record = read_record(read_text(path, "record"), str(path))
         except FileNotFoundError:
@@ -111,13 +119,44 @@ class Store:
         return record
 
     def all_records(self) -> list[AnyRecord]:
-        """Return all records, ordered by key."""
-        records = (self.record(path.stem) for path in sorted(self.records.glob("*.json")))
+        """Return all records, ordered by key.
+
+        Raises:
+            ConfigError: The folder cannot be read, or see :meth:`record`.
+        """
+        records = (self.record(name[: -len(_ENDING)]) for name in self._names())
         return [record for record in records if record is not None]
 
+    def described(self) -> str:
+        """Return a line for the user: where the records are, and how many.
+
+        Raises:
+            ConfigError: The folder cannot be read.
+        """
+        number = len(self._names())
+        if not self.folder.is_dir():
+            return f"records: none, {self.folder} does not exist"
+        return f"records: {number or 'none'} in {self.folder}"
+
+    def _names(self) -> list[str]:
+        """Return the names of the files of records; none where there is no folder yet."""
+        try:
+            return sorted(name for name in os.listdir(self.records) if name.endswith(_ENDING))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise ConfigError(f"storage {self.folder} cannot be read: {error.strerror}") from None
+
     def write(self, record: AnyRecord) -> None:
-        """Write a record, whole or not at all."""
-        write_record(record, self.records / f"{record.trial.key}.json")
+        """Write a record, whole or not at all.
+
+        Raises:
+            ConfigError: The folder cannot be written to.
+            WriteError: The record cannot.
+        """
+        if not self.records.is_dir():
+            self.make()
+        write_record(record, self.records / f"{record.trial.key}{_ENDING}")
 
     def begin(self, trial: TrialId) -> int:
         """Note that a trial begins, for the first time or again, and return how often it has begun."""
@@ -132,7 +171,7 @@ class Store:
 
     def renew(self, key: str) -> None:
         """Give a trial a new start: forget that it failed, and how often it has begun."""
-        (self.records / f"{key}.json").unlink(missing_ok=True)
+        (self.records / f"{key}{_ENDING}").unlink(missing_ok=True)
         if self.attempts(key):
             self._note(Note(Note.read(self.trial_folder(key) / _BEGUN).trial, 0))
 

@@ -10,7 +10,7 @@ from recbole_mdcns.errors import UserError, nearest
 from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.report.description_file import read_description_file
 from recbole_mdcns.report.reference import Ranges, Reference
-from recbole_mdcns.support.yaml_files import properties_dir
+from recbole_mdcns.support.yaml_files import nearest_file, properties_dir
 
 Budget = tuple[int, int]
 
@@ -181,8 +181,7 @@ def read_description(source: str | Path) -> Description:
         path = properties_dir() / "report" / f"{source}.yaml"
     if not path.is_file():
         known = shipped()
-        files = [str(file) for file in Path(source).parent.glob("*.yaml")]
-        hint = nearest(Path(source).stem, known) or nearest(str(source), files)
+        hint = nearest(Path(source).stem, known) or nearest_file(Path(source), Path(source).parent.glob("*.yaml"))
         raise UserError(
             f"{source} is not a description of a page{hint}: give a yaml file, or one of {', '.join(known)}"
         )

@@ -95,12 +95,10 @@ def with_packed(records: Sequence[AnyRecord], out: Path) -> list[AnyRecord]:
 def _write_tables(
     pages: Sequence[Description], records: list[Record], out: Path, datasets: list[str] | None, timed: list[Record]
 ) -> None:
-    make_folder(out)
+    tables: list[tuple[Description, list[Line]]] = [(page, fill(page, records, datasets)) for page in pages]
+    make_folder(out)  # what is refused leaves none
     parts: list[str] = []
-    tables: list[tuple[Description, list[Line]]] = []
-    for page in pages:
-        lines = fill(page, records, datasets)
-        tables.append((page, lines))
+    for page, lines in tables:
         if page.page == "losses":
             parts.append(_losses(page, lines, out / f"{page.name}.png"))
             continue

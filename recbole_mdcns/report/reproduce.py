@@ -33,9 +33,10 @@ from recbole_mdcns.report.figure import require_matplotlib
 from recbole_mdcns.report.report import with_packed, write_report
 from recbole_mdcns.report.sources import make_folder
 from recbole_mdcns.support.yaml_files import read_yaml
+from recbole_mdcns.tuning.datasets import check_datasets
 from recbole_mdcns.tuning.driver import run_sweeps
 from recbole_mdcns.tuning.engine_options import engine_of
-from recbole_mdcns.tuning.grid import Trial, trials
+from recbole_mdcns.tuning.grid import Trial, first_trials, trials
 from recbole_mdcns.tuning.progress import measured
 from recbole_mdcns.tuning.sweep import Sweep
 from recbole_mdcns.tuning.sweep_file import make_sweep
@@ -52,12 +53,12 @@ def run(options: argparse.Namespace) -> int:
     if page.page not in ("table", "losses"):
         raise UserError(f"{page.source} is a page of {page.page}, which has no lines to run: give a table")
     sweeps = planned_sweeps(page, options)
-    make_folder(options.out)
     store = Store(options.storage / sweeps[0].name)
     engine = engine_of(options, sweeps, store)
     reused = [record for path in options.reuse for record in read_records(path)]
-    before = with_packed(store.all_records(), options.out)
-    refuse_clashes((trial for sweep in sweeps for trial in trials(sweep)), [*before, *reused])
+    check_plan(sweeps, [*store.all_records(), *reused], with_packed([], options.out))
+    make_folder(options.out)  # all is checked: what is refused leaves no folder
+    store.make()
     import_finished(store, reused)
     failed = [record for record in run_sweeps(sweeps, store, engine) if isinstance(record, Failure)]
     for failure in failed:
@@ -106,6 +107,23 @@ def together(page: Description) -> list[Description]:
     pages = [read_description(name) for name in shipped()]
     tables = [each for each in pages if each.page in ("table", "losses")]
     return sorted(tables, key=lambda each: (each.page == "losses", each.name))
+
+
+def check_plan(sweeps: Sequence[Sweep], known: Sequence[AnyRecord], packed: Sequence[AnyRecord]) -> None:
+    """Refuse what cannot be trained, or could not be shown.
+
+    Args:
+        sweeps: What is asked for.
+        known: Records of trials that do not run again.
+        packed: Those beside the pages.
+
+    Raises:
+        UserError: A trial has a record with other keys, or its dataset is missing.
+    """
+    refuse_clashes((trial for sweep in sweeps for trial in trials(sweep)), [*known, *packed])
+    finished = {record.trial.key for record in unique(known)}
+    for sweep in sweeps:
+        check_datasets(sweep, [trial.id.cell for trial in first_trials(sweep) if trial.id.key not in finished])
 
 
 def refuse_clashes(planned: Iterable[Trial], records: Iterable[AnyRecord]) -> None:

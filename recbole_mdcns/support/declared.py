@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -104,11 +105,33 @@ def resolve(kind: str, name: Any) -> Any:
         return import_own(known[name].class_path, key)
     if not isinstance(name, str) or ":" not in name:
         hint = nearest(name, known) if isinstance(name, str) else ""
-        raise ConfigError(f"{key} = {name!r} is not allowed{hint}: choose {', '.join(known)}, or package.module:Class")
+        instead = _instead(kind, name) if isinstance(name, str) else ""
+        raise ConfigError(
+            f"{key} = {name!r} is not allowed{hint}: choose {', '.join(known)}, or package.module:Class{instead}"
+        )
     own, base = import_own(name, key), import_own(base_path, key)
     if not (isinstance(own, type) and issubclass(own, base)):
         raise ConfigError(f"{key} = {name!r} is not allowed: it is not a subclass of {base.__name__}")
     return own
+
+
+def methods() -> dict[str, dict[str, Any]]:
+    """Return the keys of every method of ``properties/methods.yaml``, which sweeps know by name."""
+    return read_yaml(properties_dir() / "methods.yaml")
+
+
+def _instead(kind: str, name: str) -> str:
+    """Return what to write for the name of a method, or of a strategy or loss of the other kind; mostly nothing."""
+    others = {"negatives": "losses", "losses": "negatives"}
+    if kind not in others:
+        return ""
+    other = others[kind]
+    if name in declared(other):
+        return f"; {name} is a value of another key: --{KINDS[other][0]}={name}"
+    if name not in methods():
+        return ""
+    keys = " ".join(f"--{key}={shlex.quote(str(value))}" for key, value in methods()[name].items())
+    return f"; {name} is a method, which sweeps take under methods: for one run write {keys} instead"
 
 
 def is_known(cls: type) -> bool:

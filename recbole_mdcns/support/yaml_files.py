@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from recbole_mdcns.errors import ConfigError, nearest
+from recbole_mdcns.errors import ConfigError, closest, did_you_mean
 
 _FLOAT = re.compile(
     r"^[-+]?(\d[\d_]*\.[\d_]*([eE][-+]?\d+)?|\.\d[\d_]*([eE][-+]?\d+)?|\d[\d_]*[eE][-+]?\d+|\.inf|\.nan)$"
@@ -95,7 +96,14 @@ def place_of(path: str | Path, key: str) -> str:
 def _like(path: str | Path) -> str:
     """Return ``' (did you mean mine.yaml?)'`` for a missing file with a neighbour of nearly its name."""
     path = Path(path).expanduser()
-    return "" if path.exists() else nearest(path.name, [file.name for file in path.parent.glob("*.y*ml")])
+    return "" if path.exists() else nearest_file(path, path.parent.glob("*.y*ml"))
+
+
+def nearest_file(path: Path, files: Iterable[Path]) -> str:
+    """Return ``' (did you mean mine.yaml?)'`` for the file of the closest name, by what comes before the endings."""
+    names = {file.stem: file.name for file in files}
+    close = closest(path.stem, names)
+    return did_you_mean([names[close]] if close else [])
 
 
 def _not_text(error: ValueError) -> str:

@@ -9,6 +9,7 @@ from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.records.parts import TrialId
 from recbole_mdcns.records.record import AnyRecord, Failure, Record
 from recbole_mdcns.records.store import Store
+from recbole_mdcns.tuning.datasets import check_datasets
 from recbole_mdcns.tuning.engine import Engine, Lost
 from recbole_mdcns.tuning.grid import (
     Trial,
@@ -42,16 +43,22 @@ def run_sweeps(sweeps: Sequence[Sweep], store: Store, engine: Engine | None = No
         UserError: Something of a sweep cannot be used; raised before any trial starts.
         KeyboardInterrupt: It was interrupted; what has been trained is on disk.
     """
+    first: list[Trial] = []
     for sweep in sweeps:
         if sweep.is_adaptive:
             check_draws(sweep)
+            left = [cell for cell, _, _ in _searches(sweep, store)]
+        else:
+            mine = list(first_trials(sweep))
+            first += mine
+            left = [trial.id.cell for trial in mine if _is_missing(store, trial)]
+        check_datasets(sweep, left)
     engine = engine or Workers(sweeps[0], store)
     with store.locked():
         try:
             for sweep in sweeps:
                 if sweep.is_adaptive:
                     _search_missing(sweep, store, engine)
-            first = [trial for sweep in sweeps if not sweep.is_adaptive for trial in first_trials(sweep)]
             _run_missing(store, engine, first, sweeps[0].scheduler)
             if engine.seconds_left > 0:  # else the choice is not final
                 tried = {trial.id.key for trial in first}
@@ -130,13 +137,19 @@ def _run_missing(store: Store, engine: Engine, plan: Sequence[Trial], scheduler:
             _end(store, engine, group, engine.tune(group, scheduler), scheduler)
 
 
-def _search_missing(sweep: Sweep, store: Store, engine: Engine) -> None:
+def _searches(sweep: Sweep, store: Store) -> list[tuple[Cell, int, list[Trial]]]:
+    """Return the cells and seeds whose search has not ended, each with the trials that have begun."""
     wanted = []
     for cell in cells(sweep):
         for seed in sweep.choice_seeds:
             tried = _tried(sweep, store, cell, seed)
             if len(tried) < samples_of(sweep, cell) or any(_is_missing(store, trial) for trial in tried):
                 wanted.append((cell, seed, tried))
+    return wanted
+
+
+def _search_missing(sweep: Sweep, store: Store, engine: Engine) -> None:
+    wanted = _searches(sweep, store)
     if not wanted:
         return
     engine.start()

@@ -113,6 +113,13 @@ def settings_of(sweep: Sweep, cell: Cell) -> list[dict[str, Any]]:
     return draws(space, sweep.samples, seed=int(hashlib.sha256(str(cell).encode()).hexdigest()[:8], 16))
 
 
+def first_setting(sweep: Sweep, cell: Cell) -> dict[str, Any]:
+    """Return hyperparameters that a cell may be tried with, the first ones if they can be listed."""
+    if not sweep.is_adaptive:
+        return settings_of(sweep, cell)[0]
+    return {key: ends(choices)[0] for key, choices in space_of(sweep, cell).items()}
+
+
 def few_settings(sweep: Sweep, cell: Cell) -> list[dict[str, Any]]:
     """Return all settings of a cell if an adaptive search may try them all, and so has nothing to learn."""
     space = space_of(sweep, cell)
@@ -135,7 +142,7 @@ def check_draws(sweep: Sweep) -> None:
         raise ConfigError(f"search = {sweep.search!r} needs a package: pip install {sweep.search}")
     for cell in cells(sweep):
         space = space_of(sweep, cell)
-        first = {key: ends(choices)[0] for key, choices in space.items()}
+        first = first_setting(sweep, cell)
         make_trial(sweep, cell, first, sweep.seeds[0])
         for key, choices in space.items():
             for value in ends(choices)[1:]:

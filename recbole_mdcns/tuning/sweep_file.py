@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from recbole_mdcns.errors import ConfigError, nearest
-from recbole_mdcns.support.yaml_files import properties_dir, read_yaml
+from recbole_mdcns.support.declared import methods
+from recbole_mdcns.support.yaml_files import nearest_file, properties_dir, read_yaml
 from recbole_mdcns.tuning.sweep import Sweep
 
 _NOT_IN_FILES = ("origin", "by_option")
@@ -24,9 +25,9 @@ def find_sweep(name: str | Path) -> Path:
         return path
     if path.name in shipped:
         return shipped[path.name]
-    near = [*shipped, *(file.name for file in path.parent.glob("*.y*ml"))]
+    near = [*shipped.values(), *path.parent.glob("*.y*ml")]
     raise ConfigError(
-        f"there is no sweep {name}{nearest(path.name, near)}: give a yaml file, or one of {', '.join(shipped)}"
+        f"there is no sweep {name}{nearest_file(path, near)}: give a yaml file, or one of {', '.join(shipped)}"
     )
 
 
@@ -71,7 +72,7 @@ def make_sweep(
     check_fields(sweep, path)
     sweep.keys = {**sweep.keys, **(keys or {})}
     sweep.origin, sweep.by_option = str(path), frozenset(keys or ())
-    sweep.method_keys = {**read_yaml(properties_dir() / "methods.yaml"), **sweep.method_keys}
+    sweep.method_keys = {**methods(), **sweep.method_keys}
     check_entries(sweep, path, {key: _names(content.get(key)) for key in ("datasets", "methods")})
     return sweep
 

@@ -3,7 +3,7 @@
 import logging
 
 import pytest
-from helpers.runs import tiny_config
+from helpers.runs import tiny_config, tiny_run
 
 from recbole_mdcns.cli.main import train_main
 from recbole_mdcns.config.run_config import MDCNSConfig
@@ -103,3 +103,40 @@ def test_impossible_sizes_of_models_end_with_their_key_and_value(model, key, val
 def test_sizes_of_peers_are_checked_too():
     with pytest.raises(ConfigError, match="d_state = 0 is not allowed"):
         tiny_config(**{"peer.d_state": 0})
+
+
+# Sizes that depend on the data: a user of the tiny dataset has 12 of its 30 items, 10 of them in training
+
+
+@pytest.mark.parametrize(
+    ("keys", "most", "left"),
+    [
+        ({"neg_candidate_num": 21}, 20, "has 20 of 30 items left outside history and target"),
+        ({"neg_candidate_num": 30}, 20, "has 20 of 30 items left outside history and target"),
+        ({"neg_candidate_num": 500}, 20, "has 20 of 30 items left outside history and target"),
+        ({"neg_candidate_num": 500, "exclude": "target"}, 29, "has 29 of 30 items left apart from the target"),
+        ({"neg_sampler": "rns", "neg_num": 31}, 20, "has 20 of 30 items left outside history and target"),
+        ({"ranking_loss": "SSM", "neg_candidate_num": 31, "pool_scope": "batch"}, 30, "there are 30 items, and no "),
+    ],
+)
+def test_the_first_message_says_the_final_limit(keys, most, left):
+    key = next(name for name in keys if name.endswith("_num"))
+    with pytest.raises(ConfigError) as refused:
+        prepared(**keys)
+    said = str(refused.value)
+    assert said.startswith(f"{key} = {keys[key]} is not allowed: ") and left in said
+    assert said.endswith(f"set it to at most {most}")
+    assert prepared(**{**keys, key: most}).candidate_num == most
+
+
+def prepared(**keys):
+    """Return the strategy of a run, as it is when the first epoch begins."""
+    run = tiny_run(**keys)
+    run.trainer.strategy.prepare(run.data)
+    return run.trainer.strategy
+
+
+def test_a_cut_off_is_at_most_the_number_of_items():
+    with pytest.raises(ConfigError, match="there are 30 items, and a cut-off is at most that"):
+        tiny_run(topk=[31], valid_metric="NDCG@31")
+    tiny_run(topk=[30], valid_metric="NDCG@30")

@@ -10,6 +10,7 @@ import pytest
 from helpers.runs import HEADER, cycle_lines
 
 from recbole_mdcns.cli.main import main
+from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.prepare.table2 import statistics
 from recbole_mdcns.errors import USER_ERROR
 
@@ -35,6 +36,17 @@ def test_stats_prints_one_row_for_each_dataset(capsys):
     ]
     assert main(["stats", "big", "--user_field=who", "--item_field=what"]) == 0  # dataset/ is the default
     assert "| big       |   2,000 |   2,000 |          2,000 |           1.0 |     99.95% |" in capsys.readouterr().out
+
+
+def test_stats_finds_ml_100k_where_a_training_does(capsys):
+    """RecBole's copy, with the numbers of its README, unless ``data_path`` has one of its own."""
+    assert main(["stats", "ml-100k"]) == 0
+    assert "| ml-100k   |     943 |   1,682 |        100,000 |         106.0 |     93.70% |" in capsys.readouterr().out
+    shutil.copytree("data/tiny", "data/ml-100k")
+    Path("data/ml-100k/tiny.inter").rename("data/ml-100k/ml-100k.inter")
+    assert MDCNSConfig("SASRec", "ml-100k", config_dict={"data_path": "data"})["data_path"] == "data/ml-100k"
+    assert main(["stats", "ml-100k", "tiny", "--data_path=data"]) == 0
+    assert capsys.readouterr().out.count("|      40 |      30 |") == 2
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ import pytest
 from helpers.paths import ROOT, python_path
 from helpers.runs import TINY
 
+from recbole_mdcns.cli.main import main
+
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 SECTIONS = {part.split("\n", 1)[0]: part for part in PAGE.split("\n## ")[1:]}
 #: Each section's name, and what its run reads that no other run does, by the key of the record's configuration.
@@ -81,6 +83,16 @@ def test_the_user_s_own(section):
     assert READS[section].items() <= record["config"].items()
     if section == "A metric":
         assert {"rbp@5", "rbp@10", "rbp@20", "ndcg@10"} <= set(record["test"]["self"])
+
+
+def test_the_samplers_refuse_more_negatives_than_candidates(monkeypatch, capsys):
+    write(Path("page"), {name: text for name, text in blocks("A sampler", "file").items() if "/" not in name})
+    for folder, sampler in (("page", "mixed:Mixed"), (ROOT / "examples" / "own_sampler", "softened:Softened")):
+        monkeypatch.syspath_prepend(folder)
+        sizes = [f"--neg_sampler={sampler}", "--neg_num=20", "--neg_candidate_num=10"]
+        assert main(["train", "--model=SASRec", "--dataset=tiny", "--data_path=data", *sizes]) == 2
+        said = "recbole-mdcns train: neg_num = 20 is not allowed: it is at most neg_candidate_num = 10\n"
+        assert capsys.readouterr().err == said
 
 
 def test_new_ones_of_ours_are_one_file_and_one_yaml_each():

@@ -142,6 +142,7 @@ def test_a_folder_is_migrated_as_a_whole_or_not_at_all(capsys):
 
 def test_the_store_of_a_sweep_finds_its_records_by_their_new_keys():
     store, values = Store("sweeps/mine"), old()
+    store.make()
     (store.records / f"{values['trial']['key']}.json").write_text(json.dumps(values))
     checkpoints = store.trial_folder(values["trial"]["key"])
     checkpoints.mkdir(parents=True)

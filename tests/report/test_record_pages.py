@@ -285,6 +285,7 @@ def test_records_to_reuse_and_those_of_a_store_are_read_with_the_same_checks(mon
     assert "trial.key" in told and "../../escaped" in told
     values = WHOLE.to_json()
     del values["config"]
+    Path("s/reproduction-cpu/records").mkdir(parents=True)
     Path("s/reproduction-cpu/records/x.json").write_text(json.dumps(values))
     assert main([*asked, *where]) == 2
     assert "x.json is incomplete: it has no config" in sentence(capsys)

@@ -129,7 +129,7 @@ def test_the_command_of_a_record_does_the_same_without_a_sweep():
 def test_a_folder_that_cannot_be_used_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot be used: Not a directory"):
-        Store(tmp_path / "file" / "sweep")
+        Store(tmp_path / "file" / "sweep").make()
     store = Store(tmp_path / "sweep")
     with store.locked(), pytest.raises(ConfigError, match="another sweep is running in"), Store(store.folder).locked():
         pass

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
+from recbole.config import Config
 from recbole.sampler import RepeatableSampler
 from torch import Tensor
 
@@ -267,3 +268,29 @@ class CandidateSampler(RepeatableSampler):
 
     def _randint(self, shape: tuple[int, ...]) -> Tensor:
         return torch.randint(1, self.item_num, shape, generator=self.generator, device=self.generator.device)
+
+
+def check_pool(config: Config, key: str, dataset: HistoryDataset) -> None:
+    """Refuse more different candidates than the catalogue has items, before any model is built.
+
+    Pools that fit the catalogue are checked where they are made.
+
+    Args:
+        config: The run.
+        key: The key of the number of candidates; a run that does not read it passes.
+        dataset: The training part.
+
+    Raises:
+        ConfigError: Names the key, its value, and the most that this dataset allows.
+    """
+    item_num = dataset.item_num - 1
+    is_mixed = any(name in config and config[name] for name in ("pool_popular_share", "pool_in_batch_share"))
+    if key not in config or config[key] <= item_num or is_mixed:  # draws of a mixture may repeat
+        return
+    if "pool_scope" in config and config["pool_scope"] == "batch":
+        raise ConfigError(
+            f"{key} = {config[key]} is not allowed: there are {item_num} items, and no candidate is drawn twice; set "
+            f"it to at most {item_num}"
+        )
+    exclude = config["exclude"] if "exclude" in config else "history"  # noqa: SIM401  RecBole's Config has no get
+    CandidateSampler(dataset, config[key], 0, torch.device("cpu"), exclude).check(dataset, key)
