@@ -30,9 +30,7 @@ def add_arguments(parser: Parser) -> None:
     )
     parser.add_argument("--k", type=int, default=10, help="items for each sequence (10)")
     parser.add_argument("--out", type=user_path, metavar="FILE", help=".csv, .tsv, .jsonl or .parquet (print a table)")
-    parser.add_argument(
-        "--model", metavar="ROLE", help="self, peer, teacher or best (self; in a peer's file, it)"
-    )
+    parser.add_argument("--model", metavar="ROLE", help="self, peer, teacher or best (self; in a peer's file, it)")
     parser.add_argument("--keep_seen", action="store_true", help="recommend items of the sequence too")
     parser.add_argument("--allowed", type=user_path, metavar="FILE", help="recommend these items only, one id a line")
     parser.add_argument("--batch_size", type=int, default=256, metavar="N", help="sequences encoded at once (256)")

@@ -8,6 +8,7 @@ from typing import Any
 from helpers.planted_records import values
 from helpers.runs import TINY
 
+from recbole_mdcns.cli.main import main
 from recbole_mdcns.records.record import AnyRecord, Failure, Record
 from recbole_mdcns.tuning.grid import Trial, trials
 from recbole_mdcns.tuning.sweep import Sweep
@@ -66,3 +67,11 @@ def without_times(record: AnyRecord | None) -> dict[str, Any]:
     epochs = [{k: v for k, v in entry.to_json().items() if k != "train_seconds"} for entry in record.epochs]
     kept = ("status", "best_epoch", "valid", "best_valid_score", "config")
     return {**{name: getattr(record, name) for name in kept}, "epochs": epochs}
+
+
+def refused(arguments, capsys):
+    """Return the one sentence of a command that is refused."""
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert len(error.strip().splitlines()) == 1 and "Traceback" not in error
+    return error
