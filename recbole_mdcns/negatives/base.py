@@ -120,6 +120,11 @@ class NegativeStrategy(metaclass=Built):
     shared: SharedPoolSampler | None = None
 
     @classmethod
+    def unused_by_pools(cls, keys: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the keys that a loss on all candidates does not use in a run with these keys."""
+        return cls.not_of_pools
+
+    @classmethod
     def check(cls, keys: Mapping[str, Any]) -> None:
         """Refuse impossible combinations of sizes; nothing is ever clipped.
 
