@@ -204,6 +204,24 @@ def test_abilities_hold_for_one_way_of_scoring():
     assert not isinstance(found, InnerProductModel) and found.is_causal is False
 
 
+class Counting(LastItem):
+    """Counts its passes, and keeps the last states that it gave."""
+
+    passes, kept = 0, None
+
+    def forward(self, item_seq, item_seq_len):
+        self.passes += 1
+        self.kept = super().forward(item_seq, item_seq_len)
+        return self.kept
+
+
+def test_measuring_restores_what_a_model_counts_and_keeps():
+    model, config = built(Counting)
+    model.passes = 5
+    selftest.measure_scoring_model(model, config)
+    assert model.passes == 5 and model.kept is None and model.training
+
+
 @pytest.mark.parametrize("module", [adapt, selftest])
 @pytest.mark.parametrize("error", [AttributeError, KeyError, RuntimeError])
 def test_errors_of_ours_stay_what_they_are(module, error, monkeypatch):
