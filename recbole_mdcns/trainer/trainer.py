@@ -243,6 +243,8 @@ class NegativeSamplingTrainer(Trainer):
         """
         progress = self.checkpoints.resume(resume_file)
         if progress is not None:
+            if len(progress.epoch_log) % max(self.eval_step, 1):  # an uninterrupted training would not validate here
+                progress = progress.without_last_validation(self.valid_metric_bigger)
             self.use_files(self.files)
             self.start_epoch, self.cur_step, self.epoch_log = progress.epoch + 1, progress.cur_step, progress.epoch_log
             self.best_valid_score, self.best_valid_result = float(progress.best_valid_score), progress.best_valid_result
