@@ -146,11 +146,12 @@ def _train_and_evaluate(
     logger.info(
         set_color(title, "yellow") + ":\n" + results_table({name: each.metrics for name, each in results.items()})
     )
-    best = best_role(results["valid"].metrics, config["valid_metric"], config["valid_metric_bigger"])
-    if len(results["valid"].metrics) > 1:
+    chosen_by = results["valid"].chosen_by(config["valid_metric"])
+    best = best_role(chosen_by, config["valid_metric"], config["valid_metric_bigger"])
+    if len(chosen_by) > 1:
         logger.info(f"Best on validation by {config['valid_metric']}: {best}")
     if saved:
-        BestModels.add_valid(trainer.files, results["valid"].metrics)
+        BestModels.add_valid(trainer.files, chosen_by)
     record = build_record(config, trainer, splits, list(command), results)
     if config["result_file"]:
         try:

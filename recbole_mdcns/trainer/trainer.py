@@ -299,11 +299,11 @@ class NegativeSamplingTrainer(Trainer):
         """Validate the self model, and the peers with ``evaluate_peers``; RecBole validates only one model."""
         with_peers = len(self.scoring_models) > 1 and self.config["evaluate_peers"]
         scoring_models = self.scoring_models if with_peers else self.scoring_models[:1]
-        metrics = dict(self._evaluate(valid_data, scoring_models, show_progress).metrics)
-        result = metrics.pop("self")
-        self.epoch_log[-1]["valid"] = result
-        if metrics:
-            self.epoch_log[-1]["valid_peers"] = metrics
-            for role, of_role in metrics.items():
-                self.logger.info(f"{role} valid result: {of_role}")
-        return calculate_valid_score(result, self.valid_metric), result
+        evaluation = self._evaluate(valid_data, scoring_models, show_progress)
+        by_role = evaluation.chosen_by(self.valid_metric)
+        own = self.epoch_log[-1]["valid"] = by_role.pop("self")
+        if by_role:
+            self.epoch_log[-1]["valid_peers"] = by_role
+            for role in by_role:
+                self.logger.info(f"{role} valid result: {evaluation.metrics[role]}")
+        return calculate_valid_score(own, self.valid_metric), evaluation.metrics["self"]
