@@ -103,6 +103,8 @@ def _run(config: MDCNSConfig, group: Group, saved: bool, command: Sequence[str])
         logger.warning(few)
     for key in config.unread_keys():
         logger.warning(f"{key} is given and not read: no model, strategy, loss or protocol of this run has it")
+    for key in config.keys_of_own_losses():
+        logger.warning(f"{key} is given and not read: only the model's own loss has it, and ranking_loss replaces that")
 
     files = checkpoint.RunFiles.to_resume(config, config["resume"])
     resumed = str(files.last) if files is not None else None
@@ -145,11 +147,12 @@ def _train_and_evaluate(
     logger.info(
         set_color(title, "yellow") + ":\n" + results_table({name: each.metrics for name, each in results.items()})
     )
-    best = best_role(results["valid"].metrics, config["valid_metric"], config["valid_metric_bigger"])
-    if len(results["valid"].metrics) > 1:
+    chosen_by = results["valid"].chosen_by(config["valid_metric"])
+    best = best_role(chosen_by, config["valid_metric"], config["valid_metric_bigger"])
+    if len(chosen_by) > 1:
         logger.info(f"Best on validation by {config['valid_metric']}: {best}")
     if saved:
-        BestModels.add_valid(trainer.files, results["valid"].metrics)
+        BestModels.add_valid(trainer.files, chosen_by)
     record = build_record(config, trainer, splits, list(command), results)
     if config["result_file"]:
         try:

@@ -23,6 +23,7 @@ from recbole_mdcns.encoder.selftest import is_causal, is_trimmable
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.model.registry import model_names
 from recbole_mdcns.quick_start import build_model
+from recbole_mdcns.support.yaml_files import properties_dir, read_yaml
 
 SUPPORTED, REFUSED = "supported", "refused"
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "models.md"
@@ -37,9 +38,15 @@ it builds each model on ml-100k (user, item and time columns) and measures it on
 * **trimmable**: columns that are padding in every row may be cut off.
 
 Training uses the scores of a model and `ranking_loss`. Terms that its own `calculate_loss` adds are not used, for
-example the regularisation of Caser, NextItNet and SHAN by `reg_weight`.
+example the regularisation of Caser. A run warns that their keys are given and not read:
 
 """
+
+
+def keys_of_own_losses() -> str:
+    """Return a list of the keys that only the models' own losses read, one model a line."""
+    table = read_yaml(properties_dir() / "recbole_losses.yaml")
+    return "".join(f"* {model}: {', '.join(f'`{key}`' for key in keys)}\n" for model, keys in table.items()) + "\n"
 
 
 def measure_model(name: str) -> list[str]:
@@ -68,7 +75,7 @@ def main() -> None:
     logging.disable(logging.WARNING)
     rows = [measure_model(name) for name in options.models]
     table = tabulate(rows, headers=["model", "", "scores", "causal", "trimmable", "note"], tablefmt="github")
-    options.out.write_text(HEAD + table + "\n", encoding="utf-8")
+    options.out.write_text(HEAD + keys_of_own_losses() + table + "\n", encoding="utf-8")
     print(table)
 
 

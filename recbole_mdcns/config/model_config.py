@@ -22,7 +22,7 @@ from recbole_mdcns.config.keys import keys_of_models, model_file_defaults, own_k
 from recbole_mdcns.config.layers import check_layers, with_place
 from recbole_mdcns.config.model_keys import declared_model_keys, keyed_class, model_keys, model_yamls
 from recbole_mdcns.config.model_ranges import check_model_values
-from recbole_mdcns.config.reads import Parts, keys_not_read, optional_keys, plugin_keys
+from recbole_mdcns.config.reads import Parts, keys_not_read, keys_of_own_losses, optional_keys, plugin_keys
 from recbole_mdcns.config.recbole_keys import check_inner, check_recbole_keys
 from recbole_mdcns.config.values import literal, parse_key_values, plain_value, unboxed
 from recbole_mdcns.data.place import dataset_folder
@@ -255,6 +255,10 @@ class ModelConfig(Config):
     def unread_keys(self) -> list[str]:
         """Return the given keys of other models, strategies, losses and protocols, which this run does not read."""
         return keys_not_read(self.external_config_dict, self.parts)
+
+    def keys_of_own_losses(self) -> list[str]:
+        """Return the given keys that only the own losses of RecBole's models read, which ``ranking_loss`` replaces."""
+        return keys_of_own_losses(self.external_config_dict, self.parts)
 
     # -- plain values -------------------------------------------------------------------------------------------------
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 from recbole_mdcns.config.key import Key
 from recbole_mdcns.config.keys import UNLISTED_OF_MODEL, model_file_keys
-from recbole_mdcns.support.declared import yaml_beside
+from recbole_mdcns.support.declared import is_known, yaml_beside
 from recbole_mdcns.support.yaml_files import properties_dir, read_yaml, recbole_properties_dir
 
 #: Entries of RecBole's model files that serve RecBole's own training.
@@ -35,6 +36,20 @@ def model_keys(*classes: type) -> set[str]:
     files += [path for cls in classes for path in model_yamls(cls)]
     listed = {key for path in files for key in read_yaml(path)} - _OF_RECBOLES_TRAINING
     return listed.union(*(UNLISTED_OF_MODEL.get(cls.__name__, ()) for cls in bases))
+
+
+def keys_of_own_loss(model_class: type) -> frozenset[str]:
+    """Return the keys of a model of RecBole that only its own ``calculate_loss`` or RecBole's training read.
+
+    A user's own model may read any key: it has none of these.
+    """
+    return _keys_of_losses().get(model_class.__name__, frozenset()) if is_known(model_class) else frozenset()
+
+
+@functools.lru_cache(maxsize=1)
+def _keys_of_losses() -> dict[str, frozenset[str]]:
+    table = read_yaml(properties_dir() / "recbole_losses.yaml")
+    return {model: frozenset(keys) for model, keys in table.items()}
 
 
 def declared_model_keys(model_class: type) -> dict[str, Key]:

@@ -19,7 +19,7 @@ from recbole_mdcns.config.keys import (
     overall_keys,
     own_keys,
 )
-from recbole_mdcns.config.model_keys import model_keys
+from recbole_mdcns.config.model_keys import keys_of_own_loss, model_keys
 from recbole_mdcns.support.declared import declarations_of, is_known
 
 
@@ -77,6 +77,17 @@ def keys_not_read(given: Iterable[str], parts: Parts) -> list[str]:
     if all(map(is_known, (parts.model, *parts.peers))):
         of_others |= keys_of_models()
     return sorted((of_others - keys_read(parts)).intersection(given))
+
+
+def keys_of_own_losses(given: Iterable[str], parts: Parts) -> list[str]:
+    """Return the given keys that only the own losses of the run's models read: ``ranking_loss`` trains them instead.
+
+    These keys are part of a configuration and of its identity, but change nothing.
+    """
+    models = (parts.model, *parts.peers)
+    of_losses = {key for each in models for key in keys_of_own_loss(each)}
+    read = {key for each in models for key in model_keys(each) - keys_of_own_loss(each)} | plugin_keys(parts).keys()
+    return sorted((of_losses - read).intersection(given))
 
 
 def plugin_keys(parts: Parts) -> dict[str, Key]:

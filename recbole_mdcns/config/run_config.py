@@ -17,7 +17,7 @@ from recbole_mdcns.config.peers import (
     named_peers,
     values_of_peer,
 )
-from recbole_mdcns.config.reads import Parts, plugin_keys
+from recbole_mdcns.config.reads import Parts, keys_of_own_losses, plugin_keys
 from recbole_mdcns.config.values import plain_value
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.model.registry import spec_of
@@ -92,6 +92,14 @@ class MDCNSConfig(ModelConfig):
         strategy = self.final_config_dict.get("neg_sampler")
         by = f" and neg_sampler = {strategy!r}" if strategy else ""
         return f"a run with ranking_loss = {self.final_config_dict.get('ranking_loss')!r}{by}"
+
+    def keys_of_own_losses(self) -> list[str]:
+        """See :meth:`ModelConfig.keys_of_own_losses`; includes those that are given as ``peer.KEY``."""
+        of_peer: list[str] = []
+        if self.parts.peers:
+            first, *others = self.parts.peers
+            of_peer = keys_of_own_losses(self.peer_overrides, Parts(first, self.parts.protocol, peers=tuple(others)))
+        return [*super().keys_of_own_losses(), *(f"{PEER_PREFIX}{key}" for key in of_peer)]
 
     def unread_keys(self) -> list[str]:
         """See :meth:`ModelConfig.unread_keys`; includes all ``peer.KEY`` if the run has no peer."""

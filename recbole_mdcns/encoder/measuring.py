@@ -38,7 +38,8 @@ def measuring(model: SequentialRecommender, in_training: bool = False) -> Iterat
     """Put a model into evaluation mode, without gradients, in exact float32 and with noise on its weights.
 
     A bias that begins at zero, or a scale that begins at one, shows only with noise. Padding rows of embeddings get
-    none. Afterwards weights, buffers and mode are restored; random generators do not change.
+    none. Afterwards weights, buffers, mode and attributes, such as a count of steps, are restored; random generators do
+    not change.
 
     Args:
         model: The model.
@@ -51,6 +52,7 @@ def measuring(model: SequentialRecommender, in_training: bool = False) -> Iterat
     }
     buffers = {buffer: buffer.detach().clone() for buffer in model.buffers()}
     was_training = model.training
+    attributes = {module: dict(vars(module)) for module in model.modules()}
     model.train(in_training)
     try:
         devices = [device] if device.type == "cuda" else []
@@ -67,6 +69,9 @@ def measuring(model: SequentialRecommender, in_training: bool = False) -> Iterat
             for tensor, before in (*weights.items(), *buffers.items()):
                 tensor.copy_(before)
         model.train(was_training)
+        for module, values in attributes.items():
+            vars(module).clear()
+            vars(module).update(values)
 
 
 class PlacesInside(TorchDispatchMode):

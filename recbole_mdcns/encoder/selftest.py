@@ -2,7 +2,7 @@
 
 There is no list of names. The answers come from running the model on random histories, in evaluation mode and with
 noise on its weights. They do not see changes of the gathered state that happen only in training mode: dropout after the
-gathering would be lost in passes.
+gathering would be lost in passes. A pass in training mode only shows that the model runs there at all.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from recbole_mdcns.encoder.adapt import find_adapter
 from recbole_mdcns.encoder.measuring import PlacesInside, alike, measuring, random_sequences
 from recbole_mdcns.encoder.model_calls import ModelCallError, call_model
 from recbole_mdcns.encoder.scoring_model import ScoringModel
+from recbole_mdcns.errors import ConfigError
 
 #: Up to this many widths all are measured; of more widths the edges, a quarter, the middle and some random ones.
 FEW, RANDOM = 8, 2
@@ -45,13 +46,14 @@ def measure_scoring_model(model: SequentialRecommender, config: ModelConfig, rol
         role: ``self``, ``peer``, or ``peer1`` and so on.
 
     Raises:
-        ConfigError: As ``find_adapter``.
+        ConfigError: As ``find_adapter`` and :func:`try_training`.
     """
     started = perf_counter()
     adapter = find_adapter(model, config, role)
     scoring_model = adapter()
+    try_training(scoring_model)
     if config["pad_side"] == "right":
-        known = _measured.setdefault(_settings(model, config), {})
+        known = _measured.setdefault((type(scoring_model), _settings(model, config)), {})
         if "is_trimmable" not in known:
             known["is_trimmable"] = is_trimmable(scoring_model)
         asked = ["is_trimmable"]
@@ -69,6 +71,24 @@ def measure_scoring_model(model: SequentialRecommender, config: ModelConfig, rol
     if seconds > 1:
         getLogger().info(f"{type(model).__name__} was measured in {seconds:.1f} s")
     return scoring_model
+
+
+def try_training(scoring_model: ScoringModel) -> None:
+    """Encode random histories once in training mode, where a model may run other code than in evaluation.
+
+    Raises:
+        ConfigError: Its code raises an error.
+    """
+    model = scoring_model.model
+    some = random_sequences(model)
+    with measuring(model, in_training=True):
+        try:
+            call_model(scoring_model.encode_sequences, some)
+        except ModelCallError as error:
+            raise ConfigError(
+                f"{type(model).__name__} cannot be the {scoring_model.role} model: in training mode it does not encode "
+                f"histories in a window of MAX_ITEM_LIST_LENGTH = {model.max_seq_length} ({error})"
+            ) from error.__cause__
 
 
 def _settings(model: SequentialRecommender, config: ModelConfig) -> Hashable:

@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 from recbole.config import Config
 from recbole.evaluator import Evaluator
+from recbole.evaluator.base_metric import AbstractMetric
 from recbole.evaluator.collector import DataStruct
 from torch import Tensor
 
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.metrics import reported_names, resolve_metric
 from recbole_mdcns.support.declared import is_known
+
+#: Decimals of the score that chooses an epoch or a model, the default of ``metric_decimal_place``, which may differ.
+CHOOSING_DECIMALS = 6
 
 
 class ModelMetrics(dict):
@@ -22,11 +26,13 @@ class ModelMetrics(dict):
     Attributes:
         places: The place of the target of each row, in their order: 1 is the first, 0 is not among the highest K of the
             largest cut-off. Empty if no metric reads the highest K.
+        score: The value of ``valid_metric`` by which epochs and models are chosen, with :data:`CHOOSING_DECIMALS`.
     """
 
-    def __init__(self, metrics: dict[str, float], places: list[int]):
+    def __init__(self, metrics: dict[str, float], places: list[int], score: float):
         super().__init__(metrics)
         self.places = places
+        self.score = score
 
 
 class PlainEvaluator(Evaluator):
@@ -45,6 +51,8 @@ class PlainEvaluator(Evaluator):
         self.config = config
         self.metrics = list(config["metrics"])
         self.metric_class = {name: resolve_metric(name)(config) for name in self.metrics}
+        self._valid_metric = config["valid_metric"].lower()
+        self._choosing = self._choosing_metric() if config["metric_decimal_place"] != CHOOSING_DECIMALS else None
 
     def evaluate(self, dataobject: DataStruct) -> ModelMetrics:
         """Return each metric at each cut-off, such as ``ndcg@10``.
@@ -62,7 +70,15 @@ class PlainEvaluator(Evaluator):
             if not is_known(type(metric)):
                 self._check(name, found)
             values.update({reported: float(value) for reported, value in found.items()})
-        return ModelMetrics(values, places)
+        chooses = values if self._choosing is None else self._choosing.calculate_metric(dataobject)
+        return ModelMetrics(values, places, float(chooses[self._valid_metric]))
+
+    def _choosing_metric(self) -> AbstractMetric:
+        """Return another instance of the class that gives ``valid_metric``, which rounds as by default."""
+        names = [name for name in self.metrics if self._valid_metric in reported_names([name], self.config["topk"])]
+        metric = resolve_metric(names[0])(self.config)
+        metric.decimal_place = CHOOSING_DECIMALS
+        return metric
 
     def _check(self, name: str, found: Any) -> None:
         """Refuse the result of a user's own metric if it lacks a number for one of its reported names."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -31,10 +31,20 @@ class Evaluation:
     Attributes:
         metrics: Metrics by name, for each role (``self``, ``peer``, ``teacher``).
         places: The place of the target of each row, for each role; see :class:`ModelMetrics`.
+        scores: The score by which epochs and models are chosen, for each role.
     """
 
     metrics: Mapping[str, dict[str, float]]
     places: Mapping[str, list[int]]
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+    def chosen_by(self, metric: str) -> dict[str, dict[str, float]]:
+        """Return the metrics by role for a choice: ``valid_metric`` has its own decimals, whatever is reported.
+
+        Args:
+            metric: The value of ``valid_metric``.
+        """
+        return {role: {**of_role, metric.lower(): self.scores[role]} for role, of_role in self.metrics.items()}
 
 
 class FullRanking:
@@ -142,4 +152,5 @@ class FullRanking:
         return Evaluation(
             metrics={role: dict(metrics) for role, metrics in by_role.items()},
             places={role: metrics.places for role, metrics in by_role.items()},
+            scores={role: metrics.score for role, metrics in by_role.items()},
         )

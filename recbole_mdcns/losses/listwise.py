@@ -116,7 +116,7 @@ class ListwiseLoss(LossOfNegatives):
     @classmethod
     def check(cls, keys: Mapping[str, Any]) -> None:
         """Refuse keys of single negatives, with a strategy that would use them with another loss."""
-        for name in resolve_strategy(keys["neg_sampler"]).not_of_pools:
+        for name in resolve_strategy(keys["neg_sampler"]).unused_by_pools(keys):
             default = own_keys()[name].default
             if keys[name] != default:
                 raise ConfigError(

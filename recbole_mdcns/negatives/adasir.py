@@ -79,11 +79,11 @@ class AdaSIR(NegativeStrategy):
         place = torch.randint(
             self.pool_num, (len(rows), self.negative_num), generator=self.generator, device=self.device
         )
-        (negative,) = self.pick(pool, columns.gather(1, place))
-        factors = (negative.detach() - probability.gather(1, place).log()).softmax(1) * self.negative_num
+        negatives = self.pick(pool, columns.gather(1, place))
+        factors = (negatives[0].detach() - probability.gather(1, place).log()).softmax(1) * self.negative_num
         if self.rank_weight:
             factors = factors * self._rank_weight(pool.positive[0].detach(), scores)
-        return Negatives([negative], list(self.weights), factors=factors)
+        return Negatives(negatives, list(self.weights), factors=factors)
 
     def _renewed(self, candidates: Tensor, scores: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return which of the candidates are the new pools, and their resampling probabilities, shape [T, R] each."""

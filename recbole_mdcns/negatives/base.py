@@ -12,6 +12,7 @@ import torch
 from recbole.config import Config
 from torch import Tensor
 
+from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.equations import teacher_scores
@@ -98,7 +99,9 @@ class NegativeStrategy(metaclass=Built):
         weights: Weights of the negatives' losses, one row per model; 1 / K by default.
         candidate_num: The number of items that :attr:`sampler` draws for a target; each target must have as many.
         candidate_key: The key of ``candidate_num``, for messages.
-        needs_peer: Whether peer models are trained together with the self model.
+        needs_peer: Whether peer models are trained together with the self model. A loss may need them as well: a
+            strategy that does not then chooses by the self model's scores, and all models learn from its negatives.
+        model_num: The number of models of the run: the self model, and its peers.
         knows_proposal: The negatives are draws from a known distribution; softmax losses need this.
         draws_uniformly: This distribution is uniform over the allowed items.
         epoch: The epoch, from 0.
@@ -118,6 +121,11 @@ class NegativeStrategy(metaclass=Built):
     not_of_pools: tuple[str, ...] = ()
     sampler: CandidateSampler
     shared: SharedPoolSampler | None = None
+
+    @classmethod
+    def unused_by_pools(cls, keys: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the keys that a loss on all candidates does not use in a run with these keys."""
+        return cls.not_of_pools
 
     @classmethod
     def check(cls, keys: Mapping[str, Any]) -> None:
@@ -146,13 +154,14 @@ class NegativeStrategy(metaclass=Built):
     def __init__(self, config: Config, device: torch.device):
         self.check(config)  # type: ignore[arg-type]  # a Config is no Mapping, but it has __getitem__
         self.negative_num = config["neg_num"] if "neg_num" in config else 1  # noqa: SIM401  RecBole's Config has no get
-        self.weights = torch.full((1, self.negative_num), 1 / self.negative_num, device=device)
         self.candidate_num = config["neg_candidate_num"] if "neg_candidate_num" in config else 0  # noqa: SIM401
         self.exclude = config["exclude"] if "exclude" in config else "history"  # noqa: SIM401
-        self.teacher_mean = self.needs_peer and config["teacher_mean"]
+        self.model_num = 1 + len(config.peer_roles) if isinstance(config, MDCNSConfig) else 1
+        self.teacher_mean = self.model_num > 1 and config["teacher_mean"]
         self.shares_pools = "pool_scope" in config and config["pool_scope"] == "batch"
         self.mixture = [config[name] for name in (*POOL_SHARES, "pop_power")] if self.shares_pools else []
         self.device = device
+        self.weights = self.equal_weights(self.negative_num)
         self.epoch = 0
         self.seed = config["seed"]
         self.generator = torch.Generator(device).manual_seed(self.seed + 1)  # the candidate sampler has the seed itself
@@ -198,6 +207,10 @@ class NegativeStrategy(metaclass=Built):
     @abstractmethod
     def choose(self, pool: ScoredPool) -> Negatives:
         """Return the negatives of a step; the choice itself carries no gradient."""
+
+    def equal_weights(self, number: int) -> Tensor:
+        """Return the weights 1 / K of the losses of K negatives, for each model of the run, shape [models, K]."""
+        return torch.full((self.model_num, number), 1 / number, device=self.device)
 
     def pick(self, pool: ScoredPool, columns: Tensor) -> list[Tensor]:
         """Return per model the scores of the chosen pool columns [T, K], shape [T, K], with gradient."""

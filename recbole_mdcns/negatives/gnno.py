@@ -60,7 +60,7 @@ class GNNO(DNSPlus):
         uniform_key, per_hard = ("neg_num", PROPOSALS) if self.adds else ("neg_candidate_num", PROPOSALS - 1)
         self.candidate_key = f"{uniform_key} + {per_hard} gnno_hard_num"
         if self.adds:
-            self.weights = torch.full((1, uniform + self.hard_num), 1 / (uniform + self.hard_num), device=device)
+            self.weights = self.equal_weights(uniform + self.hard_num)
         self.hardness = torch.zeros((), device=device)  # t: in place, where a captured step finds it
 
     def prepare(self, dataset: HistoryDataset) -> None:

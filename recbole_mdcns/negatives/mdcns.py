@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from recbole_mdcns.config.keys import own_keys
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.equations import (
     divergence,
@@ -42,14 +43,25 @@ class MDCNS(NegativeStrategy):
     not_of_pools = ("neg_top_num", "self_neg_weight", "peer_neg_weight", "teacher_neg_weight")
 
     @classmethod
+    def unused_by_pools(cls, keys: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the keys of single negatives; without hard draws nothing is re-ranked either."""
+        return cls.not_of_pools if keys["pool_hard_num"] else (*cls.not_of_pools, "divergence_weight")
+
+    @classmethod
     def check(cls, keys: Mapping[str, Any]) -> None:
-        """Refuse hard draws of a pool without a loss that takes their weights."""
+        """Refuse hard draws of a pool without a loss that takes their weights, and their temperature without them."""
         super().check(keys)
         scaled = "ssm_scale" in keys and keys["ssm_scale"]
         if keys["pool_hard_num"] and not scaled:
             raise ConfigError(
                 f"pool_hard_num = {keys['pool_hard_num']} is not allowed without ranking_loss = SSM and ssm_scale = "
                 "True, which weighs the draws"
+            )
+        temperature = keys["pool_hard_temperature"]
+        if not keys["pool_hard_num"] and temperature != own_keys()["pool_hard_temperature"].default:
+            raise ConfigError(
+                f"pool_hard_temperature = {temperature} is not used with pool_hard_num = 0: set pool_hard_num, or "
+                "leave it out"
             )
 
     def __init__(self, config: MDCNSConfig, device: torch.device):

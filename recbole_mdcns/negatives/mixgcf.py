@@ -31,14 +31,12 @@ class MixGCFPlus(DNSPlus):
 
     def choose(self, pool: ScoredPool) -> Negatives:
         """Mix, then draw from the top M mixtures."""
-        positive, scores = pool.positive[0][:, None], pool.scores[0]
-        if self.detach_positive:
-            positive = positive.detach()
-        shape = scores.shape if self.per_candidate else positive.shape
-        share = torch.rand(shape, generator=self.generator, device=scores.device)
-        mixed = share * positive + (1 - share) * scores
-        columns = self.draw(mixed.detach())
-        return Negatives([mixed.gather(1, columns)], list(self.weights))
+        shape = pool.scores[0].shape if self.per_candidate else (len(pool.positive[0]), 1)
+        share = torch.rand(shape, generator=self.generator, device=self.device)
+        positives = [each.detach() if self.detach_positive else each for each in pool.positive]
+        mixed = [share * own[:, None] + (1 - share) * scores for own, scores in zip(positives, pool.scores)]
+        columns = self.draw(mixed[0].detach())
+        return Negatives([each.gather(1, columns) for each in mixed], list(self.weights))
 
 
 class MixGCF(MixGCFPlus):

@@ -63,7 +63,7 @@ def build_record(
         "best_epoch": best,
         "valid_metric": config["valid_metric"],
         "best_valid_score": float(trainer.best_valid_score) if best is not None else None,
-        "valid": dict(results["valid"].metrics),
+        "valid": results["valid"].chosen_by(config["valid_metric"]),
         "test": None if test is None else dict(test.metrics),
         "test_rows": rows,
         "seconds_per_epoch": statistics.median([entry["train_seconds"] for entry in trainer.epoch_log] or [0.0]),

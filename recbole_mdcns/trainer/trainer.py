@@ -243,6 +243,8 @@ class NegativeSamplingTrainer(Trainer):
         """
         progress = self.checkpoints.resume(resume_file)
         if progress is not None:
+            if len(progress.epoch_log) % max(self.eval_step, 1):  # an uninterrupted training would not validate here
+                progress = progress.without_last_validation(self.valid_metric_bigger)
             self.use_files(self.files)
             self.start_epoch, self.cur_step, self.epoch_log = progress.epoch + 1, progress.cur_step, progress.epoch_log
             self.best_valid_score, self.best_valid_result = float(progress.best_valid_score), progress.best_valid_result
@@ -297,11 +299,11 @@ class NegativeSamplingTrainer(Trainer):
         """Validate the self model, and the peers with ``evaluate_peers``; RecBole validates only one model."""
         with_peers = len(self.scoring_models) > 1 and self.config["evaluate_peers"]
         scoring_models = self.scoring_models if with_peers else self.scoring_models[:1]
-        metrics = dict(self._evaluate(valid_data, scoring_models, show_progress).metrics)
-        result = metrics.pop("self")
-        self.epoch_log[-1]["valid"] = result
-        if metrics:
-            self.epoch_log[-1]["valid_peers"] = metrics
-            for role, of_role in metrics.items():
-                self.logger.info(f"{role} valid result: {of_role}")
-        return calculate_valid_score(result, self.valid_metric), result
+        evaluation = self._evaluate(valid_data, scoring_models, show_progress)
+        by_role = evaluation.chosen_by(self.valid_metric)
+        own = self.epoch_log[-1]["valid"] = by_role.pop("self")
+        if by_role:
+            self.epoch_log[-1]["valid_peers"] = by_role
+            for role in by_role:
+                self.logger.info(f"{role} valid result: {evaluation.metrics[role]}")
+        return calculate_valid_score(own, self.valid_metric), evaluation.metrics["self"]

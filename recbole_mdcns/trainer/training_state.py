@@ -38,6 +38,21 @@ class Progress:
     best_valid_result: dict[str, float] | None
     epoch_log: list[dict[str, Any]]
 
+    def without_last_validation(self, bigger: bool) -> Progress:
+        """Return the progress without the validation of its last epoch, if there is one.
+
+        RecBole validates a training of fewer epochs than ``eval_step`` at its end, and nowhere before. Where such a
+        training goes on to more epochs, that validation does not count.
+
+        Args:
+            bigger: A higher score is better.
+        """
+        *before, last = self.epoch_log
+        if "valid" not in last:
+            return self
+        last = {name: value for name, value in last.items() if name not in ("valid", "valid_peers")}
+        return Progress(self.epoch, 0, no_score(bigger), None, [*before, last])
+
 
 class TrainingState:
     """Reads and writes the state of everything that a training changes.
@@ -140,7 +155,7 @@ class TrainingState:
             self.average.load_state_dict(state["weight_average"])
         score = state["best_valid_score"]
         if score is None:
-            score = -math.inf if self.config["valid_metric_bigger"] else math.inf
+            score = no_score(self.config["valid_metric_bigger"])
         progress = Progress(state["epoch"], state["cur_step"], score, state["best_valid_result"], state["epoch_log"])
         return state, progress
 
@@ -161,6 +176,11 @@ class TrainingState:
         self.objective.load_state_dict(restored(state["objective"]))
         order.set_state(state["loader"].cpu())
         checkpoint.set_random_states(state["random"], self.device)
+
+
+def no_score(bigger: bool) -> float:
+    """Return the score before the first validation, which every score exceeds."""
+    return -math.inf if bigger else math.inf
 
 
 def plain_score(score: float | np.floating) -> float | None:

@@ -16,7 +16,7 @@ from recbole_mdcns.config.identity import content_key, parts_of
 from recbole_mdcns.config.keys import own_keys
 from recbole_mdcns.config.layers import key_of
 from recbole_mdcns.config.peers import PEER_PREFIX
-from recbole_mdcns.config.reads import Parts, keys_not_read
+from recbole_mdcns.config.reads import Parts, keys_not_read, keys_of_own_losses
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError, UserError
 from recbole_mdcns.model.registry import default_peer, resolve_model
@@ -96,7 +96,9 @@ def _is_unread(sweep: Sweep, cell: Cell, key: str) -> bool:
     peer = {"peer_model": cell.peer} if cell.peer else {}
     method = {"ranking_loss": cell.loss, **sweep.keys_of_method(cell.method), **peer}
     parts = _parts(cell.model, cell.protocol, method)
-    return not parts.peers if key.startswith(PEER_PREFIX) or key == "peer" else bool(keys_not_read([key], parts))
+    if key.startswith(PEER_PREFIX) or key == "peer":
+        return not parts.peers
+    return bool(keys_not_read([key], parts) or keys_of_own_losses([key], parts))
 
 
 def _parts(model: str, protocol: str, method: dict[str, Any]) -> Parts:

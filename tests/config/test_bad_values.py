@@ -18,6 +18,8 @@ BAD = [
     ("distill_weight=inf", "finite"),
     ("distill_temperature=inf", "finite"),
     ("pop_power=nan", "finite"),
+    ("pop_power=500", "0 to 10"),
+    ("item_init_range=1e30", "it must be > 0 and <= 100"),
     ("hidden_dropout_prob=nan", "finite"),
     ("initializer_range=inf", "finite"),
     ("epochs=1e400", "expected a whole number"),

@@ -51,6 +51,12 @@ class CannotRank(LastItem):
         raise AssertionError("nobody is at home")
 
 
+class CannotTrain(LastItem):
+    def forward(self, item_seq, item_seq_len):
+        assert not self.training, "only served"
+        return super().forward(item_seq, item_seq_len)
+
+
 class RanksOne(LastItem):
     def full_sort_predict(self, interaction):
         return super().full_sort_predict(interaction)[:, :1]
@@ -170,6 +176,7 @@ def test_a_model_that_raises_in_a_narrow_window_keeps_its_whole_one():
     [
         (CannotBeBuilt, "model CannotBeBuilt cannot be built.*no such kernel"),
         (CannotRank, "CannotRank cannot be the self model.*AssertionError: nobody is at home"),
+        (CannotTrain, r"CannotTrain cannot be the self model: in training mode .*_LENGTH = 8 \(Asser.*only served"),
         (RanksOne, r"RanksOne cannot be the self model: its full_sort_predict returns \[4, 1\]"),
     ],
 )
@@ -177,6 +184,42 @@ def test_what_a_models_own_code_raises_is_one_sentence_with_its_cause(model, mes
     with pytest.raises(ConfigError, match=message) as refused:
         tiny_run(model, neg_sampler="rns", initializer_range=0.02)
     assert (refused.value.__cause__ is None) == (model is RanksOne)
+
+
+def test_a_window_that_only_training_refuses_is_named():
+    """FEARec's autocorrelation has int(log L) delays in a window of L: 0 of 2, which only training minds."""
+    with pytest.raises(
+        ConfigError, match=r"FEARec cannot be the peer model: in training .* MAX_ITEM_LIST_LENGTH = 2 \("
+    ):
+        tiny_run(peer_model="FEARec", MAX_ITEM_LIST_LENGTH=2)
+
+
+def test_abilities_hold_for_one_way_of_scoring():
+    """A table that overflows is found to give no inner products; abilities of inner products are then not reused."""
+    model, config = built(LastItem)
+    assert selftest.measure_scoring_model(model, config).is_causal
+    with torch.no_grad():
+        model.item_embedding.weight.mul_(1e38)
+    found = selftest.measure_scoring_model(model, config)
+    assert not isinstance(found, InnerProductModel) and found.is_causal is False
+
+
+class Counting(LastItem):
+    """Counts its passes, and keeps the last states that it gave."""
+
+    passes, kept = 0, None
+
+    def forward(self, item_seq, item_seq_len):
+        self.passes += 1
+        self.kept = super().forward(item_seq, item_seq_len)
+        return self.kept
+
+
+def test_measuring_restores_what_a_model_counts_and_keeps():
+    model, config = built(Counting)
+    model.passes = 5
+    selftest.measure_scoring_model(model, config)
+    assert model.passes == 5 and model.kept is None and model.training
 
 
 @pytest.mark.parametrize("module", [adapt, selftest])

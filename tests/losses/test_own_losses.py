@@ -2,10 +2,13 @@
 
 import pytest
 import torch.nn.functional as F
-from helpers.runs import fit, tiny_run
+from helpers.runs import fit, same, states, tiny_run
+from helpers.strategies import prepared
 
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.losses import CatalogueLoss, LossOfNegatives
+from recbole_mdcns.losses.pairwise import BCE
+from recbole_mdcns.negatives import strategy_names
 
 
 class OverAll(CatalogueLoss):
@@ -32,6 +35,29 @@ class OfNegatives(LossOfNegatives):
 
 def train(loss, **keys):
     fit(tiny_run(ranking_loss=f"{__name__}:{loss.__name__}", epochs=1, **keys), saved=False)
+
+
+class OfAllModels(BCE):
+    """BCE of a self model and its peer."""
+
+    needs_peer = True
+
+
+@pytest.mark.parametrize("name", strategy_names())
+def test_a_loss_brings_peers_to_any_strategy(name):
+    """Without dropout the self model learns what it learns alone: the strategy chooses by its scores."""
+    ends = []
+    for loss in ("BCE", f"{__name__}:OfAllModels"):
+        calm = dict.fromkeys(("hidden_dropout_prob", "attn_dropout_prob", "dropout_prob"), 0.0)
+        run = prepared(name, ranking_loss=loss, peer_model="GRU4Rec", epochs=1, **calm)
+        fit(run, saved=False)
+        ends.append(run.trainer)
+    alone, both = map(states, ends)
+    assert len(both) == 2 and same(alone[:1], both[:1])
+    roles = {part.partition("/")[0] for part in ends[1].epoch_log[0]["parts"]}
+    assert roles == {"self", "peer"} and ends[1].strategy.teacher_mean
+    first = states(prepared(name, ranking_loss=loss, peer_model="GRU4Rec", **calm).trainer)
+    assert not same(first[1:], both[1:])  # the peer learns too
 
 
 def of_negatives():

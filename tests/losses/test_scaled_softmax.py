@@ -93,6 +93,16 @@ SSM = {"ranking_loss": "SSM"}
         ({**SSM, "self_neg_weight": 2.0}, "self_neg_weight = 2.0 is not used with ranking_loss = 'SSM'"),
         ({**SSM, "peer_neg_weight": 0.5}, "peer_neg_weight = 0.5 is not used with ranking_loss = 'SSM'"),
         ({"ranking_loss": "gBCE", "teacher_neg_weight": 0.0}, "teacher_neg_weight = 0.0 is not used with .* 'gBCE'"),
+        (
+            {**SSM, "divergence_weight": 0.0},
+            "divergence_weight = 0.0 is not used with ranking_loss = 'SSM', which takes",
+        ),
+        ({"ranking_loss": "gBCE", "divergence_weight": 2}, "divergence_weight = 2.0 is not used with .* = 'gBCE'"),
+        (
+            {**SSM, "ssm_scale": True, "pool_hard_temperature": 9.0},
+            "pool_hard_temperature = 9.0 is not used with pool_hard_num = 0: set pool_hard_num, or leave it out",
+        ),
+        ({"pool_hard_temperature": 0.5}, "pool_hard_temperature = 0.5 is not used with pool_hard_num = 0"),
         ({**SSM, "pool_hard_num": 3}, "pool_hard_num = 3 is not allowed without ranking_loss = SSM and ssm_scale"),
         ({"pool_hard_num": 3, "ssm_scale": True}, "pool_hard_num = 3 is not allowed without ranking_loss = SSM"),
         (

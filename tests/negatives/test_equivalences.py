@@ -12,6 +12,7 @@ from helpers.runs import tiny_config, tiny_run, write_inter
 from helpers.strategies import batches_of, chosen_of, prepared, scored_pool, write_exposures
 from scipy.stats import chisquare
 
+from recbole_mdcns.config.keys import own_keys
 from recbole_mdcns.data.history import HistoryIndex
 from recbole_mdcns.negatives.adasir import AdaSIR
 from recbole_mdcns.negatives.base import ScoredPool
@@ -109,6 +110,13 @@ def test_popular_items_are_drawn_in_proportion_to_the_power_of_their_count():
     assert log_q[[1, 2, 4]].exp().tolist() == pytest.approx([1 / 7, 2 / 7, 4 / 7])
     uniform = Popularity(counts, 0.0, DEVICE).log_q[[1, 2, 4]]
     assert uniform.tolist() == pytest.approx([-math.log(3)] * 3)
+
+
+def test_the_highest_power_leaves_every_probability_a_number():
+    highest = own_keys()["pop_power"].allowed.maximum
+    popularity = Popularity(on(torch.tensor([0, 1, 10**12])), highest, DEVICE)
+    assert popularity.log_q[1:].tolist() == pytest.approx([-highest * 12 * math.log(10), 0])
+    assert set(popularity.draw((5, 9), torch.Generator(DEVICE).manual_seed(0)).flatten().tolist()) == {2}
 
 
 # -- ENS ----------------------------------------------------------------------------------------------------------

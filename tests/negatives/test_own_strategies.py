@@ -66,6 +66,23 @@ def test_parts_that_do_not_fit_are_named(changes, found, monkeypatch):
         train()
 
 
+class ByTeacher(NegativeStrategy):
+    """The candidates that both models together score highest, with the weights as they are made."""
+
+    needs_peer = True
+
+    def choose(self, pool):
+        joint = self.teacher(*(scores.detach() for scores in pool.scores))
+        return Negatives(self.pick(pool, joint.topk(self.negative_num).indices), list(self.weights))
+
+
+def test_every_model_has_a_row_of_equal_weights():
+    run = tiny_run(neg_sampler=f"{__name__}:ByTeacher", neg_num=4, peer_model="GRU4Rec,SASRec", epochs=1)
+    assert run.trainer.strategy.weights.tolist() == [[0.25] * 4] * 3
+    fit(run, saved=False)
+    assert {"self/negative", "peer1/negative", "peer2/negative"} == set(run.trainer.epoch_log[0]["parts"])
+
+
 SCALED = {"ranking_loss": "SSM", "ssm_scale": True, "pool_scope": "batch"}
 
 

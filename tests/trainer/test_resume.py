@@ -21,6 +21,8 @@ SHARED = {"ranking_loss": "SSM", "pool_scope": "batch"}
         {},
         {"neg_sampler": "rns"},
         {"eval_step": 2},
+        {"eval_step": 4, "evaluate_peers": True},
+        {"eval_step": 9},
         {"neg_top_num": 4, "pad_side": "left"},
         {"batching": "user"},
         {"batching": "bucket"},
@@ -42,7 +44,6 @@ def test_resume_equals_an_uninterrupted_run(keys):
     result = fit(whole)
 
     first = tiny_run(**{**keys, "epochs": 3})
-    first.trainer.eval_step = whole.trainer.eval_step
     fit(first)
     torch.manual_seed(999)  # another process would be in another random state
     second = tiny_run(**keys)
@@ -60,6 +61,22 @@ def test_resume_equals_an_uninterrupted_run(keys):
     second.trainer.load_best(), whole.trainer.load_best()
     assert same(states(second.trainer), states(whole.trainer))
     assert second.trainer.evaluate_all(second.test) == whole.trainer.evaluate_all(whole.test)
+
+
+def test_a_short_run_is_validated_at_its_end_and_resumed_as_it_is():
+    """Fewer epochs than ``eval_step``: RecBole validates the last one; the same command again finds its result."""
+    run = tiny_run(epochs=2, eval_step=4)
+    result = fit(run)
+    assert ["valid" in entry for entry in run.trainer.epoch_log] == [False, True]
+    again = tiny_run(epochs=2, eval_step=4)
+    again.trainer.resume_checkpoint(True)
+    assert fit(again) == result and again.trainer.epoch_log == run.trainer.epoch_log
+    longer = tiny_run(epochs=3, eval_step=4)
+    longer.trainer.resume_checkpoint(True)
+    assert longer.trainer.best_valid_score == -torch.inf
+    score, _ = fit(longer)
+    assert ["valid" in entry for entry in longer.trainer.epoch_log] == [False, False, True]
+    assert score == longer.trainer.epoch_log[2]["valid"]["ndcg@10"]
 
 
 def test_resume_of_a_stopped_run_trains_no_further(monkeypatch):

@@ -25,7 +25,7 @@ class Popularity:
 
     Args:
         counts: Shape [V + 1]; the padding's is 0.
-        power: From 0, uniform over the items that occur, to 1, proportional.
+        power: 0 is uniform over the items that occur, 1 is proportional; at most 10, which no count overflows.
         device: The device of the draws.
     """
 
