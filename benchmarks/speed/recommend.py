@@ -84,7 +84,9 @@ class Case:
         items = random.integers(1, item_num + 1, (sequence_num, LONGEST)) * filled
         self.item_num, self.size, self.batch_size = item_num, measured_num, batch_size
         self.items, self.length = torch.from_numpy(items), torch.from_numpy(length)
-        self.sequences = ItemSequences(np.arange(sequence_num), items[filled], length.cumsum())
+        of_model = self.recommender.read([]).numbered_by
+        ends = length.cumsum()
+        self.sequences = ItemSequences(np.arange(sequence_num), items[filled], ends, numbered_by=of_model)
         self.inner = self.recommender.inner_product_model("self")
         self.data = RecBoleData(self.items, self.length, item_num + 1)
 

@@ -185,7 +185,7 @@ class Processes:
 
     def _started(self, place: int) -> _Worker:
         folder = self.store.folder / "processes"
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         log = str(folder / f"{place}.log")
         environment = {
             "CUDA_VISIBLE_DEVICES": self._places[place],

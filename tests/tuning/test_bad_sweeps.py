@@ -325,7 +325,8 @@ def test_keys_that_no_cell_reads_are_told(capsys):
 
 def test_a_space_of_a_models_own_loss_is_told(capsys):
     Path("unread.yaml").write_text(
-        "datasets: [tiny]\nmodels: [Caser]\nmethods: [rns]\nseeds: [1]\nspace: {all: {reg_weight: [0.1, 1.0]}}\n"
+        "datasets: [tiny]\nmodels: [Caser]\nmethods: [rns]\nseeds: [1]\nkeys: {data_path: data}\n"
+        "space: {all: {reg_weight: [0.1, 1.0]}}\n"
     )
     assert main(["sweep", "unread.yaml", "--dry_run"]) == 0
     assert capsys.readouterr().err.startswith("space.all.reg_weight is given and not read")
