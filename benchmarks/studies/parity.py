@@ -39,6 +39,8 @@ METRIC, EPOCHS = "ndcg@20", (1, 2, 3, 5, 10, 20, 30, 40)
 EVALUATED = ("valid", "test")
 #: Epochs at which batchings are compared.
 COMPARED = (5, 10, 20, 30, 40)
+#: Panels of the figure side by side.
+PANELS = 3
 #: The default ``split_seed``: other splits are named.
 SPLIT = 42
 
@@ -180,8 +182,12 @@ def _source(record: Record) -> str:
 
 def draw(groups: dict[Trained, Group], path: Path) -> None:
     """Draw every seed's curve, one panel per dataset and method, one colour per batching."""
-    with saved_figure(path, ncols=len(groups), figsize=(4.5 * len(groups), 3.6), squeeze=False) as axes:
-        for axis, ((dataset, trained), by_mode) in zip(axes[0], groups.items()):
+    columns = min(len(groups), PANELS)
+    rows = math.ceil(len(groups) / columns)
+    with saved_figure(path, nrows=rows, ncols=columns, figsize=(4.5 * columns, 3.6 * rows), squeeze=False) as axes:
+        for axis in axes.flat[len(groups) :]:
+            axis.set_axis_off()
+        for axis, ((dataset, trained), by_mode) in zip(axes.flat, groups.items()):
             for place, (mode, records) in enumerate(sorted(by_mode.items())):
                 for label, record in zip([plain(mode), *[None] * len(records)], records):
                     axis.plot(*zip(*record.curve(METRIC).items()), color=f"C{place}", lw=1, label=label)
