@@ -26,7 +26,11 @@ def add_sweep_arguments(parser: Parser, **options: Any) -> None:
     """
     parser.add_argument("grid", help="yaml file of the sweep, or the name of one in properties/sweep", **options)
     parser.add_argument(
-        "--storage", type=user_path, default=Path("sweeps"), help="folder of all sweeps, seen by every node (sweeps)"
+        "--storage",
+        type=user_path,
+        default=Path("sweeps"),
+        metavar="DIR",
+        help="folder of all sweeps, seen by every node (sweeps)",
     )
     for key in _LISTS:
         parser.add_argument(f"--{key}", help=f"{key} separated by commas, instead of those in the file")

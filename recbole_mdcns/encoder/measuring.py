@@ -51,7 +51,6 @@ def measuring(model: SequentialRecommender, in_training: bool = False) -> Iterat
         weight: weight.detach().clone() for weight in model.parameters() if weight.is_floating_point()
     }
     buffers = {buffer: buffer.detach().clone() for buffer in model.buffers()}
-    was_training = model.training
     attributes = {module: dict(vars(module)) for module in model.modules()}
     model.train(in_training)
     try:
@@ -68,7 +67,6 @@ def measuring(model: SequentialRecommender, in_training: bool = False) -> Iterat
         with torch.no_grad():
             for tensor, before in (*weights.items(), *buffers.items()):
                 tensor.copy_(before)
-        model.train(was_training)
         for module, values in attributes.items():
             vars(module).clear()
             vars(module).update(values)

@@ -148,10 +148,6 @@ def _times(column: pd.Series) -> np.ndarray:
         )  # fmt: skip
         return column.to_numpy(dtype=np.float64)
     if kind == "string":
-        _refuse_first(
-            column, where, lambda values: ~values.map(lambda text: bool(ISO_DATE.fullmatch(text))).astype(bool),
-            f"is not a time: {_TIMES}; pd.to_numeric and pd.to_datetime convert others",
-        )  # fmt: skip
         return _seconds(column, where)
     raise DataError(f"{where} holds {kind}, such as {_shown(column.iloc[0])}: {_TIMES}")
 
@@ -159,7 +155,12 @@ def _times(column: pd.Series) -> np.ndarray:
 def _seconds(column: pd.Series, where: str) -> np.ndarray:
     """Return dates as seconds since 1970 in UTC, shape [n]."""
     seconds = seconds_of(column)
-    _refuse_first(column, where, lambda _: np.isnan(seconds), "is not a date of the calendar")
+    bad = np.isnan(seconds)
+    first = column.iloc[int(bad.argmax())]
+    said = "is not a date of the calendar"
+    if isinstance(first, str) and not ISO_DATE.fullmatch(first):
+        said = f"is not a time: {_TIMES}; pd.to_numeric and pd.to_datetime convert others"
+    _refuse_first(column, where, lambda _: bad, said)
     return seconds
 
 
