@@ -59,7 +59,7 @@ def _export(options: argparse.Namespace) -> None:
             raise UserError(f"{path} cannot be written: its name must end in .csv, .parquet or {SUFFIX}")
         check_writable(path, "FILE", replaces=Path.is_file)
     records = records_of(sweep, store)
-    frame = pd.DataFrame(flat_rows(records))
+    frame = pd.DataFrame(flat_rows(records, sweep.choice_seeds))
     for path in options.files:
         if path.name.endswith(SUFFIX):
             pack_records(records, path)

@@ -34,8 +34,7 @@ def run(options: argparse.Namespace) -> int:
 
     engine = engine_of(options, [sweep], store)
     for place in unread_keys(sweep):
-        said = "is given and not read: no cell has the model, strategy, loss or protocol of it"
-        print(f"{place} {said}", file=sys.stderr)
+        print(f"{place} is given and not read: no cell of this sweep uses it", file=sys.stderr)
     if options.dry_run:
         print_status(options.storage, sweep_as_asked(options, sweep), store, is_refusing=True)
         return 0

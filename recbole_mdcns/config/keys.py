@@ -58,6 +58,21 @@ def own_keys() -> dict[str, Key]:
     return keys
 
 
+def check_unused(keys: Mapping[str, Any], name: str, reason: str) -> None:
+    """Refuse a value of a key that the run does not use; its default is allowed.
+
+    Args:
+        keys: All keys of a run.
+        name: One of ours.
+        reason: What the key is not used with, and what to do.
+
+    Raises:
+        ConfigError: The value is not the default.
+    """
+    if keys[name] != own_keys()[name].default:
+        raise ConfigError(f"{name} = {keys[name]!r} is not used with {reason}")
+
+
 def keys_of(declaration: Declaration) -> dict[str, Key]:
     """Return the keys that a declaration defines."""
     section = f"{declaration.path.parent.name}: {declaration.name}"

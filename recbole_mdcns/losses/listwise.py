@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from recbole.config import Config
 from torch import Tensor
 
-from recbole_mdcns.config.keys import own_keys
+from recbole_mdcns.config.keys import check_unused
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.kernels.pool_softmax import pool_softmax
 from recbole_mdcns.losses.base import LossOfNegatives, ModelScores
@@ -116,13 +116,10 @@ class ListwiseLoss(LossOfNegatives):
     @classmethod
     def check(cls, keys: Mapping[str, Any]) -> None:
         """Refuse keys of single negatives, with a strategy that would use them with another loss."""
-        for name in resolve_strategy(keys["neg_sampler"]).unused_by_pools(keys):
-            default = own_keys()[name].default
-            if keys[name] != default:
-                raise ConfigError(
-                    f"{name} = {keys[name]!r} is not used with ranking_loss = {keys['ranking_loss']!r}, which takes "
-                    f"all candidates of {keys['neg_sampler']}: leave it out"
-                )
+        sampler, loss = keys["neg_sampler"], keys["ranking_loss"]
+        for name in resolve_strategy(sampler).unused_by_pools(keys):
+            reason = f"ranking_loss = {loss!r}, which takes all candidates of {sampler}: leave it out"
+            check_unused(keys, name, reason)
 
     @abstractmethod
     def of_lists(self, scores: ModelScores) -> Tensor:

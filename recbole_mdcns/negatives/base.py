@@ -12,6 +12,7 @@ import torch
 from recbole.config import Config
 from torch import Tensor
 
+from recbole_mdcns.config.keys import check_unused
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
@@ -147,6 +148,8 @@ class NegativeStrategy(metaclass=Built):
                 f"{keys['batching']!r}: a batch holds what its users take next; set exclude = user_train, or batching "
                 "= row"
             )
+        if "pool_popular_share" in keys and not keys["pool_popular_share"]:
+            check_unused(keys, "pop_power", "pool_popular_share = 0: set pool_popular_share, or leave it out")
         if sum(shares.values()) > 1:
             named = " and ".join(f"{name} = {value}" for name, value in shares.items())
             raise ConfigError(f"{named} are not allowed together: the shares of a pool sum to at most 1")

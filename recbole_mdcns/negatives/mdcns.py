@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recbole_mdcns.config.keys import own_keys
+from recbole_mdcns.config.keys import check_unused
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.equations import (
     divergence,
@@ -57,12 +57,8 @@ class MDCNS(NegativeStrategy):
                 f"pool_hard_num = {keys['pool_hard_num']} is not allowed without ranking_loss = SSM and ssm_scale = "
                 "True, which weighs the draws"
             )
-        temperature = keys["pool_hard_temperature"]
-        if not keys["pool_hard_num"] and temperature != own_keys()["pool_hard_temperature"].default:
-            raise ConfigError(
-                f"pool_hard_temperature = {temperature} is not used with pool_hard_num = 0: set pool_hard_num, or "
-                "leave it out"
-            )
+        if not keys["pool_hard_num"]:
+            check_unused(keys, "pool_hard_temperature", "pool_hard_num = 0: set pool_hard_num, or leave it out")
 
     def __init__(self, config: MDCNSConfig, device: torch.device):
         super().__init__(config, device)

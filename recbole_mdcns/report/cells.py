@@ -8,19 +8,26 @@ from collections.abc import Iterable, Iterator, Sequence
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.records.record import AnyRecord, Failure, Record
+from recbole_mdcns.report.alike import check_alike
 from recbole_mdcns.report.description import Budget, Description, Row
 from recbole_mdcns.report.gains import set_gains
-from recbole_mdcns.report.lines import Line, budget
+from recbole_mdcns.report.lines import Line, budget, set_other_rows
 from recbole_mdcns.report.needs import need_metrics
 from recbole_mdcns.tuning.selection import by_cell, choose, common_seeds
 
 
 def chosen_cells(records: Sequence[Record]) -> Iterator[tuple[Budget, dict[str, list[Record]], list[Record]]]:
-    """Yield, by budget and cell, the records of all its settings and those of the setting that validation chose."""
+    """Yield, by budget and cell, the records of all its settings and those of the setting that validation chose.
+
+    Raises:
+        UserError: Records of a setting are not seeds of one training.
+    """
     for of_budget in sorted({budget(record) for record in records}):
         settings_of = by_cell(record for record in records if budget(record) == of_budget)
         for cell in sorted(settings_of, key=_order):
             settings = settings_of[cell]
+            for of_setting in settings.values():
+                check_alike(of_setting)
             chosen = choose(settings, common_seeds(settings))
             yield of_budget, settings, sorted(chosen, key=lambda record: record.seed)
 
@@ -56,7 +63,7 @@ def fill(page: Description, records: Sequence[Record], datasets: list[str] | Non
         datasets: The datasets shown; None for all of the table.
 
     Raises:
-        UserError: Two records of a line have the same setting, seed and budget, or one lacks a metric.
+        UserError: Records of a line, setting and budget are not seeds of one training, or one lacks a metric.
     """
     budgets_of = {row: _by_budget(row, records) for row in page.lines(datasets)}
     common: dict[tuple[str, str, str], Counter[Budget]] = defaultdict(Counter)
@@ -77,6 +84,7 @@ def fill(page: Description, records: Sequence[Record], datasets: list[str] | Non
         lines.append(line)
         for run in line.runs.values():
             need_metrics(run, page.metrics, row.method.role)
+    set_other_rows(lines)
     for line in lines:
         block = [other for other in lines if other.row.block == line.row.block and other.is_compared]
         line.block_seeds = sorted({seed for other in block for seed in other.runs})
@@ -101,7 +109,7 @@ def _chosen(records: Sequence[Record]) -> tuple[dict[int, Record], int, list[int
     """Return the records with test metrics of the setting that validation chose, by seed, of how many, by which seeds.
 
     Raises:
-        UserError: Two records have the same setting and seed.
+        UserError: Records of a setting are not seeds of one training.
     """
     settings = {
         f"{cell} {setting}": of_setting
@@ -109,14 +117,11 @@ def _chosen(records: Sequence[Record]) -> tuple[dict[int, Record], int, list[int
         for setting, of_setting in by_setting.items()
     }
     for of_setting in settings.values():
-        for seed, count in Counter(record.seed for record in of_setting).items():
-            if count > 1:
-                same = [record for record in of_setting if record.seed == seed]
-                keys = " and ".join(record.trial.key for record in same)
-                raise UserError(f"trials {keys} are all {same[0].trial}, and differ in other keys: remove all but one")
+        check_alike(of_setting)
     if not settings:
         return {}, 0, []
     seeds = common_seeds(settings)
     chosen = choose(settings, seeds)
+    with_seed = {record.seed for record in chosen}
     read = sorted((record for record in chosen if record.test), key=lambda record: record.seed)
-    return {record.seed: record for record in read}, len(settings), seeds
+    return {record.seed: record for record in read}, len(settings), [seed for seed in seeds if seed in with_seed]

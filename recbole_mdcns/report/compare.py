@@ -124,9 +124,9 @@ def missing(lines: Sequence[Line]) -> list[Line]:
 
 def command(page: Description, line: Line) -> str:
     """Return the command that fills a line, at the budget and with the seeds of its block."""
-    named = [name for name, budget in page.budgets.items() if budget == line.block_budget]
-    if page.budgets:
-        at = f"--budget {(named or list(page.budgets))[0]}"
+    named = [name for name, budget in page.budgets.items() if line.block_budget in (budget, None)]
+    if named:
+        at = f"--budget {named[0]}"
     elif line.block_budget:
         at = "--set epochs={} --set stopping_step={}".format(*line.block_budget)
     else:

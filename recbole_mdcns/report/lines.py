@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from recbole_mdcns.evaluation.significance import is_per_user, values_of_users
+from recbole_mdcns.records.paired_rows import same_rows
 from recbole_mdcns.records.record import Record
 from recbole_mdcns.report.description import Budget, Row
 
@@ -24,6 +25,7 @@ class Line:
         tried_with: The seeds that it chose by.
         block_budget: The budget that its block is compared at; None for a block without records.
         block_seeds: The seeds of the block.
+        has_other_rows: Whether it was tested on other rows than most lines of its block.
         reference: The values of the reference by metric.
         ranges: Lowest, median and highest value of our method elsewhere by metric, where they are known.
         gains: The gains of our method over the best baseline, by metric.
@@ -36,6 +38,7 @@ class Line:
     tried_with: list[int] = field(default_factory=list)
     block_budget: Budget | None = None
     block_seeds: list[int] = field(default_factory=list)
+    has_other_rows: bool = False
     reference: dict[str, float] = field(default_factory=dict)
     ranges: dict[str, tuple[float, float, float]] = field(default_factory=dict)
     gains: dict[str, Gain] = field(default_factory=dict)
@@ -75,13 +78,21 @@ class Line:
 
     @property
     def is_compared(self) -> bool:
-        """Whether it has runs, of the budget that its block is compared at."""
+        """Whether it has runs, of the budget and the test rows that its block is compared at."""
+        return self.has_block_budget and not self.has_other_rows
+
+    @property
+    def has_block_budget(self) -> bool:
+        """Whether it has runs of the budget that its block is compared at."""
         return any(budget(run) == self.block_budget for run in self.runs.values())
 
     @property
     def budget(self) -> str:
-        """The most epochs and the patience that the runs had."""
-        return ", ".join(sorted({shown_budget(budget(run)) for run in self.runs.values()}))
+        """The most epochs and the patience that the runs had, what stopped one earlier, and whether rows differ."""
+        runs = self.runs.values()
+        budgets = sorted({shown_budget(budget(run)) for run in runs})
+        stops = sorted({f"stopped {run.stopped}" for run in runs if run.stopped})
+        return ", ".join([*budgets, *stops, *(["other test rows"] if self.has_other_rows else [])])
 
     @property
     def setting(self) -> str:
@@ -119,6 +130,20 @@ class Gain:
     interval: tuple[float, float] | None = None
     corrected: float | None = None
     unpaired: str = ""
+
+
+def set_other_rows(lines: Sequence[Line]) -> None:
+    """Mark the lines that were tested on other rows than most lines of their block at its budget."""
+    for block in {line.row.block for line in lines}:
+        mine = [line for line in lines if line.row.block == block and line.has_block_budget]
+        alike = [[other for other in mine if same_rows(_first(line), _first(other))] for line in mine]
+        most = max(alike, key=len, default=[])
+        for line in mine:
+            line.has_other_rows = not any(line is other for other in most)
+
+
+def _first(line: Line) -> Record:
+    return next(iter(line.runs.values()))
 
 
 def budget(record: Record) -> Budget:

@@ -33,6 +33,7 @@ from recbole_mdcns.report.pictures import draw_losses, draw_table
 from recbole_mdcns.report.sensitivity import write_sensitivity
 from recbole_mdcns.report.side_by_side import write_side_by_side
 from recbole_mdcns.report.sources import make_folder, read_all
+from recbole_mdcns.tuning.one_data import check_one_data
 
 
 def run(options: argparse.Namespace) -> int:
@@ -74,6 +75,9 @@ def write_report(
         UserError: Records are missing, damaged or contradict each other.
     """
     known = unique(records)
+    if not known:
+        raise UserError("no record is of a trial that succeeded: there is nothing to show")
+    check_one_data(known)
     kinds = {page.page for page in pages}
     if not kinds <= {"table", "losses"} and len(pages) > 1:
         raise UserError("a page of side_by_side or sensitivity is written alone: give one page")
@@ -96,6 +100,8 @@ def _write_tables(
     pages: Sequence[Description], records: list[Record], out: Path, datasets: list[str] | None, timed: list[Record]
 ) -> None:
     tables: list[tuple[Description, list[Line]]] = [(page, fill(page, records, datasets)) for page in pages]
+    known = sorted({record.dataset for record in records if record.test})
+    _check_names(pages, known)
     make_folder(out)  # what is refused leaves none
     parts: list[str] = []
     for page, lines in tables:
@@ -108,7 +114,6 @@ def _write_tables(
         parts.append(html_page.table_part(page, lines))
         print(f"{out / page.name}.md: {sum(bool(line.runs) for line in lines)} of {len(lines)} lines have records")
     (out / "index.html").write_text(html_page.page(pages[0].overview[0], parts), encoding="utf-8")
-    known = sorted({record.dataset for record in records if record.test})
     (out / "README.md").write_text(overview(tables, known, records, timed), encoding="utf-8")
     metrics = list(dict.fromkeys(metric for page in pages for metric in page.dataset_metrics))
     for dataset in known:
@@ -116,6 +121,19 @@ def _write_tables(
         (out / f"{dataset}.md").write_text(text, encoding="utf-8")
     for dataset in {record.dataset for record in records}:
         pack_records([record for record in records if record.dataset == dataset], out / f"{dataset}{SUFFIX}")
+
+
+def _check_names(pages: Sequence[Description], datasets: Sequence[str]) -> None:
+    """Refuse pages whose files would replace those of another page, of a dataset, or the front page.
+
+    Raises:
+        UserError: Names the page.
+    """
+    taken = {"README", *datasets}
+    for page in pages:
+        if page.name in taken:
+            raise UserError(f"page {page.source}: {page.name}.md would replace another page: rename the file")
+        taken.add(page.name)
 
 
 def _losses(page: Description, lines: Sequence[Line], path: Path) -> str:

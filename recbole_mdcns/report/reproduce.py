@@ -30,6 +30,7 @@ from recbole_mdcns.records.store import Store
 from recbole_mdcns.report.cells import unique
 from recbole_mdcns.report.description import Description, Row, read_description, shipped
 from recbole_mdcns.report.figure import require_matplotlib
+from recbole_mdcns.report.lines import budget
 from recbole_mdcns.report.report import with_packed, write_report
 from recbole_mdcns.report.sources import make_folder
 from recbole_mdcns.support.yaml_files import read_yaml
@@ -64,6 +65,8 @@ def run(options: argparse.Namespace) -> int:
     for failure in failed:
         print(f"reproduce: {failure.trial} failed: {failure.reason}", file=sys.stderr)
     records = with_packed(store.all_records(), options.out)
+    if not unique(records):
+        return FAILURE
     pages = [each for each in together(page) if each.name == page.name or has_records(each, records)]
     write_report(pages, records, options.out, timed=measured(options.storage))
     return FAILURE if failed else 0
@@ -150,11 +153,15 @@ def refuse_clashes(planned: Iterable[Trial], records: Iterable[AnyRecord]) -> No
 
 
 def import_finished(store: Store, records: Sequence[AnyRecord]) -> None:
-    """Import finished records. Cells without test metrics are skipped, because their weights are on another machine."""
+    """Import finished records, also in place of failures.
+
+    Cells that have no test metrics at a budget are skipped there: their weights are on another machine.
+    """
     finished = unique(records)
-    tested = {record.cell for record in finished if record.test}
+    tested = {(record.cell, budget(record)) for record in finished if record.test}
     for record in finished:
-        if record.cell in tested and store.record(record.trial.key) is None:
+        is_done = isinstance(store.record(record.trial.key), Record)
+        if (record.cell, budget(record)) in tested and not is_done:
             store.write(record)
 
 

@@ -19,6 +19,7 @@ from tabulate import tabulate
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.records.files import pack_records
 from recbole_mdcns.records.record import Record
+from recbole_mdcns.report.alike import BUDGET, check_keys, check_seeds
 from recbole_mdcns.report.description import Description
 from recbole_mdcns.report.escape import text
 from recbole_mdcns.report.figure import plain, saved_figure
@@ -33,7 +34,8 @@ def write_sensitivity(page: Description, records: Sequence[Record], out: Path) -
     """Write the page, the figure and the packed records.
 
     Raises:
-        UserError: No record has test metrics, or one lacks a number for a key, or other records lie beside the page.
+        UserError: No record has test metrics, or one lacks a number for a key, or they differ in other keys, or other
+            records lie beside the page.
     """
     tested = [record for record in records if record.test]
     if not tested:
@@ -45,9 +47,13 @@ def write_sensitivity(page: Description, records: Sequence[Record], out: Path) -
         missing = [key for key in page.keys if not isinstance(record.config.get(key), (int, float))]
         if missing:
             raise UserError(f"record {record.trial.key} has no number for {', '.join(missing)} in its config")
+    check_keys(tested, apart_from=page.keys, also=BUDGET)
     packed = file_of_records(out, tested)
-    make_folder(out)
     varied = {key: one_changed(tested, key, list(page.keys)) for key in page.keys}
+    for by_value in varied.values():
+        for runs in by_value.values():
+            check_seeds(runs)
+    make_folder(out)
     names = f"{first.cell.model} with {first.peer_model} on {first.dataset}, {metric}"
     lines = [f"# {page.title}: {text(names)}", ""]
     for key, by_value in varied.items():

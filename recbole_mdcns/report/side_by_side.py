@@ -160,6 +160,8 @@ def _metric(methods: Methods) -> str:
 
 
 def _values(runs: Sequence[Record], split: str, role: str, metric: str) -> list[float]:
+    if split == "test" and not all(run.test for run in runs):
+        return []  # a mean over some of the seeds would stand beside one over all
     results = [(run.valid if split == "valid" else run.test or {}).get(role, {}) for run in runs]
     return [result[metric] for result in results if metric in result]
 

@@ -21,10 +21,10 @@ from recbole_mdcns.tuning.grid import (
     samples_of,
     trials,
 )
-from recbole_mdcns.tuning.one_data import check_one_data
+from recbole_mdcns.tuning.one_data import check_one_data, note_data
 from recbole_mdcns.tuning.selection import by_cell, choose, chosen_records
 from recbole_mdcns.tuning.sweep import Sweep
-from recbole_mdcns.tuning.trial import add_test, end_trial, fail_trial
+from recbole_mdcns.tuning.trial import add_test, end_trial, fail_trial, has_weights
 from recbole_mdcns.tuning.workers import Workers
 
 
@@ -57,6 +57,8 @@ def run_sweeps(sweeps: Sequence[Sweep], store: Store, engine: Engine | None = No
     with store.locked():
         try:
             for sweep in sweeps:
+                note_data(store, sweep_records(sweep, store))  # changed data are told before anything is trained
+            for sweep in sweeps:
                 if sweep.is_adaptive:
                     _search_missing(sweep, store, engine)
             _run_missing(store, engine, first, sweeps[0].scheduler)
@@ -65,12 +67,22 @@ def run_sweeps(sweeps: Sequence[Sweep], store: Store, engine: Engine | None = No
                 chosen = [trial for sweep in sweeps for trial in chosen_trials(sweep, store)]
                 _run_missing(store, engine, [trial for trial in chosen if trial.id.key not in tried], "fifo")
             unread = _each_once(trial for sweep in sweeps for trial in _unread(sweep, store))
+            _retrain_lost(store, engine, unread)
             if unread and engine.seconds_left > 0:
                 engine.start()
                 engine.each(add_test, unread)
             return [record for sweep in sweeps for record in sweep_records(sweep, store)]
         finally:
             engine.close()
+
+
+def _retrain_lost(store: Store, engine: Engine, unread: Sequence[Trial]) -> None:
+    """Train again what has a record without test metrics, and whose weights are gone or on another machine."""
+    lost = [trial for trial in unread if not has_weights(trial, store)]
+    for trial in lost:
+        print(f"{trial.id} is trained again: its record has no test metrics, and {store.folder} has no weights of it")
+        store.renew(trial.id.key)
+    _run_missing(store, engine, lost, "fifo")
 
 
 def sweep_records(sweep: Sweep, store: Store) -> list[AnyRecord]:
@@ -82,7 +94,9 @@ def sweep_records(sweep: Sweep, store: Store) -> list[AnyRecord]:
         ConfigError: The data changed between them.
     """
     if sweep.is_adaptive:
-        records = [record for record in store.all_records() if _is_of(sweep, record.trial)]
+        every = set(cells(sweep))
+        mine = (record for record in store.all_records() if record.trial.cell in every)
+        records = [record for record in mine if _is_of(sweep, record.trial)]
     else:
         pairs = ((trial, store.record(trial.id.key)) for trial in trials(sweep))
         records = [replace(record, trial=trial.id) for trial, record in pairs if record is not None]
@@ -110,8 +124,8 @@ def trial_of(sweep: Sweep, known: TrialId) -> Trial:
 
 
 def _is_of(sweep: Sweep, known: TrialId) -> bool:
-    is_near = known.cell in cells(sweep) and known.seed in sweep.seeds
-    return is_near and trial_of(sweep, known).id.key == known.key
+    """Tell whether a trial of a cell of the sweep is one of its trials."""
+    return known.seed in sweep.seeds and trial_of(sweep, known).id.key == known.key
 
 
 def _run_missing(store: Store, engine: Engine, plan: Sequence[Trial], scheduler: str) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
 from recbole.utils.argument_list import dataset_arguments
 
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.records.record import Record
+from recbole_mdcns.records.record import AnyRecord, Record
+from recbole_mdcns.records.store import Store
+from recbole_mdcns.support.safe_write import replacing
+from recbole_mdcns.tuning.grid import Trial
 
 #: Keys that decide which lines and columns of a dataset's files are read.
 _READ = (*dataset_arguments, "dataset", "encoding")
@@ -26,10 +32,65 @@ def check_one_data(records: Iterable[Record]) -> None:
     for record in records:
         if record.data.fingerprint is None:
             continue
-        reading = json.dumps({name: record.config.get(name) for name in _READ}, sort_keys=True)
-        other = seen.setdefault(reading, record)
+        other = seen.setdefault(_reading(record.config), record)
         if other.data.fingerprint != record.data.fingerprint:
-            raise ConfigError(
-                f"records {other.trial.key} and {record.trial.key} differ in data: the files of {record.dataset!r} "
-                "changed between them; give the new data another name, or another --storage"
-            )
+            raise _differ(f"records {other.trial.key} and {record.trial.key}", record.dataset)
+
+
+def note_data(store: Store, records: Iterable[AnyRecord]) -> None:
+    """Note one record of a store for each way of reading a dataset, which new trials are compared with."""
+    for record in records:
+        if isinstance(record, Record) and record.data.fingerprint is not None:
+            note = _note(store, record.config)
+            if _noted(store, note) is None:
+                _write(note, record.trial.key)
+
+
+def check_same_data(store: Store, trial: Trial, fingerprint: str) -> None:
+    """Refuse to train on files that changed since the noted record; note the trial where there is none.
+
+    Args:
+        store: The store.
+        trial: What is about to be trained.
+        fingerprint: That of the sequences it will be trained on.
+
+    Raises:
+        ConfigError: The data differ; names the dataset and both trials.
+    """
+    note = _note(store, trial.values)
+    record = _noted(store, note)
+    if record is None:
+        _write(note, trial.id.key)
+    elif record.data.fingerprint != fingerprint:
+        raise _differ(f"record {record.trial.key} and trial {trial.id.key}", record.dataset)
+
+
+def _reading(values: Mapping[str, Any]) -> str:
+    return json.dumps({name: values.get(name) for name in _READ}, sort_keys=True)
+
+
+def _note(store: Store, values: Mapping[str, Any]) -> Path:
+    digest = hashlib.blake2b(_reading(values).encode(), digest_size=8).hexdigest()
+    return store.folder / "data" / f"{digest}.txt"
+
+
+def _noted(store: Store, note: Path) -> Record | None:
+    """Return the record that a note names; None if there is no note, or its record was removed."""
+    try:
+        record = store.record(note.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return record if isinstance(record, Record) else None
+
+
+def _write(note: Path, key: str) -> None:
+    note.parent.mkdir(exist_ok=True)
+    with replacing(note) as file:
+        file.write(key.encode())
+
+
+def _differ(both: str, dataset: str) -> ConfigError:
+    return ConfigError(
+        f"{both} differ in data: the files of {dataset!r} changed between them; give the new data another name, or "
+        "another --storage"
+    )

@@ -43,7 +43,6 @@ class _Worker:
     process: BaseProcess
     pipe: connection.Connection
     log: str
-    trial: Trial | None = None
 
     def reason(self) -> str:
         """Return why it ended."""

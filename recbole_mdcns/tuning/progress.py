@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from recbole_mdcns.records.store import Store
 from recbole_mdcns.tuning.driver import chosen_trials, sweep_records
 from recbole_mdcns.tuning.grid import cells, check_draws, first_trials, make_trial, samples_of, settings_of
 from recbole_mdcns.tuning.prices import Job
+from recbole_mdcns.tuning.processes import usable_cores
 from recbole_mdcns.tuning.sweep import Sweep
 
 _STATES = (FINISHED, STOPPED, FAILED, "begun", "to do")
@@ -35,10 +35,12 @@ def progress(sweep: Sweep, store: Store) -> tuple[list[dict[str, Any]], list[Job
     state.update((record.trial.key, record.status) for record in store.all_records())
     by_cell: dict[Cell, list[tuple[str, int]]] = {cell: [] for cell in cells(sweep)}
     if sweep.is_adaptive:
-        for cell in by_cell:
+        tried: dict[Cell, list[str]] = {cell: [] for cell in by_cell}
+        for record in sweep_records(sweep, store):
+            if record.trial.seed in sweep.choice_seeds:
+                tried[record.trial.cell].append(record.trial.key)
+        for cell, known in tried.items():
             epochs = make_trial(sweep, cell, {}, sweep.seeds[0]).values["epochs"]
-            mine = [record.trial for record in sweep_records(sweep, store) if record.trial.cell == cell]
-            known = [trial.key for trial in mine if trial.seed in sweep.choice_seeds]
             unknown = samples_of(sweep, cell) * len(sweep.choice_seeds) - len(known)
             by_cell[cell] = [(key, epochs) for key in [*known, *[""] * unknown]]
     else:
@@ -71,6 +73,6 @@ def measured(storage: str | Path) -> list[Record]:
 def at_once(sweep: Sweep) -> int:
     """Return how many trials fit on this machine side by side."""
     limits = [sweep.max_concurrent] if sweep.max_concurrent else []
-    limits += [int((os.cpu_count() or 1) / sweep.cpus)] if sweep.cpus else []
+    limits += [int(usable_cores() / sweep.cpus)] if sweep.cpus else []
     limits += [int(torch.cuda.device_count() / sweep.gpus)] if sweep.gpus else []
     return max(1, min(limits, default=1))

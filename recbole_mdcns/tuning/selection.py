@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -44,9 +44,10 @@ def choose(settings: Settings, seeds: Sequence[int]) -> list[Record]:
 
 
 def common_seeds(settings: Settings) -> list[int]:
-    """Return the seeds to compare the settings of a cell on: those that all settings have, or any if there are none."""
+    """Return the seeds to compare the settings of a cell on: those that all have, or else those that most have."""
     of_each = [{record.seed for record in mine} for mine in settings.values()]
-    return sorted(set.intersection(*of_each) or set.union(*of_each))
+    number = Counter(seed for seeds in of_each for seed in seeds)
+    return sorted(seed for seed in number if number[seed] == max(number.values()))
 
 
 def chosen_records(records: Iterable[AnyRecord], seeds: Sequence[int]) -> list[Record]:
@@ -74,15 +75,21 @@ def best_table(records: Iterable[AnyRecord], seeds: Sequence[int]) -> list[dict[
         row = {**cell.to_json(), "setting": chosen[0].trial.setting, "settings": len(settings)}
         row["seeds"] = sorted(record.seed for record in chosen)
         for split, results in (("valid", [r.valid for r in chosen]), ("test", [r.test for r in chosen])):
-            values = [result["self"][metric] for result in results if result]
+            values = [result["self"][metric] for result in results if result] if all(results) else []
             row[f"{split} {metric}"] = statistics.mean(values) if values else None
             row[f"{split} sd"] = statistics.stdev(values) if len(values) > 1 else None
         rows.append(row)
     return rows
 
 
-def flat_rows(records: Iterable[AnyRecord]) -> list[dict[str, Any]]:
-    """Return a row per record: cell, setting, seed, status, metrics of self on validation and, where read, test."""
+def flat_rows(records: Sequence[AnyRecord], seeds: Sequence[int]) -> list[dict[str, Any]]:
+    """Return a row per record: cell, setting, seed, status, metrics of self on validation and, if chosen, on test.
+
+    Args:
+        records: Records of a sweep.
+        seeds: Those that choose.
+    """
+    chosen = {record.trial.key for record in chosen_records(records, seeds)}
     rows = []
     for record in records:
         trial = record.trial
@@ -93,7 +100,8 @@ def flat_rows(records: Iterable[AnyRecord]) -> list[dict[str, Any]]:
         else:
             row.update(best_epoch=record.best_epoch, epochs=len(record.epochs))
             row.update(seconds_per_epoch=record.seconds_per_epoch)
-            for split, results in (("valid", record.valid), ("test", record.test or {})):
+            test = record.test if trial.key in chosen else None
+            for split, results in (("valid", record.valid), ("test", test or {})):
                 row.update({f"{split}.{name}": value for name, value in results.get("self", {}).items()})
         rows.append(row)
     return rows

@@ -119,9 +119,24 @@ def check_entries(sweep: Sweep, path: str | Path, listed: dict[str, Sequence[str
             _check_keys(entries, f"{path}: {field}.{name}", axes)
     for name, space in sweep.space.items():
         check_space(space, f"{path}: space.{name}")
+    _check_options(sweep, path)
     for key in sweep.space.get("all", {}):
         if key in sweep.keys:
             raise ConfigError(f"{path}: keys.{key} = {sweep.keys[key]!r} is never used: space.all sets {key}")
+
+
+def _check_options(sweep: Sweep, path: str | Path) -> None:
+    """Refuse ``--set KEY`` where the file sets the key for a dataset or method of the sweep, which would win."""
+    places = {f"dataset_keys.{name}": sweep.dataset_keys.get(name, {}) for name in sweep.datasets}
+    places.update({f"method_keys.{name}": sweep.method_keys.get(name, {}) for name in sweep.methods})
+    places.update({f"space.{name}": sweep.space.get(name, {}) for name in sweep.methods})
+    for place, entries in places.items():
+        for key in entries:
+            if key in sweep.by_option:
+                raise ConfigError(
+                    f"--set {key}={sweep.keys[key]} is not used everywhere: {place} of {path} sets {key}, and wins; "
+                    "change the file, or name other --datasets or --methods"
+                )
 
 
 def _check_known(names: Sequence[str] | dict[str, Any], known: Sequence[str], where: str, kind: str) -> None:

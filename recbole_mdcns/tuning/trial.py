@@ -27,6 +27,7 @@ from recbole_mdcns.run_log import start_log
 from recbole_mdcns.support.safe_write import remove_abandoned
 from recbole_mdcns.trainer import NegativeSamplingTrainer
 from recbole_mdcns.tuning.grid import Trial
+from recbole_mdcns.tuning.one_data import check_same_data
 from recbole_mdcns.tuning.selection import higher_is_better
 from recbole_mdcns.version import __version__
 
@@ -80,7 +81,7 @@ def run_trial(
             raise UserError(f"begun {attempt - 1} times, and its worker died each time")
         for place in (folder, folder / "saved"):
             remove_abandoned(place)
-        record = _train(trial, folder, dataset, report, hours)
+        record = _train(trial, store, dataset, report, hours)
     except Exception as error:
         if not isinstance(error, UserError) and attempt <= retries:
             raise
@@ -137,16 +138,23 @@ def add_test(trial: Trial, store: Store, dataset: HistoryDataset | None = None) 
     store.write(replace(record, test=dict(test.metrics), test_rows=rows_of_test(test, splits["test"])))
 
 
+def has_weights(trial: Trial, store: Store) -> bool:
+    """Tell whether a trial's best weights are in the store."""
+    return _files(store.trial_folder(trial.id.key)).best.is_file()
+
+
 def _train(
     trial: Trial,
-    folder: Path,
+    store: Store,
     dataset: HistoryDataset | None,
     report: Report | None,
     hours: float | None,
 ) -> Record:
-    config = trial_config(trial, folder)
+    config = trial_config(trial, store.trial_folder(trial.id.key))
     reset_peak_memory(config["device"])  # Ray lets a process train one trial after the other
     trainer, splits = prepare_trial(config, dataset)
+    trainer.use_data(dataset_of(splits["train"]))
+    check_same_data(store, trial, trainer.data_fingerprint())
     with trainer.files.lock.held(_PATIENCE):
         if trainer.files.last.is_file():
             trainer.resume_checkpoint(trainer.files.last)

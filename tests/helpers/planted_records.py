@@ -50,7 +50,7 @@ def values(
         "schema": SCHEMA_VERSION, "package_version": "1.0", "status": "finished", "stopped": None,
         "trial": {"key": key, "cell": cell, "setting": setting, "seed": seed}, "dataset": dataset, "model": "SASRec",
         "peer_model": peer, "command": ["run", "it"], "batching": "row",
-        "config": {"epochs": 80, "stopping_step": 80, "split_seed": 1, "seed": seed},
+        "config": {"model": "SASRec", "epochs": 80, "stopping_step": 80, "split_seed": 1, "seed": seed},
         "data": {"users": 1000, "rows": {"train": 9, "valid": 9, "test": len(places)}, "split_users": {}},
         "epochs": [{"epoch": 0, "train_seconds": 1.0, "parts": {"self/self": 1.0}, "valid": metrics}],
         "best_epoch": 0, "valid_metric": "NDCG@10", "best_valid_score": valid, "seconds_per_epoch": 1.0,

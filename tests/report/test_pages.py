@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from helpers.planted_records import planted, record
+from helpers.planted_records import failure, planted, record
 from helpers.sweeps import trained
 
 from recbole_mdcns.cli.main import main
@@ -77,6 +78,21 @@ def test_figure3_shows_the_parts_of_the_loss():
 def test_pages_of_other_kinds_are_written_alone():
     with pytest.raises(UserError, match="written alone"):
         write(["table3", "side_by_side"], planted())
+
+
+def test_records_of_changed_data_and_pages_that_replace_others_are_refused():
+    one, two = record("rns", 1, [1, 0]), record("dns", 1, [1, 0])
+    data = [replace(each.data, fingerprint=name) for each, name in ((one, "a"), (two, "b"))]
+    with pytest.raises(UserError, match="differ in data: the files of 'amazon-beauty' changed between them"):
+        write(["table7"], [replace(one, data=data[0]), replace(two, data=data[1])])
+    with pytest.raises(UserError, match="no record is of a trial that succeeded: there is nothing to show"):
+        write(["table7"], [failure(one)])
+    own = "datasets: [amazon-beauty]\nmodels: [SASRec]\nprotocol: paper\nmethods: {a: rns}\nmetrics: [ndcg@10]\n"
+    for name in ("amazon-beauty", "README"):
+        Path(f"{name}.yaml").write_text(own)
+        with pytest.raises(UserError, match=f"{name}.md would replace another page: rename the file"):
+            write([f"{name}.yaml"], [one])
+    assert not Path("out").exists()
 
 
 def test_every_description_that_is_shipped_can_be_read():

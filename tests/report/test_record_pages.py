@@ -94,6 +94,25 @@ def test_every_setting_that_was_tried_has_a_line_and_keeps_its_record(capsys):
     assert read_records(Path("every_setting/records.jsonl.xz")) == sorted(made, key=lambda one: one.trial.key)
 
 
+def test_a_page_of_sensitivity_is_of_one_training_and_its_mean_of_seeds_alone(capsys):
+    keys = {"epochs": 80, "stopping_step": 80, "neg_candidate_num": 9, "teacher_neg_weight": 1.0}
+    keys = {**keys, "distill_temperature": 1.0}
+    made = [
+        record("mdcns", seed, [1, 0], setting={"neg_top_num": m}, config={**keys, "seed": seed, "neg_top_num": m})
+        for m in (1, 3) for seed in (1, 2)
+    ]  # fmt: skip
+    pack_records(made, Path("good.jsonl.xz"))
+    assert page_of("sensitivity", "good.jsonl.xz") == 0 and capsys.readouterr()
+    for name, change in (("dataset", {"dataset": "tiny"}), ("epochs", {"epochs": 999})):
+        other = replace(made[0], trial=replace(made[0].trial, key=name), config={**made[0].config, **change})
+        pack_records([*made, other], Path(f"{name}.jsonl.xz"))
+        assert page_of("sensitivity", f"{name}.jsonl.xz", name) == 2
+        assert f"differ in {name} (" in sentence(capsys)
+    twice = replace(made[0], trial=replace(made[0].trial, key="twice"))
+    pack_records([*made, twice], Path("twice.jsonl.xz"))
+    assert page_of("sensitivity", "twice.jsonl.xz", "twice") == 2 and "are of the same training" in sentence(capsys)
+
+
 def test_methods_without_a_common_metric_are_not_compared(capsys):
     other = record("dns", 1, [1, 0], valid_metric="Recall@20", metrics=["recall@20"])
     pack_records([record("rns", 1, [1, 0]), other], Path("given.jsonl.xz"))

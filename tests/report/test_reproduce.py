@@ -54,6 +54,11 @@ def test_a_second_machine_fills_its_pages_from_its_own_records_and_the_packed_on
     pack_records([*packed, beaten], tmp_path / "records.jsonl.xz")
     import_finished(store, read_records(tmp_path / "records.jsonl.xz"))
     assert store.record(beaten.trial.key) == beaten
+    store.write(failure(packed[1]))
+    short = record("rns", 7, [1, 0], test=None, config={**mine.config, "epochs": 2})
+    import_finished(store, [packed[1], *packed, short])
+    assert store.record(packed[1].trial.key) == packed[1]  # in place of the failure
+    assert store.record(short.trial.key) is None  # no record of this budget was tested
 
 
 @pytest.mark.parametrize("table", ["table3", "table4", "table5", "table6", "table7"])

@@ -10,8 +10,8 @@ from helpers.planted_records import METRICS, draw, failure, planted, record
 
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.report import cells
-from recbole_mdcns.report.cells import unique
-from recbole_mdcns.report.compare import places
+from recbole_mdcns.report.cells import chosen_cells, unique
+from recbole_mdcns.report.compare import command, places
 from recbole_mdcns.report.description import read_description
 from recbole_mdcns.report.markdown import markdown
 
@@ -85,12 +85,12 @@ def test_a_planted_difference_is_found_and_noise_is_not():
     assert "*†" in starred[0] and "*†" not in starred[1] and "** ±" in starred[1]
 
 
-def test_other_splits_are_not_compared_over_users():
-    records = planted()
-    records = [with_config(one, split_seed=2) if one.cell.method == "mdcns" else one for one in records]
+@pytest.mark.parametrize(("key", "value"), [("split_seed", 2), ("protocol", "x"), ("split_ratio", [0.5, 0.5, 0])])
+def test_other_splits_are_not_compared(key, value):
+    records = [with_config(one, **{key: value}) if one.cell.method == "mdcns" else one for one in planted()]
     lines = fill("table3", ["beauty"], records)
-    (gain,) = (line.gains["ndcg@10"] for line in lines if line.name == "MDCNS")
-    assert gain.p_users is None and gain.corrected is None and gain.p_seeds is None and gain.relative > 1
+    (mdcns,) = (line for line in lines if line.name == "MDCNS")
+    assert mdcns.runs and not (mdcns.is_compared or mdcns.gains) and mdcns.budget == "80 / 80, other test rows"
 
 
 def test_methods_that_the_paper_lacks_stand_apart():
@@ -152,8 +152,46 @@ def test_records_occur_once_and_must_agree():
         unique([first, replace(first, test={"self": {"ndcg@10": 0.7}})])
     assert not fill("table7", ["beauty"], [unread])[0].runs  # chosen, and its sweep unfinished
     other = with_trial(first, key="other")
-    with pytest.raises(UserError, match=r"trials amazon-beauty-rns-None-1 and other are .*rns/BCE, seed 1, and differ"):
+    with pytest.raises(
+        UserError, match=r"records amazon-beauty-rns-None-1 and other are of the same .*rns/BCE, seed 1"
+    ):
         fill("table7", ["beauty"], [first, other])
+
+
+def test_records_with_other_keys_are_not_averaged_as_seeds():
+    first, second = record("rns", 1, [1, 0]), record("rns", 2, [1, 0])
+    with pytest.raises(
+        UserError, match=r"^records amazon-beauty-rns-None-1 and .*-2 of .*/rns/BCE differ in split_see"
+    ):
+        fill("table7", ["beauty"], [first, with_config(second, split_seed=9)])
+    faster = with_config(second, learning_rate=0.1, metrics=["mrr"])
+    with pytest.raises(UserError, match=r"differ in learning_rate \(None, 0.1\): give the records of one of these"):
+        list(chosen_cells([first, faster]))
+    lines = fill("table7", ["beauty"], [first, with_config(second, metrics=["mrr"], epochs=80, data_path="here")])
+    assert list(lines[0].runs) == [1, 2]
+
+
+def test_a_line_with_other_test_rows_is_shown_and_not_compared():
+    others = [record(method, 1, [1, 0, 0]) for method in ("rns", "dns")]
+    lines = fill("table7", ["beauty"], [*others, record("dns_plus", 1, [1, 1])])
+    told = {line.name: (line.is_compared, line.budget) for line in lines if line.runs}
+    assert told["DNS+"] == (False, "80 / 80, other test rows")
+    assert told.pop("DNS+") and set(told.values()) == {(True, "80 / 80")}
+    order = places(lines, "ndcg@10")
+    assert {lines[index].name for index in order} <= {"RNS", "DNS"} and order
+
+
+def test_a_run_that_was_cut_short_says_so():
+    cut = record("rns", 1, [1, 0], status="stopped", stopped="by asha")
+    (line,) = (line for line in fill("table7", ["beauty"], [cut]) if line.runs)
+    assert line.budget == "80 / 80, stopped by asha"
+
+
+def test_the_command_of_a_missing_line_has_the_budget_of_its_block():
+    page = paper("table3")
+    for config, said in (({"epochs": 80}, "--budget cpu"), ({"epochs": 20}, "--set epochs=20 --set stopping_step=80")):
+        lines = fill("table3", ["beauty"], [with_config(record("rns", 1, [1, 0]), **config)])
+        assert f" {said} " in command(page, next(line for line in lines if not line.runs))
 
 
 def test_lines_without_all_seeds_of_their_block_are_named_as_missing():

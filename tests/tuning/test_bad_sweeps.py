@@ -306,6 +306,26 @@ def test_a_damaged_note_of_a_trial_is_named(case, capsys):
     assert not list(Path(".").glob("**/x")) and not Path("../x").exists()
 
 
+@pytest.mark.parametrize(
+    ("option", "place"),
+    [
+        ("neg_candidate_num=50", "dataset_keys.tiny"),
+        ("neg_top_num=5", "space.dns_plus"),
+        ("distill_weight=2", "method_keys.mine"),
+    ],
+)
+def test_an_option_that_the_file_would_win_over_is_refused(option, place, capsys):
+    Path("won.yaml").write_text(
+        "datasets: [tiny]\nmodels: [SASRec]\nmethods: [rns, dns_plus, mine]\npeers: [GRU4Rec]\nseeds: [1]\n"
+        "keys: {data_path: data, neg_candidate_num: 20}\ndataset_keys: {tiny: {neg_candidate_num: 9}}\n"
+        "method_keys: {mine: {neg_sampler: mdcns, distill_weight: 3}}\nspace: {dns_plus: {neg_top_num: [1, 2]}}\n"
+    )
+    error = refused(["sweep", "won.yaml", "--dry_run", "--set", option], capsys)
+    assert f"--set {option}" in error and f"{place} of won.yaml sets {option.split('=')[0]}, and wins" in error
+    if not place.startswith("dataset"):
+        assert main(["sweep", "won.yaml", "--dry_run", "--methods", "rns", "--set", option]) == 0
+
+
 def test_keys_that_no_cell_reads_are_told(capsys):
     Path("unread.yaml").write_text(
         "datasets: [tiny]\nmodels: [SASRec]\nmethods: [dns, mdcns]\npeers: [GRU4Rec]\nseeds: [1]\n"

@@ -1,9 +1,14 @@
 """What the driver asks of an engine, whichever it is: here one that runs every trial in this process."""
 
 import math
+import shutil
+from dataclasses import replace
+from pathlib import Path
 
-from helpers.sweeps import sweep_of, trained
+import pytest
+from helpers.sweeps import failed, sweep_of, trained
 
+from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.records.store import Store
 from recbole_mdcns.tuning.driver import run_sweeps
 from recbole_mdcns.tuning.grid import trials
@@ -85,6 +90,34 @@ def test_the_setting_that_some_seeds_chose_is_trained_with_the_others():
     assert not progress(sweep, engine.store)[1]
     engine.asked.clear()
     assert len(run_sweeps([sweep, other], engine.store, engine)) == 5 and engine.asked == ["close"]
+
+
+def test_changed_data_are_told_before_anything_is_trained_on_them():
+    engine, seeds = Here(Store("store")), SMALL.replace("[1]", "[1, 2]")
+    run_sweeps([sweep_of(SMALL)], engine.store, engine)
+    file = Path("data/tiny/tiny.inter")
+    whole = file.read_text()
+    file.write_text("\n".join(whole.splitlines()[:-1]) + "\n")
+    done, changed = run_sweeps([sweep_of(seeds)], engine.store, engine)
+    assert "the files of 'tiny' changed between them" in failed(changed).reason and trained(done).test
+    file.write_text(whole)
+    done, other = map(trained, run_sweeps([sweep_of(seeds)], engine.store, engine))
+    assert done.data.fingerprint == other.data.fingerprint and other.test
+    engine.store.write(replace(other, data=replace(other.data, fingerprint="0")))
+    engine.asked.clear()
+    with pytest.raises(ConfigError, match="differ in data"):
+        run_sweeps([sweep_of(SMALL.replace("[1]", "[1, 2, 3]"))], engine.store, engine)
+    assert engine.asked == ["close"]
+
+
+def test_a_chosen_trial_whose_weights_are_gone_is_trained_again(capsys):
+    engine = Here(Store("store"))
+    (first,) = map(trained, run_sweeps([sweep_of(SMALL)], engine.store, engine))
+    engine.store.write(replace(first, test=None, test_rows=None))
+    shutil.rmtree(engine.store.folder / "trials")
+    (again,) = map(trained, run_sweeps([sweep_of(SMALL)], engine.store, engine))
+    assert again.test == first.test and again.valid == first.valid
+    assert "is trained again: its record has no test metrics, and" in capsys.readouterr().out
 
 
 def test_a_trial_that_its_engine_gives_up_has_a_record_that_says_why():

@@ -56,6 +56,17 @@ def test_seeds_that_only_the_chosen_setting_has_do_not_choose_it():
     assert row["valid ndcg@10"] == row["test ndcg@10"] == pytest.approx(0.3)
     (settings,) = by_cell([record(1, 1, 0.5), record(2, 2, 0.4)]).values()
     assert common_seeds(settings) == [1, 2]
+    stray = [record(setting, seed, 0.1) for setting in (1, 2) for seed in (1, 2, 3)] + [record(3, 4, 0.9)]
+    (settings,) = by_cell(stray).values()
+    assert common_seeds(settings) == [1, 2, 3]  # a setting that was tried with none of these is not compared
+
+
+def test_tables_of_a_sweep_show_test_of_the_chosen_setting_alone_and_of_all_its_seeds():
+    once_chosen, half = [record(1, 1, 0.5, 0.1), record(1, 2, 0.5, 0.1)], record(2, 1, 0.6, 0.3)
+    records = [*once_chosen, half, record(2, 2, 0.6)]
+    (row,) = best_table(records, [1, 2])
+    assert (row["setting"], row["seeds"], row["test ndcg@10"], row["test sd"]) == ({"a": 2}, [1, 2], None, None)
+    assert [flat.get("test.ndcg@10") for flat in flat_rows(records, [1, 2])] == [None, None, 0.3, None]
 
 
 def test_packed_records_are_of_the_same_cell_as_live_ones(tmp_path):
@@ -69,7 +80,7 @@ def test_failed_trials_are_left_out_and_named():
     records = [record(1, 1, 0.2), failure(record(2, 1, 0.9), "Traceback\nValueError: no")]
     (row,) = best_table(records, [1])
     assert (row["setting"], row["settings"], row["valid ndcg@10"], row["test ndcg@10"]) == ({"a": 1}, 1, 0.2, None)
-    flat = flat_rows(records)
+    flat = flat_rows(records, [1])
     assert flat[1]["error"] == "ValueError: no" and flat[1]["status"] == "failed" and "valid.ndcg@10" not in flat[1]
     assert flat[0]["setting.a"] == 1 and flat[0]["valid.ndcg@10"] == 0.2 and "test.ndcg@10" not in flat[0]
 
