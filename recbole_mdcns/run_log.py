@@ -30,7 +30,8 @@ _handlers: list[logging.Handler] = []
 def start_log(config: MDCNSConfig) -> None:
     """Log to the console and to a new file; the log of the last run of this process ends.
 
-    As with RecBole's ``init_logger``, a program that has set up logging itself keeps its own handlers.
+    As with RecBole's ``init_logger``, a program that has set up logging itself keeps its own handlers and gets no
+    others.
 
     Args:
         config: The run.

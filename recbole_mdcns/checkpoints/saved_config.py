@@ -33,11 +33,7 @@ def saved_config(
     if model_class is not None:
         given["model"] = model_class
     values = {**content["config"], **given}
-    foreign = {
-        key: values[key]
-        for key in IMPORTING
-        if key not in given and isinstance(values.get(key), str) and ":" in values[key]
-    }
+    foreign = {key: values[key] for key in IMPORTING if key not in given and ":" in str(values.get(key))}
     if foreign and not trust_code:
         named = ", ".join(f"{key} = {value!r}" for key, value in foreign.items())
         by_class = ", or give the class itself as model_class" if list(foreign) == ["model"] else ""

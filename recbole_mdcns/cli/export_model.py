@@ -19,7 +19,7 @@ def add_arguments(parser: Parser) -> None:
         metavar="FOLDER",
         help="write the items: embeddings.npy, and their ids in ids.json",
     )
-    parser.add_argument("--model", default="self", help="self (the default), peer, or best (on validation)")
+    parser.add_argument("--model", metavar="ROLE", help="self, peer, or best (on validation); by default the file's")
     parser.add_argument("--trust_code", action="store_true", help="import the user's classes that the file names")
 
 

@@ -111,7 +111,7 @@ def _sequences(options: argparse.Namespace, recommender: Any) -> Any:
     users = None
     if options.users != EVERY_USER:
         users = _lines(Path(options.users)) if os.path.isfile(options.users) else options.users.split(",")
-    own = recommender.sequences_of_users(users, options.data_path)
+    own = recommender.sequences_of_users(users, options.data_path, options.on_unknown)
     return recommender.read(own, options.on_unknown, model=options.model)
 
 

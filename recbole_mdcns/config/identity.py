@@ -32,7 +32,7 @@ FREE_KEYS = frozenset({
     "compile_scan", "cuda_graph", "distributed_backend", "log_dir", "tensorboard_dir",
 })  # fmt: skip
 #: Free keys that change what a whole run reports.
-_LENGTH = ("epochs", "stopping_step", "eval_step", "valid_metric", "metrics", "topk")
+_LENGTH = ("epochs", "stopping_step")
 
 
 def settings(values: Mapping[str, Any]) -> dict[str, Any]:

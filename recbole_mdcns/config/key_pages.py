@@ -2,8 +2,8 @@
 
     python -m recbole_mdcns.config.key_pages docs
 
-The second page is a yaml file in RecBole's form, ``key: value  # (type) meaning``. Users can copy from it or pass it
-with ``--config_files``.
+The second page is a yaml file in RecBole's form, ``key: value  # (type) meaning``. Its entries are comments: a default
+that is given wins over the files of the protocol and of the dataset.
 """
 
 from __future__ import annotations
@@ -69,17 +69,14 @@ def _plugins(kind: str, title: str, name: str) -> list[str]:
 
 
 def recbole_yaml() -> str:
-    """Return docs/keys.yaml: every key of all runs with its default, in the form of RecBole's yaml files.
-
-    Keys of one strategy, loss or model are comments, because a run warns of keys that it does not read.
-    """
+    """Return docs/keys.yaml: every key with its default, in the form of RecBole's yaml files, as comments."""
     lines = [f"# {_MADE}"]
+    lines += ["# Copy the keys that you change into a file for --config_files, without their #."]
     for title, keys in sections():
-        is_common = all(key.section == title for key in keys)
         lines += ["", f"# {title}"]
         for key in keys:
             symbol = f" [{key.symbol}]" if key.symbol else ""
-            entry = f"{'' if is_common else '# '}{key.name}: {_value(key.default)}"
+            entry = f"# {key.name}: {_value(key.default)}"
             lines.append(f"{entry:<40}# ({key.allowed}){symbol} {key.help}")
     return "\n".join(lines) + "\n"
 

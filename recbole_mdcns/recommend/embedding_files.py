@@ -16,13 +16,13 @@ EMBEDDINGS = "embeddings.npy"
 IDS = "ids.json"
 
 
-def write_embeddings(recommender: Recommender, folder: Path, role: str = "self") -> tuple[int, int]:
+def write_embeddings(recommender: Recommender, folder: Path, role: str | None = None) -> tuple[int, int]:
     """Write the embeddings of all items and their ids, neither of them with pickle.
 
     Args:
         recommender: The models.
         folder: Gets the two files; it is made if it is missing.
-        role: ``self``, ``peer``, and so on.
+        role: ``self``, ``peer``, and so on; by default the model of the file.
 
     Returns:
         Number of items, and the size of an embedding.

@@ -77,7 +77,7 @@ class SequenceEncoder(nn.Module):
         return self.model(*(given[field] for field in self.fields))
 
 
-def export_onnx(recommender: Recommender, path: Path, role: str = "self") -> str:
+def export_onnx(recommender: Recommender, path: Path, role: str | None = None) -> str:
     """Write the encoder of a model as an ONNX file, and check it under onnxruntime.
 
     The input ``items`` has item numbers from 1 on, the places in ``Recommender.item_ids`` plus 1, oldest first, padded
@@ -87,7 +87,7 @@ def export_onnx(recommender: Recommender, path: Path, role: str = "self") -> str
     Args:
         recommender: The models.
         path: The file.
-        role: ``self``, ``peer``, and so on.
+        role: ``self``, ``peer``, and so on; by default the model of the file.
 
     Returns:
         What was checked, for the user.

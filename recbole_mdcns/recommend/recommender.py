@@ -56,7 +56,7 @@ class Recommender(LoadedRun):
         self,
         sequences: Any,
         k: int = 10,
-        model: str = "self",
+        model: str | None = None,
         exclude_seen: bool = True,
         allowed: Iterable[Any] | None = None,
         batch_size: int = 256,
@@ -70,7 +70,8 @@ class Recommender(LoadedRun):
                 time columns; the path of a csv, tsv, parquet or atomic file with them; or what :meth:`read` or
                 :meth:`sequences_of_users` gave.
             k: How many items; a sequence with fewer items left gets fewer.
-            model: ``self``, ``peer``, ``teacher``, or ``best``, the best of them on validation.
+            model: ``self``, ``peer``, ``teacher``, or ``best``, the best of them on validation; by default the model of
+                the file.
             exclude_seen: Leave the items of a sequence out of its recommendations.
             allowed: Recommend these items only.
             batch_size: Sequences that are encoded together, fewer where memory asks for it; the result does not depend
@@ -96,7 +97,7 @@ class Recommender(LoadedRun):
         self,
         sequences: ItemSequences,
         k: int = 10,
-        model: str = "self",
+        model: str | None = None,
         exclude_seen: bool = True,
         allowed: Iterable[Any] | None = None,
         batch_size: int = 256,
@@ -123,7 +124,7 @@ class Recommender(LoadedRun):
         self,
         sequences: Any,
         items: Sequence[Any],
-        model: str = "self",
+        model: str | None = None,
         batch_size: int = 256,
         on_unknown: str = "error",
         columns: Columns | None = None,
@@ -145,7 +146,7 @@ class Recommender(LoadedRun):
     def encode(
         self,
         sequences: Any,
-        model: str = "self",
+        model: str | None = None,
         batch_size: int = 256,
         on_unknown: str = "error",
         columns: Columns | None = None,
@@ -173,7 +174,7 @@ class Recommender(LoadedRun):
         return item_sequences(sequences, self._items, self.columns)
 
     def _scorer(
-        self, role: str, allowed: Iterable[Any] | None, candidates: Tensor | None = None
+        self, role: str | None, allowed: Iterable[Any] | None, candidates: Tensor | None = None
     ) -> tuple[list[ScoringModel], CandidateScorer | TeacherScorer, Tensor]:
         models = self.model_of(role)
         if candidates is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from logging import getLogger
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ def sequences_of_users(
     data_path: str | Path | None = None,
     trust_code: bool = False,
     model_class: type | None = None,
+    on_unknown: str = "error",
 ) -> ItemSequences:
     """Return the whole histories of a run's users: what was trained on, and the items of validation and test.
 
@@ -33,6 +35,7 @@ def sequences_of_users(
         data_path: Where the data is now; by default where it was in training.
         trust_code: Import the user's classes that the file names.
         model_class: The class of a user's own model; then none is imported for it.
+        on_unknown: ``skip`` leaves out users that the data do not have, and logs how many; ``error`` refuses them.
 
     Raises:
         CheckpointError: The file cannot be used, or the data has other items than the model.
@@ -55,10 +58,14 @@ def sequences_of_users(
     unknown = [name for name in asked if name not in place]
     if unknown:
         known = ", ".join(map(repr, every.names[:3]))
-        raise DataError(
+        said = (
             f"user {unknown[0]!r} is not among the {len(every)} of {config['dataset']}, such as {known} "
             f"({len(unknown)} of {len(asked)} are unknown)"
         )
+        if on_unknown == "error":
+            raise DataError(f"{said}; on_unknown=skip leaves them out")
+        getLogger().warning(f"{said}; they get no recommendations")
+        asked = [name for name in asked if name in place]
     chosen = [every.part(place[name], place[name] + 1) for name in asked]
     lengths = np.array([len(each.items) for each in chosen], dtype=np.int64)
     items = np.concatenate([each.items for each in chosen]) if chosen else every.items[:0]

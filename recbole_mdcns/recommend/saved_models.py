@@ -39,10 +39,14 @@ class SavedModel:
         names: By column, the names in the order of their numbers, from number 1 on.
         model: The model, in evaluation mode.
         valid: The metrics on validation by role, if the run has finished; only the self model's file has them.
+        best: What its run and its epoch are known by.
 
     Raises:
-        CheckpointError: The file is missing, damaged, of another version, or needs its data.
+        CheckpointError: The file is missing, damaged, of another version, or needs its data, or a weight is no number.
     """
+
+    #: Entries that all models of one best epoch share.
+    SHARED = ("epoch", "best_valid_score", "fingerprints")
 
     def __init__(self, path: Path, trust_code: bool, model_class: type | None, device: torch.device):
         content = checkpoint.load(path, "model", "cpu")
@@ -52,37 +56,58 @@ class SavedModel:
         self.names = checkpoint.names(content, path)
         self.path, self.role = path, content["role"]
         self.valid: dict[str, dict[str, float]] | None = content.get("valid")
+        self.best = {name: content[name] for name in self.SHARED}
         sizes = {field: len(names) for field, names in self.names.items()}
         dataset = StandInDataset(self.config, sizes)
         model = build_model(self.config, dataset)
         load_weights(model, content, path)
         model.eval()
+        if not all(weights.isfinite().all() for weights in model.parameters()):
+            raise CheckpointError(f"checkpoint {path} holds weights that are not finite numbers: train it again")
         small = build_model(self.config, StandInDataset(self.config, {f: min(n, FEW) for f, n in sizes.items()}))
         self.model: ScoringModel = measure_scoring_model(small, self.config, self.role).like_this(model)
         self.embeds_users = self.config["USER_ID_FIELD"] in dataset.counted
 
 
-def load_models(
-    path: str | Path, trust_code: bool, model_class: type | None, device: torch.device
-) -> dict[str, SavedModel]:
-    """Return the models of a run by role, that of the file first.
+class SavedModels:
+    """The models of a run by role. A peer is read when it is first asked for: its file need not be there before.
 
     Args:
-        path: The file of the self model, beside which the peers' lie; or that of a peer, which is loaded alone.
+        path: The file of the self model, beside which the peers' lie; or that of a peer, which is alone.
         trust_code: See :class:`SavedModel`.
         model_class: The class of the file's model.
         device: Where the models go.
 
+    Attributes:
+        first: The model of the file.
+        roles: The models that the run has, the file's first.
+
     Raises:
-        CheckpointError: A file is missing or cannot be used.
+        CheckpointError: The file is missing or cannot be used.
     """
-    first = SavedModel(Path(path).expanduser(), trust_code, model_class, device)
-    models = {first.role: first}
-    if first.role == "self":
-        files = RunFiles(first.path)
-        for role in first.config.peer_roles if first.config.peer_classes else []:
-            peer = SavedModel(files.model(role), trust_code, None, device)
-            if peer.names[peer.config["ITEM_ID_FIELD"]] != first.names[first.config["ITEM_ID_FIELD"]]:
-                raise CheckpointError(f"checkpoint {peer.path} has other items than {first.path}: it is of another run")
-            models[role] = peer
-    return models
+
+    def __init__(self, path: str | Path, trust_code: bool, model_class: type | None, device: torch.device):
+        self.first = SavedModel(Path(path).expanduser(), trust_code, model_class, device)
+        config = self.first.config
+        has_peers = self.first.role == "self" and config.peer_classes
+        self.roles: list[str] = [self.first.role, *(config.peer_roles if has_peers else [])]
+        self._read = {self.first.role: self.first}
+        self._trust_code, self._device = trust_code, device
+
+    def __getitem__(self, role: str) -> SavedModel:
+        """Return a model, which is read unless it has been.
+
+        Raises:
+            CheckpointError: Its file is missing, cannot be used, or is of another run or another epoch.
+        """
+        if role not in self._read:
+            path = RunFiles(self.first.path).model(role)
+            peer = SavedModel(path, self._trust_code, None, self._device)
+            for name in SavedModel.SHARED:
+                if peer.best[name] != self.first.best[name]:
+                    raise CheckpointError(
+                        f"checkpoint {path} has another {name} than {self.first.path}: it is of another run, or the "
+                        "training was killed, or goes on, between the two files; --resume writes both again"
+                    )
+            self._read[role] = peer
+        return self._read[role]

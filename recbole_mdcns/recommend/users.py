@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from logging import getLogger
 
 import numpy as np
 
 from recbole_mdcns.encoder.scoring_model import ScoringModel
 from recbole_mdcns.errors import DataError
-from recbole_mdcns.recommend.saved_models import SavedModel
+from recbole_mdcns.recommend.saved_models import SavedModels
 from recbole_mdcns.recommend.sequences import ItemSequences
 from recbole_mdcns.recommend.vocabulary import Vocabulary
 
@@ -18,15 +18,12 @@ class KnownUsers:
     """The users of those models of a run that embed users.
 
     Args:
-        saved: The models by role.
+        saved: The models.
     """
 
-    def __init__(self, saved: Mapping[str, SavedModel]):
-        self._needing = {role: each for role, each in saved.items() if each.embeds_users}
+    def __init__(self, saved: SavedModels):
+        self._saved = saved
         self._vocabulary: Vocabulary | None = None
-        for each in list(self._needing.values())[:1]:
-            field = each.config["USER_ID_FIELD"]
-            self._vocabulary = Vocabulary(each.names[field], field)
 
     def numbers(
         self, sequences: ItemSequences, models: Sequence[ScoringModel], on_unknown: str = "error"
@@ -41,12 +38,16 @@ class KnownUsers:
         Raises:
             DataError: The sequences have no users, or one is unknown without ``skip``.
         """
-        needing = [each for each in models if each.role in self._needing]
-        if not needing or self._vocabulary is None or not len(sequences):
+        needing = [each for each in models if self._saved[each.role].embeds_users]
+        if not needing or not len(sequences):
             return np.ones(len(sequences), dtype=np.int64)
         kind = type(needing[0].model).__name__
         if not sequences.has_users:
             raise DataError(f"lists name no users, and {kind} embeds users: give a dict of lists by user, or a table")
+        if self._vocabulary is None:
+            one = self._saved[needing[0].role]
+            field = one.config["USER_ID_FIELD"]
+            self._vocabulary = Vocabulary(one.names[field], field)  # that of all models of the run
         numbers = self._vocabulary.numbers(sequences.names)
         unknown = np.flatnonzero(numbers == 0)
         if len(unknown):

@@ -129,7 +129,7 @@ def check_ending(path: Path) -> None:
     Raises:
         ConfigError: Says which endings are allowed.
     """
-    if path.suffix not in WRITERS:
+    if path.suffix.lower() not in WRITERS:
         raise ConfigError(f"{path} is not allowed: its ending must be {', '.join(WRITERS)}")
 
 
@@ -146,6 +146,6 @@ def table_writer(path: Path) -> Iterator[TableWriter]:
     """
     check_ending(path)
     with replacing(path) as file:
-        writer: TableWriter = WRITERS[path.suffix](file)
+        writer: TableWriter = WRITERS[path.suffix.lower()](file)
         yield writer
         writer.finish()

@@ -26,7 +26,7 @@ def replacing(path: Path, make_folder: bool = False) -> Iterator[BinaryIO]:
     """Open a temporary file that replaces ``path`` as soon as it is complete and on disk.
 
     After a crash or an error the old file is unchanged. The new file has the mode of the old one, or the mode that
-    ``open`` would give it under the process's umask.
+    ``open`` would give it under the process's umask. A symbolic link stays, and the file that it names is replaced.
 
     Args:
         path: The file.
@@ -35,10 +35,11 @@ def replacing(path: Path, make_folder: bool = False) -> Iterator[BinaryIO]:
     Raises:
         WriteError: It cannot be written, for example on a full disk; names the file and the reason.
     """
+    target = Path(os.path.realpath(path))
     with _write_errors(path):
         if make_folder:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        file, temporary, held = _temporary(path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+        file, temporary, held = _temporary(target)
     try:
         with _write_errors(path):
             with file:
@@ -46,8 +47,8 @@ def replacing(path: Path, make_folder: bool = False) -> Iterator[BinaryIO]:
                 file.flush()
                 os.fsync(file.fileno())
             with contextlib.suppress(FileNotFoundError):
-                temporary.chmod(stat.S_IMODE(path.stat().st_mode))
-            os.replace(temporary, path)
+                temporary.chmod(stat.S_IMODE(target.stat().st_mode))
+            os.replace(temporary, target)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -64,7 +65,7 @@ def try_replacing(path: Path) -> None:
         OSError: It could not.
         ValueError: Its name cannot be one.
     """
-    file, temporary, held = _temporary(path)
+    file, temporary, held = _temporary(Path(os.path.realpath(path)))
     file.close()
     temporary.unlink()
     if held is not None:

@@ -101,7 +101,7 @@ def test_skipped_sequences_change_no_others(recommender, caplog):
         ({"k": 2.0}, ConfigError, "k = 2.0"),
         ({"k": True}, ConfigError, "k = True"),
         ({"batch_size": 0}, ConfigError, "batch_size = 0"),
-        ({"model": "peer2"}, ConfigError, "model = 'peer2' is not allowed: choose self, peer, teacher, or best"),
+        ({"model": "peer2"}, ConfigError, "model = 'peer2' is not allowed: choose self, peer, teacher$"),
         ({"model": "best"}, ConfigError, "its training has not finished; choose self, peer, teacher"),
         ({"columns": ("u", "i", "t")}, ConfigError, r"columns = \('u', 'i', 't'\) is not allowed: give Columns"),
         ({"allowed": []}, DataError, "allowed: it is empty"),
@@ -121,6 +121,13 @@ def test_arguments_that_are_refused(recommender, arguments, error, said):
 def test_devices_that_are_refused(device):
     with pytest.raises(ConfigError, match="device = .* is not allowed"):
         load("gone.pth", device)
+
+
+def test_similar_items_of_all_items_are_those_of_parts(recommender, monkeypatch):
+    whole = recommender.similar_items(recommender.item_ids, k=3)
+    assert len(whole) == 90 and whole["item"].unique().tolist() == recommender.item_ids
+    monkeypatch.setattr("recbole_mdcns.recommend.loaded_run.rows_at_once", lambda row_size, k: 7)
+    pd.testing.assert_frame_equal(recommender.similar_items(recommender.item_ids, k=3), whole)
 
 
 def test_scores_that_are_no_numbers_are_refused(recommender):
@@ -229,7 +236,7 @@ def test_a_model_that_embeds_users_knows_its_users_only(caplog):
     assert left.equals(known) and "1 of 3 users are unknown" in caplog.text
 
 
-def test_users_of_the_run_have_their_whole_histories(trained):
+def test_users_of_the_run_have_their_whole_histories(trained, caplog):
     recommender = load(trained, DEVICE)
     every = recommender.sequences_of_users(data_path=trained.parent.parent / "data")
     walks = pd.DataFrame([line.split() for line in cycle_lines()], columns=["user", "item", "time"])
@@ -240,6 +247,10 @@ def test_users_of_the_run_have_their_whole_histories(trained):
         assert ids[every.part(place, place + 1).items].tolist() == histories[user]
     some = recommender.sequences_of_users(["u7", "u2", "u7"], data_path=trained.parent.parent / "data")
     assert some.names.tolist() == ["u7", "u2"] and ids[some.items].tolist() == histories["u7"] + histories["u2"]
+    with caplog.at_level(logging.WARNING):
+        kept = recommender.sequences_of_users(["x", "u7"], trained.parent.parent / "data", on_unknown="skip")
+    assert kept.names.tolist() == ["u7"] and "user 'x' is not among the 40 of tiny" in caplog.text
+    assert "(1 of 2 are unknown); they get no recommendations" in caplog.text
     for users, said in ((["x"], "user 'x' is not among the 40 of tiny"), ("u7", "users = 'u7' is not allowed: give a")):
         with pytest.raises(DataError, match=said):
             recommender.sequences_of_users(users, data_path=trained.parent.parent / "data")

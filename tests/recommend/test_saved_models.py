@@ -10,9 +10,10 @@ import pytest
 from helpers.paths import ROOT
 from helpers.runs import TINY, cycle_lines, fit, tiny_run, write_inter
 
+from recbole_mdcns.checkpoints import checkpoint
 from recbole_mdcns.cli.main import main
-from recbole_mdcns.errors import CheckpointError
-from recbole_mdcns.quick_start import run_recbole_mdcns
+from recbole_mdcns.errors import CheckpointError, ConfigError
+from recbole_mdcns.quick_start import evaluate_saved, run_recbole_mdcns
 from recbole_mdcns.recommend import load
 
 OWN = "own_items:OwnItems"
@@ -61,6 +62,55 @@ def test_an_own_model_by_import_path_recommends_without_its_data(own_model, mode
     said = f"best.csv: 10 rows for 1 sequences, by the {recommender.best_role} model, the best on validation\n"
     assert capsys.readouterr().out.endswith(said)
     assert Path("best.csv").read_text() == recommender.recommend("s.csv", model="best").to_csv(index=False)
+
+
+def test_an_own_metric_in_a_list_is_not_imported_unasked(monkeypatch):
+    Path("own_metric.py").write_text("raise SystemError('imported')\n")
+    monkeypatch.syspath_prepend(str(Path.cwd()))
+    run = tiny_run(epochs=1, neg_sampler="rns")
+    fit(run)
+    content = checkpoint.load(run.trainer.files.best, "model")
+    content["config"]["metrics"] = ["NDCG", "own_metric:Own"]
+    checkpoint.save(content, Path("x.pth"))
+    for use in (load, evaluate_saved):
+        with pytest.raises(CheckpointError, match=r"names code to import: metrics = \['NDCG', 'own_metric:Own'\]; to"):
+            use("x.pth")
+
+
+def test_a_peer_is_read_when_it_is_asked_for():
+    run = tiny_run(epochs=1)
+    fit(run)
+    files = run.trainer.files
+    peer = files.model("peer")
+    saved = checkpoint.load(peer, "model")
+    assert load(peer).recommend(HISTORIES, k=2).equals(load(files.best).recommend(HISTORIES, k=2, model="peer"))
+    with pytest.raises(ConfigError, match="model = 'self' is not allowed: choose peer$"):
+        load(peer).recommend(HISTORIES, model="self")
+    assert main(["export-model", str(peer), "--embeddings", "vectors"]) == 0
+    other = {"epoch": 7, "best_valid_score": 0.123, "fingerprints": {**saved["fingerprints"], "order": "0"}}
+    for name, value in other.items():
+        checkpoint.save({**saved, name: value}, peer)
+        recommender = load(files.best)
+        assert len(recommender.recommend(HISTORIES, k=2)) == 4
+        with pytest.raises(
+            CheckpointError, match=f"has another {name} than .*: it is of another run, or the training was killed, or"
+        ):
+            recommender.recommend(HISTORIES, model="teacher")
+    peer.unlink()
+    recommender = load(files.best)
+    assert recommender.roles == ["self", "peer", "teacher"] and len(recommender.recommend(HISTORIES, k=2)) == 4
+    with pytest.raises(CheckpointError, match="-peer.pth cannot be read: No such file"):
+        recommender.score(HISTORIES, ["i1"], model="teacher")
+
+
+def test_a_model_with_weights_that_are_no_numbers_is_refused():
+    run = tiny_run(epochs=1, neg_sampler="rns")
+    fit(run)
+    content = checkpoint.load(run.trainer.files.best, "model")
+    content["state_dict"]["item_embedding.weight"][3, 0] = float("nan")
+    checkpoint.save(content, Path("x.pth"))
+    with pytest.raises(CheckpointError, match="x.pth holds weights that are not finite numbers: train it again"):
+        load("x.pth")
 
 
 def test_a_class_that_is_given_is_not_imported(own_model):

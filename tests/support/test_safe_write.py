@@ -88,3 +88,13 @@ def test_the_files_of_a_run_follow_the_umask():
         os.umask(before)
     written = [Path("r.json"), Path("r-split.tsv"), *Path("saved").iterdir()]
     assert len(written) == 5 and {mode(path) for path in written} == {0o600}
+
+
+def test_a_symbolic_link_stays_and_its_target_is_replaced():
+    Path("real").mkdir()
+    Path("real/file").write_text("old")
+    Path("link").symlink_to("real/file")
+    with replacing(Path("link")) as file:
+        file.write(b"new")
+    assert Path("link").is_symlink() and Path("real/file").read_text() == "new"
+    assert [path.name for path in Path("real").iterdir()] == ["file"]
