@@ -42,7 +42,7 @@ setup(
         "torch>=2.1,<2.14",
         "numpy>=1.17.2",
         "scipy>=1.6.0",
-        "pandas>=1.3.0",
+        "pandas>=2.0",
         "pyyaml>=5.1.0",
         "tabulate>=0.8.10",
         "tqdm>=4.48.2",

@@ -3,7 +3,7 @@
 Measured on RecBole 1.2.1 with numpy 1.26 and 2.4, pandas 2.2 and 3.1, torch 2.13:
 
 * RecBole gives numpy its removed names back (``np.float = np.float_``), which numpy 2 refuses. The configuration
-  here leaves numpy alone; the metrics that need those names are replaced in ``evaluation/metrics.py``, and models are
+  here leaves numpy alone; the metrics that need those names are replaced in ``metrics/ranking.py``, and models are
   built under :func:`numpy_long`.
 * RecBole fills missing values with a chained assignment, which does nothing on pandas 3.
 * RecBole takes the lengths of token sequences with ``Series.agg(len)``, which on pandas 3 is the length of the column.

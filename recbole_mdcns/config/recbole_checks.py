@@ -35,10 +35,11 @@ def check_columns(final: dict[str, Any], given: dict[str, Any]) -> None:
     for key, name in reversed(names.items()):
         if list(names.values()).count(name) > 1:
             raise ConfigError(f"{key} = {name!r} is not allowed: {', '.join(names)} name four different columns")
+    _check_time_stays(final)
     needed = {"inter": list(names.values())[:3]}
     needed.update(user=needed["inter"][:1], item=needed["inter"][1:2])
     more = final["additional_feat_suffix"] or []
-    files = ["inter", "user", "item", "kg", "link", "net", *([more] if isinstance(more, str) else more)]
+    files = ["inter", "user", "item", *([more] if isinstance(more, str) else more)]
     for key in ("load_col", "unload_col", "unused_col"):
         for file, columns in (given.get(key) or {}).items():
             if file not in files:
@@ -64,6 +65,21 @@ def check_columns(final: dict[str, Any], given: dict[str, Any]) -> None:
                 f"unload_col.{file} = {given['unload_col'][file]!r} is not allowed beside load_col, which names the "
                 "columns to load: set load_col=~, or leave unload_col out"
             )
+
+
+def _check_time_stays(final: dict[str, Any]) -> None:
+    """Refuse to change the times: sequences are in their order, and ENS compares them with those of exposures."""
+    time = final["TIME_FIELD"]
+    for key in ("discretization", "numerical_features", "normalize_field"):
+        if time in (final[key] or ()):
+            raise ConfigError(
+                f"{key} = {final[key]!r} is not allowed: sequences are in the order of {time}, which must stay as it is"
+            )
+    if final["normalize_all"] and final.get("neg_sampler") == "ens":
+        raise ConfigError(
+            "normalize_all = True is not allowed with neg_sampler = 'ens', which compares times: name the columns in "
+            "normalize_field"
+        )
 
 
 def check_packages(final: dict[str, Any]) -> None:

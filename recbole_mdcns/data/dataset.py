@@ -103,10 +103,21 @@ class HistoryDataset(AtomicDataset):
         self._check_left("inter_feat")
         for feat, field, key in zip((self.user_feat, self.item_feat), fields, keys):
             if feat is not None:  # rows about users and items that are gone
-                counts = feat[field].map(self.inter_feat[field].astype(object).value_counts()).fillna(0)
-                feat.drop(feat.index[~self._allowed_counts(key)(counts.to_numpy())], inplace=True)
+                counted = self.inter_feat[field].value_counts()
+                counted.index = counted.index.astype(object)  # the categories of two files differ
+                counts = feat[field].astype(object).map(counted).fillna(0).to_numpy()
+                stays = self._allowed_counts(key)(counts)
+                self._report_idle(field, counts[stays])
+                feat.drop(feat.index[~stays], inplace=True)
         strict = self.config["strict_data"]
         self.report(find_problems(self.inter_feat, self.uid_field, self.iid_field, self.time_field, unsorted=strict))
+
+    def _report_idle(self, field: str, counts: np.ndarray) -> None:
+        """Report rows of a file of users or items that no interaction has."""
+        idle = int((counts == 0).sum())
+        if idle:
+            effect = "; they are ranked, and drawn as negatives" if field == self.iid_field else ""
+            self.report([f"{idle} of {len(counts)} rows about {field} have no interaction{effect}"])
 
     def _allowed_counts(self, key: str) -> Allowed:
         intervals = self._parse_intervals_str(self.config[key])
@@ -125,18 +136,6 @@ class HistoryDataset(AtomicDataset):
             path = inter_file(self.config).with_suffix(f".{suffix}")
             what = {"inter": "interaction"}.get(suffix, suffix)
             raise DataError(f"{path}: the filters leave no {what} ({filters})")
-
-    def report(self, problems: list[str]) -> None:
-        """Log problems of the data, or refuse them with ``strict_data``.
-
-        Raises:
-            DataError: There is one, and ``strict_data`` is set.
-        """
-        for problem in problems:
-            message = f"{inter_file(self.config)}, {problem}"
-            if self.config["strict_data"]:
-                raise DataError(f"{message}; strict_data = False only reports this")
-            self.logger.warning(message)
 
     def _fill_nan(self) -> None:
         for name in self.feat_name_list:

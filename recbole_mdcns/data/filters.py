@@ -38,7 +38,7 @@ def rows_to_keep(field: str, column: pd.Series, kind: str, allowed: Any) -> np.n
         if any(isinstance(value, bool) for value in allowed):  # yaml's reading of no and yes
             raise _mismatch(field, allowed, kind, "put quotes around yes, no, true and false")
         tokens = [str(value) for value in allowed]  # also those of digits
-        missing = sorted(set(tokens) - set(column.dropna().astype(str)))
+        missing = sorted(set(tokens) - set(map(str, column.dropna().unique())))
         if missing:
             unmatched = ", ".join(map(repr, missing))
             raise DataError(f"val_interval.{field} = {allowed!r} is not allowed: no line has {unmatched}")

@@ -63,6 +63,28 @@ class MetricRegister(Register):
                 setattr(self, need, True)
 
 
+class PassEntries(DataStruct):
+    """RecBole's entries, those of a pass batch by batch; RecBole copies all that was collected with every batch.
+
+    Attributes:
+        batches: The batches of each entry since the last :meth:`join`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: dict[str, list[Tensor]] = {}
+
+    def update_tensor(self, name: str, value: Tensor) -> None:
+        """Add a batch to an entry."""
+        self.batches.setdefault(name, []).append(value.clone().detach())
+
+    def join(self) -> None:
+        """Make an entry of the batches of each name."""
+        for name, batches in self.batches.items():
+            self.set(name, torch.cat(batches))
+        self.batches = {}
+
+
 class RankCollector(Collector):
     """Finds the rank of a row's target by counting the scores above its own, without sorting.
 
@@ -77,9 +99,11 @@ class RankCollector(Collector):
         role: The role of the model, for messages.
     """
 
+    data_struct: PassEntries
+
     def __init__(self, config: Config, role: str = "self"):
         # Not RecBole's constructor: its register knows only the needs of RecBole's own metrics.
-        compat.with_globals(Collector.__init__, Register=MetricRegister)(self, config)
+        compat.with_globals(Collector.__init__, Register=MetricRegister, DataStruct=PassEntries)(self, config)
         self.role = role
         self.shares = RowShares(Group())
         self._row_num = self._empty_num = 0
@@ -134,6 +158,7 @@ class RankCollector(Collector):
         if 0 < self.shares.group.total(self._row_num) == self.shares.group.total(self._empty_num):
             self._fail("-inf in all of them")
         self._row_num = self._empty_num = 0
+        self.data_struct.join()
         numbers = {name: value for name, value in self.data_struct._data_dict.items() if not isinstance(value, Tensor)}
         for name in numbers:
             del self.data_struct[name]
@@ -162,9 +187,7 @@ class RankCollector(Collector):
             self._fail(f"{'nan' if highest.isnan().any() else 'inf'} in {int(bad.sum())} of {len(bad)} rows of a batch")
 
     def _fail(self, fault: str) -> None:
-        for name in list(self.data_struct._data_dict):
-            if _is_of_a_pass(name):
-                del self.data_struct[name]
+        self.data_struct.batches.clear()
         self._row_num = self._empty_num = 0
         raise NonFiniteScores(f"the scores of the {self.role} model are not finite ({fault})")
 
@@ -177,14 +200,15 @@ class RankCollector(Collector):
         """
         left = (scores > -torch.inf).sum(1, keepdim=True)  # [B, 1]
         beyond = torch.arange(max(self.topk), device=scores.device) >= left  # [B, K]
-        if "rec.items" in self.data_struct:
-            self.data_struct["rec.items"][-len(scores) :][beyond] = 0
-        if "rec.topk" in self.data_struct:
-            self.data_struct["rec.topk"][-len(scores) :, :-1][beyond] = 0
-        if "rec.meanrank" in self.data_struct and len(is_masked) == len(scores):
+        collected = {name: batches[-1] for name, batches in self.data_struct.batches.items()}
+        if "rec.items" in collected:
+            collected["rec.items"][beyond] = 0
+        if "rec.topk" in collected:
+            collected["rec.topk"][:, :-1][beyond] = 0
+        if "rec.meanrank" in collected and len(is_masked) == len(scores):
             # Rank of the target and number of ranked items: a masked target comes after all others.
-            last = (left[is_masked] + 1).to(self.data_struct["rec.meanrank"].dtype)
-            self.data_struct["rec.meanrank"][-len(scores) :, :2][is_masked] = last.expand(-1, 2)
+            last = (left[is_masked] + 1).to(collected["rec.meanrank"].dtype)
+            collected["rec.meanrank"][:, :2][is_masked] = last.expand(-1, 2)
 
 
 def _is_of_a_pass(name: str) -> bool:

@@ -83,6 +83,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected.tolist()
 
 
+#: Samples of :func:`bootstrap` in memory at once.
+_DRAWS_AT_ONCE = 100
+
+
 def bootstrap(difference: np.ndarray, draws: int = 2000, seed: int = 0) -> tuple[float, float]:
     """Return the 95 % percentile interval of the mean of differences, rows drawn with repetition.
 
@@ -94,6 +98,7 @@ def bootstrap(difference: np.ndarray, draws: int = 2000, seed: int = 0) -> tuple
     source = np.random.default_rng(seed)
     # The mean of n draws from n values needs only how often each value is drawn; equal values count together.
     values, counts = np.unique(np.round(difference, 12), return_counts=True)
-    drawn = source.multinomial(len(difference), counts / len(difference), size=draws)
-    low, high = np.quantile(drawn @ values / len(difference), [0.025, 0.975])
+    sizes = np.diff([*range(0, draws, _DRAWS_AT_ONCE), draws])  # many rows have many values
+    drawn = (source.multinomial(len(difference), counts / len(difference), size=size) @ values for size in sizes)
+    low, high = np.quantile(np.concatenate(list(drawn)) / len(difference), [0.025, 0.975])
     return float(low), float(high)

@@ -160,7 +160,7 @@ class LoadedRun:
         return read if is_kept.all() else read.only(is_kept)
 
     def _read(
-        self, sequences: Any, on_unknown: str, columns: Columns | None, model: str
+        self, sequences: Any, on_unknown: str, columns: Columns | None, model: str | None
     ) -> tuple[ItemSequences, np.ndarray]:
         """Return all sequences as numbers, and which of them have items and a user that the model knows, shape [n]."""
         if columns is not None and not isinstance(columns, Columns):

@@ -107,6 +107,13 @@ BAD = [
     ("load_col={'inter': '*', 'item': ['kind']}", "item_id"),
     ("load_col={'inter': '*', 'itme': '*'}", "did you mean item"),
     ("unload_col={'inter': ['timestamp']}", "must not hold"),
+    (
+        "load_col={'inter': ['user_id', 'item_id', 'timestamp'], 'kg': ['a']}",
+        "a dataset has no file .kg; its files are",
+    ),
+    ("numerical_features=['timestamp']", "sequences are in the order of timestamp, which must stay as it is"),
+    ("discretization={'timestamp': {'method': 'ED', 'bucket': 2}}", "sequences are in the order of timestamp"),
+    ("normalize_field=['timestamp']", "sequences are in the order of timestamp"),
     ("unload_col={'inter': ['rating']}", "load_col"),
     ("unused_col={'inter': ['item_id']}", "must not hold"),
     ("USER_ID_FIELD=5", "text"),

@@ -11,7 +11,7 @@ from helpers.runs import cycle_lines, fit, same, states, tiny_run, write_inter
 from recbole.model.sequential_recommender import SASRec
 
 from recbole_mdcns.checkpoints.storable import restored, storable
-from recbole_mdcns.errors import CheckpointError, ConfigError
+from recbole_mdcns.errors import CheckpointError, ConfigError, DataError
 from recbole_mdcns.negatives.rns import RNS
 from recbole_mdcns.quick_start import evaluate_saved
 
@@ -28,6 +28,30 @@ def write_items(lines, kind):
 
 def with_features(model="SASRecF", **keys):
     return tiny_run(model, neg_sampler="rns", load_col=COLUMNS, selected_features=["class"], **{"epochs": 1, **keys})
+
+
+@pytest.mark.parametrize("feature", ["item", "user"])
+def test_ids_without_an_interaction_and_repeated_ones_are_reported(feature, caplog):
+    field = f"{feature}_id"
+    path = Path(f"data/tiny/tiny.{feature}")
+    known = sorted({line.split()[feature == "item"] for line in LINES})
+    path.write_text(f"{field}:token\tclass:token\n" + "".join(f"{name}\tg\n" for name in [*known, known[0], "x", "y"]))
+    columns = {"inter": ["user_id", "item_id", "timestamp"], feature: [field, "class"]}
+    tiny_run(neg_sampler="rns", load_col=columns)
+    effect = "; they are ranked, and drawn as negatives" if feature == "item" else ""
+    assert f"tiny.{feature}, 1 lines repeat an id of another line, which counts" in caplog.text
+    assert f"tiny.inter, 2 of {len(known) + 2} rows about {field} have no interaction{effect}" in caplog.text
+    with pytest.raises(DataError, match="1 lines repeat an id .*strict_data = False only reports this"):
+        tiny_run(neg_sampler="rns", load_col=columns, strict_data=True)
+
+
+def test_users_with_different_counts_may_have_a_file():
+    """RecBole's types: the numbers of interactions of a few users are categories themselves on pandas 2."""
+    write_inter([f"u{user}\ti{item}\t{item}\n" for user in range(3) for item in range(21 + user)])
+    Path("data/tiny/tiny.user").write_text("user_id:token\tage:float\n" + "".join(f"u{n}\t{n}\n" for n in range(3)))
+    columns = {"inter": ["user_id", "item_id", "timestamp"], "user": ["user_id", "age"]}
+    run = tiny_run(neg_sampler="rns", load_col=columns)
+    assert len(run.data.user_feat) == 4
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from recbole_mdcns.config.identity import content_key, settings_id
 from recbole_mdcns.encoder.build import build_model
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.quick_start import run_recbole_mdcns
-from recbole_mdcns.recommend.saved_models import load_models
+from recbole_mdcns.recommend.saved_models import SavedModels
 
 
 @pytest.fixture(autouse=True)
@@ -96,5 +96,5 @@ def test_a_saved_model_is_loaded_with_its_trained_weights():
     keys = {"data_path": "data", "hidden_size": 16, "inner_size": 32, "epochs": 1, "ranking_loss": "CE"}
     run = run_recbole_mdcns("SASRec", "tiny", config_dict={**keys, "item_init_range": 1.0, "show_progress": False})
     saved = checkpoint.load(run["model_file"], "model", "cpu")["state_dict"]
-    model = load_models(run["model_file"], False, None, torch.device("cpu"))["self"]
+    model = SavedModels(run["model_file"], False, None, torch.device("cpu"))["self"]
     assert same([saved], [model.model.model.state_dict()]) and model.config["item_init_range"] is None

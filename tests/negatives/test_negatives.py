@@ -149,6 +149,13 @@ def test_strategies_are_named_or_imported():
         tiny_config(neg_sampler="pathlib:Path")
 
 
+def test_exposures_need_the_times_as_they_are():
+    with pytest.raises(
+        ConfigError, match="normalize_all = True is not allowed with neg_sampler = 'ens', which compares"
+    ):
+        tiny_config(neg_sampler="ens", normalize_all=True)
+
+
 def test_exposures_must_exist():
     with pytest.raises(DataError, match=r"tiny\.exposed does not exist"):
         run = tiny_run(neg_sampler="ens")

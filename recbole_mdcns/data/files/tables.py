@@ -60,6 +60,10 @@ class AtomicDataset(RefusingDataset):
             filters = self.config["val_interval"] or ()
             kinds = {field: kind for field, kind in columns if field in kinds or field in filters}
         frame = read_inter(path, layout, columns, set(kinds))
+        if source in (FeatureSource.USER, FeatureSource.ITEM):
+            repeated = int(frame[next(iter(layout.needed))].duplicated().sum())
+            if repeated:
+                self.report([f"{repeated} lines repeat an id of another line, which counts"], path)
         for field, kind in kinds.items():
             length = 1
             if kind.endswith("_seq"):
@@ -72,6 +76,22 @@ class AtomicDataset(RefusingDataset):
             if kind.startswith("float"):
                 self.field2bucketnum[field] = 2
         return frame
+
+    def report(self, problems: list[str], path: Path | None = None) -> None:
+        """Log problems of the data, or refuse them with ``strict_data``.
+
+        Args:
+            problems: One sentence each.
+            path: The file; by default that of the interactions.
+
+        Raises:
+            DataError: There is one, and ``strict_data`` is set.
+        """
+        for problem in problems:
+            message = f"{path or inter_file(self.config)}, {problem}"
+            if self.config["strict_data"]:
+                raise DataError(f"{message}; strict_data = False only reports this")
+            self.logger.warning(message)
 
     def _download(self) -> None:
         target = inter_file(self.config)
