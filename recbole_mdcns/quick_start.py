@@ -189,7 +189,7 @@ def build_trainer(config: MDCNSConfig, dataset: HistoryDataset) -> NegativeSampl
     """
     check_cutoffs(config["topk"], dataset.item_num - 1)
     if config.parts.strategy is not None:
-        check_pool(config, config.parts.strategy.candidate_key, dataset)
+        check_pool(config, config.parts.strategy.key_of_pool(config), dataset)
     init_seed(config["seed"], config["reproducibility"])
     model = build_model(config, dataset)
     peer_configs = config.peer_configs()

@@ -114,7 +114,10 @@ def fastest_mode(scoring_models: Sequence[ScoringModel], device: torch.device) -
     One causal model is enough for ``user``: the other models then encode the history of each target, as in ``row``.
     """
     if device.type == "cuda":
-        return "static", "steps of one shape can be captured, and a GPU waits for its host otherwise"
+        return (
+            "static",
+            "steps of one shape can be captured unless the log says why not, and need less memory than rows",
+        )
     if any(each.is_causal for each in scoring_models):
         return "user", "a model is causal"
     if any(each.is_trimmable for each in scoring_models):

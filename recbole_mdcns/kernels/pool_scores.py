@@ -20,8 +20,9 @@ def pool_scores(
 ) -> Tensor:
     """Score items by inner product, Eq. (3): ``s(v) = h . e(v)``.
 
-    Neither forward nor backward holds the embeddings of the items, [T, C, H]. Both gradients are weighted sums of rows:
-    rows of the table for each target, and rows of the encodings for each item.
+    On a CPU neither forward nor backward holds the embeddings of the items, [T, C, H]; on a GPU the forward pass
+    gathers them. Both gradients are weighted sums of rows: rows of the table for each target, and rows of the encodings
+    for each item.
 
     Args:
         encoding: Encoded histories h, shape [T, H].

@@ -56,8 +56,7 @@ class ScoredPool:
         """Return the log probabilities of targets [T] and candidates [T, N] of a shared pool; None if uniform."""
         if self.shared is None or self.shared.log_q is None:
             return None
-        target, items = self.shared.log_q
-        return target, items.expand(len(target), -1)
+        return self.shared.log_q
 
 
 @dataclass
@@ -129,6 +128,11 @@ class NegativeStrategy(metaclass=Built):
         return cls.not_of_pools
 
     @classmethod
+    def key_of_pool(cls, keys: Mapping[str, Any]) -> str:
+        """Return the key of the number of different items that a target needs in a run with these keys."""
+        return cls.candidate_key
+
+    @classmethod
     def check(cls, keys: Mapping[str, Any]) -> None:
         """Refuse impossible combinations of sizes; nothing is ever clipped.
 
@@ -180,7 +184,7 @@ class NegativeStrategy(metaclass=Built):
         """
         own_num = 1 if self.shares_pools else self.candidate_num
         self.sampler = CandidateSampler(dataset, own_num, self.seed, self.device, self.exclude)
-        self.sampler.check(dataset, self.candidate_key)
+        self.sampler.check(dataset, self.candidate_key, self.candidate_num)
         if self.shares_pools:
             self.shared = SharedPoolSampler(dataset, self.candidate_num, self.sampler, *self.mixture)
 
@@ -251,5 +255,9 @@ class DrawnNegatives(NegativeStrategy):
         return pool.proposal()
 
     def choose(self, pool: ScoredPool) -> Negatives:
-        """Take all candidates."""
-        return Negatives(scores=pool.scores, weights=list(self.weights), log_q=self.log_q(pool))
+        """Take all candidates; of a shared pool those that the target may have, each with the weight 1 / their number."""
+        factors = None
+        if pool.shared is not None and not pool.takes_all:
+            is_allowed = ~pool.shared.forbidden  # [T, K]
+            factors = is_allowed * (is_allowed.size(1) / is_allowed.sum(1, keepdim=True).clamp(min=1))
+        return Negatives(pool.scores, list(self.weights), factors=factors, log_q=self.log_q(pool))

@@ -38,6 +38,11 @@ class GNNO(DNSPlus):
     views = ("overlap",)
 
     @classmethod
+    def key_of_pool(cls, keys: Mapping[str, Any]) -> str:
+        """Return the key of the uniform candidates: ``add`` has no pool, and takes them all."""
+        return "neg_num" if keys["gnno_combine"] == "add" else cls.candidate_key
+
+    @classmethod
     def check(cls, keys: Mapping[str, Any]) -> None:
         """Refuse graph negatives that leave no room for uniform candidates."""
         if keys["gnno_combine"] == "add":  # all of both are negatives

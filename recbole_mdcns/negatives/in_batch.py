@@ -8,14 +8,16 @@ from torch import Tensor
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.negatives.base import DrawnNegatives, ScoredPool
+from recbole_mdcns.negatives.draws.own_rows import own_rows
 from recbole_mdcns.negatives.draws.rejection import draw_allowed
 
 
 class InBatch(DrawnNegatives):
     """K of the batch's targets of other users, drawn uniformly with replacement.
 
-    Targets of the row's own user are never drawn: with ``batching: user`` a batch holds whole sequences, and these
-    targets would be items that the user takes later. Draws of excluded items or of the target are repeated. In every
+    Rows of the row's own user are never drawn: with ``batching: user`` a batch holds whole sequences, and their targets
+    would be items that the user takes later. Another user's row may have the same item, which only ``exclude:
+    user_train`` keeps out. Draws of excluded items or of the target are repeated. In every
     batching the draws are therefore uniform over the allowed targets of other users in the batch. If there are none,
     uniform items of the catalogue replace them, as in :func:`draw_allowed`.
 
@@ -38,10 +40,7 @@ class InBatch(DrawnNegatives):
 
     def propose(self, batch: TargetBatch) -> Tensor:
         """Draw K of the batch's targets of other users for each target."""
-        order = batch.user.argsort()
-        ordered = batch.user[order]
-        first, end = (torch.searchsorted(ordered, batch.user, right=right) for right in (False, True))
-        own_num = end - first  # [T]
+        order, first, own_num = own_rows(batch.user)
 
         def draw(rows: Tensor) -> Tensor:
             shape = (len(rows), self.negative_num)

@@ -203,8 +203,8 @@ class NegativeSamplingTrainer(Trainer):
         self.epoch_log.append({**entry, "train_seconds": perf_counter() - started})
         if not self._validates:
             self.checkpoints.keep_best(self._progress(epoch_idx))
-            if self.checkpoints.is_saved:  # before the epoch counts as done; RecBole would do it after
-                self._save_checkpoint(epoch_idx, verbose=False)
+            if self.checkpoints.is_saved:  # before the epoch counts as done
+                self.checkpoints.save_best(self._progress(epoch_idx))
         if not (self._validates and (epoch_idx + 1) % self.eval_step == 0):  # otherwise it is done once it is validated
             self.checkpoints.finish_epoch(self._progress(epoch_idx))
         return entry["loss"]
@@ -228,7 +228,9 @@ class NegativeSamplingTrainer(Trainer):
 
     def _save_checkpoint(self, epoch, verbose=True, **kwargs) -> None:
         """Save the best models as plain tensors and a plain config, one file per model; replaces RecBole's pickle."""
-        self.checkpoints.save_best(self._progress(epoch))
+        is_saved = not self._validates and bool(self.epoch_log) and self.epoch_log[-1]["epoch"] == epoch
+        if not is_saved:  # by _train_epoch; RecBole asks for it once more after the epoch
+            self.checkpoints.save_best(self._progress(epoch))
         if verbose:
             self.logger.info(set_color("Saving current", "blue") + f": {self.saved_model_file}")
 

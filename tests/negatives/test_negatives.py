@@ -122,6 +122,8 @@ def test_losses_and_strategies_that_do_not_go_together_are_refused():
     ):
         run = tiny_run(neg_sampler="gnno", neg_candidate_num=10, gnno_hard_num=4)
         run.trainer.prepare(run.train)
+    added = tiny_run(neg_sampler="gnno", gnno_combine="add", gnno_hard_num=2)  # which has no pool of 100 candidates
+    added.trainer.prepare(added.train)
     with pytest.raises(ConfigError, match="neg_sampler = 'none' is not allowed: choose adasir"):
         tiny_config(neg_sampler="none")
     with pytest.raises(ConfigError, match=r"SCE.* is not allowed with self model TransRec: its scores"):

@@ -103,10 +103,10 @@ def test_one_model_on_a_shared_pool_is_the_sampled_softmax_of_its_allowed_items(
         if keys.get("ssm_scale"):
             mass = (free[t] / allowed[t].sum()).expand_as(others)
             if pool.log_q is not None:
-                mass = 1 / (12 * pool.log_q[1][allowed[t]].exp()[None])
+                mass = 1 / (12 * pool.log_q[1][t, allowed[t]].exp()[None])
             losses.append(scaled_softmax(own, others, mass.log()))
         else:
-            log_q = None if pool.log_q is None else (pool.log_q[0][t : t + 1], pool.log_q[1][allowed[t]][None])
+            log_q = None if pool.log_q is None else (pool.log_q[0][t : t + 1], pool.log_q[1][t, allowed[t]][None])
             losses.append(sampled_softmax(own, others, log_q))
     compare(loss, torch.cat(losses).mean(), *run.trainer.scoring_models)
 
@@ -242,3 +242,19 @@ def test_they_train(keys):
     score, _ = fit(run, saved=False)
     assert run.trainer.epoch_log[-1]["loss"] < run.trainer.epoch_log[0]["loss"]
     assert score > 0.3, score
+
+
+@pytest.mark.parametrize("ranking_loss", ["BCE", "BPR"])
+def test_a_pairwise_loss_on_a_shared_pool_is_the_mean_over_the_allowed_negatives(ranking_loss):
+    run, objective, batch = made(neg_sampler="rns", neg_num=12, pool_scope="batch", ranking_loss=ranking_loss)
+    state = objective.strategy.sampler.generator.get_state()
+    loss, _ = objective.step_loss(batch)
+    objective.strategy.sampler.generator.set_state(state)
+    pool = objective.strategy.propose(batch)
+    (model,) = run.trainer.scoring_models
+    scores = model.score_all(model.encode(batch))
+    positive, negative = scores.gather(1, batch.target[:, None]), scores[:, pool.items]
+    pairs = {"BCE": F.softplus(-positive) + F.softplus(negative), "BPR": F.softplus(negative - positive)}[ranking_loss]
+    assert pool.forbidden.any()
+    means = [pair[~forbidden].mean() for pair, forbidden in zip(pairs, pool.forbidden)]
+    compare(loss, torch.stack(means).mean(), model)

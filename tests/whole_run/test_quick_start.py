@@ -14,6 +14,7 @@ from helpers.runs import TINY, tiny_run
 from recbole.utils.case_study import full_sort_scores
 
 import recbole_mdcns
+from recbole_mdcns.checkpoints import checkpoint
 from recbole_mdcns.data.load import dataset_of
 from recbole_mdcns.errors import CheckpointError, ConfigError
 from recbole_mdcns.quick_start import load_data_and_model, run_recbole_mdcns
@@ -129,6 +130,18 @@ def test_resume_by_key_gives_the_numbers_of_an_uninterrupted_run():
     assert resumed["best_valid_result"] == whole["best_valid_result"]
     assert resumed["test_result"] == whole["test_result"]
     assert [e["loss"] for e in resumed["record"]["epochs"]] == [e["loss"] for e in whole["record"]["epochs"]]
+
+
+def test_without_validation_each_epoch_writes_its_models_once(monkeypatch):
+    written, save = [], checkpoint.save
+    monkeypatch.setattr(
+        checkpoint, "save", lambda content, path: (written.append(Path(path).name), save(content, path))
+    )
+    run(epochs=2, eval_step=0)
+    kinds = [
+        "peer" if name.endswith("-peer.pth") else "last" if name.endswith("-last.pth") else "self" for name in written
+    ]
+    assert kinds[:6] == ["self", "peer", "last"] * 2
 
 
 @pytest.mark.parametrize("keys", [{"epochs": 0}, {"epochs": 2, "eval_step": 0}])

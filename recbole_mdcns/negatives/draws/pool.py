@@ -83,12 +83,13 @@ class CandidateSampler(RepeatableSampler):
         self.may_read = device.type == "cpu"  # on a GPU the host would wait
         self._expect(0.5)
 
-    def check(self, dataset: HistoryDataset, key: str = "neg_candidate_num") -> None:
+    def check(self, dataset: HistoryDataset, key: str = "neg_candidate_num", asked: int | None = None) -> None:
         """Check before training that every row of ``dataset`` has N candidates left.
 
         Args:
             dataset: The training part.
             key: The key that N comes from.
+            asked: Its value, if N is another number: a target of a shared pool needs one item.
 
         Raises:
             ConfigError: A row has fewer; names the user and the number.
@@ -115,7 +116,7 @@ class CandidateSampler(RepeatableSampler):
                 else "leave the user out, or take a loss over all items, CE"
             )
             raise ConfigError(
-                f"{key} = {self.candidate_num} is not allowed: user {user} has {int(left[fewest])} of "
+                f"{key} = {asked or self.candidate_num} is not allowed: user {user} has {int(left[fewest])} of "
                 f"{self.item_num - 1} items left {_LEFT[self.exclude]}; {cure}"
             )
 

@@ -14,6 +14,7 @@ from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.negatives.draws.distinct import numbers_of_few, numbers_of_many
+from recbole_mdcns.negatives.draws.own_rows import own_rows
 from recbole_mdcns.negatives.draws.pool import CandidateSampler
 from recbole_mdcns.negatives.draws.popularity import Popularity, item_counts
 
@@ -26,8 +27,8 @@ class SharedPool:
         items: Item ids in ascending order, shape [K].
         forbidden: Which of them each target must not have as a negative: itself and what ``exclude`` names, shape
             [T, K].
-        log_q: Log probabilities of the targets [T] and of the items [K] in one draw; None if the items are all
-            different and uniform.
+        log_q: Log probabilities of the targets [T] and of the items [T, K] in one draw, for each target; None if the
+            items are all different and uniform.
     """
 
     items: Tensor
@@ -44,8 +45,10 @@ class SharedPoolSampler:
 
     A draw of the mixture is the target of a random row of the batch, with the probability ``in_batch``; an item in
     proportion to a power of its training count, with the probability ``popular``; otherwise a uniform item. Over random
-    batches, this is ``q(v) = a_u / V + a_p pop(v) + a_b target(v)``, where ``target(v)`` is the share of v in the
-    training targets.
+    batches, an item v that a target of user u may have is drawn with ``q(v) = a_u / V + a_p pop(v) + a_b f target(v)``.
+    Here ``target(v)`` is the share of v in the n training targets. The factor ``f = (1 - k / T) n / (n - m)`` is close to
+    1: of the T rows of the batch k are forbidden whatever their items are, and the other users have n - m targets. With
+    ``exclude: user_train`` these are all rows of u, otherwise the row itself.
 
     Args:
         dataset: The training part.
@@ -81,21 +84,48 @@ class SharedPoolSampler:
         self.is_uniform = popular + in_batch == 0
         if not self.is_uniform:
             self.popularity = Popularity(item_counts(dataset), power, self.device)
-            self.log_q = self._mixture(dataset).log().float()  # [V + 1]
+            self._know_q(dataset)
 
-    def _mixture(self, dataset: HistoryDataset) -> Tensor:
-        """Return q of every item, shape [V + 1]; that of the padding is not used."""
+    def _know_q(self, dataset: HistoryDataset) -> None:
+        """Keep both parts of q of every item, shape [V + 1]; those of the padding are not used."""
         popular, in_batch = self.shares
-        targets = torch.bincount(dataset.inter_feat[dataset.iid_field], minlength=dataset.item_num).to(self.device)
-        q = popular * self.popularity.probability + in_batch * targets.double() / targets.sum()
-        q += (1 - popular - in_batch) / self.catalogue
-        return q.clamp_(min=q[q > 0].min())  # items that no draw can give, for their targets
+        rows = dataset.inter_feat
+        targets = torch.bincount(rows[dataset.iid_field], minlength=dataset.item_num).to(self.device)
+        of_batch = in_batch * targets.double() / targets.sum()
+        of_others = popular * self.popularity.probability + (1 - popular - in_batch) / self.catalogue
+        self.q = torch.stack([of_batch, of_others]).float()  # [2, V + 1]
+        every = of_batch + of_others
+        self.least = every[every > 0].min().float()  # also for targets that no draw can give
+        self.target_num = len(rows[dataset.iid_field])
+        self.targets_of_user: Tensor | None = None
+        if in_batch and self.sampler.exclude == "user_train":
+            self.targets_of_user = torch.bincount(rows[dataset.uid_field]).to(self.device)
 
     def sample(self, batch: TargetBatch) -> SharedPool:
         """Draw the pool of a batch."""
         items = (self._uniform() if self.is_uniform else self._mixed(batch)).sort().values
-        forbidden = self._forbidden(items, batch)
-        return SharedPool(items, forbidden, None if self.is_uniform else (self.log_q[batch.target], self.log_q[items]))
+        return SharedPool(items, self._forbidden(items, batch), None if self.is_uniform else self._log_q(items, batch))
+
+    def _log_q(self, items: Tensor, batch: TargetBatch) -> tuple[Tensor, Tensor]:
+        """Return log q of the targets [T] and of the items [T, K]."""
+        factor = self._factor(batch)  # [T, 1]
+
+        def log_q(which: Tensor, factors: Tensor) -> Tensor:
+            of_batch, of_others = self.q[:, which]
+            return (of_batch * factors + of_others).clamp_(min=self.least).log_()
+
+        of_items = log_q(
+            items, factor if self.shares[1] else factor[:1]
+        )  # alike for all targets without in-batch draws
+        return log_q(batch.target, factor.squeeze(1)), of_items.expand(len(batch), -1)
+
+    def _factor(self, batch: TargetBatch) -> Tensor:
+        """Return f of each target's user, shape [T, 1]."""
+        if self.targets_of_user is None:
+            one = (1 - 1 / len(batch)) * self.target_num / max(self.target_num - 1, 1)
+            return self.q.new_full((len(batch), 1), one)
+        others = (self.target_num - self.targets_of_user[batch.user]).clamp(min=1)
+        return ((1 - own_rows(batch.user).number / len(batch)) * self.target_num / others)[:, None]
 
     def _uniform(self) -> Tensor:
         draw = numbers_of_few if 2 * self.item_num > self.catalogue else numbers_of_many

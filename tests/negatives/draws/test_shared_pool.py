@@ -26,8 +26,9 @@ def shared_for(sequences, item_num, pool_num, seed=0, popular=0.0, in_batch=0.0,
     Only these are training targets, and the first item of each sequence counts too.
     """
     sampler, batch = sampler_for(sequences, item_num, 1, seed, **of_sampler)
-    rows = {"item_id": batch.target.cpu(), "history_start": batch.history_start.cpu()}
-    dataset: Any = SimpleNamespace(item_num=item_num + 1, iid_field="item_id", inter_feat=rows, history=sampler.history)
+    rows = {"item_id": batch.target.cpu(), "user_id": batch.user.cpu(), "history_start": batch.history_start.cpu()}
+    known = {"item_num": item_num + 1, "iid_field": "item_id", "uid_field": "user_id", "history": sampler.history}
+    dataset: Any = SimpleNamespace(inter_feat=rows, **known)
     return SharedPoolSampler(dataset, pool_num, sampler, popular, in_batch, power), batch
 
 
@@ -115,7 +116,9 @@ def test_draws_of_a_mixture_follow_their_q(popular, in_batch, q):
     assert counts[~drawn].sum() == 0 and pool.items.diff().min() >= 0
     assert chisquare(counts[drawn].numpy(), 20_000 * expected[drawn].numpy()).pvalue > 1e-3
     of_target, of_items = pool.log_q
-    torch.testing.assert_close(of_items.exp().double().cpu(), expected[pool.items.cpu()])
+    of_one = of_items[0].exp().double().cpu()
+    torch.testing.assert_close(of_one, expected[pool.items.cpu()], rtol=1e-5, atol=1e-7)
+    assert of_items.shape == (4, 20_000) and torch.equal(of_items[0], of_items[3])
     torch.testing.assert_close(of_target.exp().double().cpu(), expected[[3, 3, 3, 5]].clamp(min=expected[drawn].min()))
 
 
@@ -138,6 +141,39 @@ def test_pools_are_those_of_the_seed_and_of_a_restored_state():
         shared, batch = shared_for(SEQUENCES, 40, 9, seed)
         pools.append(shared.sample(batch).items)
     assert torch.equal(pools[0], pools[1]) and not torch.equal(pools[0], pools[2])
+
+
+def test_the_factor_of_in_batch_draws_by_hand():
+    """Of five rows two are of user 1, whose items are forbidden; the other users have three of the five targets."""
+    shared, batch = shared_for([[1, 3], [1, 4], [1, 5], [1, 5], [1, 2]], 6, 10, in_batch=0.6, exclude="user_train")
+    shared.targets_of_user = on(torch.tensor([0, 2, 1, 1, 1]))
+    batch.user = on(torch.tensor([1, 1, 2, 3, 4]))
+    some = batch.targets(on(torch.tensor([0, 1, 2, 4])))
+    factor = [(1 - 2 / 4) * 5 / 3] * 2 + [(1 - 1 / 4) * 5 / 4] * 2
+    of_targets, of_items = shared._log_q(on(torch.tensor([5, 6])), some)
+    uniform = 0.4 / 6
+    assert of_items.exp()[:, 0].tolist() == pytest.approx([0.6 * f * 2 / 5 + uniform for f in factor])
+    assert of_items.exp()[:, 1].tolist() == pytest.approx([uniform] * 4)
+    counted = (1, 1, 2, 1)
+    assert of_targets.exp().tolist() == pytest.approx([0.6 * f * c / 5 + uniform for f, c in zip(factor, counted)])
+
+
+@pytest.mark.parametrize(("batching", "exclude"), [("user", "user_train"), ("row", "user_train"), ("row", "history")])
+def test_masses_of_in_batch_draws_sum_to_the_allowed_items_in_small_batches(batching, exclude):
+    """Without the factor it would be 0.85 of them in batches of some 40 targets, whole sequences of nine users."""
+    keys = {"pool_scope": "batch", "pool_in_batch_share": 1.0, "batching": batching, "exclude": exclude}
+    run = tiny_run(neg_candidate_num=30, **keys)
+    run.trainer.prepare(run.train)
+    strategy = run.trainer.strategy
+    found = wanted = 0.0
+    for epoch in range(6):
+        order = torch.Generator().manual_seed(epoch)
+        for batch in TargetLoader(run.data, 40, batching, True, order, DEVICE):
+            shared = strategy.propose(batch)
+            log_mass = strategy.log_mass(ScoredPool(batch, shared.candidates(), [], [], [], shared))
+            found += (log_mass.exp() * ~shared.forbidden).sum().item()
+            wanted += strategy.sampler.allowed_num(batch).sum().item()
+    assert found / wanted == pytest.approx(1, abs=0.05)
 
 
 @pytest.mark.parametrize(
