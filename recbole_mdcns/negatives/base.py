@@ -255,7 +255,7 @@ class DrawnNegatives(NegativeStrategy):
         return pool.proposal()
 
     def choose(self, pool: ScoredPool) -> Negatives:
-        """Take all candidates; of a shared pool those that the target may have, each with the weight 1 / their number."""
+        """Take all candidates; of a shared pool those that the target may have, with the weight 1 / their number."""
         factors = None
         if pool.shared is not None and not pool.takes_all:
             is_allowed = ~pool.shared.forbidden  # [T, K]

@@ -46,9 +46,9 @@ class SharedPoolSampler:
     A draw of the mixture is the target of a random row of the batch, with the probability ``in_batch``; an item in
     proportion to a power of its training count, with the probability ``popular``; otherwise a uniform item. Over random
     batches, an item v that a target of user u may have is drawn with ``q(v) = a_u / V + a_p pop(v) + a_b f target(v)``.
-    Here ``target(v)`` is the share of v in the n training targets. The factor ``f = (1 - k / T) n / (n - m)`` is close to
-    1: of the T rows of the batch k are forbidden whatever their items are, and the other users have n - m targets. With
-    ``exclude: user_train`` these are all rows of u, otherwise the row itself.
+    Here ``target(v)`` is the share of v in the n training targets. The factor ``f = (1 - k / T) n / (n - m)`` is close
+    to 1. The target never takes k of the T rows of the batch, and the rows of training without such rows are n - m:
+    with ``exclude: user_train`` those of u, otherwise the row itself.
 
     Args:
         dataset: The training part.
