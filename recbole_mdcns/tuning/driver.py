@@ -56,8 +56,7 @@ def run_sweeps(sweeps: Sequence[Sweep], store: Store, engine: Engine | None = No
     engine = engine or Workers(sweeps[0], store)
     with store.locked():
         try:
-            for sweep in sweeps:
-                note_data(store, sweep_records(sweep, store))  # changed data are told before anything is trained
+            _check_data(sweeps, store, first)
             for sweep in sweeps:
                 if sweep.is_adaptive:
                     _search_missing(sweep, store, engine)
@@ -67,13 +66,27 @@ def run_sweeps(sweeps: Sequence[Sweep], store: Store, engine: Engine | None = No
                 chosen = [trial for sweep in sweeps for trial in chosen_trials(sweep, store)]
                 _run_missing(store, engine, [trial for trial in chosen if trial.id.key not in tried], "fifo")
             unread = _each_once(trial for sweep in sweeps for trial in _unread(sweep, store))
-            _retrain_lost(store, engine, unread)
             if unread and engine.seconds_left > 0:
+                _retrain_lost(store, engine, unread)
+                ready = [trial for trial in unread if not _is_missing(store, trial)]  # all, unless the hours are over
                 engine.start()
-                engine.each(add_test, unread)
+                engine.each(add_test, ready)
             return [record for sweep in sweeps for record in sweep_records(sweep, store)]
         finally:
             engine.close()
+
+
+def _check_data(sweeps: Sequence[Sweep], store: Store, first: Sequence[Trial]) -> None:
+    """Refuse records of different data before anything is trained, and note which data new trials must have.
+
+    Raises:
+        ConfigError: The data changed between two records.
+    """
+    known = [store.record(trial.id.key) for trial in first]
+    known += [record for sweep in sweeps if sweep.is_adaptive for record in sweep_records(sweep, store)]
+    records = [record for record in known if isinstance(record, Record)]
+    check_one_data(records)
+    note_data(store, records)
 
 
 def _retrain_lost(store: Store, engine: Engine, unread: Sequence[Trial]) -> None:

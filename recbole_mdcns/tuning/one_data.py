@@ -11,7 +11,7 @@ from typing import Any
 from recbole.utils.argument_list import dataset_arguments
 
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.records.record import AnyRecord, Record
+from recbole_mdcns.records.record import Record
 from recbole_mdcns.records.store import Store
 from recbole_mdcns.support.safe_write import replacing
 from recbole_mdcns.tuning.grid import Trial
@@ -37,10 +37,10 @@ def check_one_data(records: Iterable[Record]) -> None:
             raise _differ(f"records {other.trial.key} and {record.trial.key}", record.dataset)
 
 
-def note_data(store: Store, records: Iterable[AnyRecord]) -> None:
+def note_data(store: Store, records: Iterable[Record]) -> None:
     """Note one record of a store for each way of reading a dataset, which new trials are compared with."""
     for record in records:
-        if isinstance(record, Record) and record.data.fingerprint is not None:
+        if record.data.fingerprint is not None:
             note = _note(store, record.config)
             if _noted(store, note) is None:
                 _write(note, record.trial.key)
