@@ -54,9 +54,7 @@ class ScoredPool:
 
     def proposal(self) -> tuple[Tensor, Tensor] | None:
         """Return the log probabilities of targets [T] and candidates [T, N] of a shared pool; None if uniform."""
-        if self.shared is None or self.shared.log_q is None:
-            return None
-        return self.shared.log_q
+        return None if self.shared is None else self.shared.log_q
 
 
 @dataclass

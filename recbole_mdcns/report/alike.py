@@ -40,8 +40,9 @@ def check_keys(records: Sequence[Record], apart_from: Collection[str] = (), also
         UserError: Names two records and the keys.
     """
     first = records[0]
-    for record in records:
-        here, there = _of_training(first, also), _of_training(record, also)
+    here = _of_training(first, also)
+    for record in records[1:]:
+        there = _of_training(record, also)
         keys = [key for key in sorted({*here, *there} - {*apart_from}) if here.get(key) != there.get(key)]
         if keys:
             named = ", ".join(f"{key} ({first.config.get(key)}, {record.config.get(key)})" for key in keys)

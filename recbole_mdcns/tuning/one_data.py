@@ -39,11 +39,10 @@ def check_one_data(records: Iterable[Record]) -> None:
 
 def note_data(store: Store, records: Iterable[Record]) -> None:
     """Note one record of a store for each way of reading a dataset, which new trials are compared with."""
-    for record in records:
-        if record.data.fingerprint is not None:
-            note = _note(store, record.config)
-            if _noted(store, note) is None:
-                _write(note, record.trial.key)
+    known = {_note(store, record.config): record for record in records if record.data.fingerprint is not None}
+    for note, record in known.items():
+        if _noted(store, note) is None:
+            _write(note, record.trial.key)
 
 
 def check_same_data(store: Store, trial: Trial, fingerprint: str) -> None:

@@ -114,9 +114,8 @@ class SharedPoolSampler:
             of_batch, of_others = self.q[:, which]
             return (of_batch * factors + of_others).clamp_(min=self.least).log_()
 
-        of_items = log_q(
-            items, factor if self.shares[1] else factor[:1]
-        )  # alike for all targets without in-batch draws
+        differ = self.shares[1] > 0  # without in-batch draws all targets have the same row
+        of_items = log_q(items, factor if differ else factor[:1])
         return log_q(batch.target, factor.squeeze(1)), of_items.expand(len(batch), -1)
 
     def _factor(self, batch: TargetBatch) -> Tensor:
