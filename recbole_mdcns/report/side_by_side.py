@@ -167,7 +167,7 @@ def _values(runs: Sequence[Record], split: str, role: str, metric: str) -> list[
 
 
 def _setting(run: Record) -> str:
-    return ", ".join(f"{key} {value}" for key, value in run.trial.setting.items())
+    return ", ".join(f"{key} {value}" for key, value in sorted(run.trial.setting.items()))
 
 
 def _memory(runs: Sequence[Record]) -> str:
