@@ -45,7 +45,10 @@ def test_a_cell_tries_the_keys_that_its_models_read():
 
 
 def test_methods_have_names_and_may_say_what_the_axes_say_otherwise():
-    text = GRID.replace("[mdcns, rns]", "[gbce, mdcns_two_peers, mine]") + "method_keys: {mine: {neg_sampler: dns}}\n"
+    text = GRID.replace("[mdcns, rns]", "[gbce, mdcns_two_peers, mine]") + (
+        "method_keys: {mine: {neg_sampler: dns}, mdcns_two_peers: {neg_sampler: mdcns, "
+        'peer_model: "Mamba4Rec,GRU4Rec"}}\n'
+    )
     found = [(cell.method, cell.peer, cell.loss) for cell in cells(sweep_of(text, models=["SASRec"]))]
     peers = "Mamba4Rec,GRU4Rec"
     assert found == [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 import yaml
 from helpers.device import on
 from helpers.runs import HEADER, TINY, cycle_lines, fit, tiny_config, tiny_run, write_inter
+from helpers.sweeps import failed
 
 from recbole_mdcns.checkpoints.checkpoint import RunFiles
 from recbole_mdcns.cli.main import main, train_main
@@ -182,7 +184,11 @@ def test_a_sweep_does_not_mix_records_of_data_that_changed(capsys):
     run_trial(first, store)
     assert main(["best", "mine.yaml"]) == 0
     write_inter(cycle_lines(seed=5))
+    assert "'tiny' changed" in failed(run_trial(second, store)).reason and main(["best", "mine.yaml"]) == 0
+    shutil.rmtree(store.folder / "data")  # as in a store that an older version wrote
+    store.renew(second.id.key)
     run_trial(second, store)
+    capsys.readouterr()
     assert main(["best", "mine.yaml"]) == 2
     told = capsys.readouterr().err
     assert first.id.key in told and second.id.key in told and "'tiny' changed" in told
