@@ -11,12 +11,11 @@ from recbole_mdcns.records.record import Record
 
 #: Keys that change what is written about a training, but not the training.
 _ONLY_SHOWN = ("seed", "metrics", "topk")
-#: The budget, which decides which epochs a training has.
-BUDGET = ("epochs", "stopping_step")
+_BUDGET = ("epochs", "stopping_step")
 
 
 def check_alike(records: Sequence[Record]) -> None:
-    """Refuse records of one cell, setting and budget that are not seeds of one training.
+    """Refuse records of one cell and setting that are not seeds of one training.
 
     Args:
         records: At least one.
@@ -28,21 +27,20 @@ def check_alike(records: Sequence[Record]) -> None:
     check_seeds(records)
 
 
-def check_keys(records: Sequence[Record], apart_from: Collection[str] = (), also: Sequence[str] = ()) -> None:
-    """Refuse records of trainings with other keys.
+def check_keys(records: Sequence[Record], apart_from: Collection[str] = ()) -> None:
+    """Refuse records of trainings with other keys or another budget.
 
     Args:
         records: At least one.
         apart_from: Keys that may differ.
-        also: Further keys that must not differ.
 
     Raises:
         UserError: Names two records and the keys.
     """
     first = records[0]
-    here = _of_training(first, also)
+    here = _of_training(first)
     for record in records[1:]:
-        there = _of_training(record, also)
+        there = _of_training(record)
         keys = [key for key in sorted({*here, *there} - {*apart_from}) if here.get(key) != there.get(key)]
         if keys:
             named = ", ".join(f"{key} ({first.config.get(key)}, {record.config.get(key)})" for key in keys)
@@ -67,7 +65,7 @@ def check_seeds(records: Iterable[Record]) -> None:
             )
 
 
-def _of_training(record: Record, also: Sequence[str]) -> dict[str, Any]:
+def _of_training(record: Record) -> dict[str, Any]:
     values = settings({"model": record.cell.model, **record.config})
-    kept = {key: value for key, value in values.items() if key not in _ONLY_SHOWN}
-    return {**kept, **{key: record.config.get(key) for key in also}}
+    values.update({key: record.config[key] for key in _BUDGET})
+    return {key: value for key, value in values.items() if key not in _ONLY_SHOWN}

@@ -160,8 +160,8 @@ def import_finished(store: Store, records: Sequence[AnyRecord]) -> None:
     finished = unique(records)
     tested = {(record.cell, budget(record)) for record in finished if record.test}
     for record in finished:
-        is_done = isinstance(store.record(record.trial.key), Record)
-        if (record.cell, budget(record)) in tested and not is_done:
+        is_tested = (record.cell, budget(record)) in tested
+        if is_tested and not isinstance(store.record(record.trial.key), Record):
             store.write(record)
 
 

@@ -19,7 +19,7 @@ from tabulate import tabulate
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.records.files import pack_records
 from recbole_mdcns.records.record import Record
-from recbole_mdcns.report.alike import BUDGET, check_keys, check_seeds
+from recbole_mdcns.report.alike import check_keys, check_seeds
 from recbole_mdcns.report.description import Description
 from recbole_mdcns.report.escape import text
 from recbole_mdcns.report.figure import plain, saved_figure
@@ -47,7 +47,7 @@ def write_sensitivity(page: Description, records: Sequence[Record], out: Path) -
         missing = [key for key in page.keys if not isinstance(record.config.get(key), (int, float))]
         if missing:
             raise UserError(f"record {record.trial.key} has no number for {', '.join(missing)} in its config")
-    check_keys(tested, apart_from=page.keys, also=BUDGET)
+    check_keys(tested, apart_from=page.keys)
     packed = file_of_records(out, tested)
     varied = {key: one_changed(tested, key, list(page.keys)) for key in page.keys}
     for by_value in varied.values():

@@ -58,6 +58,9 @@ def engine_of(options: argparse.Namespace, sweeps: Sequence[Sweep], store: Store
 def sweep_as_asked(options: argparse.Namespace, sweep: Sweep) -> Sweep:
     """Return a sweep with the limits of the options, for an estimate of its hours."""
     gpus = 1 / options.per_gpu if options.per_gpu else sweep.gpus
-    is_free = options.at_once or (gpus and options.engine == "processes")  # the cores set no limit
-    limit = options.at_once or sweep.max_concurrent
-    return replace(sweep, gpus=gpus, cpus=0 if is_free else sweep.cpus, max_concurrent=limit)
+    cpus = sweep.cpus
+    if (
+        options.engine == "processes"
+    ):  # see places: the cores limit trials on the CPU alone, and no number that is given
+        cpus = 0 if options.at_once or gpus else cpus or 1
+    return replace(sweep, gpus=gpus, cpus=cpus, max_concurrent=options.at_once or sweep.max_concurrent)

@@ -45,7 +45,7 @@ def note_data(store: Store, records: Iterable[Record]) -> None:
             _write(note, record.trial.key)
 
 
-def check_same_data(store: Store, trial: Trial, fingerprint: str) -> None:
+def check_unchanged(store: Store, trial: Trial, fingerprint: str) -> None:
     """Refuse to train on files that changed since the noted record; note the trial where there is none.
 
     Args:

@@ -27,7 +27,7 @@ from recbole_mdcns.run_log import start_log
 from recbole_mdcns.support.safe_write import remove_abandoned
 from recbole_mdcns.trainer import NegativeSamplingTrainer
 from recbole_mdcns.tuning.grid import Trial
-from recbole_mdcns.tuning.one_data import check_same_data
+from recbole_mdcns.tuning.one_data import check_unchanged
 from recbole_mdcns.tuning.selection import higher_is_better
 from recbole_mdcns.version import __version__
 
@@ -154,7 +154,7 @@ def _train(
     reset_peak_memory(config["device"])  # Ray lets a process train one trial after the other
     trainer, splits = prepare_trial(config, dataset)
     trainer.use_data(dataset_of(splits["train"]))
-    check_same_data(store, trial, trainer.data_fingerprint())
+    check_unchanged(store, trial, trainer.data_fingerprint())
     with trainer.files.lock.held(_PATIENCE):
         if trainer.files.last.is_file():
             trainer.resume_checkpoint(trainer.files.last)

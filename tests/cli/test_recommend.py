@@ -103,6 +103,19 @@ def test_without_out_a_table_is_printed(capsys):
     ]  # fmt: skip
 
 
+def test_endings_may_be_in_capitals():
+    for out in ("recs.csv", "recs.CSV"):
+        assert command("model.pth", "--sequences=s.csv", "--k=2", f"--out={out}") == 0
+    assert Path("recs.CSV").read_bytes() == Path("recs.csv").read_bytes()
+
+
+def test_users_that_the_data_do_not_have_are_left_out_where_that_is_asked_for(capsys):
+    assert command("model.pth", "--users=u5,nobody", "--k=2") == 2
+    assert "user 'nobody' is not among the 40 of tiny" in capsys.readouterr().err
+    assert command("model.pth", "--users=u5,nobody", "--k=2", "--on_unknown=skip") == 0
+    assert {line.split()[0] for line in capsys.readouterr().out.splitlines()[2:]} == {"u5"}
+
+
 @pytest.mark.parametrize("model", ["model.pth", "users.pth"])
 def test_users_of_the_run(model):
     assert command(model, "--users=all", "--k=3", "--out=all.csv") == 0

@@ -3,7 +3,7 @@
 import logging
 
 import pytest
-from helpers.runs import tiny_config, tiny_run
+from helpers.runs import tiny_config, tiny_run, write_inter
 
 from recbole_mdcns.cli.main import train_main
 from recbole_mdcns.config.run_config import MDCNSConfig
@@ -127,6 +127,12 @@ def test_the_first_message_says_the_final_limit(keys, most, left):
     assert said.startswith(f"{key} = {keys[key]} is not allowed: ") and left in said
     assert said.endswith(f"set it to at most {most}")
     assert prepared(**{**keys, key: most}).candidate_num == most
+
+
+def test_a_target_without_any_item_left_is_told_with_the_pool_that_was_asked_for():
+    write_inter([f"u{user}\ti{(user + place) % 30}\t{place}\n" for user in range(3) for place in range(32)])
+    with pytest.raises(ConfigError, match="neg_candidate_num = 12 is not allowed: user .* has 0 of 30 items left"):
+        prepared(ranking_loss="SSM", neg_candidate_num=12, pool_scope="batch")
 
 
 def prepared(**keys):

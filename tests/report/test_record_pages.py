@@ -113,6 +113,16 @@ def test_a_page_of_sensitivity_is_of_one_training_and_its_mean_of_seeds_alone(ca
     assert page_of("sensitivity", "twice.jsonl.xz", "twice") == 2 and "are of the same training" in sentence(capsys)
 
 
+def test_test_of_some_seeds_alone_is_not_shown_beside_validation_of_all():
+    made = [record("rns", 1, [1, 0]), record("rns", 2, [1, 0], test=None)]
+    pack_records(made, Path("half.jsonl.xz"))
+    assert page_of("side_by_side", "half.jsonl.xz", "half") == 0
+    assert "test self" not in Path("half/README.md").read_text()
+    pack_records([made[0]], Path("whole.jsonl.xz"))
+    assert page_of("side_by_side", "whole.jsonl.xz", "whole") == 0
+    assert "test self" in Path("whole/README.md").read_text()
+
+
 def test_methods_without_a_common_metric_are_not_compared(capsys):
     other = record("dns", 1, [1, 0], valid_metric="Recall@20", metrics=["recall@20"])
     pack_records([record("rns", 1, [1, 0]), other], Path("given.jsonl.xz"))

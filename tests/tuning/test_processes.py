@@ -1,5 +1,6 @@
 """Sweeps without Ray: the same records whatever is killed in the middle, and a place for every worker."""
 
+import argparse
 import contextlib
 import json
 import os
@@ -20,8 +21,9 @@ from helpers.sweeps import failed, sweep_of, trained, without_times
 from recbole_mdcns.cli.main import main
 from recbole_mdcns.errors import ConfigError, WriteError
 from recbole_mdcns.records.store import Store
-from recbole_mdcns.tuning import processes
+from recbole_mdcns.tuning import processes, progress
 from recbole_mdcns.tuning.driver import run_sweeps
+from recbole_mdcns.tuning.engine_options import sweep_as_asked
 from recbole_mdcns.tuning.grid import trials
 from recbole_mdcns.tuning.processes import LostWorkers, Processes, places
 from recbole_mdcns.tuning.sweep_file import read_sweep
@@ -205,11 +207,15 @@ MACHINE = [  # cpus, gpus, at_once, per_gpu, and the places on four cores and tw
 
 
 @pytest.mark.parametrize(("text", "at_once", "per_gpu", "expected"), MACHINE)
-def test_the_places_of_a_machine(text, at_once, per_gpu, expected, monkeypatch):
-    monkeypatch.setattr(processes, "usable_cores", lambda: 4)
+def test_the_places_of_a_machine_are_as_many_as_an_estimate_counts(text, at_once, per_gpu, expected, monkeypatch):
+    for module in (processes, progress):
+        monkeypatch.setattr(module, "usable_cores", lambda: 4)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,3")
-    assert places(sweep_of(SMALL + text), at_once, per_gpu) == expected
+    sweep = sweep_of(SMALL + text)
+    assert places(sweep, at_once, per_gpu) == expected
+    options = argparse.Namespace(engine="processes", at_once=at_once, per_gpu=per_gpu)
+    assert progress.at_once(sweep_as_asked(options, sweep)) == len(expected)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,54 @@
+"""Keys of a sweep that change nothing: refused where the file wins over an option, told where no cell reads them."""
+
+from pathlib import Path
+
+import pytest
+from helpers.sweeps import refused
+
+from recbole_mdcns.cli.main import main
+
+
+@pytest.mark.parametrize(
+    ("option", "place"),
+    [
+        ("neg_candidate_num=50", "dataset_keys.tiny"),
+        ("neg_top_num=5", "space.dns_plus"),
+        ("distill_weight=2", "method_keys.mine"),
+    ],
+)
+def test_an_option_that_the_file_would_win_over_is_refused(option, place, capsys):
+    Path("won.yaml").write_text(
+        "datasets: [tiny]\nmodels: [SASRec]\nmethods: [rns, dns_plus, mine]\npeers: [GRU4Rec]\nseeds: [1]\n"
+        "keys: {data_path: data, neg_candidate_num: 20}\ndataset_keys: {tiny: {neg_candidate_num: 9}}\n"
+        "method_keys: {mine: {neg_sampler: mdcns, distill_weight: 3}}\nspace: {dns_plus: {neg_top_num: [1, 2]}}\n"
+    )
+    error = refused(["sweep", "won.yaml", "--dry_run", "--set", option], capsys)
+    assert f"--set {option}" in error and f"{place} of won.yaml sets {option.split('=')[0]}, and wins" in error
+    if not place.startswith("dataset"):
+        assert main(["sweep", "won.yaml", "--dry_run", "--methods", "rns", "--set", option]) == 0
+
+
+def test_keys_that_no_cell_reads_are_told(capsys):
+    Path("unread.yaml").write_text(
+        "datasets: [tiny]\nmodels: [SASRec]\nmethods: [dns, mdcns]\npeers: [GRU4Rec]\nseeds: [1]\n"
+        "keys: {data_path: data, neg_num: 1, d_state: 9, split_seed: 42, distill_weight: 3}\n"
+        "dataset_keys: {tiny: {srns_memory_num: 5, peer.hidden_size: 8}}\n"
+        "space: {all: {neg_top_num: [1, 2]}, dns: {distill_temperature: [1, 2]}}\n"
+    )
+    assert main(["sweep", "unread.yaml", "--dry_run"]) == 0
+    told = [line.split(" is given and not read")[0] for line in capsys.readouterr().err.splitlines()]
+    assert told == [
+        "keys.d_state",
+        "keys.split_seed",
+        "dataset_keys.tiny.srns_memory_num",
+        "space.dns.distill_temperature",
+    ]
+
+
+def test_a_space_of_a_models_own_loss_is_told(capsys):
+    Path("unread.yaml").write_text(
+        "datasets: [tiny]\nmodels: [Caser]\nmethods: [rns]\nseeds: [1]\nkeys: {data_path: data}\n"
+        "space: {all: {reg_weight: [0.1, 1.0]}}\n"
+    )
+    assert main(["sweep", "unread.yaml", "--dry_run"]) == 0
+    assert capsys.readouterr().err.startswith("space.all.reg_weight is given and not read")
