@@ -107,6 +107,13 @@ def closest(name: str, known: Iterable[str], cutoff: float | None = None) -> str
     return lower[close[0]] if len(close) == 1 else None
 
 
+def missing_columns(names: Sequence[str]) -> str:
+    """Return ``'column A is missing'``, or ``'columns A, B and C are missing'``."""
+    if len(names) == 1:
+        return f"column {names[0]} is missing"
+    return f"columns {', '.join(names[:-1])} and {names[-1]} are missing"
+
+
 def did_you_mean(names: Sequence[str]) -> str:
     """Return ``' (did you mean X or Y?)'``, or an empty text for no name."""
     return f" (did you mean {' or '.join(names)}?)" if names else ""

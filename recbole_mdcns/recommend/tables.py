@@ -48,12 +48,13 @@ class Columns:
         """The names of the columns: user, item, time."""
         return [self.user, self.item, self.time]
 
-    def check(self, found: Sequence[Any], where: str) -> None:
+    def check(self, found: Sequence[Any], where: str, separator: str | None = None) -> None:
         """Refuse a table that lacks one of the columns, or has it twice.
 
         Args:
             found: The columns of the table.
             where: What the table is, for the error.
+            separator: What separates its columns, where that is text.
 
         Raises:
             DataError: Names the columns.
@@ -61,7 +62,11 @@ class Columns:
         listed = ", ".join(map(str, found)) or "none"
         missing = [name for name in self.names if name not in found]
         if missing:
-            raise DataError(f"{where} has no column {', '.join(map(repr, missing))}: it has {listed}")
+            separated = "" if separator is None else f", separated by {separator!r}"
+            raise DataError(
+                f"{where} has no column {', '.join(map(repr, missing))}: it has {listed}{separated} (columns names the "
+                "needed ones)"
+            )
         twice = [name for name in self.names if list(found).count(name) > 1]
         if twice:
             raise DataError(f"{where} has the column {twice[0]!r} more than once: it has {listed}")
@@ -108,7 +113,7 @@ def _read_text(path: Path, kind: str, columns: Columns) -> pd.DataFrame:
     }
     first = pd.read_csv(path, nrows=1, dtype=str, keep_default_na=False, **layout).iloc[0].tolist()
     names = [name.partition(":")[0] if is_atomic else name for name in first]
-    columns.check(names, str(path))
+    columns.check(names, str(path), SEPARATORS[kind])
     texts = {place: str for place, name in enumerate(names) if name in (columns.user, columns.item)}
     with path.open(encoding="utf-8") as file:
         header = next(number for number, line in enumerate(file, 1) if line.strip(" \n"))

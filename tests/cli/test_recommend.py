@@ -176,6 +176,7 @@ BAD = [
     (["gone.pth"], None, "gone.pth cannot be read"),
     (["alone.pth", "--model=teacher"], None, "alone-peer.pth cannot be read"),
     ([], "user_id,item_id\nu,i1\n", "has no column 'timestamp': it has user_id, item_id"),
+    ([], "user;item\nu;i1\n", "it has user;item, separated by ',' (columns names the needed ones)"),
     ([], HEADER + "u,3,1\nu,4,2\n", "2 of 2 items are not among the 30 that the model was trained on, such as '3'"),
     ([], HEADER + "u,i1,1\nu,x,2\n", "1 of 2 items are not among the 30"),
     ([], HEADER + "u,i1,1\nu,i2,NaN\n", "timestamp is missing in 1 of 2 lines"),

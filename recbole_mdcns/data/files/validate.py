@@ -14,7 +14,7 @@ from typing import TextIO
 
 from recbole.config import Config
 
-from recbole_mdcns.errors import DataError
+from recbole_mdcns.errors import DataError, missing_columns
 
 _FIELD_TYPES = ("token", "float", "token_seq", "float_seq")
 
@@ -177,7 +177,7 @@ def _header(path: Path, header: str, layout: Layout) -> list[tuple[str, str]]:
     missing = [name for name in layout.needed if name not in dict(columns)]
     if missing:
         raise DataError(
-            f"{path}, line 1: column {' and '.join(missing)} is missing; found {', '.join(dict(columns))} "
+            f"{path}, line 1: {missing_columns(missing)}; found {', '.join(dict(columns))} "
             f"({layout.named_by} {'name the needed ones' if len(layout.needed) > 1 else 'names the needed one'})"
         )
     for name, kind in columns:

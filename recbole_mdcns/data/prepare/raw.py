@@ -20,7 +20,7 @@ from fnmatch import fnmatchcase
 from operator import itemgetter
 from pathlib import Path
 
-from recbole_mdcns.errors import DataError, UserError
+from recbole_mdcns.errors import DataError, UserError, missing_columns
 
 #: User, item, time (in the unit of the file), and whether the row counts as an interaction.
 Row = tuple[str, str, float, bool]
@@ -187,7 +187,8 @@ def _own_table(path: Path, first_line: str, chosen: Selection) -> Layout:
         raise DataError(
             f"{path}: a table ends in .csv or .tsv, with or without .gz; prepare_dataframe takes others in Python"
         )
-    return _headed(path, first_line, _csv if kind == ".csv" else _tsv, chosen.columns, _with_own_times(chosen.kinds))
+    split, row = _csv if kind == ".csv" else _tsv, _with_own_times(chosen.kinds)
+    return _headed(path, first_line, split, chosen.columns, row, " (--columns names the needed ones)")
 
 
 FORMATS = {
@@ -200,8 +201,10 @@ FORMATS = {
 }
 
 
-def _headed(path: Path, header: str, split: Split, needed: Sequence[str], row: Callable[..., Row]) -> Layout:
-    """Return the layout of a file whose first line names its columns."""
+def _headed(
+    path: Path, header: str, split: Split, needed: Sequence[str], row: Callable[..., Row], named_by: str = ""
+) -> Layout:
+    """Return the layout of a file whose first line names its columns; ``named_by`` says how to name other ones."""
     try:
         columns = split(header)
     except ValueError:
@@ -209,7 +212,8 @@ def _headed(path: Path, header: str, split: Split, needed: Sequence[str], row: C
     missing = [name for name in needed if name not in columns]
     if missing:
         column_names = ", ".join(reprlib.repr(name) for name in columns)
-        raise DataError(f"{path}, line 1: column {' and '.join(missing)} is missing; found {column_names}")
+        separated = f", separated by {'commas' if split is _csv else 'tabs'}"
+        raise DataError(f"{path}, line 1: {missing_columns(missing)}; found {column_names}{separated}{named_by}")
     twice = [name for name in needed if columns.count(name) > 1]
     if twice:
         raise DataError(
