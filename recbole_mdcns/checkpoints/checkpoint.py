@@ -152,7 +152,8 @@ def load(path: str | Path, kind: str, device: torch.device | str = "cpu") -> dic
         )
     saved_kind = content.get("kind")
     if saved_kind != kind:
-        raise CheckpointError(f"checkpoint {path} holds a {saved_kind} state, expected a {kind} state")
+        advice = " (the file without -last)" if kind == "model" else ""
+        raise CheckpointError(f"checkpoint {path} holds a {saved_kind} state, expected a {kind} state{advice}")
     check_form(content, FORMS[kind], path)
     return content
 
@@ -188,10 +189,18 @@ def check_same_settings(saved: dict[str, Any], config: MDCNSConfig, path: str | 
     """
     plain = config.plain()
     here, there = settings(plain), settings(saved)
-    differ = sorted(key for key in {*here, *there} if here.get(key) != there.get(key))
+    differ = [key for key in sorted({*here, *there}) if here.get(key) != there.get(key)]
     if differ:
-        pairs = ", ".join(f"{key} is {saved.get(key)!r} there and {plain.get(key)!r} here" for key in differ)
+        pairs = ", ".join(_both_values(key, saved.get(key), plain.get(key)) for key in differ)
         raise CheckpointError(f"checkpoint {path} belongs to another run: {pairs}")
+
+
+def _both_values(key: str, there: Any, here: Any) -> str:
+    """Say what a key is in a checkpoint and in this run; of the keys of one peer only those that differ."""
+    if not (isinstance(there, dict) and isinstance(here, dict)):
+        return f"{key} is {there!r} there and {here!r} here"
+    differ = [name for name in sorted({*here, *there}) if here.get(name) != there.get(name)]
+    return ", ".join(_both_values(f"{key}.{name}", there.get(name), here.get(name)) for name in differ)
 
 
 def random_states(device: torch.device) -> dict[str, Any]:

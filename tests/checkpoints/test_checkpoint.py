@@ -58,7 +58,7 @@ def test_a_file_of_something_else_is_refused(finished, tmp_path):
         tiny_run().trainer.resume_checkpoint("none-last.pth")
     with pytest.raises(CheckpointError, match=r"expected a file \*-last.pth"):
         tiny_run().trainer.resume_checkpoint(finished.trainer.files.best)
-    with pytest.raises(CheckpointError, match="holds a training state, expected a model state"):
+    with pytest.raises(CheckpointError, match=r"a training state, expected a model state \(the file without -last\)$"):
         finished.trainer.load_best(finished.trainer.files.last)
 
 
@@ -67,6 +67,12 @@ def test_another_runs_file_is_refused_naming_the_keys(finished):
     with pytest.raises(CheckpointError, match=r"to another run: .*model is 'SASRec' there and 'GRU4Rec' here") as error:
         other.trainer.resume_checkpoint(finished.trainer.files.last)
     assert "neg_top_num is 1 there and 2 here" in str(error.value)
+
+
+def test_of_the_peers_keys_only_those_that_differ_are_named(finished):
+    other = tiny_run(**{"peer.learning_rate": 0.5})
+    with pytest.raises(CheckpointError, match=r"to another run: peer.learning_rate is 0.0\d* there and 0.5 here$"):
+        other.trainer.resume_checkpoint(finished.trainer.files.last)
 
 
 def test_weights_of_another_shape_are_refused(finished):
