@@ -1,4 +1,4 @@
-"""``recbole-mdcns evaluate FILE --topk=[50]``: a saved model by other metrics, cut-offs, splits or data."""
+"""``recbole-mdcns evaluate FILE --topk=50``: a saved model by other metrics, cut-offs, splits or data."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> None:
         print(evaluation_help(options.program))
         return
     if not options.arguments or options.arguments[0] != options.file:
-        raise UserError("the file of the saved model must come first: evaluate saved/MODEL.pth --topk=[50]")
+        raise UserError("the file of the saved model must come first: evaluate saved/MODEL.pth --topk=50")
     evaluate(options.file, options.keys, options.trust_code)
 
 

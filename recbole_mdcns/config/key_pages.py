@@ -93,9 +93,15 @@ def help_lines(of: Container[str] | None = None) -> list[str]:
         lines += ["", f"{title}:"] if shown else []
         for key in shown:
             symbol = f" [{key.symbol}]" if key.symbol else ""
-            lines.append(f"  --{key.name}={_value(key.default)}{symbol}  ({key.allowed})")
+            lines.append(f"  --{key.name}={_typed(key.default)}{symbol}  ({key.allowed})")
             lines += textwrap.wrap(key.help, 100, initial_indent=" " * 6, subsequent_indent=" " * 6)
     return lines
+
+
+def _typed(default: object) -> str:
+    """Return a default as it is typed on a command line, where a list of names needs quotes."""
+    is_list_of_names = isinstance(default, list) and any(isinstance(each, str) for each in default)
+    return f'"{default}"' if is_list_of_names else _value(default)
 
 
 def _value(default: object) -> str:

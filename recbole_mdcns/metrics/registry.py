@@ -35,6 +35,10 @@ def resolve_metric(name: str) -> type[AbstractMetric]:
     Raises:
         ConfigError: There is none of that name, or it is not a metric of the full ranking.
     """
+    if isinstance(name, str) and name.startswith("["):  # a list whose names a shell left without quotes
+        raise ConfigError(
+            f"metrics = {name!r} is text, not a list: its names need quotes, --metrics=\"['Recall', 'NDCG']\""
+        )
     spelling = {known.lower(): known for known in known_names()}
     metric = resolve("metrics", spelling.get(name.lower(), name) if isinstance(name, str) else name)
     needs = getattr(metric, "metric_need", None)

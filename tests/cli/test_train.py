@@ -126,5 +126,6 @@ def test_help_lists_every_key_of_ours():
     for key in own_keys().values():
         assert f"--{key.name}=" in done.stdout
         assert f"({key.allowed})" in done.stdout
+    assert """--metrics="['Recall', 'NDCG', 'MRR', 'Hit', 'Precision']\"""" in done.stdout  # as a shell takes it
     for symbol in ("alpha", "beta", "gamma", "mu", "tau", "N", "M"):
         assert f"[{symbol}]" in done.stdout

@@ -73,6 +73,7 @@ BAD = [
     ("metrics=5", "expected a list or text"),
     ("metrics=['Recal']", "did you mean Recall"),
     ("metrics=['AUC']", "NDCG"),
+    ("metrics=[NDCG,Recall]", "is text, not a list: its names need quotes, --metrics="),
     ("metrics=RMSE", "NDCG"),
     ("valid_metric=5", "expected text"),
     ("valid_metric=NDCG", "ndcg@10"),
