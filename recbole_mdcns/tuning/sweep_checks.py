@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from recbole_mdcns.config.keys import own_keys
 from recbole_mdcns.errors import ConfigError, nearest
 from recbole_mdcns.negatives import strategy_names
 from recbole_mdcns.support.path_names import checked_name
 from recbole_mdcns.support.yaml_files import properties_dir
-from recbole_mdcns.tuning.space import check_space
+from recbole_mdcns.tuning.space import check_space, ends
 from recbole_mdcns.tuning.sweep import Sweep
 
 _CHOICES = {
@@ -119,6 +120,7 @@ def check_entries(sweep: Sweep, path: str | Path, listed: dict[str, Sequence[str
             _check_keys(entries, f"{path}: {field}.{name}", axes)
     for name, space in sweep.space.items():
         check_space(space, f"{path}: space.{name}")
+        _check_values(space, f"{path}: space.{name}")
     _check_options(sweep, path)
     for key in sweep.space.get("all", {}):
         if key in sweep.keys:
@@ -155,6 +157,14 @@ def _check_keys(entries: dict[str, Any], where: str, axes: dict[str, str]) -> No
             raise ConfigError(
                 f"{where}.{key} = {value!r} is not allowed: a sweep sets it for every trial, leave it out"
             )
+
+
+def _check_values(space: dict[str, Any], where: str) -> None:
+    """Refuse values that a key of ours never has, also where no method of the sweep reads the key."""
+    for key, choices in space.items():
+        if key in own_keys():
+            for value in ends(choices):
+                own_keys()[key].allowed.check(f"{where}.{key}", value)
 
 
 def _is_seed(value: Any) -> bool:
