@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from recbole_mdcns.errors import ConfigError, UserError
+from recbole_mdcns.errors import ConfigError, UserError, nearest
 from recbole_mdcns.version import __version__
+
+#: How argparse names unknown options: the first one, and its name without hyphens.
+_UNKNOWN = re.compile(r"unrecognized arguments: (--([\w-]+))")
 
 
 class Printed(Exception):
@@ -74,7 +78,17 @@ class Parser(argparse.ArgumentParser):
         return f"{option}{equals}{value}" if is_name else argument
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(message)
+        unknown = _UNKNOWN.match(message)
+        raise UserError(f"{message}{self._hint(*unknown.groups()) if unknown else ''}")
+
+    def _hint(self, option: str, key: str) -> str:
+        """Return what is meant by an unknown option: a key of the runs of a sweep, or the nearest option."""
+        from recbole_mdcns.config.keys import own_keys
+
+        key = key.replace("-", "_")
+        if "--set" in self._option_string_actions and key in own_keys():
+            return f" (a key of the runs is given as --set {key}=VALUE)"
+        return nearest(option, self._option_string_actions)
 
 
 def user_path(text: str) -> Path:
