@@ -20,6 +20,7 @@ from recbole_mdcns.config.checks import check_cutoffs
 from recbole_mdcns.config.evaluation_keys import check_evaluation_keys, saved_keys_to_evaluate, values_to_evaluate
 from recbole_mdcns.config.identity import content_key
 from recbole_mdcns.config.keys import has_import_path
+from recbole_mdcns.config.layers import check_layers
 from recbole_mdcns.config.outputs import check_outputs, check_writable, keep_quiet
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.dataset import HistoryDataset
@@ -79,7 +80,8 @@ def run_recbole_mdcns(
         WriteError: A checkpoint or the record cannot be written; finished epochs are kept.
     """
     with met() as store, alive():
-        config = MDCNSConfig(model, dataset, config_file_list, {**(config_dict or {}), **gpu_of_process()}, argv)
+        files, given, arguments = check_layers(config_file_list, config_dict, argv)
+        config = MDCNSConfig(model, dataset, files, {**given, **gpu_of_process()}, arguments)
         group = started(store, config["distributed_backend"], config["device"].type)
         if not group.is_first:
             keep_quiet(config)

@@ -106,6 +106,12 @@ def test_load_refuses_damaged_files(tmp_path):
         load_data_and_model(tmp_path / "x.pth")
 
 
+@pytest.mark.parametrize("wrong", [["epochs"], "epochs=3", {1: 2}])
+def test_a_config_dict_of_another_kind_is_one_sentence(wrong):
+    with pytest.raises(ConfigError, match=r"^config_dict = .* is not allowed: give a dict with names of keys"):
+        run_recbole_mdcns("SASRec", "tiny", config_dict=wrong)
+
+
 def test_an_unwritable_result_file_is_refused_before_training():
     with pytest.raises(ConfigError, match="result_file = 'no/such/folder/r.json' cannot be written"):
         run(result_file="no/such/folder/r.json")
