@@ -62,13 +62,14 @@ def run(options: argparse.Namespace) -> None:
     count_of("k", options.k)
     count_of("batch_size", options.batch_size)
     _check_out(options)
+    columns = None if options.columns is None else _columns(options.columns)
     recommender = load(options.file, options.device, options.trust_code)
     options.model = options.model or recommender.roles[0]
     recommender.model_of(options.model)
     allowed = None if options.allowed is None else _lines(options.allowed)
     if allowed is not None:
         recommender.known_items(allowed, str(options.allowed))
-    read = _sequences(options, recommender)
+    read = _sequences(options, recommender, columns)
     found = recommender.top_items(read, options.k, options.model, not options.keep_seen, allowed, options.batch_size)
     if options.out is None:
         _print(found)
@@ -99,14 +100,17 @@ def _check_out(options: argparse.Namespace) -> None:
     check_writable(out, "out", replaces=Path.is_file)
 
 
-def _sequences(options: argparse.Namespace, recommender: Any) -> Any:
+def _columns(text: str) -> Any:
     from recbole_mdcns.recommend import Columns
 
+    names = text.split(",")
+    if len(names) != 3:
+        raise UserError(f"--columns={text} is not allowed: give three names, USER,ITEM,TIME")
+    return Columns(*names)
+
+
+def _sequences(options: argparse.Namespace, recommender: Any, columns: Any) -> Any:
     if options.sequences is not None:
-        names = None if options.columns is None else options.columns.split(",")
-        if names is not None and len(names) != 3:
-            raise UserError(f"--columns={options.columns} is not allowed: give three names, USER,ITEM,TIME")
-        columns = None if names is None else Columns(*names)
         return recommender.read(options.sequences, options.on_unknown, columns, options.model)
     users = None
     if options.users != EVERY_USER:

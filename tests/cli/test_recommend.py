@@ -199,6 +199,7 @@ BAD = [
     (["--users=all"], None, "give one of --sequences=FILE and --users"),
     (["--data_path=dataset"], None, "--data_path is not allowed without --users"),
     (["--columns=a,b"], None, "give three names, USER,ITEM,TIME"),
+    (["text.pth", "--columns=a,b"], None, "give three names, USER,ITEM,TIME"),  # before the model is read
     (["--columns=a,a,b"], None, "give three different names"),
     (["--device=tpu"], None, "device = 'tpu' is not allowed"),
     (["--on_unknown=ignore"], None, "invalid choice: 'ignore'"),
