@@ -25,12 +25,11 @@ def run(options: argparse.Namespace) -> None:
         DataError: A dataset is missing or malformed.
     """
     from recbole_mdcns.data.place import dataset_folder
-    from recbole_mdcns.data.prepare.prepare import file_statistics
-    from recbole_mdcns.data.prepare.table2 import statistics_table
+    from recbole_mdcns.data.prepare.table2 import file_statistics, statistics_table
     from recbole_mdcns.support.path_names import checked_name
 
     statistics = {}
     for name in options.names:
-        parent = Path(dataset_folder(options.data_path, checked_name(name, "dataset"))).parent
-        statistics.update(file_statistics([name], parent, options.user_field, options.item_field))
+        path = Path(dataset_folder(options.data_path, checked_name(name, "dataset"))) / f"{name}.inter"
+        statistics[name] = file_statistics(path, options.user_field, options.item_field)
     print(statistics_table(statistics))

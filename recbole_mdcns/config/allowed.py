@@ -210,7 +210,7 @@ def _interval(value: Any) -> Any:
         intervals.parse_intervals(_instance(str, list, tuple)(value))
     except ValueError as error:
         raise _Refused(str(error)) from None
-    return intervals.interval_text(value)
+    return str(value) if isinstance(value, tuple) else value  # records cannot tell a tuple from a list
 
 
 def _count_interval(value: Any) -> Any:

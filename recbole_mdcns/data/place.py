@@ -71,10 +71,6 @@ def described_source(config: Any) -> str:
     folder = config["data_path"]
     name = f"{config['dataset']}.inter"
     line = f"Interactions: {os.path.normpath(os.path.join(folder, name))}"
-    if _is_shipped(folder):
+    if Path(folder).resolve().parent == _SHIPPED:
         line += f" (the copy that RecBole ships, as there is no {config['dataset']}/{name} in data_path)"
     return line
-
-
-def _is_shipped(folder: str) -> bool:
-    return Path(folder).resolve().parent == _SHIPPED

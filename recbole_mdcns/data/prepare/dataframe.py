@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -139,16 +138,12 @@ def _times(column: pd.Series) -> np.ndarray:
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
     where, kind = f"df[{column.name!r}]", pd.api.types.infer_dtype(column)
-    if isinstance(column.dtype, pd.DatetimeTZDtype) or kind in _DATES:
+    if isinstance(column.dtype, pd.DatetimeTZDtype) or kind in {*_DATES, "string"}:
         return _seconds(column, where)
     if kind in _NUMBERS:
-        _refuse_first(
-            column, where, lambda values: ~((values >= -LARGEST_TIME) & (values <= LARGEST_TIME)),
-            "is not a finite number of at most 2^53 (divide nanoseconds by 10**9)",
-        )  # fmt: skip
+        said = "is not a finite number of at most 2^53 (divide nanoseconds by 10**9)"
+        _refuse_first(column, where, ~((column >= -LARGEST_TIME) & (column <= LARGEST_TIME)), said)
         return column.to_numpy(dtype=np.float64)
-    if kind == "string":
-        return _seconds(column, where)
     raise DataError(f"{where} holds {kind}, such as {_shown(column.iloc[0])}: {_TIMES}")
 
 
@@ -160,12 +155,12 @@ def _seconds(column: pd.Series, where: str) -> np.ndarray:
     said = "is not a date of the calendar"
     if isinstance(first, str) and not ISO_DATE.fullmatch(first):
         said = f"is not a time: {_TIMES}; pd.to_numeric and pd.to_datetime convert others"
-    _refuse_first(column, where, lambda _: bad, said)
+    _refuse_first(column, where, bad, said)
     return seconds
 
 
-def _refuse_first(column: pd.Series, where: str, is_bad: Callable[[pd.Series], Any], said: str) -> None:
-    bad = np.asarray(is_bad(column), dtype=bool)
+def _refuse_first(column: pd.Series, where: str, is_bad: Any, said: str) -> None:
+    bad = np.asarray(is_bad, dtype=bool)
     if bad.any():
         place = int(bad.argmax())
         raise DataError(f"{where} = {_shown(column.iloc[place])} in df.iloc[{place}] {said}")

@@ -91,7 +91,7 @@ class Format:
     one_line_a_user: bool = False
 
 
-def find_format(dataset: str, format_name: str | None = None) -> Format:
+def find_format(dataset: str, format_name: str | None) -> Format:
     """Return the format of that name or, without one, the format that belongs to the dataset's name.
 
     Raises:
