@@ -153,19 +153,10 @@ def load(path: str | Path, kind: str, device: torch.device | str = "cpu") -> dic
     saved_kind = content.get("kind")
     if saved_kind != kind:
         raise CheckpointError(f"checkpoint {path} holds a {saved_kind} state, expected a {kind} state")
-    check_form(content, FORMS[kind], path)
-    return content
-
-
-def check_form(content: Any, form: Any, path: str | Path, where: str = "") -> None:
-    """Refuse the content of a checkpoint if it has not a given form; see :func:`first_fault`.
-
-    Raises:
-        CheckpointError: Names the entry, what was found and what is expected.
-    """
-    fault = first_fault(content, form, where)
+    fault = first_fault(content, FORMS[kind])
     if fault:
         raise CheckpointError(f"checkpoint {path} is damaged: {fault}")
+    return content
 
 
 def names(content: dict[str, Any], path: str | Path) -> dict[str, list[str]]:

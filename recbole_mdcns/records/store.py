@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.records.entries import Entry
 from recbole_mdcns.records.files import read_text, write_record
 from recbole_mdcns.records.parts import TrialId
 from recbole_mdcns.records.record import AnyRecord, read_json, read_record
-from recbole_mdcns.support.file_locks import acquire
+from recbole_mdcns.support.file_locks import held
 from recbole_mdcns.support.safe_write import remove_abandoned, replacing
 
 _BEGUN = "begun.json"
@@ -86,18 +86,10 @@ class Store:
         """
         self.make()
         lock = FileLock(str(self.folder / ".lock"))
-        try:
-            is_locked = acquire(lock, 0, f"the sweep in {self.folder}")
-        except Timeout:
-            raise ConfigError(
-                f"another sweep is running in {self.folder}: wait for it, or give another --storage"
-            ) from None
-        remove_abandoned(self.records)
-        try:
+        taken = ConfigError(f"another sweep is running in {self.folder}: wait for it, or give another --storage")
+        with held(lock, f"the sweep in {self.folder}", taken):
+            remove_abandoned(self.records)
             yield
-        finally:
-            if is_locked:
-                lock.release()
 
     def trial_folder(self, key: str) -> Path:
         """Return where a trial keeps its checkpoints and logs."""
