@@ -79,11 +79,9 @@ def run(options: argparse.Namespace) -> None:
 
 def _keys_of_few_items(name: str, prepared: Prepared) -> dict[str, str]:
     """Return the keys that a training needs where the items are too few for the defaults."""
-    from recbole_mdcns.config.keys import own_keys
-    from recbole_mdcns.support.yaml_files import properties_dir, read_yaml
+    from recbole_mdcns.config.keys import dataset_keys, own_keys
 
-    of_dataset = properties_dir() / "dataset" / f"{name}.yaml"
-    given = read_yaml(of_dataset) if of_dataset.is_file() else {}
+    given = dataset_keys(name)
     names = ("topk", "valid_metric", "neg_candidate_num")
     topk, valid_metric, candidate_num = (given.get(key, own_keys()[key].default) for key in names)
     items, left, keys = int(prepared.statistics["items"]), prepared.fewest_left, {}

@@ -102,6 +102,12 @@ def model_file_defaults(path: Path) -> dict[str, Any]:
     return {name: keys[name].default if name in keys else value for name, value in read_yaml(path).items()}
 
 
+def dataset_keys(dataset: str) -> dict[str, Any]:
+    """Return the keys and values that our yaml file of a dataset sets; nothing where there is no such file."""
+    path = properties_dir() / "dataset" / f"{dataset}.yaml"
+    return read_yaml(path) if path.is_file() else {}
+
+
 def _has_fields(value: Any) -> bool:
     return isinstance(value, dict) and {"default", "type"} <= value.keys()
 

@@ -79,7 +79,7 @@ class MDCNSConfig(ModelConfig):
         named = self.parts.peers or named_peers(self.model_class, self.external_config_dict.get("peer_model"))
         if self.parts.peers and len(self.resolved_peers) not in (0, len(named)):
             raise ConfigError(f"peer = {self.resolved_peers!r} is not allowed: there are {len(named)} peers")
-        given = {*self.peer_overrides, *(key for keys in self.resolved_peers for key in keys)}
+        given = self._peer_keys()
         check_overrides(given, named, self._common_keys())
         checks.check_symbols(self.unread_keys())
         if given:
@@ -103,8 +103,7 @@ class MDCNSConfig(ModelConfig):
 
     def unread_keys(self) -> list[str]:
         """See :meth:`ModelConfig.unread_keys`; includes all ``peer.KEY`` if the run has no peer."""
-        given = {*self.peer_overrides, *(key for keys in self.resolved_peers for key in keys)}
-        of_peer = [] if self.parts.peers else sorted(f"{PEER_PREFIX}{key}" for key in given)
+        of_peer = [] if self.parts.peers else sorted(f"{PEER_PREFIX}{key}" for key in self._peer_keys())
         return [*super().unread_keys(), *of_peer]
 
     def few_negatives(self) -> str:
@@ -117,6 +116,10 @@ class MDCNSConfig(ModelConfig):
             return ""
         named = [line for line in self.dataset_defaults() if line.startswith(f"{key} ")] or [f"{key} = {number}"]
         return f"{named[0]}: few negatives for ranking_loss = {self['ranking_loss']!r}, 100 to 256 are usual"
+
+    def _peer_keys(self) -> set[str]:
+        """Return the keys that are given for peers only."""
+        return {*self.peer_overrides, *(key for keys in self.resolved_peers for key in keys)}
 
     # -- peers --------------------------------------------------------------------------------------------------------
 
@@ -160,6 +163,5 @@ class MDCNSConfig(ModelConfig):
         return plain_value(values)
 
     def _resolved(self, peer: ModelConfig) -> dict[str, Any]:
-        given = {*self.peer_overrides, *(key for keys in self.resolved_peers for key in keys)}
-        own = {*model_keys(peer.model_class), *PEER_TRAINING_KEYS, *given}
+        own = {*model_keys(peer.model_class), *PEER_TRAINING_KEYS, *self._peer_keys()}
         return {key: peer[key] for key in sorted(own) if key in peer}

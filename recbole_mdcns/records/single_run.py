@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from recbole_mdcns.config.identity import FREE_KEYS, content_key
-from recbole_mdcns.config.keys import model_file_defaults, own_keys, recbole_keys
+from recbole_mdcns.config.keys import dataset_keys, model_file_defaults, own_keys, recbole_keys
 from recbole_mdcns.config.peers import PEER_TRAINING_KEYS
 from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.records.entries import Entry
@@ -58,10 +58,9 @@ def _changed(config: dict[str, Any], dataset: str, of_method: dict[str, Any]) ->
     These are our keys, those of the models (a peer's are called ``peer.KEY``), and those of the user's own classes.
     """
     usual = {**{name: key.default for name, key in own_keys().items()}, **_model_defaults(config["model"])}
-    known = {path.stem: path for path in properties_dir().glob("dataset/*.yaml")}
-    for path in (properties_dir() / "protocol" / "paper.yaml", known.get(dataset)):
-        if path is not None and (path.stem != "paper" or config["protocol"] == "paper"):
-            usual.update(read_yaml(path))
+    if config["protocol"] == "paper":
+        usual.update(read_yaml(properties_dir() / "protocol" / "paper.yaml"))
+    usual.update(dataset_keys(dataset))
     left_out = {"peer", *_OF_CELL, *_REPORTED, *FREE_KEYS, *of_method, *(recbole_keys() - own_keys().keys())}
     changed = {
         name: value
