@@ -42,14 +42,15 @@ def print_status(storage: str, sweep: Sweep, store: Store, is_refusing: bool = F
     Raises:
         UserError: A record is damaged, or a dataset is refused.
     """
-    from recbole_mdcns.tuning.datasets import absent_datasets, is_known
+    from recbole_mdcns.config.keys import dataset_keys
+    from recbole_mdcns.tuning.datasets import absent_datasets
     from recbole_mdcns.tuning.prices import total_hours
     from recbole_mdcns.tuning.progress import at_once, measured, progress
 
     rows, rest = progress(sweep, store)
     absent = absent_datasets(sweep, [cell for cell, _ in rest])
     for name, error in absent.items():
-        if is_refusing and not is_known(name):
+        if is_refusing and not dataset_keys(name):  # without its yaml file the name may be wrong
             raise error
     print_table(rows)
     print(f"\n{len(rows)} cells, {sum(row['trials'] for row in rows)} trials, {len(rest)} to run")
