@@ -21,6 +21,7 @@ from recbole_mdcns.config.identity import settings, settings_id
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.names import unpack
 from recbole_mdcns.errors import CheckpointError, WriteError
+from recbole_mdcns.support.path_names import expanded
 from recbole_mdcns.support.safe_write import replacing
 from recbole_mdcns.version import __version__
 
@@ -134,7 +135,7 @@ def load(path: str | Path, kind: str, device: torch.device | str = "cpu") -> dic
     if not isinstance(path, (str, os.PathLike)):
         raise CheckpointError(f"checkpoint {path!r} is not allowed: give the path of a file")
     try:
-        content = compat.load_plain(Path(path).expanduser(), device)
+        content = compat.load_plain(expanded(path), device)
     except OSError as error:
         raise CheckpointError(f"checkpoint {path} cannot be read: {error.strerror}") from None
     except ValueError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from recbole_mdcns.errors import ConfigError, UserError
+from recbole_mdcns.support.path_names import expanded
 from recbole_mdcns.version import __version__
 
 
@@ -77,11 +78,6 @@ class Parser(argparse.ArgumentParser):
         raise UserError(message)
 
 
-def user_path(text: str) -> Path:
-    """Return a path of the command line; shells leave ``~`` in ``--option=~/folder`` as it is."""
-    return Path(text).expanduser()
-
-
 def check_files(*paths: str | Path | None) -> None:
     """Refuse files and folders that are not there, before torch is imported, which takes seconds.
 
@@ -92,7 +88,7 @@ def check_files(*paths: str | Path | None) -> None:
         UserError: Names the first one that is missing.
     """
     for path in paths:
-        if path is not None and not Path(path).expanduser().exists():
+        if path is not None and not expanded(path).exists():
             raise UserError(f"{path} cannot be read: No such file or directory")
 
 

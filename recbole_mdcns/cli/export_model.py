@@ -5,17 +5,18 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from recbole_mdcns.cli.arguments import Parser, check_files, user_path
+from recbole_mdcns.cli.arguments import Parser, check_files
 from recbole_mdcns.errors import ConfigError, UserError
+from recbole_mdcns.support.path_names import expanded
 
 
 def add_arguments(parser: Parser) -> None:
     """Add the options."""
     parser.add_argument("file", metavar="MODEL", help="the file of the best self model, or of a peer")
-    parser.add_argument("--onnx", type=user_path, metavar="FILE", help="write the encoder of sequences, such as m.onnx")
+    parser.add_argument("--onnx", type=expanded, metavar="FILE", help="write the encoder of sequences, such as m.onnx")
     parser.add_argument(
         "--embeddings",
-        type=user_path,
+        type=expanded,
         metavar="FOLDER",
         help="write the items: embeddings.npy, and their ids in ids.json",
     )

@@ -7,8 +7,9 @@ import datetime
 import shlex
 from typing import TYPE_CHECKING
 
-from recbole_mdcns.cli.arguments import Parser, check_files, user_path
+from recbole_mdcns.cli.arguments import Parser, check_files
 from recbole_mdcns.data.prepare.raw import EXPOSURE, FORMATS
+from recbole_mdcns.support.path_names import expanded
 
 if TYPE_CHECKING:
     from recbole_mdcns.data.prepare.prepare import Prepared
@@ -20,13 +21,13 @@ def add_arguments(parser: Parser) -> None:
     add("name", help="dataset: amazon-*, lastfm, kuairand*, ml-*, or any name with --format")
     add(
         "--raw",
-        type=user_path,
+        type=expanded,
         nargs="+",
         required=True,
         metavar="FILE",
         help="raw files, read in this order; .gz or not",
     )
-    add("--out", type=user_path, required=True, metavar="DIR", help="folder of the datasets, later --data_path")
+    add("--out", type=expanded, required=True, metavar="DIR", help="folder of the datasets, later --data_path")
     add(
         "--format",
         choices=list(FORMATS),

@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from recbole_mdcns.cli.arguments import Parser, user_path
+from recbole_mdcns.cli.arguments import Parser
+from recbole_mdcns.support.path_names import expanded
 
 
 def add_arguments(parser: Parser) -> None:
     """Add the options."""
     parser.add_argument("names", nargs="+", metavar="NAME", help="datasets")
     parser.add_argument(
-        "--data_path", type=user_path, default=Path("dataset"), metavar="DIR", help="folder of the datasets"
+        "--data_path", type=expanded, default=Path("dataset"), metavar="DIR", help="folder of the datasets"
     )
     parser.add_argument("--user_field", default="user_id", help="name of the user column (user_id)")
     parser.add_argument("--item_field", default="item_id", help="name of the item column (item_id)")

@@ -1,13 +1,23 @@
-"""Names that become part of a path: of datasets, sweeps, methods and records."""
+"""Paths as the user writes them, and names that become part of a path: of datasets, sweeps, methods and records."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 from recbole_mdcns.errors import ConfigError
 
 #: File systems take 255 bytes, and our files add settings, time and ending to the name of a dataset.
 _MOST_BYTES = 150
+
+
+def expanded(path: str | Path) -> Path:
+    """Return a path with the home folder for ``~``, which shells leave in ``--option=~/folder`` as it is.
+
+    ``~name`` stays where the system knows no such user.
+    """
+    return Path(os.path.expanduser(path))
 
 
 def checked_name(value: Any, where: str) -> str:

@@ -15,6 +15,7 @@ from recbole_mdcns.data.prepare.interactions import Interactions
 from recbole_mdcns.data.prepare.prepare import Prepared, new_inter_file, write_filtered
 from recbole_mdcns.data.prepare.raw import LARGEST_TIME, check_token
 from recbole_mdcns.errors import ConfigError, DataError, nearest
+from recbole_mdcns.support.path_names import expanded
 
 DUPLICATES = ("first", "last", "keep")
 _TIMES = "times are numbers, dates, or texts such as 2024-05-31 18:30"
@@ -63,7 +64,7 @@ def prepare_dataframe(
     if not isinstance(df, pd.DataFrame):
         raise DataError(f"df is a {type(df).__name__}: give a pandas DataFrame with a row per interaction")
     _check_options(out, min_user, min_item, duplicates)
-    path = new_inter_file(Path(out).expanduser(), name, overwrite, "give another name, or overwrite=True to replace it")
+    path = new_inter_file(expanded(out), name, overwrite, "give another name, or overwrite=True to replace it")
     columns = _columns(df, {"user": user, "item": item, "time": time})
     if not len(df):
         raise DataError("df has no rows: give one per interaction")
