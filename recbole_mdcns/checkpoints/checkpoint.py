@@ -78,22 +78,18 @@ class RunFiles:
         """
         if not resume:
             return None
-        files = cls.newest(config) if resume is True else cls.of_last(str(resume))
-        if files is not None and not files.last.is_file():
-            raise CheckpointError(f"checkpoint {files.last} cannot be read: No such file")
-        return files
-
-    @classmethod
-    def newest(cls, config: MDCNSConfig) -> RunFiles | None:
-        """Find the newest run with the same settings, finished or not; if there is none, log this and return None."""
-        files = cls.every(config)
-        if not files:
+        if resume is not True:
+            files = cls.of_last(str(resume))
+            if not files.last.is_file():
+                raise CheckpointError(f"checkpoint {files.last} cannot be read: No such file")
+            return files
+        every = cls.every(config)
+        if not every:
             getLogger().warning(
                 f"resume = True: {config['checkpoint_dir']} holds no finished epoch of {config['model']} on "
                 f"{config['dataset']} with these settings ({_known_by(config)}-*-last.pth), so a new run begins"
             )
-            return None
-        return files[-1]
+        return every[-1] if every else None
 
     @classmethod
     def every(cls, config: MDCNSConfig) -> list[RunFiles]:

@@ -9,12 +9,7 @@ from typing import Any
 
 import torch
 from recbole.config import Config
-from recbole.utils.argument_list import (
-    dataset_arguments,
-    evaluation_arguments,
-    general_arguments,
-    training_arguments,
-)
+from recbole.utils.argument_list import dataset_arguments, evaluation_arguments, general_arguments, training_arguments
 
 from recbole_mdcns.config import checks, recbole_checks
 from recbole_mdcns.config.identity import NOT_READ

@@ -10,13 +10,7 @@ from recbole_mdcns.config.identity import parts_of
 from recbole_mdcns.config.keys import own_keys, recbole_keys
 from recbole_mdcns.config.model_config import ModelConfig
 from recbole_mdcns.config.model_keys import model_keys
-from recbole_mdcns.config.peers import (
-    PEER_PREFIX,
-    PEER_TRAINING_KEYS,
-    check_overrides,
-    named_peers,
-    values_of_peer,
-)
+from recbole_mdcns.config.peers import PEER_PREFIX, PEER_TRAINING_KEYS, check_overrides, named_peers, values_of_peer
 from recbole_mdcns.config.reads import Parts, keys_of_own_losses, plugin_keys
 from recbole_mdcns.config.values import plain_value
 from recbole_mdcns.errors import ConfigError

@@ -90,7 +90,7 @@ def migrate(values: dict[str, Any], where: str) -> AnyRecord:
         "command": _command(entry["command"].listed(Entry.text)),
         "config": config,
         "batching": values.get("batching") or entry["config"].mapping().get("batching") or "row",
-        "data": _data(entry["data"].mapping()),
+        "data": {**entry["data"].mapping(), "split_users": entry["data"].get("split_users").value or {}},
         "test_rows": _test_rows(entry),
         "environment": {**environment, "peak_memory": environment["peak_memory"] or {}},
         "status": values.get("status", "finished"),
@@ -139,10 +139,6 @@ def _config(config: dict[str, Any]) -> dict[str, Any]:
 def _command(words: list[str]) -> list[str]:
     """Return a command line that does the same today."""
     return [_SCRIPTS.get(word, word) for word in words if word != "--neg_sampler=none"]
-
-
-def _data(data: dict[str, Any]) -> dict[str, Any]:
-    return {**data, "split_users": data.get("split_users") or {}}
 
 
 def _test_rows(entry: Entry) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from recbole_mdcns.config.peers import PEER_TRAINING_KEYS
 from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.records.entries import Entry
 from recbole_mdcns.records.parts import TrialId
+from recbole_mdcns.support.declared import methods
 from recbole_mdcns.support.yaml_files import properties_dir, read_yaml, recbole_properties_dir
 
 #: Keys that say which cell a run belongs to, and its seed.
@@ -42,11 +43,11 @@ def trial_of_run(entry: Entry) -> TrialId:
 
 def _method(config: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Return the name and the keys of the method with the most keys among those that a configuration fits."""
-    methods = dict(read_yaml(properties_dir() / "methods.yaml"))
     own = "neg_sampler" if config.get("neg_sampler") else "ranking_loss"
-    methods.setdefault(config[own], {own: config[own]})
+    known = {**methods()}
+    known.setdefault(config[own], {own: config[own]})
     fitting = {
-        name: keys for name, keys in methods.items() if all(config.get(key) == value for key, value in keys.items())
+        name: keys for name, keys in known.items() if all(config.get(key) == value for key, value in keys.items())
     }
     name = max(fitting, key=lambda name: len(fitting[name]))
     return name, fitting[name]

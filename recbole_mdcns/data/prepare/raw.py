@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 
@@ -187,7 +188,8 @@ def _own_table(path: Path, first_line: str, chosen: Selection) -> Layout:
         raise DataError(
             f"{path}: a table ends in .csv or .tsv, with or without .gz; prepare_dataframe takes others in Python"
         )
-    return _headed(path, first_line, _csv if kind == ".csv" else _tsv, chosen.columns, _with_own_times(chosen.kinds))
+    split = partial(_csv, separator="," if kind == ".csv" else "\t")
+    return _headed(path, first_line, split, chosen.columns, _with_own_times(chosen.kinds))
 
 
 FORMATS = {
@@ -316,10 +318,6 @@ def _csv(line: str, separator: str = ",") -> list[str]:
         return next(csv.reader((line,), strict=True, delimiter=separator))
     except csv.Error as error:
         raise ValueError(f"{reprlib.repr(line)} is not csv ({error})") from None
-
-
-def _tsv(line: str) -> list[str]:
-    return _csv(line, "\t")
 
 
 def _tabs(line: str) -> list[str]:
