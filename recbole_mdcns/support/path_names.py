@@ -28,13 +28,14 @@ def checked_name(value: Any, where: str) -> str:
         where: What is named, for the message: a key, with its file where it has one.
 
     Raises:
-        ConfigError: It is not text, is empty, leads to another folder, or is too long or unprintable.
+        ConfigError: It is not text, is empty, hidden, too long or unprintable, or leads to another folder.
     """
     if not isinstance(value, str):
         raise ConfigError(f"{where} = {value!r} is not allowed: give a name; in yaml, numbers and dates need quotes")
-    is_one_part = value.strip(" .") and not set(value) & {"/", "\\"} and value.isprintable()
+    is_one_part = value.strip(" .") and value[0] != "." and not set(value) & set("/\\:") and value.isprintable()
     if not is_one_part or len(value.encode(errors="replace")) > _MOST_BYTES:
         raise ConfigError(
-            f"{where} = {value[:200]!r} is not allowed: give a name of at most {_MOST_BYTES} bytes, without / and \\"
+            f"{where} = {value[:200]!r} is not allowed: give a name of at most {_MOST_BYTES} bytes, without / and \\ "
+            "and :, and no dot as its first character"
         )
     return value

@@ -26,7 +26,7 @@ def test_the_message_shows_what_was_found(value):
         tiny_config(clip_grad_norm=value)
 
 
-@pytest.mark.parametrize("dataset", ["a/b", "..", "", "../tiny", "a\\b"])
+@pytest.mark.parametrize("dataset", ["a/b", "..", "", "../tiny", "a\\b", "2024:01", ".mine", " "])
 def test_the_name_of_a_dataset_is_one_name(dataset):
     with pytest.raises(ConfigError, match="dataset = "):
         tiny_config(dataset=dataset)
