@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -41,8 +41,8 @@ class Parser(argparse.ArgumentParser):
         if own_help:
             self.add_argument("--help", "-h", action="store_true")
         else:
-            self.add_argument("--help", "-h", action="help", help="print this help")
-        self.add_argument("--version", action="version", version=__version__, help="print the version")
+            self.add_argument("--help", "-h", action=_Print, text=self.format_help, help="print this help")
+        self.add_argument("--version", action=_Print, text=lambda: f"{__version__}\n", help="print the version")
 
     def parse_with_keys(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Parse options, and collect all others in ``keys``, each in the form ``--key=value``.
@@ -74,9 +74,6 @@ class Parser(argparse.ArgumentParser):
         is_name = argument.startswith("--") and (self._takes_keys or option in self._option_string_actions)
         return f"{option}{equals}{value}" if is_name else argument
 
-    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        raise Printed
-
     def error(self, message: str) -> NoReturn:
         raise UserError(message)
 
@@ -93,6 +90,18 @@ def check_files(*paths: str | Path | None) -> None:
     for path in paths:
         if path is not None and not expanded(path).exists():
             raise UserError(f"{path} cannot be read: No such file or directory")
+
+
+class _Print(argparse.Action):
+    """Print a text and end the command; argparse's own actions would not tell of a closed pipe or a full disk."""
+
+    def __init__(self, option_strings, dest, text: Callable[[], str], help: str):
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)
+        self._text = text
+
+    def __call__(self, parser, namespace, values, option_string=None) -> NoReturn:
+        print(self._text(), end="")
+        raise Printed
 
 
 class Once(argparse.Action):
