@@ -80,7 +80,7 @@ class RunFiles:
             return None
         if resume is not True:
             files = cls.of_last(str(resume))
-            if not files.last.is_file():
+            if not os.path.isfile(files.last):
                 raise CheckpointError(f"checkpoint {files.last} cannot be read: No such file")
             return files
         every = cls.every(config)

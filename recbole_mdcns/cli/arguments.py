@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -88,7 +89,7 @@ def check_files(*paths: str | Path | None) -> None:
         UserError: Names the first one that is missing.
     """
     for path in paths:
-        if path is not None and not expanded(path).exists():
+        if path is not None and not os.path.exists(expanded(path)):
             raise UserError(f"{path} cannot be read: No such file or directory")
 
 

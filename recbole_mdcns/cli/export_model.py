@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from recbole_mdcns.cli.arguments import Parser, check_files
@@ -39,7 +40,7 @@ def run(options: argparse.Namespace) -> None:
 
     if options.onnx:
         check_writable(options.onnx, "--onnx", replaces=Path.is_file)
-    if options.embeddings and options.embeddings.exists():  # a new one is made when all else has gone well
+    if options.embeddings and os.path.exists(options.embeddings):  # a new one is made when all else has gone well
         check_folder(str(options.embeddings), "--embeddings")
     _export(options)
 

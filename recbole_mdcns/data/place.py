@@ -51,10 +51,11 @@ def check_dataset(config: Any) -> None:
     if name in downloads:
         return
     parent = folder.parent
-    beside = sorted(path.stem for path in parent.glob("*/*.inter") if path.stem == path.parent.name)
+    files = parent.glob("*/*.inter") if os.path.isdir(parent) else ()
+    beside = sorted(path.stem for path in files if path.stem == path.parent.name)
     if beside:
         found = f"data_path {parent} holds {', '.join(beside[:_SHOWN])}{', ...' if len(beside) > _SHOWN else ''}"
-    elif parent.is_dir():
+    elif os.path.isdir(parent):
         found = f"data_path {parent} holds no dataset"
     else:
         folders = [path.name for path in parent.absolute().parent.glob("*") if path.is_dir()]

@@ -8,6 +8,7 @@ measurements are kept: metrics, places, seconds, memory, versions and commit.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def migrate_folder(folder: Path) -> dict[Path, int]:
     Raises:
         ConfigError: A record cannot be read; names file and line.
     """
-    if not folder.exists():
+    if not os.path.exists(folder):
         raise ConfigError(f"{folder} is not a folder of records: it does not exist")
     files = [folder] if folder.is_file() else [*folder.rglob(f"*{SUFFIX}"), *folder.rglob("*.json")]
     planned = {path: records for path in sorted(files) if (records := _migrated_file(path))}

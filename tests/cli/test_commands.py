@@ -37,6 +37,8 @@ GOOD = {
     "prepare": ["mine", "--format=lines", "--raw=raw.txt", "--out=dataset"],
     "stats": ["tiny"],
 }
+#: A name that no file system takes: Path.exists raises an error for it.
+LONG = "x" * 300
 #: Mistakes in the options of each command, and what the line says about them.
 MISTAKES = [
     ("train", ["--model=SASRek", "--dataset=tiny"], "did you mean SASRec?"),
@@ -44,6 +46,7 @@ MISTAKES = [
     ("train", ["--model=SASRec", "--dataset=tiny", "stray"], "argument 'stray' is not understood: write --key=value"),
     ("train", ["--model=SASRec", "--dataset=tiny", "--distil_weight=1"], "did you mean distill_weight?"),
     ("train", ["--model=SASRec", "--dataset=tiny", "--config_files=~no-one/a.yaml"], "~no-one/a.yaml cannot be read"),
+    ("train", ["--model=SASRec", "--dataset=tiny", f"--config_files={LONG}"], "cannot be read: File name too long"),
     ("evaluate", [], "the file of the saved model must come first"),
     ("evaluate", ["--topk", "[5]", "model.pth"], "the file of the saved model must come first"),
     ("evaluate", ["model.pth", "stray"], "argument 'stray' is not understood"),
@@ -52,12 +55,14 @@ MISTAKES = [
     ("evaluate", ["gone.pth", "--epochs=3"], "epochs = 3 is not allowed when a saved model is evaluated"),
     ("evaluate", ["gone.pth", "--model=SASRec"], "model = 'SASRec' is not allowed when a saved model is evaluated"),
     ("recommend", [], "required: MODEL"),
+    ("recommend", [LONG, "--users=all"], "xxx cannot be read"),
     ("recommend", ["~nobody-here/m.pth", "--users=all"], "~nobody-here/m.pth cannot be read"),
     ("recommend", ["gone.pth"], "give one of --sequences=FILE and --users (all, ids"),
     ("recommend", ["gone.pth", "--sequences=s.csv", "--users=all"], "give one of --sequences=FILE and --users"),
     ("recommend", ["raw.txt", "--sequences=raw.txt", "--k=0"], "k = 0 is not allowed"),
     ("recommend", ["gone.pth", "--sequences=s.csv"], "gone.pth cannot be read"),
     ("sweep", [], "required: grid"),
+    ("sweep", [LONG], "there is no sweep xxx"),
     ("sweep", ["gone.yaml"], "there is no sweep gone.yaml"),
     ("sweep", ["sweep.yaml", "--sampler=rns"], "--sampler"),
     ("status", ["sweep.yaml", "other.yaml"], "other.yaml"),
@@ -80,6 +85,7 @@ MISTAKES = [
     ("reproduce", ["table99"], "table99"),
     ("reproduce", ["table3", "--methods=Guessing"], "table3 has no Guessing"),
     ("prepare", ["mine", "--raw=raw.txt", "--out=dataset"], "mine"),
+    ("prepare", ["mine", "--format=lines", "--raw=raw.txt", f"--out={LONG}"], "cannot be written: File name too long"),
     ("prepare", ["mine", "--format=lines", "--raw=gone.txt", "--out=dataset"], "gone.txt"),
     ("prepare", ["kuairand", "--raw=raw.txt", "--out=dataset", "--from=2022"], "'2022' is not a day YYYYMMDD"),
     ("stats", [], "required: NAME"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -109,7 +110,7 @@ def new_inter_file(out: Path, name: str, overwrite: bool, advice: str) -> Path:
         UserError: The name cannot be that of a folder, or the file exists.
     """
     path = out / checked_name(name, "dataset") / f"{name}.inter"
-    if path.exists() and not overwrite:
+    if os.path.exists(path) and not overwrite:
         raise UserError(f"{path} exists: {advice}")
     return path
 
