@@ -64,12 +64,12 @@ def split_dataset(config: Config, dataset: HistoryDataset) -> dict[str, Abstract
         DataError: A part has no rows.
     """
     dataset.config = config
-    parts: dict[str, HistoryDataset] = dict(zip(SPLITS, dataset.build()))
-    splits = {  # RecBole's data_preparation would run a pickle of the checkpoint folder
+    train, valid, test = dataset.build()
+    splits: dict[str, AbstractDataLoader] = {  # RecBole's data_preparation would run a pickle of the checkpoint folder
         name: get_dataloader(config, name)(config, part, None, shuffle=config["shuffle"] and name == "train")
-        for name, part in parts.items()
+        for name, part in zip(SPLITS, (train, valid, test))
     }
-    dataset.report(_unexpected(dataset) + _only_evaluated(**parts) + _repeated(parts["valid"], parts["test"]))
+    dataset.report(_unexpected(dataset) + _only_evaluated(train, valid, test) + _repeated(valid, test))
     return splits
 
 
