@@ -21,6 +21,7 @@ from recbole_mdcns.config.identity import settings, settings_id
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.names import unpack
 from recbole_mdcns.errors import CheckpointError, WriteError
+from recbole_mdcns.support.path_names import expanded
 from recbole_mdcns.support.safe_write import replacing
 from recbole_mdcns.version import __version__
 
@@ -77,22 +78,18 @@ class RunFiles:
         """
         if not resume:
             return None
-        files = cls.newest(config) if resume is True else cls.of_last(str(resume))
-        if files is not None and not files.last.is_file():
-            raise CheckpointError(f"checkpoint {files.last} cannot be read: No such file")
-        return files
-
-    @classmethod
-    def newest(cls, config: MDCNSConfig) -> RunFiles | None:
-        """Find the newest run with the same settings, finished or not; if there is none, log this and return None."""
-        files = cls.every(config)
-        if not files:
+        if resume is not True:
+            files = cls.of_last(str(resume))
+            if not os.path.isfile(files.last):
+                raise CheckpointError(f"checkpoint {files.last} cannot be read: No such file")
+            return files
+        every = cls.every(config)
+        if not every:
             getLogger().warning(
                 f"resume = True: {config['checkpoint_dir']} holds no finished epoch of {config['model']} on "
                 f"{config['dataset']} with these settings ({_known_by(config)}-*-last.pth), so a new run begins"
             )
-            return None
-        return files[-1]
+        return every[-1] if every else None
 
     @classmethod
     def every(cls, config: MDCNSConfig) -> list[RunFiles]:
@@ -134,7 +131,7 @@ def load(path: str | Path, kind: str, device: torch.device | str = "cpu") -> dic
     if not isinstance(path, (str, os.PathLike)):
         raise CheckpointError(f"checkpoint {path!r} is not allowed: give the path of a file")
     try:
-        content = compat.load_plain(Path(path).expanduser(), device)
+        content = compat.load_plain(expanded(path), device)
     except OSError as error:
         raise CheckpointError(f"checkpoint {path} cannot be read: {error.strerror}") from None
     except ValueError as error:
@@ -154,19 +151,10 @@ def load(path: str | Path, kind: str, device: torch.device | str = "cpu") -> dic
     if saved_kind != kind:
         advice = " (the file without -last)" if kind == "model" else ""
         raise CheckpointError(f"checkpoint {path} holds a {saved_kind} state, expected a {kind} state{advice}")
-    check_form(content, FORMS[kind], path)
-    return content
-
-
-def check_form(content: Any, form: Any, path: str | Path, where: str = "") -> None:
-    """Refuse the content of a checkpoint if it has not a given form; see :func:`first_fault`.
-
-    Raises:
-        CheckpointError: Names the entry, what was found and what is expected.
-    """
-    fault = first_fault(content, form, where)
+    fault = first_fault(content, FORMS[kind])
     if fault:
         raise CheckpointError(f"checkpoint {path} is damaged: {fault}")
+    return content
 
 
 def names(content: dict[str, Any], path: str | Path) -> dict[str, list[str]]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from recbole_mdcns.errors import CheckpointError
-from recbole_mdcns.support.file_locks import acquire
+from recbole_mdcns.support.file_locks import held
 
 
 class RunLock:
@@ -21,11 +20,13 @@ class RunLock:
 
     def __init__(self, best: Path):
         self.path = best.with_name(f".{best.stem}.lock")
-        self.run = best.with_name(f"{best.stem}-last.pth")
         self._lock = FileLock(str(self.path))
+        self._taken = CheckpointError(
+            f"the run of {best.with_name(f'{best.stem}-last.pth')} is being trained by another process: wait until it "
+            "has ended, or leave resume out to train from scratch"
+        )
 
-    @contextlib.contextmanager
-    def held(self, wait: float = 0) -> Iterator[None]:
+    def held(self, wait: float = 0) -> AbstractContextManager[None]:
         """Hold the lock; the same object may hold it more than once.
 
         Args:
@@ -35,19 +36,4 @@ class RunLock:
             CheckpointError: Another process trains the run.
             WriteError: Its folder cannot be written to.
         """
-        is_locked = self._acquire(wait)
-        try:
-            yield
-        finally:
-            if is_locked:
-                self._lock.release()
-
-    def _acquire(self, wait: float) -> bool:
-        """Acquire the lock; return False where the file system has none."""
-        try:
-            return acquire(self._lock, wait, "the run")
-        except Timeout:
-            raise CheckpointError(
-                f"the run of {self.run} is being trained by another process: wait until it has ended, or leave resume "
-                "out to train from scratch"
-            ) from None
+        return held(self._lock, "the run", self._taken, wait)

@@ -13,7 +13,6 @@ from recbole_mdcns.errors import ConfigError
 
 #: Marks a tensor that was a numpy array.
 _ARRAY = "numpy"
-ALLOWED = "tensors, numpy arrays of numbers, numbers, texts, None, and lists, tuples and dicts of them"
 
 
 def storable(value: Any, where: str) -> Any:
@@ -37,7 +36,10 @@ def storable(value: Any, where: str) -> Any:
         return type(value)([storable(each, f"{where}[{place}]") for place, each in enumerate(value)])
     if isinstance(value, dict) and all(type(key) in (str, int) for key in value):
         return {key: storable(each, f"{where}[{key!r}]") for key, each in value.items()}
-    raise ConfigError(f"{where} is a {type(value).__name__}, which a checkpoint cannot hold; allowed are {ALLOWED}")
+    raise ConfigError(
+        f"{where} is a {type(value).__name__}, which a checkpoint cannot hold; allowed are tensors, numpy arrays of "
+        "numbers, numbers, texts, None, and lists, tuples and dicts of them"
+    )
 
 
 def restored(value: Any) -> Any:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from recbole_mdcns.errors import ConfigError, UserError, nearest
+from recbole_mdcns.support.path_names import expanded
 from recbole_mdcns.version import __version__
 
 #: How argparse names unknown options: the first one, and its name without hyphens.
@@ -91,11 +93,6 @@ class Parser(argparse.ArgumentParser):
         return nearest(option, self._option_string_actions)
 
 
-def user_path(text: str) -> Path:
-    """Return a path of the command line; shells leave ``~`` in ``--option=~/folder`` as it is."""
-    return Path(text).expanduser()
-
-
 def check_files(*paths: str | Path | None) -> None:
     """Refuse files and folders that are not there, before torch is imported, which takes seconds.
 
@@ -106,12 +103,12 @@ def check_files(*paths: str | Path | None) -> None:
         UserError: Names the first one that is missing.
     """
     for path in paths:
-        if path is not None and not Path(path).expanduser().exists():
+        if path is not None and not os.path.exists(expanded(path)):
             raise UserError(f"{path} cannot be read: No such file or directory")
 
 
 class _Print(argparse.Action):
-    """Print a text and end the command."""
+    """Print a text and end the command; argparse's own actions would not tell of a closed pipe or a full disk."""
 
     def __init__(self, option_strings, dest, text: Callable[[], str], help: str):
         super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)

@@ -44,9 +44,9 @@ def evaluate(model_file: str, argv: list[str], trust_code: bool = False) -> None
         UserError: See :func:`~recbole_mdcns.quick_start.evaluate_saved`.
     """
     from recbole_mdcns.config.evaluation_keys import check_evaluation_keys
-    from recbole_mdcns.config.values import literal, parse_key_values
+    from recbole_mdcns.config.values import parse_values
 
-    keys = {key: literal(value) for key, value in parse_key_values(argv).items()}
+    keys = parse_values(argv)
     split, result_file = keys.pop("split", "test"), keys.pop("result_file", None)
     check_evaluation_keys(keys)
     check_files(model_file)

@@ -5,19 +5,20 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from recbole_mdcns.cli.arguments import Parser, user_path
+from recbole_mdcns.cli.arguments import Parser
 from recbole_mdcns.cli.sweep_options import add_sweep_arguments, records_of, sweep_and_store
 from recbole_mdcns.errors import UserError
+from recbole_mdcns.support.path_names import expanded
 
 
 def add_arguments(parser: Parser) -> None:
     """Add the options."""
     add_sweep_arguments(parser, nargs="?")
     parser.add_argument(
-        "files", nargs="*", type=user_path, metavar="FILE", help="such as all.csv, all.parquet or records.jsonl.xz"
+        "files", nargs="*", type=expanded, metavar="FILE", help="such as all.csv, all.parquet or records.jsonl.xz"
     )
     parser.add_argument(
-        "--migrate", type=user_path, metavar="FOLDER", help="rewrite the records of a folder in the current form"
+        "--migrate", type=expanded, metavar="FOLDER", help="rewrite the records of a folder in the current form"
     )
 
 
@@ -50,6 +51,7 @@ def _export(options: argparse.Namespace) -> None:
     import pandas as pd
 
     from recbole_mdcns.config.outputs import check_writable
+    from recbole_mdcns.recommend.writers import arrow
     from recbole_mdcns.records.files import SUFFIX, pack_records
     from recbole_mdcns.support.safe_write import replacing
     from recbole_mdcns.tuning.selection import flat_rows
@@ -57,6 +59,8 @@ def _export(options: argparse.Namespace) -> None:
     for path in options.files:
         if path.suffix not in (".csv", ".parquet") and not path.name.endswith(SUFFIX):
             raise UserError(f"{path} cannot be written: its name must end in .csv, .parquet or {SUFFIX}")
+        if path.suffix == ".parquet":
+            arrow()  # pandas would end with a traceback
         check_writable(path, "FILE", replaces=Path.is_file)
     records = records_of(sweep, store)
     frame = pd.DataFrame(flat_rows(records, sweep.choice_seeds))

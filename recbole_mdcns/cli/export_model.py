@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
-from recbole_mdcns.cli.arguments import Parser, check_files, user_path
+from recbole_mdcns.cli.arguments import Parser, check_files
 from recbole_mdcns.errors import ConfigError, UserError
+from recbole_mdcns.support.path_names import expanded
 
 
 def add_arguments(parser: Parser) -> None:
     """Add the options."""
     parser.add_argument("file", metavar="MODEL", help="the file of the best self model, or of a peer")
-    parser.add_argument("--onnx", type=user_path, metavar="FILE", help="write the encoder of sequences, such as m.onnx")
+    parser.add_argument("--onnx", type=expanded, metavar="FILE", help="write the encoder of sequences, such as m.onnx")
     parser.add_argument(
         "--embeddings",
-        type=user_path,
+        type=expanded,
         metavar="FOLDER",
         help="write the items: embeddings.npy, and their ids in ids.json",
     )
@@ -38,7 +40,7 @@ def run(options: argparse.Namespace) -> None:
 
     if options.onnx:
         check_writable(options.onnx, "--onnx", replaces=Path.is_file)
-    if options.embeddings and options.embeddings.exists():  # a new one is made when all else has gone well
+    if options.embeddings and os.path.exists(options.embeddings):  # a new one is made when all else has gone well
         check_folder(str(options.embeddings), "--embeddings")
     _export(options)
 

@@ -7,8 +7,9 @@ import datetime
 import shlex
 from typing import TYPE_CHECKING
 
-from recbole_mdcns.cli.arguments import Parser, check_files, user_path
+from recbole_mdcns.cli.arguments import Parser, check_files
 from recbole_mdcns.data.prepare.raw import EXPOSURE, FORMATS
+from recbole_mdcns.support.path_names import expanded
 
 if TYPE_CHECKING:
     from recbole_mdcns.data.prepare.prepare import Prepared
@@ -20,13 +21,13 @@ def add_arguments(parser: Parser) -> None:
     add("name", help="dataset: amazon-*, lastfm, kuairand*, ml-*, or any name with --format")
     add(
         "--raw",
-        type=user_path,
+        type=expanded,
         nargs="+",
         required=True,
         metavar="FILE",
         help="raw files, read in this order; .gz or not",
     )
-    add("--out", type=user_path, required=True, metavar="DIR", help="folder of the datasets, later --data_path")
+    add("--out", type=expanded, required=True, metavar="DIR", help="folder of the datasets, later --data_path")
     add(
         "--format",
         choices=list(FORMATS),
@@ -79,11 +80,9 @@ def run(options: argparse.Namespace) -> None:
 
 def _keys_of_few_items(name: str, prepared: Prepared) -> dict[str, str]:
     """Return the keys that a training needs where the items are too few for the defaults."""
-    from recbole_mdcns.config.keys import own_keys
-    from recbole_mdcns.support.yaml_files import properties_dir, read_yaml
+    from recbole_mdcns.config.keys import dataset_keys, own_keys
 
-    of_dataset = properties_dir() / "dataset" / f"{name}.yaml"
-    given = read_yaml(of_dataset) if of_dataset.is_file() else {}
+    given = dataset_keys(name)
     names = ("topk", "valid_metric", "neg_candidate_num")
     topk, valid_metric, candidate_num = (given.get(key, own_keys()[key].default) for key in names)
     items, left, keys = int(prepared.statistics["items"]), prepared.fewest_left, {}

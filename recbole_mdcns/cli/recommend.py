@@ -8,19 +8,17 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from recbole_mdcns.cli.arguments import Parser, check_files, user_path
+from recbole_mdcns.cli.arguments import Parser, check_files
 from recbole_mdcns.errors import DataError, UserError, reason_of
-
-#: The value of ``--users`` for all users of the run.
-EVERY_USER = "all"
+from recbole_mdcns.support.path_names import expanded
 
 
 def add_arguments(parser: Parser) -> None:
     """Add the options."""
-    parser.add_argument("file", type=user_path, metavar="MODEL", help="file of the best self model, or of a peer")
+    parser.add_argument("file", type=expanded, metavar="MODEL", help="file of the best self model, or of a peer")
     parser.add_argument(
         "--sequences",
-        type=user_path,
+        type=expanded,
         metavar="FILE",
         help="csv, tsv, parquet or atomic file with a user, an item and a time in each line",
     )
@@ -29,16 +27,16 @@ def add_arguments(parser: Parser) -> None:
         help="instead of --sequences, users of the run's data: all, ids separated by commas, or a file of ids",
     )
     parser.add_argument("--k", type=int, default=10, help="items for each sequence (10)")
-    parser.add_argument("--out", type=user_path, metavar="FILE", help=".csv, .tsv, .jsonl or .parquet (print a table)")
+    parser.add_argument("--out", type=expanded, metavar="FILE", help=".csv, .tsv, .jsonl or .parquet (print a table)")
     parser.add_argument("--model", metavar="ROLE", help="self, peer, teacher or best (self; in a peer's file, it)")
     parser.add_argument("--keep_seen", action="store_true", help="recommend items of the sequence too")
-    parser.add_argument("--allowed", type=user_path, metavar="FILE", help="recommend these items only, one id a line")
+    parser.add_argument("--allowed", type=expanded, metavar="FILE", help="recommend these items only, one id a line")
     parser.add_argument("--batch_size", type=int, default=256, metavar="N", help="sequences encoded at once (256)")
     parser.add_argument(
         "--on_unknown", choices=("error", "skip"), default="error", help="for unknown ids and empty sequences (error)"
     )
     parser.add_argument("--columns", metavar="USER,ITEM,TIME", help="columns of the file (those of the training)")
-    parser.add_argument("--data_path", type=user_path, metavar="DIR", help="with --users: where the data is now")
+    parser.add_argument("--data_path", type=expanded, metavar="DIR", help="with --users: where the data is now")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1 (cpu)")
     parser.add_argument("--trust_code", action="store_true", help="import the classes that the file names")
 
@@ -93,8 +91,8 @@ def _check_out(options: argparse.Namespace) -> None:
     if out is None:
         return
     check_ending(out)
-    inputs = [path for path in (options.file, options.sequences, options.allowed, options.users) if path is not None]
-    for path in inputs:
+    inputs = (options.file, options.sequences, options.allowed, options.users)
+    for path in (expanded(path) for path in inputs if path is not None):
         if os.path.exists(path) and os.path.exists(out) and os.path.samefile(path, out):
             raise UserError(f"--out={out} is not allowed: it is also an input")
     check_writable(out, "out", replaces=Path.is_file)
@@ -113,8 +111,9 @@ def _sequences(options: argparse.Namespace, recommender: Any, columns: Any) -> A
     if options.sequences is not None:
         return recommender.read(options.sequences, options.on_unknown, columns, options.model)
     users = None
-    if options.users != EVERY_USER:
-        users = _lines(Path(options.users)) if os.path.isfile(options.users) else options.users.split(",")
+    if options.users != "all":
+        file = expanded(options.users)
+        users = _lines(file) if os.path.isfile(file) else options.users.split(",")
     own = recommender.sequences_of_users(users, options.data_path, options.on_unknown)
     return recommender.read(own, options.on_unknown, model=options.model)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from recbole_mdcns.cli.arguments import Parser, check_files, user_path
+from recbole_mdcns.cli.arguments import Parser, check_files
 from recbole_mdcns.report.description import read_description, shipped
+from recbole_mdcns.support.path_names import expanded
 from recbole_mdcns.tuning.engine_options import add_engine_arguments
 
 
@@ -21,16 +22,14 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--tune_seeds", help="those of --seeds that every setting is tried with (the first)")
     parser.add_argument("--budget", help="limit of epochs and patience, by its name in the page (the first)")
     parser.add_argument(
-        "--grid", type=user_path, help="yaml file of a sweep with a space, instead of the one that the page names"
+        "--grid", type=expanded, help="yaml file of a sweep with a space, instead of the one that the page names"
     )
     parser.add_argument("--data_path", default="dataset/", metavar="DIR", help="folder of the datasets (dataset/)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a fixed key for all runs")
-    parser.add_argument(
-        "--reuse", nargs="+", type=user_path, default=[], help="finished records, packed or in a folder"
-    )
+    parser.add_argument("--reuse", nargs="+", type=expanded, default=[], help="finished records, packed or in a folder")
     parser.add_argument(
         "--storage",
-        type=user_path,
+        type=expanded,
         default=Path("sweeps"),
         metavar="DIR",
         help="folder of the trials and records (sweeps)",
@@ -39,7 +38,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--gpus", type=float, default=0, help="GPUs of one trial (0)")
     parser.add_argument("--cpus", type=float, default=1, help="CPUs of one trial (1)")
     out = Path("tables")
-    parser.add_argument("--out", type=user_path, default=out, metavar="DIR", help=f"folder of the pages ({out})")
+    parser.add_argument("--out", type=expanded, default=out, metavar="DIR", help=f"folder of the pages ({out})")
 
 
 def run(options: argparse.Namespace) -> int:

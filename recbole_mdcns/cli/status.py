@@ -42,22 +42,25 @@ def print_status(storage: str, sweep: Sweep, store: Store, is_refusing: bool = F
     Raises:
         UserError: A record is damaged, or a dataset is refused.
     """
-    from recbole_mdcns.tuning.datasets import absent_datasets, is_known
+    from recbole_mdcns.config.keys import dataset_keys
+    from recbole_mdcns.tuning.datasets import absent_datasets
     from recbole_mdcns.tuning.prices import total_hours
     from recbole_mdcns.tuning.progress import at_once, measured, progress
 
     rows, rest = progress(sweep, store)
     absent = absent_datasets(sweep, [cell for cell, _ in rest])
     for name, error in absent.items():
-        if is_refusing and not is_known(name):
+        if is_refusing and not dataset_keys(name):  # without its yaml file the name may be wrong
             raise error
     print_table(rows)
     print(f"\n{len(rows)} cells, {sum(row['trials'] for row in rows)} trials, {len(rest)} to run")
     print(store.described())
     _print_hours(total_hours(rest, measured(storage)), at_once(sweep), sweep.gpus)
-    begun = set() if is_refusing else _begun_datasets(store)
+    known: set[str] = set()
+    if not is_refusing:  # the names of datasets that trials had, on whatever machine, are right
+        known = {trial.cell.dataset for trial in [*store.begun(), *(record.trial for record in store.all_records())]}
     for name, error in absent.items():
-        if name not in begun:
+        if name not in known:
             print(f"sweep would refuse this: {error}", file=sys.stderr)
 
 
@@ -67,8 +70,3 @@ def _print_hours(hours: float | None, parallel: int, gpus: float) -> None:
         return
     of_gpus = f" ({hours * gpus:.1f} GPU hours)" if gpus else ""
     print(f"time: {hours:.1f} hours of training{of_gpus}, {hours / parallel:.1f} with {parallel} at once")
-
-
-def _begun_datasets(store: Store) -> set[str]:
-    """Return the datasets that trials had, on whatever machine: their names are right."""
-    return {trial.cell.dataset for trial in [*store.begun(), *(record.trial for record in store.all_records())]}

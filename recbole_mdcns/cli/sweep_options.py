@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recbole_mdcns.cli.arguments import Parser, user_path
+from recbole_mdcns.cli.arguments import Parser
 from recbole_mdcns.errors import UserError
+from recbole_mdcns.support.path_names import expanded
 
 if TYPE_CHECKING:
     from recbole_mdcns.records.record import AnyRecord
@@ -27,7 +28,7 @@ def add_sweep_arguments(parser: Parser, **options: Any) -> None:
     parser.add_argument("grid", help="yaml file of the sweep, or the name of one in properties/sweep", **options)
     parser.add_argument(
         "--storage",
-        type=user_path,
+        type=expanded,
         default=Path("sweeps"),
         metavar="DIR",
         help="folder of all sweeps, seen by every node (sweeps)",
@@ -85,4 +86,5 @@ def _entry(name: str, text: str) -> Any:
     """Read an entry of an option: a number for seeds, otherwise a name, or ~ for the default peer."""
     from recbole_mdcns.config.values import literal
 
-    return literal(text) if name.endswith("seeds") else None if text == "~" else text.strip()
+    text = text.strip()
+    return literal(text) if name.endswith("seeds") else None if text == "~" else text

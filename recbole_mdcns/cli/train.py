@@ -76,19 +76,17 @@ def _check_keys(options: argparse.Namespace, files: list[str]) -> None:
     from recbole_mdcns.config.checks import check_given
     from recbole_mdcns.config.keys import every_key, has_import_path, own_keys
     from recbole_mdcns.config.layers import with_place
-    from recbole_mdcns.config.recbole_keys import check_recbole_keys
-    from recbole_mdcns.config.values import literal, parse_key_values
+    from recbole_mdcns.config.values import parse_values
     from recbole_mdcns.support.yaml_files import read_yaml
 
     layers = {file: read_yaml(file) for file in files}
-    typed = {key: literal(value) for key, value in parse_key_values(options.keys).items()}
+    typed = parse_values(options.keys)
     given = {key: value for values in (*layers.values(), typed) for key, value in values.items()}
     if has_import_path(given) or has_import_path(vars(options)):
         return
     given = {key: value for key, value in given.items() if key != "peer" and not key.startswith("peer.")}
     try:
-        check_given(given, {}, set(every_key()), own_keys(), strict=True)
-        check_recbole_keys(given)
+        check_given(given, {}, every_key(), own_keys(), strict=True)
     except ConfigError as error:
         from_files = {key: file for file, values in layers.items() for key in values if key not in typed}
         raise with_place(error, from_files) from error.__cause__

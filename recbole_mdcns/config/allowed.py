@@ -93,11 +93,11 @@ class Allowed:
 
     @property
     def bounds(self) -> str:
-        """The bounds in words, such as ``>= 1``, ``0 to 1``, ``> 0 and <= 1``, or nothing."""
+        """The bounds in words, such as ``>= 1``, ``<= 1``, ``0 to 1``, ``> 0 and <= 1``, or nothing."""
         if self.above is not None:
             return f"> {self.above}" if self.maximum is None else f"> {self.above} and <= {self.maximum}"
         if self.maximum is not None:
-            return f"{self.minimum} to {self.maximum}"
+            return f"<= {self.maximum}" if self.minimum is None else f"{self.minimum} to {self.maximum}"
         return "" if self.minimum is None else f">= {self.minimum}"
 
     def __str__(self) -> str:
@@ -152,13 +152,10 @@ class Allowed:
         return taken
 
     def _check_bounds(self, number: float) -> None:
-        if self.above is not None:
-            if not self.above < number <= (math.inf if self.maximum is None else self.maximum):
-                raise _Refused(f"it must be {self.bounds}")
-        elif self.maximum is not None and not (self.minimum or 0) <= number <= self.maximum:
-            raise _Refused(f"it must be from {self.minimum} to {self.maximum}")
-        if self.minimum is not None and number < self.minimum:
-            raise _Refused(f"it must be >= {self.minimum}")
+        is_below = self.minimum is not None and number < self.minimum
+        is_below = is_below or (self.above is not None and number <= self.above)
+        if is_below or (self.maximum is not None and number > self.maximum):
+            raise _Refused(f"it must be {'from ' if ' to ' in self.bounds else ''}{self.bounds}")
 
 
 def _instance(*types: type) -> Callable[[Any], Any]:
@@ -210,7 +207,7 @@ def _interval(value: Any) -> Any:
         intervals.parse_intervals(_instance(str, list, tuple)(value))
     except ValueError as error:
         raise _Refused(str(error)) from None
-    return intervals.interval_text(value)
+    return str(value) if isinstance(value, tuple) else value  # records cannot tell a tuple from a list
 
 
 def _count_interval(value: Any) -> Any:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from recbole_mdcns.config.allowed import SAID
 from recbole_mdcns.config.hints import hint_for, of_symbol
 from recbole_mdcns.config.key import Key
-from recbole_mdcns.config.recbole_keys import recbole_specs
+from recbole_mdcns.config.recbole_keys import check_recbole_keys, recbole_specs
 from recbole_mdcns.errors import ConfigError, nearest
 
 #: Keys that only the split over users reads.
-_USER_SPLIT_KEYS = ("split_ratio", "split_seed", "split_file", "eval_prefixes")
+USER_SPLIT_KEYS = ("split_ratio", "split_seed", "split_file", "eval_prefixes")
 #: RecBole keys that would work against this package, and what to use instead.
-_REPLACED = {
+REPLACED = {
     "train_neg_sample_args": "neg_sampler draws the negatives",
     "neg_sampling": "neg_sampler draws the negatives",
     "loss_type": "the loss is ranking_loss",
@@ -36,8 +36,8 @@ LEFT_PADDED = ("SHAN",)
 
 
 def check_given(
-    given: dict[str, Any], defaults: dict[str, Any], known: set[str], typed: Mapping[str, Key], strict: bool
-) -> None:
+    given: dict[str, Any], defaults: dict[str, Any], known: Collection[str], typed: Mapping[str, Key], strict: bool
+) -> dict[str, Any]:
     """Refuse given keys that nothing reads, or whose values are of another kind than their defaults.
 
     Args:
@@ -48,12 +48,15 @@ def check_given(
         strict: Refuse every unknown key. Otherwise refuse only look-alikes of known keys, because a user's own model
             may read keys that no yaml names.
 
+    Returns:
+        The given keys of RecBole; in their paths the home folder replaces ``~``.
+
     Raises:
         ConfigError: Names the key, its value and what is allowed.
     """
     for key, value in given.items():
-        if key in _REPLACED and value not in (None, False) and (key, value) != ("nproc", 1):
-            raise ConfigError(f"{key} = {value!r} is not used here: {_REPLACED[key]}")
+        if key in REPLACED and value not in (None, False) and (key, value) != ("nproc", 1):
+            raise ConfigError(f"{key} = {value!r} is not used here: {REPLACED[key]}")
         if key not in known:
             hint = hint_for(key, known) if strict else of_symbol(key) or nearest(key, known, cutoff=0.85)
             if hint or strict:
@@ -67,6 +70,7 @@ def check_given(
             raise ConfigError(f"{key} = {value!r} is not allowed: expected {SAID[type(default).__name__]}")
         if not _is_finite(value):
             raise ConfigError(f"{key} = {value!r} is not allowed: it must be a finite number")
+    return check_recbole_keys(given)
 
 
 def check_symbols(unread: Sequence[str]) -> None:
@@ -152,7 +156,7 @@ def check_protocol(final: dict[str, Any], given: dict[str, Any], defaults: dict[
                 )
     if final["protocol"] == "paper":
         return
-    for key in _USER_SPLIT_KEYS:
+    for key in USER_SPLIT_KEYS:
         if key in given and given[key] != defaults[key]:
             raise ConfigError(f"{key} = {given[key]!r} is not used under protocol leave_one_out: set protocol=paper")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from recbole_mdcns.config.checks import USER_SPLIT_KEYS
 from recbole_mdcns.config.keys import keys_of_models, own_keys, recbole_keys
 from recbole_mdcns.config.values import unboxed
 from recbole_mdcns.errors import ConfigError
@@ -14,7 +15,6 @@ EVALUATION_KEYS = (
     "expected_statistics", "protocol", "split_ratio", "split_seed", "split_file", "eval_prefixes", "gpu_id", "use_gpu",
     "show_progress", "state", "encoding", "field_separator", "seq_separator",
 )  # fmt: skip
-_OF_USER_SPLIT = ("split_ratio", "split_seed", "split_file", "eval_prefixes")
 
 
 def check_evaluation_keys(keys: dict[str, Any]) -> None:
@@ -57,7 +57,7 @@ def values_to_evaluate(saved: dict[str, Any], keys: dict[str, Any], trust_code: 
     if metrics and cutoffs and may_import:
         values["valid_metric"] = reported_names(metrics[:1], cutoffs)[0]
     if keys.get("protocol") == "leave_one_out":
-        values.update({key: own_keys()[key].default for key in _OF_USER_SPLIT})
+        values.update({key: own_keys()[key].default for key in USER_SPLIT_KEYS})
     elif {"split_ratio", "split_seed"} & set(keys):
         values["split_file"] = None
     return {**values, **keys}

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from recbole_mdcns.config.checks import REPLACED
 from recbole_mdcns.config.key import Key
 from recbole_mdcns.config.keys import IMPORTING, own_keys
 from recbole_mdcns.config.model_keys import declared_model_keys
@@ -19,10 +20,8 @@ from recbole_mdcns.support.declared import resolve
 
 #: Keys that RecBole derives from others, or that serve its own training; no run of ours reads them from a file.
 NOT_READ = frozenset({
-    "MODEL_TYPE", "MODEL_INPUT_TYPE", "eval_type", "device", "single_spec", "local_rank", "valid_metric_bigger",
-    "train_neg_sample_args", "valid_neg_sample_args", "test_neg_sample_args", "neg_sampling", "loss_type", "transform",
-    "save_dataset", "save_dataloaders", "dataset_save_path", "dataloaders_save_path", "benchmark_filename", "threshold",
-    "config_file", "config_files", "nproc",
+    "MODEL_TYPE", "MODEL_INPUT_TYPE", "eval_type", "device", "single_spec", "valid_metric_bigger",
+    "valid_neg_sample_args", "test_neg_sample_args", *REPLACED,
 })  # fmt: skip
 #: Keys that do not change the numbers of an epoch: a resumed run may set them to other values.
 FREE_KEYS = frozenset({

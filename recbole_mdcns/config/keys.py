@@ -92,8 +92,11 @@ def _collected(keys: Iterable[Key]) -> dict[str, Key]:
 
 def model_file_keys(path: Path) -> dict[str, Key]:
     """Return the keys with fields of a model's yaml file; RecBole's and users' files may hold plain values instead."""
-    entries = read_yaml(path).items()
-    return {name: Key.from_fields(name, each, path.stem, str(path)) for name, each in entries if _has_fields(each)}
+    return {
+        name: Key.from_fields(name, value, path.stem, str(path))
+        for name, value in read_yaml(path).items()
+        if isinstance(value, dict) and {"default", "type"} <= value.keys()
+    }
 
 
 def model_file_defaults(path: Path) -> dict[str, Any]:
@@ -102,8 +105,10 @@ def model_file_defaults(path: Path) -> dict[str, Any]:
     return {name: keys[name].default if name in keys else value for name, value in read_yaml(path).items()}
 
 
-def _has_fields(value: Any) -> bool:
-    return isinstance(value, dict) and {"default", "type"} <= value.keys()
+def dataset_keys(dataset: str) -> dict[str, Any]:
+    """Return the keys and values that our yaml file of a dataset sets; nothing where there is no such file."""
+    path = properties_dir() / "dataset" / f"{dataset}.yaml"
+    return read_yaml(path) if path.is_file() else {}
 
 
 @functools.lru_cache(maxsize=1)

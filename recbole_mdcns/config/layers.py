@@ -13,9 +13,7 @@ from recbole_mdcns.support.yaml_files import place_of
 
 
 def check_layers(
-    config_file_list: str | Path | Sequence[str | Path] | None,
-    config_dict: dict[str, Any] | None,
-    argv: Sequence[str],
+    config_file_list: str | Path | Sequence[str | Path] | None, config_dict: dict[str, Any] | None, argv: Sequence[str]
 ) -> tuple[list[str | Path], dict[str, Any], list[str]]:
     """Return new lists and a new dict of the files, keys and arguments.
 

@@ -9,21 +9,16 @@ from typing import Any
 
 import torch
 from recbole.config import Config
-from recbole.utils.argument_list import (
-    dataset_arguments,
-    evaluation_arguments,
-    general_arguments,
-    training_arguments,
-)
+from recbole.utils.argument_list import dataset_arguments, evaluation_arguments, general_arguments, training_arguments
 
 from recbole_mdcns.config import checks, recbole_checks
 from recbole_mdcns.config.identity import NOT_READ
-from recbole_mdcns.config.keys import keys_of_models, model_file_defaults, own_keys, recbole_keys
+from recbole_mdcns.config.keys import dataset_keys, keys_of_models, model_file_defaults, own_keys, recbole_keys
 from recbole_mdcns.config.layers import check_layers, with_place
 from recbole_mdcns.config.model_keys import declared_model_keys, keyed_class, model_keys, model_yamls
 from recbole_mdcns.config.model_ranges import check_model_values
 from recbole_mdcns.config.reads import Parts, keys_not_read, keys_of_own_losses, optional_keys, plugin_keys
-from recbole_mdcns.config.recbole_keys import check_inner, check_recbole_keys
+from recbole_mdcns.config.recbole_keys import check_inner
 from recbole_mdcns.config.values import literal, parse_key_values, plain_value, unboxed
 from recbole_mdcns.data.place import dataset_folder
 from recbole_mdcns.errors import ConfigError
@@ -150,14 +145,12 @@ class ModelConfig(Config):
         internal.update({name: copy.deepcopy(key.default) for name, key in own_keys().items()})
         for path in model_yamls(model_class):
             internal.update(model_file_defaults(path))
-        of_dataset = ours / "dataset" / f"{dataset}.yaml"
-        for_dataset = read_yaml(of_dataset) if of_dataset.is_file() else {}
         protocol = own_keys()["protocol"].check(self.external_config_dict.get("protocol", internal["protocol"]))
         preset = read_yaml(ours / "protocol" / f"{protocol}.yaml")
         # Model keys of the preset hold for the models that have them.
         internal.update({key: value for key, value in preset.items() if key in internal})
-        internal.update(for_dataset)
-        self._of_dataset = for_dataset
+        self._of_dataset = dataset_keys(dataset)
+        internal.update(self._of_dataset)
         values = {**internal, **self.external_config_dict, "protocol": protocol}
         self.parts = self._find_parts(model_class, values)
         declared = plugin_keys(self.parts)
@@ -225,8 +218,8 @@ class ModelConfig(Config):
 
     def _check_given(self, given: dict[str, Any]) -> None:
         known = self._common_keys() | keys_of_models() | model_keys(*self.parts.peers)
-        checks.check_given(given, self.internal_config_dict, known, self._keys, is_known(self.model_class))
-        given.update(check_recbole_keys(given))
+        is_strict = is_known(self.model_class)
+        given.update(checks.check_given(given, self.internal_config_dict, known, self._keys, is_strict))
 
     def _check_whole(self) -> None:
         """Check what is known only once the configuration is whole."""

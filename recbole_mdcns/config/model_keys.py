@@ -54,7 +54,7 @@ def _keys_of_losses() -> dict[str, frozenset[str]]:
 
 def declared_model_keys(model_class: type) -> dict[str, Key]:
     """Return the keys of a model with fields in its yaml file."""
-    files = (path for path in model_yamls(model_class))
+    files = model_yamls(model_class)
     return {name: key for path in files for name, key in model_file_keys(path).items() if name != "loss_type"}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from recbole_mdcns.config.hints import hint_for
 from recbole_mdcns.config.model_keys import model_keys
@@ -16,23 +15,15 @@ PEER_PREFIX = "peer."
 PEER_TRAINING_KEYS = ("learner", "learning_rate", "weight_decay", "item_init_range")
 
 
-def peer_classes(peer_model: str | type | None) -> list[type]:
-    """Return the classes that ``peer_model`` names, one or several with commas; an empty list for None.
-
-    Raises:
-        ConfigError: There is no model of that name.
-    """
-    names = peer_model.split(",") if isinstance(peer_model, str) else [] if peer_model is None else [peer_model]
-    return [resolve_model(name.strip() if isinstance(name, str) else name, "peer_model") for name in names]
-
-
 def named_peers(model_class: type, peer_model: str | type | None) -> list[type]:
-    """Return the peers of a self model: those that ``peer_model`` names, or its default peer.
+    """Return the peers of a self model: those that ``peer_model`` names, several with commas, or its default peer.
 
     Raises:
         ConfigError: There is no model of that name.
     """
-    return peer_classes(peer_model) or [resolve_model(default_peer(model_class.__name__), "peer_model")]
+    named = default_peer(model_class.__name__) if peer_model is None else peer_model
+    names = [name.strip() for name in named.split(",")] if isinstance(named, str) else [named]
+    return [resolve_model(name, "peer_model") for name in names]
 
 
 def check_overrides(overrides: Iterable[str], peers: Sequence[type], common: set[str]) -> None:
@@ -55,22 +46,3 @@ def check_overrides(overrides: Iterable[str], peers: Sequence[type], common: set
             raise ConfigError(
                 f"peer.{key} cannot be set for peer {names}{hint_for(key, allowed)}. Allowed are {', '.join(allowed)}"
             )
-
-
-def values_of_peer(
-    peer: type, given: dict[str, Any], model: type, overrides: dict[str, Any], peers: Sequence[type]
-) -> dict[str, Any]:
-    """Return the user's keys and values for one of the peers.
-
-    Args:
-        peer: Its class.
-        given: Keys without prefix; the peer takes all except those that only the self model knows.
-        model: The self model's class.
-        overrides: ``peer.``-keys; each peer takes those it knows.
-        peers: The classes of all peers.
-    """
-    known = model_keys(peer)
-    not_shared = {"model", "dataset", "peer_model"} | (model_keys(model) - known)
-    of_others = model_keys(*peers) - known
-    shared = {key: value for key, value in given.items() if key not in not_shared}
-    return {**shared, **{key: value for key, value in overrides.items() if key not in of_others}}

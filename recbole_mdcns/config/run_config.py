@@ -10,13 +10,7 @@ from recbole_mdcns.config.identity import parts_of
 from recbole_mdcns.config.keys import own_keys, recbole_keys
 from recbole_mdcns.config.model_config import ModelConfig
 from recbole_mdcns.config.model_keys import model_keys
-from recbole_mdcns.config.peers import (
-    PEER_PREFIX,
-    PEER_TRAINING_KEYS,
-    check_overrides,
-    named_peers,
-    values_of_peer,
-)
+from recbole_mdcns.config.peers import PEER_PREFIX, PEER_TRAINING_KEYS, check_overrides, named_peers
 from recbole_mdcns.config.reads import Parts, keys_of_own_losses, plugin_keys
 from recbole_mdcns.config.values import plain_value
 from recbole_mdcns.errors import ConfigError
@@ -79,7 +73,7 @@ class MDCNSConfig(ModelConfig):
         named = self.parts.peers or named_peers(self.model_class, self.external_config_dict.get("peer_model"))
         if self.parts.peers and len(self.resolved_peers) not in (0, len(named)):
             raise ConfigError(f"peer = {self.resolved_peers!r} is not allowed: there are {len(named)} peers")
-        given = {*self.peer_overrides, *(key for keys in self.resolved_peers for key in keys)}
+        given = self._peer_keys()
         check_overrides(given, named, self._common_keys())
         checks.check_symbols(self.unread_keys())
         if given:
@@ -103,8 +97,7 @@ class MDCNSConfig(ModelConfig):
 
     def unread_keys(self) -> list[str]:
         """See :meth:`ModelConfig.unread_keys`; includes all ``peer.KEY`` if the run has no peer."""
-        given = {*self.peer_overrides, *(key for keys in self.resolved_peers for key in keys)}
-        of_peer = [] if self.parts.peers else sorted(f"{PEER_PREFIX}{key}" for key in given)
+        of_peer = [] if self.parts.peers else sorted(f"{PEER_PREFIX}{key}" for key in self._peer_keys())
         return [*super().unread_keys(), *of_peer]
 
     def few_negatives(self) -> str:
@@ -117,6 +110,10 @@ class MDCNSConfig(ModelConfig):
             return ""
         named = [line for line in self.dataset_defaults() if line.startswith(f"{key} ")] or [f"{key} = {number}"]
         return f"{named[0]}: few negatives for ranking_loss = {self['ranking_loss']!r}, 100 to 256 are usual"
+
+    def _peer_keys(self) -> set[str]:
+        """Return the keys that are given for peers only."""
+        return {*self.peer_overrides, *(key for keys in self.resolved_peers for key in keys)}
 
     # -- peers --------------------------------------------------------------------------------------------------------
 
@@ -135,16 +132,15 @@ class MDCNSConfig(ModelConfig):
         """Return the configuration of each peer: keys of all runs, of its model, and the ``peer.``-keys it knows."""
         configs = []
         of_own_plugins = plugin_keys(self.parts).keys() - own_keys().keys()  # of the user's own strategy and loss
-        resolved = self.resolved_peers or [{} for _ in self.parts.peers]
-        for peer_class, own in zip(self.parts.peers, resolved):
-            overrides = {**own, **self.peer_overrides}
-            values = values_of_peer(
-                peer_class, self.external_config_dict, self.model_class, overrides, self.parts.peers
-            )
-            values = {key: value for key, value in values.items() if key not in of_own_plugins}
-            if is_known(peer_class):  # keys that no yaml names are for the user's own classes
-                known = model_keys(peer_class) | self._common_keys()
-                values = {key: value for key, value in values.items() if key in known}
+        of_self, of_peers = model_keys(self.model_class), model_keys(*self.parts.peers)
+        for peer_class, resolved in zip(self.parts.peers, self.resolved_peers or [{} for _ in self.parts.peers]):
+            known = model_keys(peer_class)
+            left_out = {"model", "dataset", "peer_model", *(of_self - known)}
+            values = {key: value for key, value in self.external_config_dict.items() if key not in left_out}
+            own = {**resolved, **self.peer_overrides}
+            values.update({key: value for key, value in own.items() if key not in of_peers - known})
+            read = known | self._common_keys() if is_known(peer_class) else values.keys()  # own code may read any key
+            values = {key: value for key, value in values.items() if key in read and key not in of_own_plugins}
             configs.append(ModelConfig(peer_class, self.dataset, config_dict=values))
         return configs
 
@@ -160,6 +156,5 @@ class MDCNSConfig(ModelConfig):
         return plain_value(values)
 
     def _resolved(self, peer: ModelConfig) -> dict[str, Any]:
-        given = {*self.peer_overrides, *(key for keys in self.resolved_peers for key in keys)}
-        own = {*model_keys(peer.model_class), *PEER_TRAINING_KEYS, *given}
+        own = {*model_keys(peer.model_class), *PEER_TRAINING_KEYS, *self._peer_keys()}
         return {key: peer[key] for key in sorted(own) if key in peer}

@@ -32,6 +32,11 @@ def parse_key_values(argv: Sequence[str]) -> dict[str, str]:
     return values
 
 
+def parse_values(argv: Sequence[str]) -> dict[str, Any]:
+    """Read the arguments of :func:`parse_key_values`, and their values by :func:`literal`."""
+    return {key: literal(value) for key, value in parse_key_values(argv).items()}
+
+
 def literal(text: str) -> Any:
     """Read a value as RecBole's command line does (numbers, lists, dicts, True, None), without running it as code."""
     if text.lower() in ("true", "false"):
@@ -47,12 +52,12 @@ def literal(text: str) -> Any:
 
 
 def parse_settings(entries: Sequence[str]) -> dict[str, Any]:
-    """Read ``key=value`` entries, such as those of the option ``--set``; :func:`literal` reads the values.
+    """Read ``key=value`` entries, such as those of the option ``--set``.
 
     Raises:
         ConfigError: A key is missing, or given twice with different values.
     """
-    return {key: literal(value) for key, value in parse_key_values([f"--{entry}" for entry in entries]).items()}
+    return parse_values([f"--{entry}" for entry in entries])
 
 
 def unboxed(value: Any) -> Any:

@@ -19,7 +19,6 @@ from recbole_mdcns.data.filters import rows_to_keep
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START, HistoryIndex
 from recbole_mdcns.data.kcore import Allowed, filter_by_counts
 from recbole_mdcns.data.names import Numbering
-from recbole_mdcns.data.parts import check_rows
 from recbole_mdcns.data.windows import PrefixRows
 from recbole_mdcns.errors import DataError
 
@@ -210,7 +209,7 @@ class HistoryDataset(AtomicDataset):
             self._change_feat_format()
             self._drop_unused_col()
             parts = [self._part(rows) for rows in self._split_by_users()]
-        check_rows(self, parts)
+        split.check_rows(self, parts)
         for part in parts[1:]:  # by length: batches of short histories are then narrow
             rows = part.inter_feat
             part.inter_feat = rows.part(rows[self.item_list_length_field].argsort(stable=True))

@@ -29,7 +29,8 @@ def fingerprints(dataset: Any) -> dict[str, str]:
     """
     hashed = {field: _name_hashes(names[1:].tolist()) for field, names in dataset.field2id_token.items()}
     rows = dataset.inter_feat
-    starts = _starts(dataset)
+    starts = dataset.history.keys.cpu().numpy() // dataset.item_num  # ascending: where each sequence begins
+    starts = starts[np.append(True, starts[1:] != starts[:-1])]
     sequences = _sequences(dataset, rows.sequences, starts, hashed)
     features = [
         _sum(_table({name: feature[name] for name in feature.columns}, hashed))
@@ -48,12 +49,6 @@ def fingerprints(dataset: Any) -> dict[str, str]:
         "split": _digest([_sum(trained), len(trained), *parts]),
         "order": _digest(hashed[field] for field in sorted(hashed)),
     }
-
-
-def _starts(dataset: Any) -> np.ndarray:
-    """Return where the sequences begin in the flat arrays, ascending, shape [sequences]."""
-    starts = dataset.history.keys.cpu().numpy() // dataset.item_num  # in the order of sequences
-    return starts[np.append(True, starts[1:] != starts[:-1])]
 
 
 def _sequences(dataset: Any, columns: dict[str, Tensor], starts: np.ndarray, hashed: dict) -> np.ndarray:

@@ -12,15 +12,6 @@ Interval = tuple[str, float, float, str]
 FORMS = "an interval in quotes, such as '[5,inf)', '(0,10]' or '[0,5];[10,inf)'"
 
 
-def interval_text(value: Any) -> Any:
-    """Return the text of an interval that a command line has turned into a list or tuple; anything else as it is.
-
-    ``[5,10]`` arrives as a list, which means the same to RecBole, and stays a list. ``(5,10)`` arrives as a tuple and
-    becomes text, because records cannot tell a tuple from a list.
-    """
-    return str(value) if isinstance(value, tuple) else value
-
-
 def parse_intervals(value: Any) -> list[Interval]:
     """Read one interval or several.
 

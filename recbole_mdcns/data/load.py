@@ -64,9 +64,12 @@ def split_dataset(config: Config, dataset: HistoryDataset) -> dict[str, Abstract
         DataError: A part has no rows.
     """
     dataset.config = config
-    splits: dict[str, AbstractDataLoader] = dict(zip(SPLITS, _loaders(config, dataset)))
-    parts = {name: dataset_of(loader) for name, loader in splits.items()}
-    dataset.report(_unexpected(dataset) + _only_evaluated(**parts) + _repeated(parts["valid"], parts["test"]))
+    train, valid, test = dataset.build()
+    splits: dict[str, AbstractDataLoader] = {  # RecBole's data_preparation would run a pickle of the checkpoint folder
+        name: get_dataloader(config, name)(config, part, None, shuffle=config["shuffle"] and name == "train")
+        for name, part in zip(SPLITS, (train, valid, test))
+    }
+    dataset.report(_unexpected(dataset) + _only_evaluated(train, valid, test) + _repeated(valid, test))
     return splits
 
 
@@ -75,14 +78,6 @@ def dataset_of(loader: AbstractDataLoader) -> HistoryDataset:
     dataset = loader._dataset
     assert isinstance(dataset, HistoryDataset), type(dataset)
     return dataset
-
-
-def _loaders(config: Config, dataset: HistoryDataset) -> list[AbstractDataLoader]:
-    """Return RecBole's loaders of the parts; its ``data_preparation`` would run a pickle of the checkpoint folder."""
-    return [
-        get_dataloader(config, name)(config, part, None, shuffle=config["shuffle"] and name == "train")
-        for name, part in zip(SPLITS, dataset.build())
-    ]
 
 
 def _unexpected(dataset: HistoryDataset) -> list[str]:

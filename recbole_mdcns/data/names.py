@@ -17,12 +17,8 @@ from recbole_mdcns.errors import CheckpointError
 _Column = tuple[Any, str, FeatureType]
 
 
-def names_of(dataset: Any, with_users: bool = True) -> dict[str, list[str]]:
+def names_of(dataset: Any) -> dict[str, list[str]]:
     """Return the names of every column of tokens in the order of their numbers, from number 1 on.
-
-    Args:
-        dataset: A loaded dataset.
-        with_users: Take the users' names too.
 
     Returns:
         By column. Columns that share their numbers appear once, under the name of the first of them.
@@ -30,7 +26,7 @@ def names_of(dataset: Any, with_users: bool = True) -> dict[str, list[str]]:
     seen: set[int] = set()
     names_by_column = {}
     for field, tokens in dataset.field2id_token.items():
-        if id(tokens) not in seen and (with_users or field != dataset.uid_field):
+        if id(tokens) not in seen:
             names_by_column[str(field)] = [str(token) for token in tokens[1:].tolist()]
         seen.add(id(tokens))
     return names_by_column

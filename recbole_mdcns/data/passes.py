@@ -17,43 +17,17 @@ from recbole_mdcns.data.history import HISTORY_END, HISTORY_START
 SHIFTS = 5
 
 
-@dataclass
-class Targets:
-    """The targets of a training set, one column per property, on the training device.
+def targets_of(dataset: HistoryDataset, device: torch.device) -> TargetBatch:
+    """Return the targets of a training part in its order, without the sequences that models read."""
+    rows = dataset.inter_feat
+    fields = (dataset.uid_field, dataset.iid_field, HISTORY_START, HISTORY_END)
+    user, target, start, end = (rows[field].to(device) for field in fields)
+    return TargetBatch(user, target, start, end, torch.arange(len(target), device=device))
 
-    Attributes:
-        user: Shape [n].
-        target: Items to predict, shape [n].
-        start: Where the user's sequence begins in the history index, shape [n].
-        end: Where the history ends there (exclusive), shape [n].
-        row: Their rows in the training set, shape [n].
-    """
 
-    user: Tensor
-    target: Tensor
-    start: Tensor
-    end: Tensor
-    row: Tensor
-
-    @classmethod
-    def of(cls, dataset: HistoryDataset, device: torch.device) -> Targets:
-        """Return the targets of a training part, in its order."""
-        rows = dataset.inter_feat
-        fields = (dataset.uid_field, dataset.iid_field, HISTORY_START, HISTORY_END)
-        user, target, start, end = (rows[field].to(device) for field in fields)
-        return cls(user, target, start, end, torch.arange(len(target), device=device))
-
-    def __len__(self) -> int:
-        return len(self.target)
-
-    def batch(self, index: Tensor) -> TargetBatch:
-        """Return some targets, shape [T], without the sequences that models read."""
-        return TargetBatch(self.user[index], self.target[index], self.start[index], self.end[index], self.row[index])
-
-    def by_time(self) -> Targets:
-        """Return them in the order of users, then of time."""
-        order = self.end.argsort()  # ends are places in one flat array
-        return Targets(self.user[order], self.target[order], self.start[order], self.end[order], self.row[order])
+def by_time(targets: TargetBatch) -> TargetBatch:
+    """Return targets in the order of users, then of time."""
+    return targets.targets(targets.history_end.argsort())  # ends are places in one flat array
 
 
 @dataclass
@@ -73,7 +47,7 @@ class PassTable:
     length: Tensor
 
     @classmethod
-    def of(cls, targets: Targets, width: int) -> PassTable:
+    def of(cls, targets: TargetBatch, width: int) -> PassTable:
         """Cut the sequences of users into passes.
 
         A history of up to L items is served by the pass from the start of its user's sequence. Beyond, a pass begins
@@ -84,10 +58,10 @@ class PassTable:
             width: Window length L.
         """
         stride = max(1, width // SHIFTS)
-        beyond = (targets.end - targets.start - width).clamp(min=0)
-        begin = targets.start + (beyond + stride - 1) // stride * stride  # of the pass that serves a target
+        beyond = (targets.history_end - targets.history_start - width).clamp(min=0)
+        begin = targets.history_start + (beyond + stride - 1) // stride * stride  # of the pass that serves a target
         is_first = torch.ones_like(begin, dtype=torch.bool)
         is_first[1:] = begin[1:] != begin[:-1]
         first = is_first.nonzero().squeeze(1)
         count = torch.diff(first, append=first.new_tensor([len(begin)]))
-        return cls(first, count, begin[first], targets.end[first + count - 1] - begin[first])
+        return cls(first, count, begin[first], targets.history_end[first + count - 1] - begin[first])

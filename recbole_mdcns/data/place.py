@@ -51,10 +51,11 @@ def check_dataset(config: Any) -> None:
     if name in downloads:
         return
     parent = folder.parent
-    beside = sorted(path.stem for path in parent.glob("*/*.inter") if path.stem == path.parent.name)
+    files = parent.glob("*/*.inter") if os.path.isdir(parent) else ()
+    beside = sorted(path.stem for path in files if path.stem == path.parent.name)
     if beside:
         found = f"data_path {parent} holds {', '.join(beside[:_SHOWN])}{', ...' if len(beside) > _SHOWN else ''}"
-    elif parent.is_dir():
+    elif os.path.isdir(parent):
         found = f"data_path {parent} holds no dataset"
     else:
         folders = [path.name for path in parent.absolute().parent.glob("*") if path.is_dir()]
@@ -71,10 +72,6 @@ def described_source(config: Any) -> str:
     folder = config["data_path"]
     name = f"{config['dataset']}.inter"
     line = f"Interactions: {os.path.normpath(os.path.join(folder, name))}"
-    if _is_shipped(folder):
+    if Path(folder).resolve().parent == _SHIPPED:
         line += f" (the copy that RecBole ships, as there is no {config['dataset']}/{name} in data_path)"
     return line
-
-
-def _is_shipped(folder: str) -> bool:
-    return Path(folder).resolve().parent == _SHIPPED

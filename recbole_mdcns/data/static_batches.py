@@ -9,8 +9,8 @@ from torch import Tensor
 
 from recbole_mdcns.data.batch import Passes, Rows, Sequences, TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
-from recbole_mdcns.data.passes import PassTable, Targets
-from recbole_mdcns.data.windows import window_index, windows
+from recbole_mdcns.data.passes import PassTable, by_time, targets_of
+from recbole_mdcns.data.windows import padded
 
 
 class StaticBatches:
@@ -52,7 +52,7 @@ class StaticBatches:
         generator: torch.Generator | None,
         device: torch.device,
     ):
-        self.targets = Targets.of(dataset, device).by_time()
+        self.targets = by_time(targets_of(dataset, device))
         self.items = dataset.history.items.to(device)
         self.pad_side: str = dataset.config["pad_side"]
         self.row_width: int = dataset.max_item_list_len
@@ -62,8 +62,8 @@ class StaticBatches:
         if reads_passes:
             self.passes = PassTable.of(self.targets, self.row_width)
         else:  # a pass for each target, which nothing reads
-            one = torch.ones_like(self.targets.row)
-            self.passes = PassTable(one.cumsum(0) - 1, one, self.targets.start, one)
+            one = torch.ones_like(self.targets.row_index)
+            self.passes = PassTable(one.cumsum(0) - 1, one, self.targets.history_start, one)
         self.pass_width = int(self.passes.length.max())
         self.sequence_num = 0
         self.step = torch.zeros((), dtype=torch.int64, device=device)
@@ -109,12 +109,13 @@ class StaticBatches:
         place = self.step * self.batch_size + torch.arange(size, device=self.device)
         slot = self._pass_of(place)
         index = self._order[slot]
-        batch = self.targets.batch(self.passes.first[index] + self.passes.count[index] - (self._ends[slot] - place))
+        batch = self.targets.targets(self.passes.first[index] + self.passes.count[index] - (self._ends[slot] - place))
         if self.reads_passes:
             position = batch.history_end - self.passes.begin[index] - 1
             batch.passes = [Passes(self._sequences(slot[0], slot[-1]), slot - slot[0], position)]
         if self.reads_rows:
-            batch.rows = Rows([self._rows(batch)])
+            start, end = batch.history_start, batch.history_end
+            batch.rows = Rows([padded(self.items, start, end, batch.user, self.row_width, self.pad_side)])
         return batch
 
     def _sequences(self, first: Tensor, last: Tensor) -> Sequences:
@@ -123,16 +124,7 @@ class StaticBatches:
         index = self._order[torch.minimum(slot, last)]
         begin, user = self.passes.begin[index], self.targets.user[self.passes.first[index]]
         length = torch.where(slot <= last, self.passes.length[index], 1)
-        place, filled = window_index(begin, begin + length, self.pass_width, "right")
-        return Sequences(user, windows(self.items, place, filled), length)
-
-    def _rows(self, batch: TargetBatch) -> Sequences:
-        start, end = batch.history_start, batch.history_end
-        place, filled = window_index(start, end, self.row_width, self.pad_side)
-        length = (end - start).clamp(max=self.row_width)
-        if self.pad_side == "left":
-            length = torch.full_like(length, self.row_width)
-        return Sequences(batch.user, windows(self.items, place, filled), length)
+        return padded(self.items, begin, begin + length, user, self.pass_width, "right")
 
 
 def rounded_up(number: int) -> int:

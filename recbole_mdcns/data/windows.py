@@ -6,6 +6,7 @@ import torch
 from recbole.data.interaction import Interaction
 from torch import Tensor
 
+from recbole_mdcns.data.batch import Sequences
 from recbole_mdcns.data.history import HISTORY_END, HISTORY_START
 
 
@@ -78,3 +79,19 @@ def windows(values: Tensor, index: Tensor, filled: Tensor) -> Tensor:
     """
     mask = ~filled.view(*filled.shape, *[1] * (values.dim() - 1))
     return values[index].masked_fill_(mask, 0)
+
+
+def padded(items: Tensor, start: Tensor, end: Tensor, user: Tensor, width: int, pad_side: str) -> Sequences:
+    """Return the newest items of sequences as models read them.
+
+    Args:
+        items: Item numbers, one sequence after the other, shape [n].
+        start: Where each sequence begins, shape [B].
+        end: Where it ends (exclusive), shape [B].
+        user: User numbers, shape [B].
+        width: The window L.
+        pad_side: ``right`` or ``left``.
+    """
+    place, filled = window_index(start, end, width, pad_side)
+    length = (end - start).clamp(max=width) if pad_side == "right" else torch.full_like(end, width)
+    return Sequences(user, windows(items, place, filled), length)

@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from recbole_mdcns.data.windows import padded
 from recbole_mdcns.encoder.scoring_model import InnerProductModel
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.recommend.plain_layers import plain_copy
 from recbole_mdcns.recommend.recommender import Recommender
-from recbole_mdcns.recommend.scorers import padded
 from recbole_mdcns.support.foreign_code import ForeignCall
 from recbole_mdcns.support.safe_write import replacing
 

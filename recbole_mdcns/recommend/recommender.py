@@ -11,12 +11,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from recbole_mdcns.data.windows import padded
 from recbole_mdcns.encoder.scoring_model import ScoringModel
 from recbole_mdcns.errors import CheckpointError, ConfigError
 from recbole_mdcns.recommend.arguments import count_of
 from recbole_mdcns.recommend.loaded_run import LoadedRun
 from recbole_mdcns.recommend.row_size import row_size
-from recbole_mdcns.recommend.scorers import CandidateScorer, TeacherScorer, encoded, padded
+from recbole_mdcns.recommend.scorers import CandidateScorer, TeacherScorer, encoded
 from recbole_mdcns.recommend.sequences import ItemSequences, item_sequences
 from recbole_mdcns.recommend.tables import Columns
 from recbole_mdcns.recommend.top_items import rows_at_once, top_items

@@ -17,6 +17,7 @@ from recbole_mdcns.encoder.build import build_model
 from recbole_mdcns.encoder.scoring_model import ScoringModel
 from recbole_mdcns.encoder.selftest import measure_scoring_model
 from recbole_mdcns.errors import CheckpointError
+from recbole_mdcns.support.path_names import expanded
 
 #: Names of each column in the model that is measured: how a model scores does not depend on how many there are, and a
 #: measurement takes long with a million.
@@ -87,7 +88,7 @@ class SavedModels:
     """
 
     def __init__(self, path: str | Path, trust_code: bool, model_class: type | None, device: torch.device):
-        self.first = SavedModel(Path(path).expanduser(), trust_code, model_class, device)
+        self.first = SavedModel(expanded(path), trust_code, model_class, device)
         config = self.first.config
         has_peers = self.first.role == "self" and config.peer_classes
         self.roles: list[str] = [self.first.role, *(config.peer_roles if has_peers else [])]

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from recbole_mdcns.data.batch import Sequences
-from recbole_mdcns.data.windows import window_index, windows
 from recbole_mdcns.encoder.scoring_model import InnerProductModel, ScoringModel
 from recbole_mdcns.recommend.top_items import ScoreBlock
 
@@ -97,19 +96,3 @@ def trimmed(sequences: Sequences, models: Sequence[ScoringModel]) -> Sequences:
         return sequences
     width = int(sequences.item_length.max())
     return Sequences(sequences.user, sequences.item_seq[:, :width], sequences.item_length)
-
-
-def padded(items: Tensor, start: Tensor, end: Tensor, user: Tensor, width: int, pad_side: str) -> Sequences:
-    """Return the newest items of sequences as models read them.
-
-    Args:
-        items: Item numbers, one sequence after the other, shape [n].
-        start: Where each sequence begins, shape [B].
-        end: Where it ends (exclusive), shape [B].
-        user: User numbers, shape [B].
-        width: The window L.
-        pad_side: ``right`` or ``left``.
-    """
-    place, filled = window_index(start, end, width, pad_side)
-    length = (end - start).clamp(max=width) if pad_side == "right" else torch.full_like(end, width)
-    return Sequences(user, windows(items, place, filled), length)

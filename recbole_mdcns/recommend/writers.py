@@ -74,6 +74,20 @@ class JsonLinesWriter(TableWriter):
         """Nothing is held."""
 
 
+def arrow() -> Any:
+    """Return pyarrow.
+
+    Raises:
+        ConfigError: It is not installed.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise ConfigError("a .parquet file needs pyarrow: pip install pyarrow, or write .csv") from None
+    return pyarrow
+
+
 class ParquetWriter(TableWriter):
     """Writes groups of rows with pyarrow.
 
@@ -85,12 +99,7 @@ class ParquetWriter(TableWriter):
     """
 
     def __init__(self, file: BinaryIO):
-        try:
-            import pyarrow
-            import pyarrow.parquet
-        except ImportError:
-            raise ConfigError("a .parquet file needs pyarrow: pip install pyarrow, or write .csv") from None
-        self._arrow: Any = pyarrow
+        self._arrow = pyarrow = arrow()
         types = (pyarrow.string(), pyarrow.int32(), pyarrow.string(), pyarrow.float32())
         self._schema = pyarrow.schema(list(zip(TABLE_COLUMNS, types)))
         self._writer = pyarrow.parquet.ParquetWriter(file, self._schema)

@@ -16,7 +16,7 @@ import torch
 from recbole_mdcns.records.parts import Environment
 from recbole_mdcns.version import __version__
 
-_PACKAGES = ("recbole-mdcns", "recbole", "torch", "numpy", "pandas", "scipy", "ray")
+_PACKAGES = ("recbole", "torch", "numpy", "pandas", "scipy", "ray")
 
 
 def reset_peak_memory(device: torch.device) -> None:
@@ -53,13 +53,10 @@ def environment(device: torch.device) -> Environment:
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that a result depends on."""
-    by_name = {
-        "python": platform.python_version(),
-        "recbole-mdcns": __version__,
-    }
+    by_name = {"python": platform.python_version(), "recbole-mdcns": __version__}
     for name in _PACKAGES:
         with contextlib.suppress(metadata.PackageNotFoundError):
-            by_name.setdefault(name, metadata.version(name))
+            by_name[name] = metadata.version(name)
     return by_name
 
 
@@ -95,10 +92,8 @@ def machine(device: torch.device) -> dict[str, Any]:
 
 
 def _processor() -> str:
-    try:
+    with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
-    except OSError:
-        pass
     return platform.processor()

@@ -8,6 +8,7 @@ measurements are kept: metrics, places, seconds, memory, versions and commit.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def migrate_folder(folder: Path) -> dict[Path, int]:
     Raises:
         ConfigError: A record cannot be read; names file and line.
     """
-    if not folder.exists():
+    if not os.path.exists(folder):
         raise ConfigError(f"{folder} is not a folder of records: it does not exist")
     files = [folder] if folder.is_file() else [*folder.rglob(f"*{SUFFIX}"), *folder.rglob("*.json")]
     planned = {path: records for path in sorted(files) if (records := _migrated_file(path))}
@@ -90,7 +91,7 @@ def migrate(values: dict[str, Any], where: str) -> AnyRecord:
         "command": _command(entry["command"].listed(Entry.text)),
         "config": config,
         "batching": values.get("batching") or entry["config"].mapping().get("batching") or "row",
-        "data": _data(entry["data"].mapping()),
+        "data": {**entry["data"].mapping(), "split_users": entry["data"].get("split_users").value or {}},
         "test_rows": _test_rows(entry),
         "environment": {**environment, "peak_memory": environment["peak_memory"] or {}},
         "status": values.get("status", "finished"),
@@ -139,10 +140,6 @@ def _config(config: dict[str, Any]) -> dict[str, Any]:
 def _command(words: list[str]) -> list[str]:
     """Return a command line that does the same today."""
     return [_SCRIPTS.get(word, word) for word in words if word != "--neg_sampler=none"]
-
-
-def _data(data: dict[str, Any]) -> dict[str, Any]:
-    return {**data, "split_users": data.get("split_users") or {}}
 
 
 def _test_rows(entry: Entry) -> dict[str, Any] | None:

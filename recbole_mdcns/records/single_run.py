@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from recbole_mdcns.config.identity import FREE_KEYS, content_key
-from recbole_mdcns.config.keys import model_file_defaults, own_keys, recbole_keys
+from recbole_mdcns.config.keys import dataset_keys, model_file_defaults, own_keys, recbole_keys
 from recbole_mdcns.config.peers import PEER_TRAINING_KEYS
 from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.records.entries import Entry
 from recbole_mdcns.records.parts import TrialId
+from recbole_mdcns.support.declared import methods
 from recbole_mdcns.support.yaml_files import properties_dir, read_yaml, recbole_properties_dir
 
 #: Keys that say which cell a run belongs to, and its seed.
@@ -42,11 +43,11 @@ def trial_of_run(entry: Entry) -> TrialId:
 
 def _method(config: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Return the name and the keys of the method with the most keys among those that a configuration fits."""
-    methods = dict(read_yaml(properties_dir() / "methods.yaml"))
     own = "neg_sampler" if config.get("neg_sampler") else "ranking_loss"
-    methods.setdefault(config[own], {own: config[own]})
+    known = {**methods()}
+    known.setdefault(config[own], {own: config[own]})
     fitting = {
-        name: keys for name, keys in methods.items() if all(config.get(key) == value for key, value in keys.items())
+        name: keys for name, keys in known.items() if all(config.get(key) == value for key, value in keys.items())
     }
     name = max(fitting, key=lambda name: len(fitting[name]))
     return name, fitting[name]
@@ -58,10 +59,9 @@ def _changed(config: dict[str, Any], dataset: str, of_method: dict[str, Any]) ->
     These are our keys, those of the models (a peer's are called ``peer.KEY``), and those of the user's own classes.
     """
     usual = {**{name: key.default for name, key in own_keys().items()}, **_model_defaults(config["model"])}
-    known = {path.stem: path for path in properties_dir().glob("dataset/*.yaml")}
-    for path in (properties_dir() / "protocol" / "paper.yaml", known.get(dataset)):
-        if path is not None and (path.stem != "paper" or config["protocol"] == "paper"):
-            usual.update(read_yaml(path))
+    if config["protocol"] == "paper":
+        usual.update(read_yaml(properties_dir() / "protocol" / "paper.yaml"))
+    usual.update(dataset_keys(dataset))
     left_out = {"peer", *_OF_CELL, *_REPORTED, *FREE_KEYS, *of_method, *(recbole_keys() - own_keys().keys())}
     changed = {
         name: value

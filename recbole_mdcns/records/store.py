@@ -6,48 +6,20 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.records.entries import Entry
 from recbole_mdcns.records.files import read_text, write_record
 from recbole_mdcns.records.parts import TrialId
 from recbole_mdcns.records.record import AnyRecord, read_json, read_record
-from recbole_mdcns.support.file_locks import acquire
+from recbole_mdcns.support.file_locks import held
 from recbole_mdcns.support.safe_write import remove_abandoned, replacing
 
 _BEGUN = "begun.json"
 _ENDING = ".json"
-
-
-@dataclass(frozen=True)
-class Note:
-    """What is known about a trial that has begun, with or without a record.
-
-    Attributes:
-        trial: Which trial.
-        attempts: How often it has begun since its last new start.
-    """
-
-    trial: TrialId
-    attempts: int
-
-    @classmethod
-    def read(cls, path: Path) -> Note:
-        """Read the note of a trial.
-
-        Raises:
-            ConfigError: It is damaged, incomplete, or of another trial than its folder; names the file.
-        """
-        entry = Entry(read_json(read_text(path, "note"), f"note {path}"), str(path))
-        entry.allow_only("trial", "attempts")
-        note = cls(TrialId.from_entry(entry["trial"]), entry["attempts"].whole())
-        if note.trial.key != path.parent.name:
-            raise entry["trial"]["key"].refuse(f"{path.parent.name}, the name of its folder")
-        return note
 
 
 class Store:
@@ -86,18 +58,10 @@ class Store:
         """
         self.make()
         lock = FileLock(str(self.folder / ".lock"))
-        try:
-            is_locked = acquire(lock, 0, f"the sweep in {self.folder}")
-        except Timeout:
-            raise ConfigError(
-                f"another sweep is running in {self.folder}: wait for it, or give another --storage"
-            ) from None
-        remove_abandoned(self.records)
-        try:
+        taken = ConfigError(f"another sweep is running in {self.folder}: wait for it, or give another --storage")
+        with held(lock, f"the sweep in {self.folder}", taken):
+            remove_abandoned(self.records)
             yield
-        finally:
-            if is_locked:
-                lock.release()
 
     def trial_folder(self, key: str) -> Path:
         """Return where a trial keeps its checkpoints and logs."""
@@ -161,24 +125,39 @@ class Store:
     def begin(self, trial: TrialId) -> int:
         """Note that a trial begins, for the first time or again, and return how often it has begun."""
         attempts = self.attempts(trial.key) + 1
-        self._note(Note(trial, attempts))
+        self._note(trial, attempts)
         return attempts
 
     def attempts(self, key: str) -> int:
         """Return how often a trial has begun since its last new start."""
         path = self.trial_folder(key) / _BEGUN
-        return Note.read(path).attempts if path.is_file() else 0
+        return _read_note(path)[1] if path.is_file() else 0
 
     def renew(self, key: str) -> None:
         """Give a trial a new start: forget that it failed, and how often it has begun."""
         (self.records / f"{key}{_ENDING}").unlink(missing_ok=True)
         if self.attempts(key):
-            self._note(Note(Note.read(self.trial_folder(key) / _BEGUN).trial, 0))
+            trial, _ = _read_note(self.trial_folder(key) / _BEGUN)
+            self._note(trial, 0)
 
     def begun(self) -> list[TrialId]:
         """Return every trial that has begun, with or without a record."""
-        return [Note.read(path).trial for path in sorted(self.folder.glob(f"trials/*/{_BEGUN}"))]
+        return [_read_note(path)[0] for path in sorted(self.folder.glob(f"trials/*/{_BEGUN}"))]
 
-    def _note(self, note: Note) -> None:
-        with replacing(self.trial_folder(note.trial.key) / _BEGUN) as file:
-            file.write(json.dumps({"trial": note.trial.to_json(), "attempts": note.attempts}).encode())
+    def _note(self, trial: TrialId, attempts: int) -> None:
+        with replacing(self.trial_folder(trial.key) / _BEGUN) as file:
+            file.write(json.dumps({"trial": trial.to_json(), "attempts": attempts}).encode())
+
+
+def _read_note(path: Path) -> tuple[TrialId, int]:
+    """Return what is noted of a trial that has begun: which it is, and how often it has begun since its new start.
+
+    Raises:
+        ConfigError: The note is damaged, incomplete, or of another trial than its folder; names the file.
+    """
+    entry = Entry(read_json(read_text(path, "note"), f"note {path}"), str(path))
+    entry.allow_only("trial", "attempts")
+    trial, attempts = TrialId.from_entry(entry["trial"]), entry["attempts"].whole()
+    if trial.key != path.parent.name:
+        raise entry["trial"]["key"].refuse(f"{path.parent.name}, the name of its folder")
+    return trial, attempts

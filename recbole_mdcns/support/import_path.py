@@ -41,7 +41,8 @@ def import_own(path: str, key: str) -> Any:
         classes = sorted(
             each for each, value in vars(module).items() if getattr(value, "__module__", "") == module_name
         )
-        file = Path(module.__file__).name if module.__file__ else module_name
+        path_of_module = getattr(module, "__file__", None)  # modules that are part of Python have none
+        file = Path(path_of_module).name if path_of_module else module_name
         raise ConfigError(f"{key} = {path!r}: {file} has no class {name!r}; found {', '.join(classes) or 'none'}")
     return getattr(module, name)
 

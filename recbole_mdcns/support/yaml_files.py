@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from recbole_mdcns.errors import ConfigError, closest, did_you_mean
+from recbole_mdcns.support.path_names import expanded
 
 _FLOAT = re.compile(
     r"^[-+]?(\d[\d_]*\.[\d_]*([eE][-+]?\d+)?|\.\d[\d_]*([eE][-+]?\d+)?|\d[\d_]*[eE][-+]?\d+|\.inf|\.nan)$"
@@ -60,10 +61,12 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         ConfigError: The file is missing, is not yaml of plain values in UTF-8, has a key twice, or holds no keys; names
             the line.
     """
+    file = expanded(path)
     try:
-        text = Path(path).expanduser().read_bytes().decode("utf-8")
+        text = file.read_bytes().decode("utf-8")
     except OSError as error:
-        raise ConfigError(f"config file {path} cannot be read: {error.strerror or error}{_like(path)}") from None
+        near = nearest_file(file, file.parent.glob("*.y*ml")) if isinstance(error, FileNotFoundError) else ""
+        raise ConfigError(f"config file {path} cannot be read: {error.strerror or error}{near}") from None
     except ValueError as error:
         raise ConfigError(f"config file {path} cannot be read: {_not_text(error)}") from None
     try:
@@ -87,16 +90,10 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
 
 def place_of(path: str | Path, key: str) -> str:
     """Return where a file that was read sets one of its keys: ``'mine.yaml, line 3'``."""
-    lines = Path(path).expanduser().read_text(encoding="utf-8").splitlines()
+    lines = expanded(path).read_text(encoding="utf-8").splitlines()
     begin = re.compile(rf"(['\"]?){re.escape(key)}\1\s*:")
     numbers = [number for number, line in enumerate(lines, start=1) if begin.match(line)]
     return f"{path}, line {numbers[0]}" if numbers else str(path)
-
-
-def _like(path: str | Path) -> str:
-    """Return ``' (did you mean mine.yaml?)'`` for a missing file with a neighbour of nearly its name."""
-    path = Path(path).expanduser()
-    return "" if path.exists() else nearest_file(path, path.parent.glob("*.y*ml"))
 
 
 def nearest_file(path: Path, files: Iterable[Path]) -> str:

@@ -8,7 +8,6 @@ from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.place import check_dataset
 from recbole_mdcns.errors import DataError
 from recbole_mdcns.records.cell import Cell
-from recbole_mdcns.support.yaml_files import properties_dir
 from recbole_mdcns.tuning.grid import first_setting, make_trial
 from recbole_mdcns.tuning.sweep import Sweep
 
@@ -38,8 +37,3 @@ def check_datasets(sweep: Sweep, left: Iterable[Cell]) -> None:
     """
     for error in absent_datasets(sweep, left).values():
         raise error
-
-
-def is_known(dataset: str) -> bool:
-    """Tell whether this package has the yaml file of a dataset: the name is right, and only its file is missing."""
-    return (properties_dir() / "dataset" / f"{dataset}.yaml").is_file()

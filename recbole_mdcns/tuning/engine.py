@@ -84,8 +84,8 @@ class Engine(Protocol):
         """
 
 
-class Clock:
-    """The hours of a sweep, from now on.
+class Timed:
+    """What all engines share: the hours of a sweep, from now on.
 
     Args:
         hours: How many; None for no end.

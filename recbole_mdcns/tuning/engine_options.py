@@ -59,8 +59,6 @@ def sweep_as_asked(options: argparse.Namespace, sweep: Sweep) -> Sweep:
     """Return a sweep with the limits of the options, for an estimate of its hours."""
     gpus = 1 / options.per_gpu if options.per_gpu else sweep.gpus
     cpus = sweep.cpus
-    if (
-        options.engine == "processes"
-    ):  # see places: the cores limit trials on the CPU alone, and no number that is given
+    if options.engine == "processes":  # see places: cores limit trials on the CPU alone, and no number that is given
         cpus = 0 if options.at_once or gpus else cpus or 1
     return replace(sweep, gpus=gpus, cpus=cpus, max_concurrent=options.at_once or sweep.max_concurrent)

@@ -65,9 +65,7 @@ def space_of(sweep: Sweep, cell: Cell) -> dict[str, Any]:
         ConfigError: A key is a symbol of the paper and no key of the cell's models.
     """
     space = {**sweep.space.get("all", {}), **sweep.space.get(cell.method, {})}
-    method = sweep.keys_of_method(cell.method)
-    peer = {"peer_model": cell.peer} if cell.peer else {}
-    of_others = keys_not_read(space, _parts(cell.model, cell.protocol, {"ranking_loss": cell.loss, **method, **peer}))
+    of_others = keys_not_read(space, _parts_of(sweep, cell))
     try:
         check_symbols(of_others)
     except ConfigError as error:
@@ -93,12 +91,15 @@ def unread_keys(sweep: Sweep) -> list[str]:
 
 
 def _is_unread(sweep: Sweep, cell: Cell, key: str) -> bool:
-    peer = {"peer_model": cell.peer} if cell.peer else {}
-    method = {"ranking_loss": cell.loss, **sweep.keys_of_method(cell.method), **peer}
-    parts = _parts(cell.model, cell.protocol, method)
+    parts = _parts_of(sweep, cell)
     if key.startswith(PEER_PREFIX) or key == "peer":
         return not parts.peers
     return bool(keys_not_read([key], parts) or keys_of_own_losses([key], parts))
+
+
+def _parts_of(sweep: Sweep, cell: Cell) -> Parts:
+    peer = {"peer_model": cell.peer} if cell.peer else {}
+    return _parts(cell.model, cell.protocol, {"ranking_loss": cell.loss, **sweep.keys_of_method(cell.method), **peer})
 
 
 def _parts(model: str, protocol: str, method: dict[str, Any]) -> Parts:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import os
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -54,9 +54,10 @@ def train(trial: Any, store: Any, dataset: Any, hours: float | None, retries: in
     run_trial(trial, store, dataset, None, hours, retries, threads)
 
 
-def last_line(log: str) -> str:
-    """Return the last line that a worker printed."""
-    lines = Path(log).read_text(encoding="utf-8", errors="replace").strip().splitlines() if Path(log).is_file() else []
+def last_line(log: str | None) -> str:
+    """Return the last line of what a worker printed, or of what Ray wrote about it."""
+    path = Path(log or "")
+    lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines() if path.is_file() else []
     return lines[-1] if lines else "it said no more"
 
 
@@ -65,7 +66,7 @@ class _Data:
     """The dataset that was used last: reading it again takes longer than the copy that a trial consumes."""
 
     key: str | None = None
-    dataset: Any = field(default=None)
+    dataset: Any = None
 
     def of(self, trial: Any) -> Any:
         """Return a copy of a trial's dataset."""

@@ -21,7 +21,7 @@ from recbole_mdcns.data.load import load_dataset
 from recbole_mdcns.errors import FAILURE, ConfigError, UserError
 from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.records.store import Store
-from recbole_mdcns.tuning.engine import Clock, Lost, data_key
+from recbole_mdcns.tuning.engine import Lost, Timed, data_key
 from recbole_mdcns.tuning.grid import Trial
 from recbole_mdcns.tuning.process_worker import last_line, train, work
 from recbole_mdcns.tuning.sweep import Sweep
@@ -59,7 +59,7 @@ class _Worker:
         self.pipe.close()
 
 
-class Processes:
+class Processes(Timed):
     """Worker processes, started when needed. A worker that dies is replaced, and costs its trial one attempt.
 
     Args:
@@ -91,12 +91,7 @@ class Processes:
         self._places: list[str] = []
         self._workers: dict[int, _Worker] = {}
         self._loaded: set[str] = set()
-        self._clock = Clock(self.sweep.sweep_hours)
-
-    @property
-    def seconds_left(self) -> float:
-        """See :class:`Engine`."""
-        return self._clock.seconds_left
+        super().__init__(self.sweep.sweep_hours)
 
     def start(self) -> None:
         """Count the places for workers; these start with the jobs."""

@@ -23,14 +23,7 @@ def check_space(space: dict[str, Any], where: str) -> None:
     """
     for key, choices in space.items():
         is_list = isinstance(choices, list) and choices and len(set(map(repr, choices))) == len(choices)
-        is_distribution = (
-            isinstance(choices, dict)
-            and len(choices) == 1
-            and next(iter(choices)) in DISTRIBUTIONS
-            and isinstance(next(iter(choices.values())), list)
-            and _is_range(*next(iter(choices.items())))
-        )
-        if not (is_list or is_distribution):
+        if not (is_list or _is_distribution(choices)):
             raise ConfigError(
                 f"{where}.{key} = {choices!r} is not allowed: give a list of values, each once, or one of "
                 f"{', '.join(DISTRIBUTIONS)} with low < high, such as {{uniform: [0.5, 3]}}; "
@@ -38,12 +31,16 @@ def check_space(space: dict[str, Any], where: str) -> None:
             )
 
 
-def _is_range(kind: str, bounds: list[Any]) -> bool:
+def _is_distribution(choices: Any) -> bool:
+    if not isinstance(choices, dict) or len(choices) != 1:
+        return False
+    ((kind, bounds),) = choices.items()
+    if kind not in DISTRIBUTIONS or not isinstance(bounds, list) or len(bounds) != 2:
+        return False
     kinds = int if kind == "randint" else (int, float)
-    are_numbers = all(
-        isinstance(bound, kinds) and not isinstance(bound, bool) and abs(bound) < _INFINITE for bound in bounds
-    )
-    return len(bounds) == 2 and are_numbers and bounds[0] < bounds[1] and (kind != "loguniform" or bounds[0] > 0)
+    if not all(isinstance(each, kinds) and not isinstance(each, bool) and abs(each) < _INFINITE for each in bounds):
+        return False
+    return bounds[0] < bounds[1] and (kind != "loguniform" or bounds[0] > 0)
 
 
 def grid(space: dict[str, Any], where: str) -> list[dict[str, Any]]:

@@ -15,10 +15,7 @@ from recbole_mdcns.support.yaml_files import properties_dir
 from recbole_mdcns.tuning.space import check_space, ends
 from recbole_mdcns.tuning.sweep import Sweep
 
-_CHOICES = {
-    "search": ("grid", "random", "optuna", "hyperopt"),
-    "scheduler": ("fifo", "asha", "median"),
-}
+_CHOICES = {"search": ("grid", "random", "optuna", "hyperopt"), "scheduler": ("fifo", "asha", "median")}
 #: Whole or any number, the least, and whether it may be left out.
 _NUMBERS = {
     "samples": (int, 1, False),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,11 @@ def find_sweep(name: str | Path) -> Path:
         ConfigError: There is none; names those that the package brings.
     """
     path, shipped = Path(name), {file.name: file for file in sorted((properties_dir() / "sweep").glob("*.yaml"))}
-    if path.exists():
+    if os.path.exists(path):
         return path
     if path.name in shipped:
         return shipped[path.name]
-    near = [*shipped.values(), *path.parent.glob("*.y*ml")]
+    near = [*shipped.values(), *(path.parent.glob("*.y*ml") if os.path.isdir(path.parent) else ())]
     raise ConfigError(
         f"there is no sweep {name}{nearest_file(path, near)}: give a yaml file, or one of {', '.join(shipped)}"
     )

@@ -144,44 +144,29 @@ def has_weights(trial: Trial, store: Store) -> bool:
 
 
 def _train(
-    trial: Trial,
-    store: Store,
-    dataset: HistoryDataset | None,
-    report: Report | None,
-    hours: float | None,
+    trial: Trial, store: Store, dataset: HistoryDataset | None, report: Report | None, hours: float | None
 ) -> Record:
     config = trial_config(trial, store.trial_folder(trial.id.key))
     reset_peak_memory(config["device"])  # Ray lets a process train one trial after the other
     trainer, splits = prepare_trial(config, dataset)
     trainer.use_data(dataset_of(splits["train"]))
     check_unchanged(store, trial, trainer.data_fingerprint())
-    with trainer.files.lock.held(_PATIENCE):
-        if trainer.files.last.is_file():
-            trainer.resume_checkpoint(trainer.files.last)
-            _replay(_epochs(trainer), config["valid_metric"], report)
-        stopped = _fit(config, trainer, splits, report, hours)
-        return _record(trial, config, trainer, splits, stopped)
-
-
-def _fit(
-    config: MDCNSConfig,
-    trainer: NegativeSamplingTrainer,
-    splits: dict[str, Any],
-    report: Report | None,
-    hours: float | None,
-) -> str | None:
-    """Train; return what stopped it before its time, if anything did."""
 
     def validated(epoch: int, score: float) -> None:
         _replay(_epochs(trainer)[-1:], config["valid_metric"], report)
         if hours is not None and sum(entry["train_seconds"] for entry in trainer.epoch_log) > 3600 * hours:
             raise OutOfTime
 
-    try:
-        trainer.fit(splits["train"], splits["valid"], callback_fn=validated)
-    except OutOfTime:
-        return f"after {hours} hours of training"
-    return None
+    stopped = None
+    with trainer.files.lock.held(_PATIENCE):
+        if trainer.files.last.is_file():
+            trainer.resume_checkpoint(trainer.files.last)
+            _replay(_epochs(trainer), config["valid_metric"], report)
+        try:
+            trainer.fit(splits["train"], splits["valid"], callback_fn=validated)
+        except OutOfTime:
+            stopped = f"after {hours} hours of training"
+        return _record(trial, config, trainer, splits, stopped)
 
 
 def _epochs(trainer: NegativeSamplingTrainer) -> list[Epoch]:
@@ -196,11 +181,7 @@ def _replay(epochs: Iterable[Epoch], metric: str, report: Report | None) -> None
 
 
 def _record(
-    trial: Trial,
-    config: MDCNSConfig,
-    trainer: NegativeSamplingTrainer,
-    splits: dict[str, Any],
-    stopped: str | None,
+    trial: Trial, config: MDCNSConfig, trainer: NegativeSamplingTrainer, splits: dict[str, Any], stopped: str | None
 ) -> Record:
     trainer.load_best()
     results = {"valid": trainer.evaluate_all(splits["valid"])}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from recbole_mdcns import compat
@@ -15,8 +14,9 @@ from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.records.record import Record
 from recbole_mdcns.records.store import Store
 from recbole_mdcns.support.ray_cluster import start_ray
-from recbole_mdcns.tuning.engine import Clock, Lost, data_key
+from recbole_mdcns.tuning.engine import Lost, Timed, data_key
 from recbole_mdcns.tuning.grid import Trial, make_trial, space_of
+from recbole_mdcns.tuning.process_worker import last_line
 from recbole_mdcns.tuning.ray_parts import METRIC, distribution, scheduler_of, searcher
 from recbole_mdcns.tuning.sweep import Sweep
 from recbole_mdcns.tuning.trial import final_score, run_trial
@@ -25,7 +25,7 @@ from recbole_mdcns.tuning.trial import final_score, run_trial
 _TrialOf = Callable[[dict[str, Any]], Trial]
 
 
-class Workers:
+class Workers(Timed):
     """Ray, started when it is first needed; a Ray that was started here ends with :meth:`close`.
 
     Args:
@@ -39,12 +39,7 @@ class Workers:
         self.sweep, self.store, self.address, self.dashboard = sweep, store, address, dashboard
         self.references: dict[str, Any] = {}
         self._is_mine = False
-        self._clock = Clock(sweep.sweep_hours)
-
-    @property
-    def seconds_left(self) -> float:
-        """See :class:`Engine`."""
-        return self._clock.seconds_left
+        super().__init__(sweep.sweep_hours)
 
     def start(self) -> None:
         """Start Ray or join a cluster, unless this has been done.
@@ -129,7 +124,7 @@ class Workers:
                 ended.add(trial.trial_id)
 
             def on_trial_error(self, iteration, trials, trial, **info):
-                lost.append((trial_of(trial.config), _last_line(trial.error_file)))
+                lost.append((trial_of(trial.config), last_line(trial.error_file)))
                 ended.add(trial.trial_id)
 
         trainable = tune.with_parameters(
@@ -181,11 +176,3 @@ def _trainable(
     )
     epochs = record.epochs if isinstance(record, Record) else []
     names.report({"epoch": len(epochs), METRIC: final_score(record), "status": record.status})
-
-
-def _last_line(path: str | None) -> str:
-    """Return the last line that Ray wrote about a lost trial."""
-    try:
-        return Path(path or "").read_text(encoding="utf-8").strip().splitlines()[-1]
-    except (OSError, IndexError):
-        return "Ray says no more"

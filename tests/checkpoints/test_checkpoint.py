@@ -88,6 +88,11 @@ def test_resume_true_without_a_run_begins_anew_and_says_where_it_looked(caplog):
     assert trainer.start_epoch == 0
 
 
+def test_a_file_to_resume_with_a_name_that_no_file_system_takes_cannot_be_read():
+    with pytest.raises(CheckpointError, match="x-last.pth cannot be read"):
+        checkpoint.RunFiles.to_resume(tiny_run().config, "x" * 300 + "-last.pth")
+
+
 def test_longer_training_and_other_display_may_resume(finished):
     again = tiny_run(epochs=2, evaluate_peers=True)
     again.trainer.resume_checkpoint(True)

@@ -39,6 +39,10 @@ def test_bad_modules(key, content, culprit, capsys, monkeypatch):
         sys.modules.pop("own_module", None)
 
 
+def test_a_module_of_python_has_no_class_of_the_user(capsys):
+    refused(train_main, [*SASREC, "--neg_sampler=time:Mine"], capsys, "time has no class 'Mine'")
+
+
 @pytest.mark.parametrize(
     ("content", "culprit"),
     [

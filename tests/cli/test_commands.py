@@ -37,12 +37,16 @@ GOOD = {
     "prepare": ["mine", "--format=lines", "--raw=raw.txt", "--out=dataset"],
     "stats": ["tiny"],
 }
+#: A name that no file system takes: Path.exists raises an error for it.
+LONG = "x" * 300
 #: Mistakes in the options of each command, and what the line says about them.
 MISTAKES = [
     ("train", ["--model=SASRek", "--dataset=tiny"], "did you mean SASRec?"),
     ("train", ["--model"], "expected one argument"),
     ("train", ["--model=SASRec", "--dataset=tiny", "stray"], "argument 'stray' is not understood: write --key=value"),
     ("train", ["--model=SASRec", "--dataset=tiny", "--distil_weight=1"], "did you mean distill_weight?"),
+    ("train", ["--model=SASRec", "--dataset=tiny", "--config_files=~no-one/a.yaml"], "~no-one/a.yaml cannot be read"),
+    ("train", ["--model=SASRec", "--dataset=tiny", f"--config_files={LONG}"], "cannot be read: File name too long"),
     ("evaluate", [], "the file of the saved model must come first"),
     ("evaluate", ["--topk", "[5]", "model.pth"], "the file of the saved model must come first"),
     ("evaluate", ["model.pth", "stray"], "argument 'stray' is not understood"),
@@ -51,16 +55,20 @@ MISTAKES = [
     ("evaluate", ["gone.pth", "--epochs=3"], "epochs = 3 is not allowed when a saved model is evaluated"),
     ("evaluate", ["gone.pth", "--model=SASRec"], "model = 'SASRec' is not allowed when a saved model is evaluated"),
     ("recommend", [], "required: MODEL"),
+    ("recommend", [LONG, "--users=all"], "xxx cannot be read"),
+    ("recommend", ["~nobody-here/m.pth", "--users=all"], "~nobody-here/m.pth cannot be read"),
     ("recommend", ["gone.pth"], "give one of --sequences=FILE and --users (all, ids"),
     ("recommend", ["gone.pth", "--sequences=s.csv", "--users=all"], "give one of --sequences=FILE and --users"),
     ("recommend", ["raw.txt", "--sequences=raw.txt", "--k=0"], "k = 0 is not allowed"),
     ("recommend", ["gone.pth", "--sequences=s.csv"], "gone.pth cannot be read"),
     ("sweep", [], "required: grid"),
+    ("sweep", [LONG], "there is no sweep xxx"),
     ("sweep", ["gone.yaml"], "there is no sweep gone.yaml"),
     ("sweep", ["sweep.yaml", "--sampler=rns"], "--sampler"),
     ("status", ["sweep.yaml", "other.yaml"], "other.yaml"),
     ("status", ["sweep.yaml", "--dry_run"], "--dry_run"),
     ("best", ["sweep.yaml", "--models=SASRek"], "did you mean SASRec?"),
+    ("best", ["sweep.yaml", "--methods=mdcns", "--peers=GRU4Rec, ~"], "sweeps/sweep has no record"),
     ("best", ["sweep.yaml"], "sweeps/sweep has no record of the sweep sweep"),
     ("export", ["sweep.yaml", "all.csv"], "sweeps/sweep has no record of the sweep sweep"),
     ("export", [], "required: grid, FILE"),
@@ -77,6 +85,8 @@ MISTAKES = [
     ("reproduce", ["table99"], "table99"),
     ("reproduce", ["table3", "--methods=Guessing"], "table3 has no Guessing"),
     ("prepare", ["mine", "--raw=raw.txt", "--out=dataset"], "mine"),
+    ("prepare", ["mine", "--format=lines", "--raw=raw.txt", f"--out={LONG}", "--min_user=0", "--min_item=0"],
+     "cannot be written: File name too long"),
     ("prepare", ["mine", "--format=lines", "--raw=gone.txt", "--out=dataset"], "gone.txt"),
     ("prepare", ["kuairand", "--raw=raw.txt", "--out=dataset", "--from=2022"], "'2022' is not a day YYYYMMDD"),
     ("stats", [], "required: NAME"),
@@ -104,6 +114,12 @@ def test_a_mistake_is_one_line_that_names_the_command_and_code_2(name, arguments
     assert main([name, *arguments]) == USER_ERROR
     error = capsys.readouterr().err
     assert error.startswith(f"recbole-mdcns {name}: ") and said in error and error.count("\n") == 1
+
+
+def test_a_parquet_file_of_records_needs_pyarrow(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert main(["export", "sweep.yaml", "all.parquet"]) == USER_ERROR
+    assert "a .parquet file needs pyarrow: pip install pyarrow" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,8 @@ def test_users_that_the_data_do_not_have_are_left_out_where_that_is_asked_for(ca
 
 
 @pytest.mark.parametrize("model", ["model.pth", "users.pth"])
-def test_users_of_the_run(model):
+def test_users_of_the_run(model, monkeypatch):
+    monkeypatch.setenv("HOME", os.getcwd())
     assert command(model, "--users=all", "--k=3", "--out=all.csv") == 0
     every = READ[".csv"](Path("all.csv"))
     lines = [line.split() for line in cycle_lines()]
@@ -125,7 +126,7 @@ def test_users_of_the_run(model):
     assert every.groupby("user").size().to_dict() == dict.fromkeys(seen, 3)
     assert not any(item in seen[user] for user, item in zip(every["user"], every["item"]))
     Path("ids.txt").write_text("u5\nu2\n")
-    for users in ("u5,u2", "ids.txt"):
+    for users in ("u5,u2", "ids.txt", "~/ids.txt"):
         assert command(model, f"--users={users}", "--k=3", "--out=some.csv") == 0
         some = READ[".csv"](Path("some.csv"))
         assert some["user"].tolist() == ["u5"] * 3 + ["u2"] * 3

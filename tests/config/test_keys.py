@@ -21,6 +21,13 @@ def test_fields_make_a_key():
         key.check(0)
 
 
+def test_a_key_may_have_a_largest_value_and_no_least_one():
+    key = Key.from_fields("shift", {"default": 0.0, "type": "float", "max": 1, "help": "How far."}, "S", "mine.yaml")
+    assert (key.check(-5.0), str(key.allowed)) == (-5.0, "float, <= 1")
+    with pytest.raises(ConfigError, match="shift = 2.0 is not allowed: it must be <= 1"):
+        key.check(2.0)
+
+
 @pytest.mark.parametrize(
     ("changes", "culprit"),
     [

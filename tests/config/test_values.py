@@ -11,7 +11,7 @@ from helpers.runs import tiny_config
 from recbole.utils import argument_list
 
 from recbole_mdcns.cli.main import train_main
-from recbole_mdcns.config.checks import _REPLACED
+from recbole_mdcns.config.checks import REPLACED
 from recbole_mdcns.config.keys import own_keys, recbole_keys
 from recbole_mdcns.config.recbole_keys import recbole_specs
 from recbole_mdcns.config.run_config import MDCNSConfig
@@ -26,7 +26,7 @@ def test_the_message_shows_what_was_found(value):
         tiny_config(clip_grad_norm=value)
 
 
-@pytest.mark.parametrize("dataset", ["a/b", "..", "", "../tiny", "a\\b"])
+@pytest.mark.parametrize("dataset", ["a/b", "..", "", "../tiny", "a\\b", "2024:01", ".mine", " "])
 def test_the_name_of_a_dataset_is_one_name(dataset):
     with pytest.raises(ConfigError, match="dataset = "):
         tiny_config(dataset=dataset)
@@ -157,7 +157,7 @@ def test_bad_values_of_peers_and_of_yaml_files_are_refused_as_well(tmp_path):
 def test_every_key_of_recbole_has_a_type_is_ours_or_is_refused():
     listed = {key for name, keys in vars(argument_list).items() if name.endswith("_arguments") for key in keys}
     elsewhere = {"model", "dataset"}
-    assert not (listed | recbole_keys()) - own_keys().keys() - recbole_specs().keys() - _REPLACED.keys() - elsewhere
+    assert not (listed | recbole_keys()) - own_keys().keys() - recbole_specs().keys() - REPLACED.keys() - elsewhere
 
 
 def test_what_recbole_ships_passes_its_own_specs():

@@ -40,7 +40,7 @@ def test_every_target_comes_once_with_its_own_history(mode, lengths, seed):
             assert widths == [width]
         else:
             assert widths == sorted(widths) == [part.item_length.max() for part in batch.rows.parts]
-    assert sorted(ends) == loader(lengths, mode, width, seed=None).targets.end.sort().values.tolist()
+    assert sorted(ends) == loader(lengths, mode, width, seed=None).targets.history_end.sort().values.tolist()
     assert len(ends) == sum(lengths) - len(lengths)
 
 

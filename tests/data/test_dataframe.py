@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recbole_mdcns import prepare_dataframe
-from recbole_mdcns.data.prepare.prepare import file_statistics
+from recbole_mdcns.data.prepare.table2 import file_statistics
 from recbole_mdcns.errors import ConfigError, DataError, UserError
 
 #: u takes b and c at time 10, in that order, and a at time 30; v takes a at time 20.
@@ -46,7 +46,7 @@ def test_path_steps_and_statistics():
     result = prepare_dataframe(df, "mine", min_user=0, min_item=0, duplicates="first")
     assert result.path == Path("dataset/mine/mine.inter")
     assert result.steps == ["4 interactions read", "4 without duplicates"]
-    assert result.statistics == file_statistics(["mine"], Path("dataset"))["mine"]
+    assert result.statistics == file_statistics(Path("dataset/mine/mine.inter"))
     assert result.statistics["interactions"] == 4 and result.statistics["length"] == 2
 
 

@@ -163,6 +163,8 @@ def test_a_missing_dataset_offline_names_the_file_to_put(monkeypatch):
         load_splits(tiny_config(dataset="ml-1m"))
     with pytest.raises(DataError, match=r"put its interactions into data/unheard-of/unheard-of.inter"):
         load_splits(tiny_config(dataset="unheard-of"))
+    with pytest.raises(DataError, match=r"there is no folder x+ for data_path"):  # a name that no file system takes
+        load_splits(tiny_config(dataset="unheard-of", data_path="x" * 300))
 
 
 def test_missing_values_in_other_columns_are_filled():

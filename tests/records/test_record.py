@@ -166,12 +166,12 @@ def test_an_entry_of_another_kind_is_refused_with_file_and_field(path):
 @pytest.mark.parametrize(
     ("path", "value", "field"),
     [
-        ("dataset", "../../x", "dataset is"),
-        ("dataset", "/abs", "dataset is"),
-        ("dataset", ".hidden", "dataset is"),
-        ("dataset", "a\\b", "dataset is"),
-        ("dataset", "", "dataset is"),
-        ("trial.key", "../../x", "trial.key is"),
+        ("dataset", "../../x", "dataset = "),
+        ("dataset", "/abs", "dataset = "),
+        ("dataset", ".hidden", "dataset = "),
+        ("dataset", "a\\b", "dataset = "),
+        ("dataset", "", "dataset = "),
+        ("trial.key", "../../x", "trial.key = "),
         ("trial.cell.more", "x", "there is no trial.cell.more"),
         ("more", "x", "there is no more"),
         ("valid.self", {"ndcg@10": float("nan")}, "valid.self.ndcg@10 is nan"),

@@ -240,7 +240,7 @@ DAMAGE = {
     "trial of text": (lambda record: changed(record, ["trial"], "x"), "trial is 'x', expected names"),
     "no key": (lambda record: changed(record, ["trial", "key"], ...), "it has no trial.key"),
     "another key": (lambda record: changed(record, ["trial", "key"], "x"), "a trial of another name"),
-    "a key elsewhere": (lambda record: changed(record, ["trial", "key"], "../../x"), "trial.key is '../../x'"),
+    "a key elsewhere": (lambda record: changed(record, ["trial", "key"], "../../x"), "trial.key = '../../x'"),
     "seed of text": (lambda record: changed(record, ["trial", "seed"], "1"), "seed is '1', expected a whole number"),
     "setting of text": (lambda record: changed(record, ["trial", "setting"], "x"), "setting is 'x'"),
     "cell of none": (
@@ -286,7 +286,7 @@ NOTES = {
     "no attempts": (lambda note: changed(note, ["attempts"], ...), "it has no attempts"),
     "attempts of text": (lambda note: changed(note, ["attempts"], "two"), "attempts is 'two', expected a whole number"),
     "another key": (lambda note: changed(note, ["trial", "key"], "other"), "trial.key is 'other'"),
-    "a key elsewhere": (lambda note: changed(note, ["trial", "key"], "../../../x"), "trial.key is '../../../x'"),
+    "a key elsewhere": (lambda note: changed(note, ["trial", "key"], "../../../x"), "trial.key = '../../../x'"),
 }
 
 

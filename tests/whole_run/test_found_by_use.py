@@ -130,7 +130,7 @@ def test_a_dataset_with_brackets_in_its_name_is_resumed():
     write_inter(cycle_lines(), "d[1]")
     run = tiny_run(dataset="d[1]", neg_sampler="rns", epochs=1)
     fit(run)
-    assert RunFiles.newest(run.config).last == run.trainer.files.last
+    assert RunFiles.every(run.config)[-1].last == run.trainer.files.last
 
 
 def test_the_best_weights_are_not_evaluated_on_other_sequences():

@@ -11,24 +11,6 @@ from recbole_mdcns.data.files.validate import Layout
 from recbole_mdcns.errors import DataError
 
 
-def check_sources(config: Config) -> None:
-    """Refuse names of files in ``load_col`` or ``unload_col`` that nothing reads, and columns that are not a list.
-
-    Raises:
-        DataError: Names the key, what was found and what is allowed.
-    """
-    suffixes = config["additional_feat_suffix"] or []
-    if not isinstance(suffixes, list) or {"inter", "user", "item"} & set(suffixes):
-        raise DataError(f"additional_feat_suffix = {suffixes!r} is not allowed: give a list of endings of other files")
-    sources = ["inter", "user", "item", *suffixes]
-    for key in ("load_col", "unload_col"):
-        for source, names in (config[key] or {}).items():
-            if source not in sources:
-                raise DataError(f"{key} names {source!r}: it takes {', '.join(sources)}")
-            if not isinstance(names, (list, tuple, set)) and (key, names) != ("load_col", "*"):
-                raise DataError(f"{key}.{source} = {names!r} is not allowed: give a list of columns")
-
-
 def check_named(config: Config, path: Path, columns: list[tuple[str, str]], source: str) -> None:
     """Refuse names in ``load_col`` and ``unload_col`` that a file does not have.
 

@@ -11,7 +11,7 @@ import pandas as pd
 from recbole.utils.enum_type import FeatureSource, FeatureType
 
 from recbole_mdcns.data.files.atomic import read_inter
-from recbole_mdcns.data.files.columns import check_named, check_sources, chosen_columns
+from recbole_mdcns.data.files.columns import check_named, chosen_columns
 from recbole_mdcns.data.files.refusals import RefusingDataset
 from recbole_mdcns.data.files.validate import Layout, check_header, check_is_file, inter_file
 from recbole_mdcns.errors import DataError, reason_of
@@ -29,7 +29,6 @@ class AtomicDataset(RefusingDataset):
     def _load_data(self, token: str, dataset_path: str) -> None:
         if not os.path.exists(dataset_path):
             self._download()
-        check_sources(self.config)
         super()._load_data(token, dataset_path)
 
     def _load_inter_feat(self, token: str, dataset_path: str) -> None:
@@ -42,7 +41,12 @@ class AtomicDataset(RefusingDataset):
         return super()._load_user_or_item_feat(token, dataset_path, source, field_name)
 
     def _load_additional_feat(self, token: str, dataset_path: str) -> None:
-        for suffix in self.config["additional_feat_suffix"] or []:
+        suffixes = self.config["additional_feat_suffix"] or []
+        if not isinstance(suffixes, list) or {"inter", "user", "item"} & set(suffixes):
+            raise DataError(
+                f"additional_feat_suffix = {suffixes!r} is not allowed: give a list of endings of other files"
+            )
+        for suffix in suffixes:
             check_is_file(Path(dataset_path) / f"{token}.{suffix}")
         super()._load_additional_feat(token, dataset_path)
 

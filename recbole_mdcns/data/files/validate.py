@@ -45,9 +45,9 @@ class Layout:
             config: The run.
             source: The ending of the file's name: ``inter``, ``user``, ``item`` or another.
         """
-        keys = {"inter": ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD"), "user": ("USER_ID_FIELD",)}
-        named_by = keys.get(source, ("ITEM_ID_FIELD",) if source == "item" else ())
-        needed = {config[key]: "float" if key == "TIME_FIELD" else "token" for key in named_by}
+        user, item, time = "USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD"
+        named_by = {"inter": (user, item, time), "user": (user,), "item": (item,)}.get(source, ())
+        needed = {config[key]: "float" if key == time else "token" for key in named_by}
         return cls(
             needed,
             " and ".join(", ".join(named_by).rsplit(", ", 1)),

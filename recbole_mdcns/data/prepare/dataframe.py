@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from recbole_mdcns.data.prepare.interactions import Interactions
 from recbole_mdcns.data.prepare.prepare import Prepared, new_inter_file, write_filtered
 from recbole_mdcns.data.prepare.raw import LARGEST_TIME, check_token
 from recbole_mdcns.errors import ConfigError, DataError, nearest
+from recbole_mdcns.support.path_names import expanded
 
 DUPLICATES = ("first", "last", "keep")
 _TIMES = "times are numbers, dates, or texts such as 2024-05-31 18:30"
@@ -64,7 +64,7 @@ def prepare_dataframe(
     if not isinstance(df, pd.DataFrame):
         raise DataError(f"df is a {type(df).__name__}: give a pandas DataFrame with a row per interaction")
     _check_options(out, min_user, min_item, duplicates)
-    path = new_inter_file(Path(out).expanduser(), name, overwrite, "give another name, or overwrite=True to replace it")
+    path = new_inter_file(expanded(out), name, overwrite, "give another name, or overwrite=True to replace it")
     columns = _columns(df, {"user": user, "item": item, "time": time})
     if not len(df):
         raise DataError("df has no rows: give one per interaction")
@@ -139,16 +139,12 @@ def _times(column: pd.Series) -> np.ndarray:
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
     where, kind = f"df[{column.name!r}]", pd.api.types.infer_dtype(column)
-    if isinstance(column.dtype, pd.DatetimeTZDtype) or kind in _DATES:
+    if isinstance(column.dtype, pd.DatetimeTZDtype) or kind in {*_DATES, "string"}:
         return _seconds(column, where)
     if kind in _NUMBERS:
-        _refuse_first(
-            column, where, lambda values: ~((values >= -LARGEST_TIME) & (values <= LARGEST_TIME)),
-            "is not a finite number of at most 2^53 (divide nanoseconds by 10**9)",
-        )  # fmt: skip
+        said = "is not a finite number of at most 2^53 (divide nanoseconds by 10**9)"
+        _refuse_first(column, where, ~((column >= -LARGEST_TIME) & (column <= LARGEST_TIME)), said)
         return column.to_numpy(dtype=np.float64)
-    if kind == "string":
-        return _seconds(column, where)
     raise DataError(f"{where} holds {kind}, such as {_shown(column.iloc[0])}: {_TIMES}")
 
 
@@ -160,12 +156,12 @@ def _seconds(column: pd.Series, where: str) -> np.ndarray:
     said = "is not a date of the calendar"
     if isinstance(first, str) and not ISO_DATE.fullmatch(first):
         said = f"is not a time: {_TIMES}; pd.to_numeric and pd.to_datetime convert others"
-    _refuse_first(column, where, lambda _: bad, said)
+    _refuse_first(column, where, bad, said)
     return seconds
 
 
-def _refuse_first(column: pd.Series, where: str, is_bad: Callable[[pd.Series], Any], said: str) -> None:
-    bad = np.asarray(is_bad(column), dtype=bool)
+def _refuse_first(column: pd.Series, where: str, is_bad: Any, said: str) -> None:
+    bad = np.asarray(is_bad, dtype=bool)
     if bad.any():
         place = int(bad.argmax())
         raise DataError(f"{where} = {_shown(column.iloc[place])} in df.iloc[{place}] {said}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import pandas as pd
 from recbole_mdcns.data.kcore import k_core
 from recbole_mdcns.data.prepare.interactions import BadLines, Interactions, read_interactions
 from recbole_mdcns.data.prepare.raw import Format, Selection, find_format
-from recbole_mdcns.data.prepare.table2 import read_users_and_items, statistics
+from recbole_mdcns.data.prepare.table2 import statistics
 from recbole_mdcns.errors import DataError, UserError
 from recbole_mdcns.support.path_names import checked_name
 from recbole_mdcns.support.safe_write import remove_abandoned, replacing
@@ -108,8 +109,8 @@ def new_inter_file(out: Path, name: str, overwrite: bool, advice: str) -> Path:
     Raises:
         UserError: The name cannot be that of a folder, or the file exists.
     """
-    path = inter_file(out, name)
-    if path.exists() and not overwrite:
+    path = out / checked_name(name, "dataset") / f"{name}.inter"
+    if os.path.exists(path) and not overwrite:
         raise UserError(f"{path} exists: {advice}")
     return path
 
@@ -162,37 +163,6 @@ def write_inter(file: BinaryIO, data: Interactions) -> None:
             for user, item, time in columns
         )
         file.write("".join(lines).encode())
-
-
-def file_statistics(
-    names: Sequence[str], data_path: Path, user_field: str = "user_id", item_field: str = "item_id"
-) -> dict[str, dict[str, float]]:
-    """Count users, items and interactions of some datasets.
-
-    Args:
-        names: Datasets.
-        data_path: Folder of the datasets.
-        user_field: Name of the user column.
-        item_field: Name of the item column.
-
-    Returns:
-        Statistics by name; see :func:`~recbole_mdcns.data.prepare.table2.statistics`.
-
-    Raises:
-        DataError: A dataset is missing or malformed.
-    """
-    return {
-        name: statistics(*read_users_and_items(inter_file(data_path, name), user_field, item_field)) for name in names
-    }
-
-
-def inter_file(folder: Path, name: str) -> Path:
-    """Return the path of the interactions of a dataset.
-
-    Raises:
-        UserError: The name cannot be that of a folder.
-    """
-    return folder / checked_name(name, "dataset") / f"{name}.inter"
 
 
 def _most_different(data: Interactions) -> int:

@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 
@@ -91,7 +92,7 @@ class Format:
     one_line_a_user: bool = False
 
 
-def find_format(dataset: str, format_name: str | None = None) -> Format:
+def find_format(dataset: str, format_name: str | None) -> Format:
     """Return the format of that name or, without one, the format that belongs to the dataset's name.
 
     Raises:
@@ -187,8 +188,9 @@ def _own_table(path: Path, first_line: str, chosen: Selection) -> Layout:
         raise DataError(
             f"{path}: a table ends in .csv or .tsv, with or without .gz; prepare_dataframe takes others in Python"
         )
-    split, row = _csv if kind == ".csv" else _tsv, _with_own_times(chosen.kinds)
-    return _headed(path, first_line, split, chosen.columns, row, " (--columns names the needed ones)")
+    split = _csv if kind == ".csv" else partial(_csv, separator="	")
+    row, named_by = _with_own_times(chosen.kinds), " (--columns names the needed ones)"
+    return _headed(path, first_line, split, chosen.columns, row, named_by)
 
 
 FORMATS = {
@@ -320,10 +322,6 @@ def _csv(line: str, separator: str = ",") -> list[str]:
         return next(csv.reader((line,), strict=True, delimiter=separator))
     except csv.Error as error:
         raise ValueError(f"{reprlib.repr(line)} is not csv ({error})") from None
-
-
-def _tsv(line: str) -> list[str]:
-    return _csv(line, "\t")
 
 
 def _tabs(line: str) -> list[str]:

@@ -45,21 +45,17 @@ def statistics_table(datasets: Mapping[str, Mapping[str, float]]) -> str:
     return tabulate(rows, headers=headers, tablefmt="github", colalign=align, disable_numparse=True)
 
 
-def read_users_and_items(path: Path, user_field: str, item_field: str) -> tuple[np.ndarray, np.ndarray]:
-    """Read users and items from an atomic ``.inter`` file, tab-separated UTF-8.
+def file_statistics(path: Path, user_field: str = "user_id", item_field: str = "item_id") -> dict[str, float]:
+    """Return the :func:`statistics` of an atomic ``.inter`` file, tab-separated UTF-8.
 
     Args:
         path: The file.
         user_field: Name of its user column.
         item_field: Name of its item column.
 
-    Returns:
-        Users and items as integers from 0 in the order of first appearance, each of shape [n], n >= 1.
-
     Raises:
         DataError: The file is missing or has no interaction, lacks a column, or has a malformed line.
     """
     layout = Layout({user_field: "token", item_field: "token"}, named_by="--user_field and --item_field")
     frame = read_inter(path, layout, check_header(path, layout), {user_field, item_field})
-    users, items = (pd.factorize(frame[field])[0] for field in (user_field, item_field))
-    return users, items
+    return statistics(*(pd.factorize(frame[field])[0] for field in (user_field, item_field)))
