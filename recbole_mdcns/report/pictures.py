@@ -8,7 +8,7 @@ from typing import Any
 
 from recbole_mdcns.report.compare import blocks
 from recbole_mdcns.report.description import Description
-from recbole_mdcns.report.figure import GREY, draw_run, name_ends, plain, saved_figure
+from recbole_mdcns.report.figure import GREY, draw_run, loss_curves, name_ends, plain, saved_figure
 from recbole_mdcns.report.lines import Line
 from recbole_mdcns.report.ranking import line_colours, with_curve
 
@@ -74,10 +74,7 @@ def draw_losses(lines: Sequence[Line], path: Path) -> None:
     """Draw the parts of the loss by epoch, a panel per line, of its first run."""
     with saved_figure(path, ncols=len(lines), figsize=(5 * len(lines), 4), squeeze=False) as axes:
         for line, axis in zip(lines, axes[0]):
-            epochs = next(iter(line.runs.values())).epochs
-            parts = list(dict.fromkeys(part for entry in epochs for part in entry.parts))
-            for part in parts:
-                points = [(entry.epoch + 1, entry.parts[part]) for entry in epochs if part in entry.parts]
+            for part, points in loss_curves(next(iter(line.runs.values()))).items():
                 axis.plot(*zip(*points), label=plain(part))
             axis.set(title=plain(f"{line.row.dataset}, {line.row.model}"), xlabel="epoch", yscale="log")
             axis.legend(fontsize=7)

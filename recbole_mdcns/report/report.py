@@ -32,7 +32,7 @@ from recbole_mdcns.report.overview import overview
 from recbole_mdcns.report.pictures import draw_losses, draw_table
 from recbole_mdcns.report.sensitivity import write_sensitivity
 from recbole_mdcns.report.side_by_side import write_side_by_side
-from recbole_mdcns.report.sources import make_folder, read_all
+from recbole_mdcns.report.sources import make_folder
 from recbole_mdcns.tuning.one_data import check_one_data
 
 
@@ -46,12 +46,12 @@ def run(options: argparse.Namespace) -> int:
     given = {name: value for name, value in (("title", options.title), ("note", options.note)) if value}
     pages = [replace(page, **given) for page in pages]
     datasets = options.datasets.split(",") if options.datasets else None
+    records, timed = (
+        [record for path in paths for record in read_records(path)] for paths in (options.records, options.times)
+    )
     if pages[0].page in ("table", "losses"):
-        records = [record for path in options.records for record in read_records(path)]
-        timed = [record for path in options.times for record in read_records(path)]
-        write_report(pages, with_packed(records, options.out), options.out, datasets, timed)
-    else:
-        write_report(pages, read_all(options.records), options.out, datasets)
+        records = with_packed(records, options.out)
+    write_report(pages, records, options.out, datasets, timed)
     return 0
 
 

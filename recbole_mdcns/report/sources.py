@@ -62,6 +62,17 @@ def spread(values: Sequence[float]) -> str:
     return f"{statistics.mean(values):.4f}{deviation}"
 
 
+def values_of(runs: Sequence[Record], split: str, role: str, metric: str) -> list[float]:
+    """Return a metric of the runs that have it; nothing of ``test`` unless all were tested.
+
+    A mean over some of the seeds would otherwise stand beside one over all.
+    """
+    if split == "test" and not all(run.test for run in runs):
+        return []
+    results = [(run.valid if split == "valid" else run.test or {}).get(role, {}) for run in runs]
+    return [result[metric] for result in results if metric in result]
+
+
 def mixed_versions(records: Iterable[Record]) -> str:
     """Return a sentence where records of several versions of this package stand on a page; empty otherwise."""
     versions = sorted({record.package_version for record in records})
