@@ -21,7 +21,6 @@ from recbole.utils.logger import RemoveColorFilter, log_colors_config
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.errors import WriteError, reason_of
 
-_LEVELS = ("debug", "info", "warning", "error", "critical")
 _LINE = "%(asctime)-15s %(levelname)s  %(message)s"
 #: The log handlers of the last run of this process.
 _handlers: list[logging.Handler] = []
@@ -50,8 +49,7 @@ def start_log(config: MDCNSConfig) -> None:
     _handlers.append(_console())
     if config["log_dir"]:
         _handlers.append(_file(config))
-    state = str(config["state"] or "info").lower()
-    level = getattr(logging, state.upper()) if state in _LEVELS else logging.INFO
+    level = getattr(logging, (config["state"] or "info").upper())
     for handler in _handlers:
         handler.setLevel(level)
         root.addHandler(handler)

@@ -81,20 +81,20 @@ class TeacherScorer:
 
 def encoded(model: ScoringModel, sequences: Sequences) -> Tensor:
     """Encode sequences, shape [B, .]; in parts of similar length, without common padding, if the model allows it."""
-    if not model.is_trimmable or len(sequences.item_length) <= PART:
-        return model.encode_sequences(trimmed(sequences, [model]))
+    if not model.is_trimmable:
+        return model.encode_sequences(sequences)
+    if len(sequences.item_length) <= PART:
+        return model.encode_sequences(trimmed(sequences))
     order = sequences.item_length.argsort()
     parts = []
     for rows in order.split(PART):
         part = Sequences(sequences.user[rows], sequences.item_seq[rows], sequences.item_length[rows])
-        parts.append(model.encode_sequences(trimmed(part, [model])))
+        parts.append(model.encode_sequences(trimmed(part)))
     return torch.cat(parts)[order.argsort()]
 
 
-def trimmed(sequences: Sequences, models: Sequence[ScoringModel]) -> Sequences:
-    """Return right-padded sequences without the columns that are padding in all of them, if all models allow it."""
-    if not all(model.is_trimmable for model in models):
-        return sequences
+def trimmed(sequences: Sequences) -> Sequences:
+    """Return right-padded sequences without the columns that are padding in all of them."""
     width = int(sequences.item_length.max())
     return Sequences(sequences.user, sequences.item_seq[:, :width], sequences.item_length)
 

@@ -25,8 +25,7 @@ class TableWriter(ABC):
     def add(self, table: pd.DataFrame) -> None:
         """Append rows."""
 
-    @abstractmethod
-    def finish(self) -> None:
+    def finish(self) -> None:  # noqa: B027
         """Write what is still held."""
 
 
@@ -45,9 +44,6 @@ class SeparatedWriter(TableWriter):
     def add(self, table: pd.DataFrame) -> None:
         """Append rows."""
         self._write(table, header=False)
-
-    def finish(self) -> None:
-        """Nothing is held."""
 
     def _write(self, table: pd.DataFrame, header: bool) -> None:
         text = table.to_csv(sep=self._separator, index=False, header=header, lineterminator="\n")
@@ -69,9 +65,6 @@ class JsonLinesWriter(TableWriter):
         if len(table):
             text = table.to_json(orient="records", lines=True, force_ascii=False, double_precision=15)
             self._file.write(text.rstrip("\n").encode("utf-8") + b"\n")
-
-    def finish(self) -> None:
-        """Nothing is held."""
 
 
 class ParquetWriter(TableWriter):

@@ -47,11 +47,6 @@ class RunCheckpoints:
         if self.identity is None or self.identity.dataset is not dataset:
             self.identity = DataIdentity(dataset)
 
-    def data_fingerprint(self) -> str:
-        """Return the fingerprint of the training sequences; call :meth:`use_data` first."""
-        assert self.identity is not None
-        return self.identity.fingerprints["sequences"]
-
     # -- saving -------------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager

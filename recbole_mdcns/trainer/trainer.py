@@ -126,8 +126,9 @@ class NegativeSamplingTrainer(Trainer):
         self.checkpoints.use_data(dataset)
 
     def data_fingerprint(self) -> str:
-        """Return the fingerprint of the training sequences."""
-        return self.checkpoints.data_fingerprint()
+        """Return the fingerprint of the training sequences; call :meth:`use_data` first."""
+        assert self.checkpoints.identity is not None
+        return self.checkpoints.identity.fingerprints["sequences"]
 
     # -- training -----------------------------------------------------------------------------------------------------
 
