@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -132,8 +133,9 @@ def command(page: Description, line: Line) -> str:
     else:
         at = ""
     seeds = ",".join(map(str, line.block_seeds or (1, 2, 3)))
+    source, dataset, model = map(shlex.quote, (page.source, line.row.dataset, line.row.model))
     return (
-        f"recbole-mdcns reproduce {page.source} --datasets {line.row.dataset} --models {line.row.model} "
+        f"recbole-mdcns reproduce {source} --datasets {dataset} --models {model} "
         f'--methods "{line.name}" --seeds {seeds} {at} --data_path DIR'
     ).replace("  ", " ")
 

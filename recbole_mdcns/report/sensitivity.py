@@ -87,7 +87,11 @@ def draw(page: Description, varied: dict[str, ByValue], metric: str, path: Path)
             for split in ("valid", "test"):
                 means = [statistics.mean(values_of(runs, split, "self", metric)) for runs in by_value.values()]
                 axis.plot(list(by_value), means, marker="o", label=split)
-            axis.set(xlabel=plain(page.keys[key]), xscale="log", ylabel=plain(metric))
+            axis.set(xlabel=plain(page.keys[key]), ylabel=plain(metric))
+            if min(by_value) > 0:
+                axis.set_xscale("log")
+            else:  # a logarithm would put all values but 0 at one place
+                axis.set_xscale("symlog", linthresh=min((abs(value) for value in by_value if value), default=1.0))
             axis.set_xticks(list(by_value), [f"{value:g}" for value in by_value])
             axis.minorticks_off()
             axis.legend()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,12 @@ def test_the_command_of_a_missing_line_runs_the_users_own_sweep():
     )
 
 
+def test_the_command_of_a_line_can_be_typed_where_names_have_spaces():
+    page = own_page(OWN.replace("shop, films", "My shop") + "dataset_names: {My shop: shop}\n")
+    words = shlex.split(command(page, fill(page, [])[0]))
+    assert words[words.index("--datasets") + 1] == "My shop"
+
+
 def test_smaller_is_better_where_the_metric_says_so():
     page = own_page(OWN.replace("novelty@10, mrr@10", "averagepopularity@10"))
     pair = [
@@ -133,6 +140,10 @@ def test_a_reference_of_the_users_own_stands_beside_the_values():
         (OWN + "tests: [seeds, weeks]\n", "tests = ['seeds', 'weeks'] is not allowed"),
         (OWN + "budgets: {short: [1]}\n", "budgets = {'short': [1]} is not allowed: give [epochs, patience] by name"),
         (OWN + "reference: {file: gone.csv}\n", "gone.csv cannot be read: No such file"),
+        (OWN + "reference: {fil: theirs.csv}\n", "reference = {'fil': 'theirs.csv'} is not allowed: give file"),
+        (OWN + "reference: {file: theirs.csv, where: }\n", "'where': None} is not allowed: give file, and if needed"),
+        (OWN + "reference: {file: theirs.csv, where: [loss]}\n", "where: columns and their values"),
+        (OWN + "ranges: {text: from}\n", "ranges = {'text': 'from'} is not allowed: give file and text"),
         (OWN + "extends: gone.yaml\n", "there is no gone.yaml"),
         (OWN + "page: poem\n", "page = 'poem' is not allowed: give table or losses or side_by_side or sensitivity"),
         (OWN.replace("[shop, films]", "[../shop]"), "datasets: name = '../shop'"),
@@ -143,6 +154,12 @@ def test_a_mistake_in_the_file_is_told_with_its_key(text, culprit):
     with pytest.raises(ConfigError, match=r"yaml|csv") as refused:
         own_page(text)
     assert culprit in str(refused.value)
+
+
+def test_a_csv_may_begin_with_the_mark_that_excel_writes():
+    Path("theirs.csv").write_text("\ufeffdataset,backbone,method,metric,value\nshop,SASRec,mine,mrr@10,0.1\n")
+    page = own_page(OWN + "reference: {file: theirs.csv}\n")
+    assert page.reference.values == {("shop", "SASRec", "mine"): {"mrr@10": 0.1}}
 
 
 def test_a_csv_that_holds_no_numbers_is_refused():
