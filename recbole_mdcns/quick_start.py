@@ -229,13 +229,7 @@ def load_data_and_model(
 
 
 def data_and_model(content: dict[str, Any], config: MDCNSConfig, model_file: str | Path) -> tuple:
-    """Return model, dataset, train_data, valid_data and test_data of a checkpoint; see :func:`load_data_and_model`.
-
-    Args:
-        content: The checkpoint.
-        config: Its configuration.
-        model_file: Its file, for errors.
-    """
+    """Return model, dataset, train_data, valid_data and test_data of a checkpoint; see :func:`load_data_and_model`."""
     init_seed(config["seed"], config["reproducibility"])
     getLogger().info(config)
     numbering = Numbering(checkpoint.names(content, model_file), f"checkpoint {model_file}")

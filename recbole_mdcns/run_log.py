@@ -32,9 +32,6 @@ def start_log(config: MDCNSConfig) -> None:
     As with RecBole's ``init_logger``, a program that has set up logging itself keeps its own handlers and gets no
     others.
 
-    Args:
-        config: The run.
-
     Raises:
         WriteError: The file cannot be made.
     """
@@ -57,12 +54,7 @@ def start_log(config: MDCNSConfig) -> None:
 
 
 def tensorboard(config: MDCNSConfig, run: str) -> TensorBoard:
-    """Return TensorBoard's writer for a trainer; its folder has the name of the log file.
-
-    Args:
-        config: The run.
-        run: Name of the folder if there is no log file.
-    """
+    """Return TensorBoard's writer; its folder has the name of the log file, or of the ``run`` if there is none."""
     names = [Path(handler.baseFilename).stem for handler in _handlers if isinstance(handler, LogFile)]
     return TensorBoard(Path(config["tensorboard_dir"]) / (*names, run)[0] if config["tensorboard_dir"] else None)
 
@@ -86,11 +78,7 @@ class LogFile(logging.FileHandler):
 
 
 class TensorBoard:
-    """TensorBoard's writer, opened with the first value: a run that only evaluates leaves no files.
-
-    Args:
-        folder: The folder of the files; None writes nothing.
-    """
+    """TensorBoard's writer, opened with the first value: a run that only evaluates leaves no files, nor one without a folder."""
 
     def __init__(self, folder: Path | None):
         self.folder = folder

@@ -39,11 +39,7 @@ class Evaluation:
     scores: Mapping[str, float] = field(default_factory=dict)
 
     def chosen_by(self, metric: str) -> dict[str, dict[str, float]]:
-        """Return the metrics by role for a choice: ``valid_metric`` has its own decimals, whatever is reported.
-
-        Args:
-            metric: The value of ``valid_metric``.
-        """
+        """Return the metrics by role for a choice: ``valid_metric`` has its own decimals, whatever is reported."""
         return {role: {**of_role, metric.lower(): self.scores[role]} for role, of_role in self.metrics.items()}
 
 
@@ -138,10 +134,6 @@ class FullRanking:
 
     def evaluation(self, own: ModelMetrics, evaluator: PlainEvaluator) -> Evaluation:
         """Return the result of the pass, once all rows are ranked.
-
-        Args:
-            own: The self model's metrics.
-            evaluator: The evaluator of the run.
 
         Raises:
             NonFiniteScores: A model or the teacher has only scores of -inf.

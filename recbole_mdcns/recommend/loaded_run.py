@@ -183,14 +183,7 @@ class LoadedRun:
 
 
 def _similar(table: Tensor, numbers: Tensor, k: int, items: Vocabulary) -> pd.DataFrame:
-    """Return the items that are most similar to some of them, as :class:`TopItems` has them.
-
-    Args:
-        table: Embeddings of length 1, shape [V, H].
-        numbers: Item numbers, shape [n].
-        k: How many for each.
-        items: The names.
-    """
+    """Return the items most similar to those of some numbers, as :class:`TopItems`; rows of the table have length 1."""
     row = (numbers - 1).to(table.device)
     asked, own = table[row], (torch.arange(len(row), device=table.device), row)
     places, scores = top_items(lambda start, end: asked @ table[start:end].T, len(table), k, len(asked), own)

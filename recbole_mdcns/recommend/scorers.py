@@ -17,12 +17,7 @@ PART = 64
 
 
 class CandidateScorer:
-    """Scores candidates by one model.
-
-    Args:
-        model: The model.
-        candidates: Item numbers, shape [C].
-    """
+    """Scores candidates, item numbers of shape [C], by one model."""
 
     def __init__(self, model: ScoringModel, candidates: Tensor):
         self.model = model
@@ -54,12 +49,7 @@ class CandidateScorer:
 
 
 class TeacherScorer:
-    """Scores candidates by several models together, Eq. (4).
-
-    Args:
-        scorers: The scorer of each model, for the same candidates.
-        mean: See ``teacher_scores``.
-    """
+    """Scores candidates by several models together, Eq. (4), from the scorer of each."""
 
     def __init__(self, scorers: Sequence[CandidateScorer], mean: bool):
         self.scorers = scorers

@@ -30,12 +30,7 @@ class TableWriter(ABC):
 
 
 class SeparatedWriter(TableWriter):
-    """Writes a line per row below a header.
-
-    Args:
-        file: The file.
-        separator: Between two values.
-    """
+    """Writes a line per row below a header."""
 
     def __init__(self, file: BinaryIO, separator: str):
         self._file, self._separator = file, separator
@@ -51,11 +46,7 @@ class SeparatedWriter(TableWriter):
 
 
 class JsonLinesWriter(TableWriter):
-    """Writes a JSON object per row.
-
-    Args:
-        file: The file.
-    """
+    """Writes a JSON object per row."""
 
     def __init__(self, file: BinaryIO):
         self._file = file
@@ -69,9 +60,6 @@ class JsonLinesWriter(TableWriter):
 
 class ParquetWriter(TableWriter):
     """Writes groups of rows with pyarrow.
-
-    Args:
-        file: The file.
 
     Raises:
         ConfigError: pyarrow is not installed.

@@ -77,13 +77,7 @@ def comparison_rows(page: Description, block: Sequence[Line]) -> tuple[list[str]
 
 
 def comparisons(page: Description, block: Sequence[Line], form: str) -> list[str]:
-    """Return :func:`comparison_rows` as the lines of a table.
-
-    Args:
-        page: The table.
-        block: The lines.
-        form: The format of tabulate: ``github`` or ``latex_booktabs``.
-    """
+    """Return :func:`comparison_rows` as the lines of a table in ``form``: ``github`` or ``latex_booktabs``."""
     heads, rows = comparison_rows(page, block)
     return tabulate(rows, heads, tablefmt=form, disable_numparse=True).splitlines() if rows else []
 

@@ -31,12 +31,7 @@ def require_matplotlib() -> None:
 
 @contextlib.contextmanager
 def saved_figure(path: Path, **options: Any) -> Iterator[Any]:
-    """Give the axes of a new figure, and save it at the end; needs matplotlib.
-
-    Args:
-        path: The PNG file.
-        **options: Options of ``pyplot.subplots``.
-    """
+    """Give the axes of a new figure, made with options of ``pyplot.subplots``, and save it at the end as PNG."""
     require_matplotlib()
     import matplotlib
 
@@ -57,11 +52,7 @@ def plain(label: Any) -> str:
 
 
 def colours_of(names: Sequence[str]) -> dict[str, str]:
-    """Return a colour for each name: the first few have distinct colours, the others are grey.
-
-    Args:
-        names: The most important one first.
-    """
+    """Return a colour for each name, the most important one first: a few have their own, the others are grey."""
     return {name: COLOURS[place] if place < len(COLOURS) else GREY for place, name in enumerate(names)}
 
 

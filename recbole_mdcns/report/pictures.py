@@ -18,11 +18,6 @@ def draw_table(page: Description, lines: Sequence[Line], path: Path) -> bool:
 
     Our method and the best ones are coloured, and named where their curves end; the others are grey.
 
-    Args:
-        page: The table.
-        lines: Its lines; blocks without records are left out.
-        path: The PNG file.
-
     Returns:
         Whether there was anything to draw.
     """

@@ -28,14 +28,7 @@ from recbole_mdcns.trainer.objective import Objective, StepLoss
 
 
 class NegativesObjective(Objective):
-    """The sum of the models' losses on the negatives that a strategy chooses, and of the strategy's further terms.
-
-    Args:
-        config: The run.
-        loss: Its ranking loss.
-        scoring_models: The models, the self model first.
-        strategy: Its strategy.
-    """
+    """The sum of the models' losses on the negatives that a strategy chooses, and of the strategy's further terms."""
 
     loss: LossOfNegatives
     strategy: NegativeStrategy

@@ -22,10 +22,6 @@ from recbole_mdcns.trainer.training_state import Progress, TrainingState
 class RunCheckpoints:
     """The checkpoints of one run.
 
-    Args:
-        config: The run.
-        state: Everything that a training changes.
-
     Attributes:
         files: The files of the run.
         identity: The training part that the models are built for; None until :meth:`use_data`.
@@ -52,10 +48,6 @@ class RunCheckpoints:
     @contextlib.contextmanager
     def training(self, order: torch.Generator, is_saved: bool) -> Iterator[None]:
         """Hold the run's lock in a ``with`` block around training, and load the state to resume first.
-
-        Args:
-            order: The random generator of the order of batches.
-            is_saved: Write files.
 
         Raises:
             CheckpointError: Another process trains this run, or has continued it since it was loaded, or the resumed

@@ -55,12 +55,7 @@ class Progress:
 
 
 class TrainingState:
-    """Reads and writes the state of everything that a training changes.
-
-    Args:
-        config: The run.
-        loop: The models, their optimisers and their objective.
-    """
+    """Reads and writes the state of everything that a training changes."""
 
     def __init__(self, config: MDCNSConfig, loop: TrainingLoop):
         self.config = config
@@ -72,13 +67,7 @@ class TrainingState:
         self.average = loop.average
 
     def content(self, progress: Progress, order: torch.Generator, identity: DataIdentity) -> dict[str, Any]:
-        """Return the content of a checkpoint.
-
-        Args:
-            progress: The progress of the training.
-            order: The random generator of the order of batches.
-            identity: The identity of the training data.
-        """
+        """Return the content of a checkpoint; ``order`` is the random generator of the order of batches."""
         return {
             "kind": "training",
             "config": self.config.plain(),
@@ -160,12 +149,7 @@ class TrainingState:
         return state, progress
 
     def restore_random(self, state: dict[str, Any], order: torch.Generator, path: Path) -> None:
-        """Restore the states of strategy, loss and random generators; the strategy must be prepared.
-
-        Args:
-            state: The content that :meth:`load` returned.
-            order: The random generator of the order of batches.
-            path: The file, for the message.
+        """Restore the states of strategy, loss and random generators from what :meth:`load` returned.
 
         Raises:
             CheckpointError: They do not fit.
