@@ -78,7 +78,7 @@ class LogFile(logging.FileHandler):
 
 
 class TensorBoard:
-    """TensorBoard's writer, opened with the first value: a run that only evaluates leaves no files, nor one without a folder."""
+    """TensorBoard's writer, opened with the first value: without a folder, or in an evaluation, there are no files."""
 
     def __init__(self, folder: Path | None):
         self.folder = folder

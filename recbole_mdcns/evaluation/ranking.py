@@ -51,7 +51,7 @@ class FullRanking:
         scoring_models: The models that rank, the self model first.
         history: The histories of the split's rows, on the device of the models.
         collector: The collector of the self model, which knows the training data.
-        teacher: The models' joint scores from the scores of each, or None without such a view.
+        teacher: Gives the models' joint scores from the scores of each, or None without such a view.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class FullRanking:
         scoring_models: Sequence[ScoringModel],
         history: HistoryIndex,
         collector: RankCollector,
-        teacher: Teacher | None = None,
+        teacher: Teacher,
     ):
         self.mask_history = config["mask_history"]
         self.scoring_models = scoring_models
@@ -129,7 +129,7 @@ class FullRanking:
                 trimmed = scoring_model.trimmed(rows).to(own_scores.device)
                 ranked_by = scoring_model.model.full_sort_predict(trimmed).view(own_scores.shape)
             scores[scoring_model.role] = scoring_model.as_scores(ranked_by).masked_fill(is_masked, -torch.inf)
-        joint = self.teacher(*scores.values()) if self.teacher is not None else None
+        joint = self.teacher(*scores.values())
         return scores if joint is None else {**scores, "teacher": joint}
 
     def evaluation(self, own: ModelMetrics, evaluator: PlainEvaluator) -> Evaluation:

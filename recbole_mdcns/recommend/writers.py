@@ -118,9 +118,6 @@ def check_ending(path: Path) -> None:
 def table_writer(path: Path) -> Iterator[TableWriter]:
     """Open a file of recommendations; it is there once the block has ended without an error, and not before.
 
-    Args:
-        path: The file; its ending tells its kind.
-
     Raises:
         ConfigError: The ending is unknown, or its package is not installed.
         WriteError: It cannot be written.

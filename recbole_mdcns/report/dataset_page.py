@@ -24,10 +24,7 @@ _SETTING = (
 
 
 def dataset_page(
-    dataset: str,
-    records: Iterable[Record],
-    metrics: Sequence[str],
-    role_of: Callable[[Cell], str] = lambda cell: "self",
+    dataset: str, records: Iterable[Record], metrics: Sequence[str], role_of: Callable[[Cell], str]
 ) -> str:
     """Return a page in Markdown.
 

@@ -135,9 +135,6 @@ class NegativeSamplingTrainer(Trainer):
     def prepare(self, train_data: AbstractDataLoader) -> None:
         """Make the draws and the batches of a training part; ``fit`` calls it, an evaluation without ``fit`` must.
 
-        Args:
-            train_data: RecBole's loader of the training part.
-
         Raises:
             ConfigError: See :meth:`TrainingLoop.prepare`.
         """

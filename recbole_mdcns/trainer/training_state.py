@@ -43,9 +43,6 @@ class Progress:
 
         RecBole validates a training of fewer epochs than ``eval_step`` at its end, and nowhere before. Where such a
         training goes on to more epochs, that validation does not count.
-
-        Args:
-            bigger: A higher score is better.
         """
         *before, last = self.epoch_log
         if "valid" not in last:
