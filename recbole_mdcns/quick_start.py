@@ -244,11 +244,7 @@ def data_and_model(content: dict[str, Any], config: MDCNSConfig, model_file: str
 
 
 def evaluate_saved(
-    model_file: str | Path,
-    split: str = "test",
-    trust_code: bool = False,
-    model_class: type | None = None,
-    **keys: Any,
+    model_file: str | Path, split: str = "test", trust_code: bool = False, model_class: type | None = None, **keys: Any
 ) -> dict[str, float]:
     """Evaluate a saved model by full ranking.
 

@@ -10,7 +10,7 @@ from recbole_mdcns.report.compare import blocks
 from recbole_mdcns.report.description import Description
 from recbole_mdcns.report.figure import COLOURS, GREY, loss_curves, seconds_of
 from recbole_mdcns.report.lines import Line
-from recbole_mdcns.report.ranking import line_colours, with_curve
+from recbole_mdcns.report.picture_lines import line_colours, with_curve
 
 #: What the page calls the colour of all lines without one of their own.
 _OTHERS = "others"

@@ -10,7 +10,7 @@ from recbole_mdcns.report.compare import blocks
 from recbole_mdcns.report.description import Description
 from recbole_mdcns.report.figure import GREY, draw_run, loss_curves, name_ends, plain, saved_figure
 from recbole_mdcns.report.lines import Line
-from recbole_mdcns.report.ranking import line_colours, with_curve
+from recbole_mdcns.report.picture_lines import line_colours, with_curve
 
 
 def draw_table(page: Description, lines: Sequence[Line], path: Path) -> bool:

@@ -145,12 +145,7 @@ class NegativesObjective(Objective):
     def _model_loss(self, index: int, pool: ScoredPool, chosen: Negatives, log_mass: Tensor | None) -> StepLoss:
         """Return the loss of one model, Eq. (13), and its parts by view and term."""
         part = ModelScores(
-            pool.positive[index],
-            chosen.scores[index],
-            chosen.weights[index],
-            chosen.factors,
-            chosen.log_q,
-            log_mass,
+            pool.positive[index], chosen.scores[index], chosen.weights[index], chosen.factors, chosen.log_q, log_mass
         )
         result = self.loss(part)
         if self.checks_loss:

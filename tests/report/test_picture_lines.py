@@ -11,7 +11,7 @@ from recbole_mdcns.report import sensitivity
 from recbole_mdcns.report.cells import fill
 from recbole_mdcns.report.description import read_description
 from recbole_mdcns.report.figure import COLOURS
-from recbole_mdcns.report.ranking import line_colours, with_curve
+from recbole_mdcns.report.picture_lines import line_colours, with_curve
 
 PAGE = """
 protocol: paper

@@ -63,12 +63,7 @@ class CandidateSampler(RepeatableSampler):
     """
 
     def __init__(
-        self,
-        dataset: HistoryDataset,
-        candidate_num: int,
-        seed: int,
-        device: torch.device,
-        exclude: str = "history",
+        self, dataset: HistoryDataset, candidate_num: int, seed: int, device: torch.device, exclude: str = "history"
     ):
         super().__init__("train", dataset)
         self.history = dataset.history.to(device)
