@@ -99,6 +99,10 @@ def read_description_file(path: Path) -> dict[str, Any]:
             if name not in content["methods"]:
                 known = ", ".join(content["methods"])
                 raise ConfigError(f"{path}: {key}: there is no method {name}; methods has {known}")
+    if "grid" in content:
+        space = read_yaml(path.parent / content["grid"]).get("space", {})
+        if not isinstance(space, dict) or not all(isinstance(keys, dict) for keys in space.values()):
+            raise ConfigError(f"{path.parent / content['grid']}: space = {space!r} is not allowed: give keys by method")
     for name in content.get("datasets", []):
         checked_name(content.get("dataset_names", {}).get(name, name), f"{path}: datasets: name")
     return content

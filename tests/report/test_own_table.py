@@ -144,6 +144,7 @@ def test_a_reference_of_the_users_own_stands_beside_the_values():
         (OWN + "reference: {file: theirs.csv, where: }\n", "'where': None} is not allowed: give file, and if needed"),
         (OWN + "reference: {file: theirs.csv, where: [loss]}\n", "where: columns and their values"),
         (OWN + "ranges: {text: from}\n", "ranges = {'text': 'from'} is not allowed: give file and text"),
+        (OWN + "grid: gone.yaml\n", "config file gone.yaml cannot be read"),
         (OWN + "extends: gone.yaml\n", "there is no gone.yaml"),
         (OWN + "page: poem\n", "page = 'poem' is not allowed: give table or losses or side_by_side or sensitivity"),
         (OWN.replace("[shop, films]", "[../shop]"), "datasets: name = '../shop'"),
@@ -154,6 +155,13 @@ def test_a_mistake_in_the_file_is_told_with_its_key(text, culprit):
     with pytest.raises(ConfigError, match=r"yaml|csv") as refused:
         own_page(text)
     assert culprit in str(refused.value)
+
+
+@pytest.mark.parametrize("space", ["", "[a]", "{all: }"])
+def test_a_grid_without_keys_is_refused_before_any_page(space):
+    Path("grid.yaml").write_text(f"space: {space}\n")
+    with pytest.raises(ConfigError, match=r"grid.yaml: space = .* is not allowed: give keys by method"):
+        own_page(OWN + "grid: grid.yaml\n")
 
 
 def test_a_csv_may_begin_with_the_mark_that_excel_writes():
