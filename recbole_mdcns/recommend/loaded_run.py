@@ -21,8 +21,7 @@ from recbole_mdcns.recommend.run_users import sequences_of_users
 from recbole_mdcns.recommend.saved_models import SavedModels
 from recbole_mdcns.recommend.sequences import ItemSequences, item_sequences
 from recbole_mdcns.recommend.tables import Columns
-from recbole_mdcns.recommend.top_items import rows_at_once, top_items
-from recbole_mdcns.recommend.top_list import TopItems
+from recbole_mdcns.recommend.top_items import TopItems, rows_at_once, top_items
 from recbole_mdcns.recommend.users import KnownUsers
 from recbole_mdcns.recommend.vocabulary import Vocabulary
 

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import pandas as pd
 
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.recommend.top_list import TABLE_COLUMNS
+from recbole_mdcns.recommend.top_items import TABLE_COLUMNS
 from recbole_mdcns.support.safe_write import replacing
 
 #: Rows that parquet keeps together; fewer are held in memory.
