@@ -11,6 +11,7 @@ from typing import Any
 
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.records.record import Record
+from recbole_mdcns.support.safe_write import replacing
 
 #: The look of all figures; its colours are those of the lines that are named. All others are grey.
 STYLE = Path(__file__).with_name("figures.mplstyle")
@@ -42,7 +43,8 @@ def saved_figure(path: Path, **options: Any) -> Iterator[Any]:
         figure, axes = pyplot.subplots(**options)
         yield axes
         figure.tight_layout()
-        figure.savefig(path)
+        with replacing(path) as file:
+            figure.savefig(file)
         pyplot.close(figure)
 
 

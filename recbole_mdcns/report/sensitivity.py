@@ -24,7 +24,7 @@ from recbole_mdcns.report.description import Description
 from recbole_mdcns.report.escape import text
 from recbole_mdcns.report.figure import plain, saved_figure
 from recbole_mdcns.report.needs import need_metrics
-from recbole_mdcns.report.sources import file_of_records, make_folder, sources, spread, values_of
+from recbole_mdcns.report.sources import file_of_records, make_folder, sources, spread, values_of, write_page
 
 #: By value of a key, the records that have it.
 ByValue = dict[float, list[Record]]
@@ -64,7 +64,7 @@ def write_sensitivity(page: Description, records: Sequence[Record], out: Path) -
         heads = [f"{page.keys[key]} (`{key}`)", "validation", "test"]
         lines += [tabulate(rows, heads, "github", disable_numparse=True), ""]
     lines += [*sources(tested, page.note), "", "![sensitivity](sensitivity.png)", ""]
-    (out / "README.md").write_text("\n".join(lines), encoding="utf-8")
+    write_page(out / "README.md", "\n".join(lines))
     pack_records(tested, packed)
     draw(page, varied, metric, out / "sensitivity.png")
     print("\n".join(lines))

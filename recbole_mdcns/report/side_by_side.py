@@ -26,7 +26,7 @@ from recbole_mdcns.report.escape import text
 from recbole_mdcns.report.figure import colours_of, draw_run, name_ends, plain, saved_figure
 from recbole_mdcns.report.lines import shown_budget
 from recbole_mdcns.report.needs import need_metrics
-from recbole_mdcns.report.sources import file_of_records, make_folder, sources, spread, values_of
+from recbole_mdcns.report.sources import file_of_records, make_folder, sources, spread, values_of, write_page
 
 #: A short patience, for comparison: in epochs without a better one.
 PATIENCE = 10
@@ -54,7 +54,7 @@ def write_side_by_side(page: Description, records: Sequence[Record], out: Path) 
     make_folder(out)
     lines += ["* MiB: highest resident memory of the process, data and libraries included"]
     lines += ["", "![curves](curves.png)", ""]
-    (out / "README.md").write_text("\n".join(lines), encoding="utf-8")
+    write_page(out / "README.md", "\n".join(lines))
     pack_records(shown, packed)
     draw(groups, out / "curves.png")
     print("\n".join(lines))

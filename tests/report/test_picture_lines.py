@@ -7,10 +7,11 @@ import contextlib
 import pytest
 from helpers.planted_records import metrics_of, record
 
+from recbole_mdcns.errors import WriteError
 from recbole_mdcns.report import sensitivity
 from recbole_mdcns.report.cells import fill
 from recbole_mdcns.report.description import read_description
-from recbole_mdcns.report.figure import COLOURS
+from recbole_mdcns.report.figure import COLOURS, saved_figure
 from recbole_mdcns.report.picture_lines import line_colours, with_curve
 
 PAGE = """
@@ -57,3 +58,13 @@ def test_a_value_of_zero_does_not_put_the_others_at_one_place(values, tmp_path, 
     places = [axes[0][0].transData.transform((value, 0))[0] for value in values]
     assert all(later - earlier > 50 for earlier, later in zip(places, places[1:]))
     pyplot.close(figure)
+
+
+def test_a_figure_that_cannot_be_written_is_told_in_one_sentence(tmp_path):
+    pytest.importorskip("matplotlib")
+    (tmp_path / "page.png").mkdir()
+    with (
+        pytest.raises(WriteError, match=r"page.png cannot be written \(Is a directory\)"),
+        saved_figure(tmp_path / "page.png"),
+    ):
+        pass
