@@ -14,6 +14,7 @@ from recbole_mdcns.records.files import pack_records
 from recbole_mdcns.report.cells import fill
 from recbole_mdcns.report.compare import command, legend, missing, places
 from recbole_mdcns.report.description import read_description
+from recbole_mdcns.report.latex import latex
 from recbole_mdcns.report.markdown import markdown
 
 OWN = """
@@ -95,6 +96,13 @@ def test_the_command_of_a_line_can_be_typed_where_names_have_spaces():
     page = own_page(OWN.replace("shop, films", "My shop") + "dataset_names: {My shop: shop}\n")
     words = shlex.split(command(page, fill(page, [])[0]))
     assert words[words.index("--datasets") + 1] == "My shop"
+
+
+def test_latex_reads_no_sign_of_a_name_or_a_note_as_its_own():
+    page = own_page(OWN.replace("note: what I do", r"note: 'x^2 < $5 ~ {a} \b'").replace("other: rns", "a_b & 5%: rns"))
+    text = latex(page, fill(page, []))
+    assert r"mine: x\^{}2 \ensuremath{<} \$5 \textasciitilde{} \{a\} \textbackslash{}b." in text
+    assert r"a\_b \& 5\% & " in text
 
 
 def test_smaller_is_better_where_the_metric_says_so():
