@@ -121,16 +121,17 @@ def command(page: Description, line: Line) -> str:
     """Return the command that fills a line, at the budget and with the seeds of its block."""
     named = [name for name, budget in page.budgets.items() if line.block_budget in (budget, None)]
     if named:
-        at = f"--budget {named[0]}"
+        at = f"--budget {shlex.quote(named[0])}"
     elif line.block_budget:
         at = "--set epochs={} --set stopping_step={}".format(*line.block_budget)
     else:
         at = ""
     seeds = ",".join(map(str, line.block_seeds or (1, 2, 3)))
     source, dataset, model = map(shlex.quote, (page.source, line.row.dataset, line.row.model))
+    method = shlex.quote(line.name) if set(line.name) & set('"$`\\') else f'"{line.name}"'
     return (
         f"recbole-mdcns reproduce {source} --datasets {dataset} --models {model} "
-        f'--methods "{line.name}" --seeds {seeds} {at} --data_path DIR'
+        f"--methods {method} --seeds {seeds} {at} --data_path DIR"
     ).replace("  ", " ")
 
 
