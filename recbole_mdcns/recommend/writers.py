@@ -125,5 +125,7 @@ def table_writer(path: Path) -> Iterator[TableWriter]:
     check_ending(path)
     with replacing(path) as file:
         writer: TableWriter = WRITERS[path.suffix.lower()](file)
-        yield writer
-        writer.finish()
+        try:
+            yield writer
+        finally:  # also after an error: pyarrow would finish a file that is closed by then
+            writer.finish()
