@@ -92,18 +92,13 @@ def flat_columns(columns: list[tuple[Any, str, Any]]) -> tuple[list[tuple[Any, s
 
 
 def ray_tune() -> Any:
-    """Return the parts of Ray Tune that moved between 2.6 and 2.41: ``report``, ``RunConfig``, ``FailureConfig``."""
-    from types import SimpleNamespace
-
-    import ray
-    from ray import tune
-
-    if tuple(map(int, ray.__version__.split(".")[:2])) >= (2, 41):
-        return SimpleNamespace(report=tune.report, RunConfig=tune.RunConfig, FailureConfig=tune.FailureConfig)
+    """Return what has Ray Tune's ``report``, ``RunConfig`` and ``FailureConfig``, which moved between 2.6 and 2.41."""
+    if _is_new_ray():
+        return importlib.import_module("ray.tune")
     from ray import air
     from ray.air import session
 
-    return SimpleNamespace(report=session.report, RunConfig=air.RunConfig, FailureConfig=air.FailureConfig)
+    return types.SimpleNamespace(report=session.report, RunConfig=air.RunConfig, FailureConfig=air.FailureConfig)
 
 
 def ray_train() -> Any:
@@ -116,16 +111,12 @@ def ray_train() -> Any:
     Raises:
         ImportError: Ray Train is not installed.
     """
-    from types import SimpleNamespace
-
-    import ray
     from ray.train.base_trainer import TrainingFailedError
     from ray.train.torch import TorchConfig, TorchTrainer
 
-    is_new = tuple(map(int, ray.__version__.split(".")[:2])) >= (2, 41)
-    module = importlib.import_module("ray.train" if is_new else "ray.air")
+    module = importlib.import_module("ray.train" if _is_new_ray() else "ray.air")
     has_v2 = TorchTrainer.__module__.startswith("ray.train.v2")
-    return SimpleNamespace(
+    return types.SimpleNamespace(
         TorchTrainer=TorchTrainer,
         TorchConfig=TorchConfig,
         ScalingConfig=module.ScalingConfig,
@@ -135,6 +126,12 @@ def ray_train() -> Any:
         scaling={} if has_v2 else {"trainer_resources": {"CPU": 0}},
         run={} if has_v2 else {"verbose": 0},
     )
+
+
+def _is_new_ray() -> bool:
+    import ray
+
+    return tuple(map(int, ray.__version__.split(".")[:2])) >= (2, 41)
 
 
 @contextlib.contextmanager

@@ -55,13 +55,7 @@ class LostProcess(UserError):
 
 
 class WriteError(UserError):
-    """A file cannot be written, for example on a full disk; an older file at its place is unchanged.
-
-    Args:
-        path: The file.
-        reason: The system's reason.
-        advice: Advice for the user.
-    """
+    """A file cannot be written, for example on a full disk; an older file at its place is unchanged."""
 
     exit_code = FAILURE
 

@@ -231,13 +231,7 @@ def load_data_and_model(
 
 
 def data_and_model(content: dict[str, Any], config: MDCNSConfig, model_file: str | Path) -> tuple:
-    """Return model, dataset, train_data, valid_data and test_data of a checkpoint; see :func:`load_data_and_model`.
-
-    Args:
-        content: The checkpoint.
-        config: Its configuration.
-        model_file: Its file, for errors.
-    """
+    """Return model, dataset, train_data, valid_data and test_data of a checkpoint; see :func:`load_data_and_model`."""
     init_seed(config["seed"], config["reproducibility"])
     getLogger().info(config)
     numbering = Numbering(checkpoint.names(content, model_file), f"checkpoint {model_file}")
@@ -252,11 +246,7 @@ def data_and_model(content: dict[str, Any], config: MDCNSConfig, model_file: str
 
 
 def evaluate_saved(
-    model_file: str | Path,
-    split: str = "test",
-    trust_code: bool = False,
-    model_class: type | None = None,
-    **keys: Any,
+    model_file: str | Path, split: str = "test", trust_code: bool = False, model_class: type | None = None, **keys: Any
 ) -> dict[str, float]:
     """Evaluate a saved model by full ranking.
 

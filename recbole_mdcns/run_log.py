@@ -21,7 +21,6 @@ from recbole.utils.logger import RemoveColorFilter, log_colors_config
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.errors import WriteError, reason_of
 
-_LEVELS = ("debug", "info", "warning", "error", "critical")
 _LINE = "%(asctime)-15s %(levelname)s  %(message)s"
 #: The log handlers of the last run of this process.
 _handlers: list[logging.Handler] = []
@@ -32,9 +31,6 @@ def start_log(config: MDCNSConfig) -> None:
 
     As with RecBole's ``init_logger``, a program that has set up logging itself keeps its own handlers and gets no
     others.
-
-    Args:
-        config: The run.
 
     Raises:
         WriteError: The file cannot be made.
@@ -50,8 +46,7 @@ def start_log(config: MDCNSConfig) -> None:
     _handlers.append(_console())
     if config["log_dir"]:
         _handlers.append(_file(config))
-    state = str(config["state"] or "info").lower()
-    level = getattr(logging, state.upper()) if state in _LEVELS else logging.INFO
+    level = getattr(logging, (config["state"] or "info").upper())
     for handler in _handlers:
         handler.setLevel(level)
         root.addHandler(handler)
@@ -59,12 +54,7 @@ def start_log(config: MDCNSConfig) -> None:
 
 
 def tensorboard(config: MDCNSConfig, run: str) -> TensorBoard:
-    """Return TensorBoard's writer for a trainer; its folder has the name of the log file.
-
-    Args:
-        config: The run.
-        run: Name of the folder if there is no log file.
-    """
+    """Return TensorBoard's writer; its folder has the name of the log file, or of the ``run`` if there is none."""
     names = [Path(handler.baseFilename).stem for handler in _handlers if isinstance(handler, LogFile)]
     return TensorBoard(Path(config["tensorboard_dir"]) / (*names, run)[0] if config["tensorboard_dir"] else None)
 
@@ -88,11 +78,7 @@ class LogFile(logging.FileHandler):
 
 
 class TensorBoard:
-    """TensorBoard's writer, opened with the first value: a run that only evaluates leaves no files.
-
-    Args:
-        folder: The folder of the files; None writes nothing.
-    """
+    """TensorBoard's writer, opened with the first value: without a folder, or in an evaluation, there are no files."""
 
     def __init__(self, folder: Path | None):
         self.folder = folder

@@ -18,10 +18,6 @@ from recbole_mdcns.support.foreign_code import ForeignCall
 def build_model(config: ModelConfig, dataset: HistoryDataset | StandInDataset) -> SequentialRecommender:
     """Build the model that a configuration names, on its device.
 
-    Args:
-        config: The configuration.
-        dataset: What tells the model how many users and items there are.
-
     Raises:
         ConfigError: The model does not accept its keys, or has no item table for ``item_init_range``.
     """

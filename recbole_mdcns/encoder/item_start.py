@@ -21,10 +21,6 @@ def start_items(model: SequentialRecommender, config: ModelConfig) -> None:
     gSASRec (Petrov and Macdonald, RecSys 2023) leaves its table as torch's ``Embedding`` makes it, with deviation 1;
     most models of RecBole take 0.02.
 
-    Args:
-        model: The model, as RecBole builds it, on its device.
-        config: The configuration that it was built from.
-
     Raises:
         ConfigError: It does not rank by inner products with an item table.
     """

@@ -35,15 +35,11 @@ def exact_float32() -> Iterator[None]:
 
 @contextlib.contextmanager
 def measuring(model: SequentialRecommender, in_training: bool = False) -> Iterator[None]:
-    """Put a model into evaluation mode, without gradients, in exact float32 and with noise on its weights.
+    """Put a model into evaluation or training mode, without gradients, in exact float32, with noise on its weights.
 
     A bias that begins at zero, or a scale that begins at one, shows only with noise. Padding rows of embeddings get
     none. Afterwards weights, buffers, mode and attributes, such as a count of steps, are restored; random generators do
     not change.
-
-    Args:
-        model: The model.
-        in_training: Put it into training mode.
     """
     device = next(model.parameters()).device
     generator = torch.Generator().manual_seed(0)

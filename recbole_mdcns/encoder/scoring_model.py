@@ -138,12 +138,10 @@ class ScoringModel(ABC):
 class InnerProductModel(ScoringModel):
     """A model whose score is ``h . e(v)``: the encoding is the output of its ``forward``, shape [T, H].
 
+    All other arguments are those of :class:`ScoringModel`.
+
     Args:
-        model: See :class:`ScoringModel`.
-        config: See :class:`ScoringModel`.
-        role: See :class:`ScoringModel`.
         item_embedding: Its item table; row 0 is the padding, rows past the last item are not used.
-        **abilities: See :class:`ScoringModel`.
     """
 
     def __init__(
@@ -216,12 +214,10 @@ class FullRankingModel(ScoringModel):
     This is right for biases, distances, temperatures and several interests, and costs V scores per target. If the model
     ranks by probabilities, their logarithms are the scores: the ranking is the same, on the scale that losses expect.
 
+    All other arguments are those of :class:`ScoringModel`.
+
     Args:
-        model: See :class:`ScoringModel`.
-        config: See :class:`ScoringModel`.
-        role: See :class:`ScoringModel`.
         gives_probabilities: Whether the model ranks by probabilities.
-        **abilities: See :class:`ScoringModel`.
     """
 
     def __init__(

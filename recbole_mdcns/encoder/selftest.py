@@ -40,11 +40,6 @@ def measure_scoring_model(model: SequentialRecommender, config: ModelConfig, rol
     what other rows do only if they may be static. A process measures each class once for the same settings, because the
     answers depend on layers and sizes and not on weights.
 
-    Args:
-        model: The model, as RecBole builds it.
-        config: The configuration that it was built from.
-        role: ``self``, ``peer``, or ``peer1`` and so on.
-
     Raises:
         ConfigError: As ``find_adapter`` and :func:`try_training`.
     """

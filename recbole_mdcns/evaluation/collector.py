@@ -34,9 +34,6 @@ class NonFiniteScores(TrainingError):
 def dated_failure(epoch_log: Sequence[dict[str, Any]]) -> Iterator[None]:
     """Say in an error about non-finite scores which epoch it follows, and which epoch was the last without it.
 
-    Args:
-        epoch_log: The epochs trained so far.
-
     Raises:
         TrainingError: Instead of ``NonFiniteScores``.
     """
@@ -93,10 +90,6 @@ class RankCollector(Collector):
 
     A masked item has the score -inf. It is never a hit and never recommended, even for large K: if a row has fewer than
     K items left, ``rec.items`` ends in the padding item, 0.
-
-    Args:
-        config: The run.
-        role: The role of the model, for messages.
     """
 
     data_struct: PassEntries
@@ -192,12 +185,7 @@ class RankCollector(Collector):
         raise NonFiniteScores(f"the scores of the {self.role} model are not finite ({fault})")
 
     def _leave_masked_out(self, scores: Tensor, is_masked: Tensor) -> None:
-        """Correct the entries that RecBole has just collected: it ranks masked items last, and they have no rank.
-
-        Args:
-            scores: The scores of the batch, shape [B, V + 1].
-            is_masked: Whether a row's target is masked, shape [B].
-        """
+        """Correct what RecBole has just collected: it ranks masked items last, and they have no rank."""
         left = (scores > -torch.inf).sum(1, keepdim=True)  # [B, 1]
         beyond = torch.arange(max(self.topk), device=scores.device) >= left  # [B, K]
         collected = {name: batches[-1] for name, batches in self.data_struct.batches.items()}

@@ -40,9 +40,6 @@ class PlainEvaluator(Evaluator):
 
     RecBole's constructor is not called, because it looks up names in a module-level table that must not change.
 
-    Args:
-        config: The run.
-
     Raises:
         ConfigError: There is no metric of a name in ``metrics``.
     """

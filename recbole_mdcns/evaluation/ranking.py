@@ -39,11 +39,7 @@ class Evaluation:
     scores: Mapping[str, float] = field(default_factory=dict)
 
     def chosen_by(self, metric: str) -> dict[str, dict[str, float]]:
-        """Return the metrics by role for a choice: ``valid_metric`` has its own decimals, whatever is reported.
-
-        Args:
-            metric: The value of ``valid_metric``.
-        """
+        """Return the metrics by role for a choice: ``valid_metric`` has its own decimals, whatever is reported."""
         return {role: {**of_role, metric.lower(): self.scores[role]} for role, of_role in self.metrics.items()}
 
 
@@ -55,7 +51,7 @@ class FullRanking:
         scoring_models: The models that rank, the self model first.
         history: The histories of the split's rows, on the device of the models.
         collector: The collector of the self model, which knows the training data.
-        teacher: The models' joint scores from the scores of each, or None without such a view.
+        teacher: Gives the models' joint scores from the scores of each, or None without such a view.
     """
 
     def __init__(
@@ -64,7 +60,7 @@ class FullRanking:
         scoring_models: Sequence[ScoringModel],
         history: HistoryIndex,
         collector: RankCollector,
-        teacher: Teacher | None = None,
+        teacher: Teacher,
     ):
         self.mask_history = config["mask_history"]
         self.scoring_models = scoring_models
@@ -133,15 +129,11 @@ class FullRanking:
                 trimmed = scoring_model.trimmed(rows).to(own_scores.device)
                 ranked_by = scoring_model.model.full_sort_predict(trimmed).view(own_scores.shape)
             scores[scoring_model.role] = scoring_model.as_scores(ranked_by).masked_fill(is_masked, -torch.inf)
-        joint = self.teacher(*scores.values()) if self.teacher is not None else None
+        joint = self.teacher(*scores.values())
         return scores if joint is None else {**scores, "teacher": joint}
 
     def evaluation(self, own: ModelMetrics, evaluator: PlainEvaluator) -> Evaluation:
         """Return the result of the pass, once all rows are ranked.
-
-        Args:
-            own: The self model's metrics.
-            evaluator: The evaluator of the run.
 
         Raises:
             NonFiniteScores: A model or the teacher has only scores of -inf.

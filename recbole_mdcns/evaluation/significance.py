@@ -87,15 +87,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 _DRAWS_AT_ONCE = 100
 
 
-def bootstrap(difference: np.ndarray, draws: int = 2000, seed: int = 0) -> tuple[float, float]:
-    """Return the 95 % percentile interval of the mean of differences, rows drawn with repetition.
-
-    Args:
-        difference: The difference of two methods on each row.
-        draws: Samples drawn.
-        seed: Seed of the draws.
-    """
-    source = np.random.default_rng(seed)
+def bootstrap(difference: np.ndarray, draws: int = 2000) -> tuple[float, float]:
+    """Return the 95 % percentile interval of the mean of the rows' differences, rows drawn with repetition."""
+    source = np.random.default_rng(0)
     # The mean of n draws from n values needs only how often each value is drawn; equal values count together.
     values, counts = np.unique(np.round(difference, 12), return_counts=True)
     sizes = np.diff([*range(0, draws, _DRAWS_AT_ONCE), draws])  # many rows have many values

@@ -16,11 +16,7 @@ ROWS_AT_ONCE = 4096
 
 
 def fuse(optimizer: Optimizer) -> Optimizer:
-    """Return the same optimiser with one kernel for all weights, or the given one if there is no such kernel.
-
-    Args:
-        optimizer: One that has made no step yet.
-    """
+    """Return an optimiser without steps with one kernel for all weights, or as it is if there is no such kernel."""
     if "fused" not in optimizer.defaults or optimizer.defaults["fused"]:
         return optimizer
     device = optimizer.param_groups[0]["params"][0].device
@@ -35,11 +31,7 @@ def fuse(optimizer: Optimizer) -> Optimizer:
 
 
 def make_capturable(optimizer: Optimizer) -> Optimizer:
-    """Let an optimiser count its steps on the GPU, where a captured step finds them; not every kind can.
-
-    Args:
-        optimizer: One on a GPU that has made no step yet.
-    """
+    """Let an optimiser without steps count them on the GPU, where a captured step finds them; not every kind can."""
     if "capturable" not in optimizer.defaults:
         return optimizer
     return rebuild_optimizer(type(optimizer), optimizer, capturable=True)

@@ -14,13 +14,7 @@ from torch.autograd.function import once_differentiable
 
 
 def pool_softmax(positive: Tensor, negative: Tensor, log_mass: Tensor | None = None) -> Tensor:
-    """Return :func:`recbole_mdcns.losses.listwise.scaled_softmax` of each target, shape [T].
-
-    Args:
-        positive: Scores of the targets, shape [T].
-        negative: Scores of the negatives, shape [T, K].
-        log_mass: Logarithms of the items that each negative stands for, shape [T, K] or [T, 1]; None for 0.
-    """
+    """Return :func:`recbole_mdcns.losses.listwise.scaled_softmax`, shape [T]; no ``log_mass`` counts as 0."""
     return _PoolSoftmax.apply(positive, negative, log_mass)
 
 

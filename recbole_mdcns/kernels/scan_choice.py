@@ -41,11 +41,7 @@ class Scan:
 
 
 def choose_scan(device: torch.device, compiled: bool) -> Scan:
-    """Return the scan of a model and log which one it is.
-
-    Args:
-        device: Where the model will be.
-        compiled: Whether to ``torch.compile`` the scan in PyTorch, if that is the one.
+    """Return the scan of a model on a device and log which one it is; only that in PyTorch may be ``compiled``.
 
     Raises:
         ConfigError: It cannot be compiled here.

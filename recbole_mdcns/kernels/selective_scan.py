@@ -42,14 +42,10 @@ def chunk_gradients(
 ) -> tuple[Tensor, ...]:
     """Return the gradients of x, dt, B, C and A, and that of the state before the chunk.
 
+    All other arguments are those of :func:`chunk_outputs`.
+
     Args:
         grad: Gradient of the outputs, shape [c, R, D].
-        x: As in :func:`chunk_outputs`, like the next five.
-        dt: Step sizes.
-        B: How an input enters the states.
-        C: How the states give an output.
-        A: Rates of decay, transposed.
-        before: The state before the chunk.
         after: Gradient of the chunk's last state from later chunks, shape [R, S, D].
     """
     factors, states = _states(x, dt, B, A, before)

@@ -110,13 +110,6 @@ def triton_scan(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tenso
 
     Any strides will do; only tensors whose last dimension is spread out are copied. There is no second derivative.
 
-    Args:
-        x: Inputs, shape [R, L, D].
-        dt: Step sizes, not negative, shape [R, L, D].
-        A: Rates of decay, negative, shape [D, S].
-        B: How an input enters the states, shape [R, L, S].
-        C: How the states give an output, shape [R, L, S].
-
     Returns:
         y, shape [R, L, D], in the type of ``x``; computed in float32 or wider.
     """

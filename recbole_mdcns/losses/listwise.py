@@ -63,12 +63,7 @@ def refined_softmax(positive: Tensor, negative: Tensor, log_mass: Tensor) -> Ten
     """The refined logQ correction (Khrylchenko et al., RecSys 2025): ``sg(1 - p) [log sum_k m_k exp s_k - s+]``.
 
     p is the probability of the target in :func:`scaled_softmax`; sg stops its gradient. Both losses have the same
-    gradient.
-
-    Args:
-        positive: See :func:`scaled_softmax`.
-        negative: See :func:`scaled_softmax`.
-        log_mass: See :func:`scaled_softmax`.
+    arguments and the same gradient.
 
     Returns:
         Shape [T].

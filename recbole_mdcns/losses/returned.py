@@ -13,10 +13,6 @@ from recbole_mdcns.negatives.returned import described
 def check_mean_loss(name: str, loss: Any) -> None:
     """Refuse a result of a loss over the catalogue that is not a scalar.
 
-    Args:
-        name: Name of the loss.
-        loss: The result.
-
     Raises:
         ConfigError: Says what was found and what is expected.
     """
@@ -25,12 +21,7 @@ def check_mean_loss(name: str, loss: Any) -> None:
 
 
 def check_losses(name: str, result: Any, negative_num: int) -> None:
-    """Refuse a result of a loss of negatives that is not a pair of losses and weights.
-
-    Args:
-        name: Name of the loss.
-        result: The result.
-        negative_num: K, the number of negatives of each target.
+    """Refuse a result of a loss on K negatives of each target that is not a pair of losses and weights.
 
     Raises:
         ConfigError: Says what was found and what is expected.

@@ -58,10 +58,6 @@ def resolve_metric(name: str) -> type[AbstractMetric]:
 def reported_names(names: Sequence[str], topk: Sequence[int]) -> list[str]:
     """Return under which names the values of some metrics are reported, such as ``recall@10`` and ``gauc``.
 
-    Args:
-        names: Values of ``metrics``.
-        topk: The cut-offs.
-
     Raises:
         ConfigError: As :func:`resolve_metric`.
     """

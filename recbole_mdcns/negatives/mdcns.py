@@ -10,13 +10,7 @@ from torch import Tensor
 
 from recbole_mdcns.config.keys import check_unused
 from recbole_mdcns.config.run_config import MDCNSConfig
-from recbole_mdcns.equations import (
-    divergence,
-    divergence_aware,
-    draw_one,
-    resampled,
-    top_candidates,
-)
+from recbole_mdcns.equations import divergence, divergence_aware, draw_one, resampled, top_candidates
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.kernels.pool_softmax import Consensus
 from recbole_mdcns.negatives.base import Negatives, NegativeStrategy, ScoredPool

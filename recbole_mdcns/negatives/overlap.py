@@ -19,10 +19,6 @@ class NeighbourOverlap:
 
     Neighbours occur within 3 steps of each other in a training sequence. ``J(i, j) = |N(i) n N(j)| / |N(i) u N(j)|``,
     1 for an item with itself. Memory: 12 bytes per pair of items with a common neighbour; no table of V x V.
-
-    Args:
-        dataset: The training part.
-        device: The device of the items.
     """
 
     def __init__(self, dataset: HistoryDataset, device: torch.device):

@@ -15,12 +15,6 @@ from recbole_mdcns.negatives.base import Negatives, ScoredPool
 def check_candidates(name: str, candidates: Tensor, target_num: int, item_num: int) -> None:
     """Refuse a result of ``propose`` that is not a table of items.
 
-    Args:
-        name: Name of the strategy.
-        candidates: The result.
-        target_num: T, the number of targets in the batch.
-        item_num: V + 1.
-
     Raises:
         ConfigError: Says what was found and what is expected.
     """
@@ -43,13 +37,6 @@ def check_negatives(
     name: str, views: Sequence[str], chosen: Negatives, pool: ScoredPool, takes_mass: bool = False
 ) -> None:
     """Refuse a result of ``choose`` whose shapes do not fit each other or the pool.
-
-    Args:
-        name: Name of the strategy.
-        views: Its names of the negatives.
-        chosen: The result.
-        pool: The pool that ``choose`` received.
-        takes_mass: The loss takes ``log_mass``.
 
     Raises:
         ConfigError: Names the field, what was found and what is expected.

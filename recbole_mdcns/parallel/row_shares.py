@@ -14,11 +14,7 @@ from recbole_mdcns.parallel.group import Group
 
 
 class RowShares:
-    """Every process ranks every P-th batch of a pass, exactly as one process would: the scores are bitwise equal.
-
-    Args:
-        group: The P processes.
-    """
+    """Every process ranks every P-th batch of a pass, exactly as one process would: the scores are bitwise equal."""
 
     def __init__(self, group: Group):
         self.group = group

@@ -12,10 +12,6 @@ def own_share(batch: TargetBatch, group: Group) -> TargetBatch:
     """Return the targets of a batch that a process computes, and only the sequences that hold their histories.
 
     A pass with targets of two processes is encoded by both.
-
-    Args:
-        batch: The batch of all processes.
-        group: The processes.
     """
     if group.size == 1:
         return batch

@@ -2,6 +2,6 @@
 
 from recbole_mdcns.recommend.recommender import Recommender, load
 from recbole_mdcns.recommend.tables import Columns
-from recbole_mdcns.recommend.top_list import TopItems
+from recbole_mdcns.recommend.top_items import TopItems
 
 __all__ = ["Columns", "Recommender", "TopItems", "load"]

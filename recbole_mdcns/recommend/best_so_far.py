@@ -16,10 +16,6 @@ class BestSoFar:
 
     Few scores of a late block are above the k-th best so far. The maxima of groups tell where they are. Such scores
     wait, and are sorted when there are about k of them for each row.
-
-    Args:
-        row_num: Number of rows B.
-        k: How many are kept.
     """
 
     def __init__(self, row_num: int, k: int):

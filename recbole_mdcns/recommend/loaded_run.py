@@ -21,8 +21,7 @@ from recbole_mdcns.recommend.run_users import sequences_of_users
 from recbole_mdcns.recommend.saved_models import SavedModels
 from recbole_mdcns.recommend.sequences import ItemSequences, item_sequences
 from recbole_mdcns.recommend.tables import Columns
-from recbole_mdcns.recommend.top_items import rows_at_once, top_items
-from recbole_mdcns.recommend.top_list import TopItems
+from recbole_mdcns.recommend.top_items import TopItems, rows_at_once, top_items
 from recbole_mdcns.recommend.users import KnownUsers
 from recbole_mdcns.recommend.vocabulary import Vocabulary
 
@@ -183,14 +182,7 @@ class LoadedRun:
 
 
 def _similar(table: Tensor, numbers: Tensor, k: int, items: Vocabulary) -> pd.DataFrame:
-    """Return the items that are most similar to some of them, as :class:`TopItems` has them.
-
-    Args:
-        table: Embeddings of length 1, shape [V, H].
-        numbers: Item numbers, shape [n].
-        k: How many for each.
-        items: The names.
-    """
+    """Return the items most similar to those of some numbers, as :class:`TopItems`; rows of the table have length 1."""
     row = (numbers - 1).to(table.device)
     asked, own = table[row], (torch.arange(len(row), device=table.device), row)
     places, scores = top_items(lambda start, end: asked @ table[start:end].T, len(table), k, len(asked), own)

@@ -113,11 +113,7 @@ def export_onnx(recommender: Recommender, path: Path, role: str | None = None) -
 
 
 def onnx_bytes(encoder: SequenceEncoder, name: str) -> bytes:
-    """Return the content of an ONNX file.
-
-    Args:
-        encoder: What is exported.
-        name: Name of the model, for messages.
+    """Return the content of an ONNX file; ``name`` is that of the model, for messages.
 
     Raises:
         ConfigError: The package onnx is missing, or torch cannot export the model.

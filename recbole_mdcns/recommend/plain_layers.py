@@ -20,11 +20,7 @@ from recbole_mdcns.model.window_model import states_at
 
 
 class CirculantFilter(nn.Module):
-    """A :class:`FilterLayer` without a Fourier transform: a product with a circulant matrix per feature.
-
-    Args:
-        layer: The layer, in evaluation mode.
-    """
+    """A :class:`FilterLayer` without a Fourier transform: a product with a circulant matrix per feature."""
 
     def __init__(self, layer: FilterLayer):
         super().__init__()
@@ -48,16 +44,7 @@ class PlainMambaMixer(MambaMixer):
 
 
 def scan_by_doubling(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, length: int) -> Tensor:
-    """Scan as :func:`selective_scan`, with a step for each doubling of the reach; holds [B, L, D, S] at once.
-
-    Args:
-        x: See :func:`selective_scan`, like the next four.
-        dt: Step sizes.
-        A: Rates of decay.
-        B: Inputs to states.
-        C: States to outputs.
-        length: The most positions of a sequence.
-    """
+    """Scan up to ``length`` positions as :func:`selective_scan`, the reach doubling by step; holds [B, L, D, S]."""
     factors = torch.exp(dt.unsqueeze(3) * A)  # [B, L, D, S]
     states = (dt * x).unsqueeze(3) * B.unsqueeze(2)
     reach = 1  # a state has the inputs of this many positions
@@ -74,12 +61,7 @@ def _earlier(values: Tensor, back: int, before: float) -> Tensor:
 
 
 def plain_copy(model: nn.Module, length: int) -> nn.Module:
-    """Return a copy of a model in evaluation mode, with the layers of this file.
-
-    Args:
-        model: The model, which does not change.
-        length: The most positions of a sequence that it reads.
-    """
+    """Return a copy of a model in evaluation mode, with the layers of this file, for at most ``length`` positions."""
     copied = copy.deepcopy(model).eval()
     for parent in list(copied.modules()):
         for name, layer in list(parent.named_children()):

@@ -20,8 +20,7 @@ from recbole_mdcns.recommend.row_size import row_size
 from recbole_mdcns.recommend.scorers import CandidateScorer, TeacherScorer, encoded
 from recbole_mdcns.recommend.sequences import ItemSequences, item_sequences
 from recbole_mdcns.recommend.tables import Columns
-from recbole_mdcns.recommend.top_items import rows_at_once, top_items
-from recbole_mdcns.recommend.top_list import TABLE_COLUMNS, TopItems
+from recbole_mdcns.recommend.top_items import TABLE_COLUMNS, TopItems, rows_at_once, top_items
 
 
 def load(

@@ -16,12 +16,7 @@ PART = 64
 
 
 class CandidateScorer:
-    """Scores candidates by one model.
-
-    Args:
-        model: The model.
-        candidates: Item numbers, shape [C].
-    """
+    """Scores candidates, item numbers of shape [C], by one model."""
 
     def __init__(self, model: ScoringModel, candidates: Tensor):
         self.model = model
@@ -53,12 +48,7 @@ class CandidateScorer:
 
 
 class TeacherScorer:
-    """Scores candidates by several models together, Eq. (4).
-
-    Args:
-        scorers: The scorer of each model, for the same candidates.
-        mean: See ``teacher_scores``.
-    """
+    """Scores candidates by several models together, Eq. (4), from the scorer of each."""
 
     def __init__(self, scorers: Sequence[CandidateScorer], mean: bool):
         self.scorers = scorers
@@ -80,19 +70,19 @@ class TeacherScorer:
 
 def encoded(model: ScoringModel, sequences: Sequences) -> Tensor:
     """Encode sequences, shape [B, .]; in parts of similar length, without common padding, if the model allows it."""
-    if not model.is_trimmable or len(sequences.item_length) <= PART:
-        return model.encode_sequences(trimmed(sequences, [model]))
+    if not model.is_trimmable:
+        return model.encode_sequences(sequences)
+    if len(sequences.item_length) <= PART:
+        return model.encode_sequences(trimmed(sequences))
     order = sequences.item_length.argsort()
     parts = []
     for rows in order.split(PART):
         part = Sequences(sequences.user[rows], sequences.item_seq[rows], sequences.item_length[rows])
-        parts.append(model.encode_sequences(trimmed(part, [model])))
+        parts.append(model.encode_sequences(trimmed(part)))
     return torch.cat(parts)[order.argsort()]
 
 
-def trimmed(sequences: Sequences, models: Sequence[ScoringModel]) -> Sequences:
-    """Return right-padded sequences without the columns that are padding in all of them, if all models allow it."""
-    if not all(model.is_trimmable for model in models):
-        return sequences
+def trimmed(sequences: Sequences) -> Sequences:
+    """Return right-padded sequences without the columns that are padding in all of them."""
     width = int(sequences.item_length.max())
     return Sequences(sequences.user, sequences.item_seq[:, :width], sequences.item_length)

@@ -78,10 +78,6 @@ def read_table(path: Path, columns: Columns) -> pd.DataFrame:
     Ids of text files stay as they are written: ``007`` is not 7, and ``NA`` is an id. Quotes have their usual meaning
     in csv and tsv files, and are text in atomic files, whose header may have types, ``user_id:token``.
 
-    Args:
-        path: The file; its ending tells its kind.
-        columns: The columns that it should have.
-
     Raises:
         DataError: The file cannot be read, is of another kind, lacks a column or an id, or has no lines.
     """

@@ -15,11 +15,7 @@ from recbole_mdcns.recommend.vocabulary import Vocabulary
 
 
 class KnownUsers:
-    """The users of those models of a run that embed users.
-
-    Args:
-        saved: The models.
-    """
+    """The users of those models of a run that embed users."""
 
     def __init__(self, saved: SavedModels):
         self._saved = saved

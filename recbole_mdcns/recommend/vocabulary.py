@@ -38,10 +38,7 @@ class Vocabulary:
         return hashlib.sha1("\n".join(self.ids).encode(errors="surrogatepass"), usedforsecurity=False).hexdigest()
 
     def numbers(self, ids: Iterable[Any]) -> np.ndarray:
-        """Return the numbers of ids, shape [n]; 0 for those that nobody trained on.
-
-        Args:
-            ids: Texts or integers.
+        """Return the numbers of ids, texts or integers, shape [n]; 0 for those that nobody trained on.
 
         Raises:
             DataError: An id is of another kind.

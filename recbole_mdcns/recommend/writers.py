@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import pandas as pd
 
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.recommend.top_list import TABLE_COLUMNS
+from recbole_mdcns.recommend.top_items import TABLE_COLUMNS
 from recbole_mdcns.support.safe_write import replacing
 
 #: Rows that parquet keeps together; fewer are held in memory.
@@ -25,18 +25,12 @@ class TableWriter(ABC):
     def add(self, table: pd.DataFrame) -> None:
         """Append rows."""
 
-    @abstractmethod
-    def finish(self) -> None:
+    def finish(self) -> None:  # noqa: B027
         """Write what is still held."""
 
 
 class SeparatedWriter(TableWriter):
-    """Writes a line per row below a header.
-
-    Args:
-        file: The file.
-        separator: Between two values.
-    """
+    """Writes a line per row below a header."""
 
     def __init__(self, file: BinaryIO, separator: str):
         self._file, self._separator = file, separator
@@ -46,20 +40,13 @@ class SeparatedWriter(TableWriter):
         """Append rows."""
         self._write(table, header=False)
 
-    def finish(self) -> None:
-        """Nothing is held."""
-
     def _write(self, table: pd.DataFrame, header: bool) -> None:
         text = table.to_csv(sep=self._separator, index=False, header=header, lineterminator="\n")
         self._file.write(text.encode("utf-8"))
 
 
 class JsonLinesWriter(TableWriter):
-    """Writes a JSON object per row.
-
-    Args:
-        file: The file.
-    """
+    """Writes a JSON object per row."""
 
     def __init__(self, file: BinaryIO):
         self._file = file
@@ -69,9 +56,6 @@ class JsonLinesWriter(TableWriter):
         if len(table):
             text = table.to_json(orient="records", lines=True, force_ascii=False, double_precision=15)
             self._file.write(text.rstrip("\n").encode("utf-8") + b"\n")
-
-    def finish(self) -> None:
-        """Nothing is held."""
 
 
 def arrow() -> Any:
@@ -90,9 +74,6 @@ def arrow() -> Any:
 
 class ParquetWriter(TableWriter):
     """Writes groups of rows with pyarrow.
-
-    Args:
-        file: The file.
 
     Raises:
         ConfigError: pyarrow is not installed.
@@ -146,9 +127,6 @@ def check_ending(path: Path) -> None:
 def table_writer(path: Path) -> Iterator[TableWriter]:
     """Open a file of recommendations; it is there once the block has ended without an error, and not before.
 
-    Args:
-        path: The file; its ending tells its kind.
-
     Raises:
         ConfigError: The ending is unknown, or its package is not installed.
         WriteError: It cannot be written.
@@ -156,5 +134,7 @@ def table_writer(path: Path) -> Iterator[TableWriter]:
     check_ending(path)
     with replacing(path) as file:
         writer: TableWriter = WRITERS[path.suffix.lower()](file)
-        yield writer
-        writer.finish()
+        try:
+            yield writer
+        finally:  # also after an error: pyarrow would finish a file that is closed by then
+            writer.finish()

@@ -17,9 +17,6 @@ _BUDGET = ("epochs", "stopping_step")
 def check_alike(records: Sequence[Record]) -> None:
     """Refuse records of one cell and setting that are not seeds of one training.
 
-    Args:
-        records: At least one.
-
     Raises:
         UserError: Names two records, and the keys in which they differ or the seed that both have.
     """

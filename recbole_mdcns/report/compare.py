@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -76,13 +77,7 @@ def comparison_rows(page: Description, block: Sequence[Line]) -> tuple[list[str]
 
 
 def comparisons(page: Description, block: Sequence[Line], form: str) -> list[str]:
-    """Return :func:`comparison_rows` as the lines of a table.
-
-    Args:
-        page: The table.
-        block: The lines.
-        form: The format of tabulate: ``github`` or ``latex_booktabs``.
-    """
+    """Return :func:`comparison_rows` as the lines of a table in ``form``: ``github`` or ``latex_booktabs``."""
     heads, rows = comparison_rows(page, block)
     return tabulate(rows, heads, tablefmt=form, disable_numparse=True).splitlines() if rows else []
 
@@ -126,15 +121,17 @@ def command(page: Description, line: Line) -> str:
     """Return the command that fills a line, at the budget and with the seeds of its block."""
     named = [name for name, budget in page.budgets.items() if line.block_budget in (budget, None)]
     if named:
-        at = f"--budget {named[0]}"
+        at = f"--budget {shlex.quote(named[0])}"
     elif line.block_budget:
         at = "--set epochs={} --set stopping_step={}".format(*line.block_budget)
     else:
         at = ""
     seeds = ",".join(map(str, line.block_seeds or (1, 2, 3)))
+    source, dataset, model = map(shlex.quote, (page.source, line.row.dataset, line.row.model))
+    method = shlex.quote(line.name) if set(line.name) & set('"$`\\') else f'"{line.name}"'
     return (
-        f"recbole-mdcns reproduce {page.source} --datasets {line.row.dataset} --models {line.row.model} "
-        f'--methods "{line.name}" --seeds {seeds} {at} --data_path DIR'
+        f"recbole-mdcns reproduce {source} --datasets {dataset} --models {model} "
+        f"--methods {method} --seeds {seeds} {at} --data_path DIR"
     ).replace("  ", " ")
 
 

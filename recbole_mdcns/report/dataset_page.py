@@ -13,7 +13,7 @@ from recbole_mdcns.records.record import Record
 from recbole_mdcns.report import escape
 from recbole_mdcns.report.cells import chosen_cells
 from recbole_mdcns.report.lines import shown_budget
-from recbole_mdcns.report.sources import sources, spread
+from recbole_mdcns.report.sources import sources, spread, values_of
 
 #: Keys of a run that every method shares and a reader wants to see.
 _SETTING = (
@@ -24,10 +24,7 @@ _SETTING = (
 
 
 def dataset_page(
-    dataset: str,
-    records: Iterable[Record],
-    metrics: Sequence[str],
-    role_of: Callable[[Cell], str] = lambda cell: "self",
+    dataset: str, records: Iterable[Record], metrics: Sequence[str], role_of: Callable[[Cell], str]
 ) -> str:
     """Return a page in Markdown.
 
@@ -69,7 +66,7 @@ def _results(records: Sequence[Record], metrics: Sequence[str], role_of: Callabl
         name = cell.shown_method + ("" if role == "self" else f" ({role})")
         row = [cell.model + (f" + {cell.peer}" if cell.peer else ""), name, _tried(settings, chosen)]
         row = list(map(escape.text, row))
-        row += [spread(_values(read, role, metric)) for metric in metrics]
+        row += [spread(values_of(read, "test", role, metric)) for metric in metrics]
         row += [", ".join(f"{(record.best_epoch or 0) + 1} of {len(record.epochs)}" for record in read)]
         row += [", ".join(str(record.seed) for record in read), shown_budget(of_budget)]
         row += [f"{statistics.median(record.seconds_per_epoch for record in read):.1f}"]
@@ -78,12 +75,6 @@ def _results(records: Sequence[Record], metrics: Sequence[str], role_of: Callabl
         "model", "method", "best of the values tried", *metrics, "best epoch", "seeds", "epochs / patience", "s/epoch"
     ]  # fmt: skip
     return tabulate(sorted(rows), headers=headers, tablefmt="github", disable_numparse=True)
-
-
-def _values(records: Sequence[Record], role: str, metric: str) -> list[float]:
-    """Return a test metric of those records that have it."""
-    of_role = [(record.test or {}).get(role, {}) for record in records]
-    return [metrics[metric] for metrics in of_role if metric in metrics]
 
 
 def _tried(settings: dict[str, list[Record]], chosen: Sequence[Record]) -> str:

@@ -168,10 +168,7 @@ class Description:
 
 
 def read_description(source: str | Path) -> Description:
-    """Read what a page shows.
-
-    Args:
-        source: A yaml file, or the name of one in ``properties/report``.
+    """Read what a page shows, from a yaml file or from one that ``properties/report`` has by this name.
 
     Raises:
         UserError: There is none, or something in it cannot be used; names the file, the key and what is allowed.

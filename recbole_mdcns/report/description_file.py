@@ -23,6 +23,17 @@ def _is_named(inside: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, dict) and all(_is_text(k) and inside(v) for k, v in value.items())
 
 
+def _is_csv(*more: str) -> Callable[[Any], bool]:
+    """Return a check of what is read from a csv file: ``file`` and some further keys; nothing takes none."""
+
+    def check(value: Any) -> bool:
+        if not isinstance(value, dict) or not isinstance(value.get("where", {}), dict):
+            return False
+        return not value or (_is_text(value.get("file")) and value.keys() <= {"file", *more})
+
+    return check
+
+
 def _is_budget(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(type(number) is int and number >= 0 for number in value)
 
@@ -49,8 +60,8 @@ _KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "below": (_are_texts, _NAMES),
     "ours": (_are_texts, _NAMES),
     "tests": (lambda value: _are_texts(value) and set(value) <= {"seeds", "users"}, "a list of seeds, users"),
-    "reference": (lambda value: isinstance(value, dict), "name, file and where"),
-    "ranges": (lambda value: isinstance(value, dict), "file and text"),
+    "reference": (_is_csv("name", "where"), "file, and if needed name, and where: columns and their values"),
+    "ranges": (_is_csv("text"), "file and text"),
     "budgets": (_is_named(_is_budget), "[epochs, patience] by name"),
     "grid": (_is_text, "a yaml file of a sweep"),
     "overview": (_is_named(_is_text), "title and text"),
@@ -88,6 +99,10 @@ def read_description_file(path: Path) -> dict[str, Any]:
             if name not in content["methods"]:
                 known = ", ".join(content["methods"])
                 raise ConfigError(f"{path}: {key}: there is no method {name}; methods has {known}")
+    if "grid" in content:
+        space = read_yaml(path.parent / content["grid"]).get("space", {})
+        if not isinstance(space, dict) or not all(isinstance(keys, dict) for keys in space.values()):
+            raise ConfigError(f"{path.parent / content['grid']}: space = {space!r} is not allowed: give keys by method")
     for name in content.get("datasets", []):
         checked_name(content.get("dataset_names", {}).get(name, name), f"{path}: datasets: name")
     return content

@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.records.record import Record
+from recbole_mdcns.support.safe_write import replacing
 
 #: The look of all figures; its colours are those of the lines that are named. All others are grey.
 STYLE = Path(__file__).with_name("figures.mplstyle")
 COLOURS = ("C0", "C1", "C2", "C3", "C4")
 GREY = "0.8"
+NAME_SIZE = 8  #: Of the names of lines, in points.
 
 
 def require_matplotlib() -> None:
@@ -29,12 +32,7 @@ def require_matplotlib() -> None:
 
 @contextlib.contextmanager
 def saved_figure(path: Path, **options: Any) -> Iterator[Any]:
-    """Give the axes of a new figure, and save it at the end; needs matplotlib.
-
-    Args:
-        path: The PNG file.
-        **options: Options of ``pyplot.subplots``.
-    """
+    """Give the axes of a new figure, made with options of ``pyplot.subplots``, and save it at the end as PNG."""
     require_matplotlib()
     import matplotlib
 
@@ -45,7 +43,8 @@ def saved_figure(path: Path, **options: Any) -> Iterator[Any]:
         figure, axes = pyplot.subplots(**options)
         yield axes
         figure.tight_layout()
-        figure.savefig(path)
+        with replacing(path) as file:
+            figure.savefig(file)
         pyplot.close(figure)
 
 
@@ -55,11 +54,7 @@ def plain(label: Any) -> str:
 
 
 def colours_of(names: Sequence[str]) -> dict[str, str]:
-    """Return a colour for each name: the first few have distinct colours, the others are grey.
-
-    Args:
-        names: The most important one first.
-    """
+    """Return a colour for each name, the most important one first: a few have their own, the others are grey."""
     return {name: COLOURS[place] if place < len(COLOURS) else GREY for place, name in enumerate(names)}
 
 
@@ -74,42 +69,46 @@ def web_colours() -> dict[str, str]:
     return {**named, GREY: to_hex(GREY)}
 
 
+def seconds_of(run: Record) -> list[float]:
+    """Return the seconds of training until each validation."""
+    total = accumulate(entry.train_seconds for entry in run.epochs)
+    return [seconds for seconds, entry in zip(total, run.epochs) if entry.valid is not None]
+
+
+def loss_curves(run: Record) -> dict[str, list[tuple[float, float]]]:
+    """Return the parts of the loss by name, each against the epoch, from 1."""
+    parts: dict[str, list[tuple[float, float]]] = {}
+    for entry in run.epochs:
+        for part, loss in entry.parts.items():
+            parts.setdefault(part, []).append((entry.epoch + 1, loss))
+    return parts
+
+
 def draw_run(by_epoch: Any, by_time: Any, run: Record, metric: str, **style: Any) -> None:
     """Draw a validation metric of a record on two axes: against the epoch, from 1, and the seconds of training."""
-    total, points = 0.0, []
-    for entry in run.epochs:
-        total += entry.train_seconds
-        if entry.valid is not None:
-            points.append((entry.epoch + 1, total, entry.valid[metric]))
-    if not points:
+    curve = run.curve(metric)
+    if not curve:
         return
-    epochs, seconds, values = zip(*points)
+    epochs, seconds, values = list(curve), seconds_of(run), list(curve.values())
     behind = {"zorder": 1} if style.get("color") == GREY else {"zorder": 2}
     by_epoch.plot(epochs, values, **behind, **style)
     by_time.plot(seconds, values, **behind, **style)
 
 
-def name_ends(axis: Any, ends: Mapping[str, tuple[float, float]], colours: dict[str, str], size: float = 8) -> None:
-    """Write names next to the ends of lines in their colours, without overlap; grey lines have no names.
-
-    Args:
-        axis: The axes, whose lines are drawn.
-        ends: The last point of each line by name.
-        colours: By name; see :func:`colours_of`.
-        size: The size of the letters, in points.
-    """
+def name_ends(axis: Any, ends: Mapping[str, tuple[float, float]], colours: dict[str, str]) -> None:
+    """Write names next to the last points of drawn lines, without overlap; grey lines have no names."""
     named = sorted((end[1], end[0], name) for name, end in ends.items() if colours[name] != GREY)
     if not named:
         return
     low, high = axis.get_ylim()
     height = axis.get_window_extent().height * 72 / axis.figure.dpi  # in points
-    step = (high - low) * 1.25 * size / max(height, 1.0)
+    step = (high - low) * 1.25 * NAME_SIZE / max(height, 1.0)
     last = max(x for _, x, _ in named)
     y = -float("inf")
     for place, (value, _, name) in enumerate(named):
         above = len(named) - 1 - place
         y = min(max(value, y + step), high - above * step)
         axis.annotate(
-            plain(name), (last, y), xytext=(4, 0), textcoords="offset points", va="center", fontsize=size,
+            plain(name), (last, y), xytext=(4, 0), textcoords="offset points", va="center", fontsize=NAME_SIZE,
             color=colours[name], annotation_clip=False,
         )  # fmt: skip

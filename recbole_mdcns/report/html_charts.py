@@ -8,9 +8,9 @@ from html import escape
 from recbole_mdcns.report import svg
 from recbole_mdcns.report.compare import blocks
 from recbole_mdcns.report.description import Description
-from recbole_mdcns.report.figure import COLOURS, GREY
+from recbole_mdcns.report.figure import COLOURS, GREY, loss_curves, seconds_of
 from recbole_mdcns.report.lines import Line
-from recbole_mdcns.report.ranking import line_colours, with_curve
+from recbole_mdcns.report.picture_lines import line_colours, with_curve
 
 #: What the page calls the colour of all lines without one of their own.
 _OTHERS = "others"
@@ -42,11 +42,8 @@ def validation_curves(lines: Sequence[Line], metric: str, by_time: bool) -> str:
         drawn = []
         for line in with_curve(block):
             for place, (seed, run) in enumerate(line.runs.items()):
-                total, points = 0.0, []
-                for entry in run.epochs:
-                    total += entry.train_seconds
-                    if entry.valid is not None:
-                        points.append((total if by_time else entry.epoch + 1.0, entry.valid[metric]))
+                curve = run.curve(metric)
+                points = list(zip(seconds_of(run) if by_time else curve, curve.values()))
                 label = line.name if colours[line.name] != _OTHERS and place == 0 else ""
                 drawn.append(svg.Curve(f"{line.name}, seed {seed}", colours[line.name], points, label))
         if drawn:
@@ -57,17 +54,8 @@ def validation_curves(lines: Sequence[Line], metric: str, by_time: bool) -> str:
 
 def loss_parts(line: Line) -> str:
     """Return the parts of the loss by epoch, of the first run of a line."""
-    epochs = next(iter(line.runs.values())).epochs
-    parts = dict.fromkeys(part for entry in epochs for part in entry.parts)
-    drawn = [
-        svg.Curve(
-            part,
-            COLOURS[place % len(COLOURS)],
-            [(entry.epoch + 1, entry.parts[part]) for entry in epochs if part in entry.parts],
-            part,
-        )
-        for place, part in enumerate(parts)
-    ]
+    parts = loss_curves(next(iter(line.runs.values())))
+    drawn = [svg.Curve(part, COLOURS[i % len(COLOURS)], parts[part], part) for i, part in enumerate(parts)]
     title = f"{_where(line)}, {line.name}"
     return _chart([svg.curves(title, drawn, "epoch", log_y=True)], "Parts of the loss by epoch.")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tabulate import LATEX_ESCAPE_RULES
+
 from recbole_mdcns.report import compare
 from recbole_mdcns.report.description import Description
 from recbole_mdcns.report.lines import Line, shown_budget
@@ -64,6 +66,4 @@ def _cell(line: Line, metric: str, place: int | None) -> str:
 
 
 def _escaped(text: str) -> str:
-    for sign in "_%&#":
-        text = text.replace(sign, rf"\{sign}")
-    return text
+    return "".join(LATEX_ESCAPE_RULES.get(sign, sign) for sign in text)

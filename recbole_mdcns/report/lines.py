@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from recbole_mdcns.evaluation.significance import is_per_user, values_of_users
+from recbole_mdcns.evaluation.significance import values_of_users
 from recbole_mdcns.records.paired_rows import same_rows
 from recbole_mdcns.records.record import Record
 from recbole_mdcns.report.description import Budget, Row
@@ -58,15 +58,12 @@ class Line:
         return statistics.stdev(self.values(metric)) if len(self.runs) > 1 else None
 
     def of_users(self, metric: str, seeds: Iterable[int]) -> np.ndarray | None:
-        """Return the metric of every test user, the mean over seeds; None where a record has no places.
-
-        Also None for a metric that no single user has.
-        """
+        """Return the metric of every test user, the mean over seeds; None where a record has no places."""
         values = []
         for seed in seeds:
             rows = self.runs[seed].test_rows
             places = rows.of_role(self.row.method.role) if rows is not None else None
-            if rows is None or places is None or not is_per_user(metric):
+            if rows is None or places is None:
                 return None
             values.append(values_of_users(places, metric, rows.user_of_row()))
         return np.mean(values, axis=0) if values else None

@@ -8,20 +8,15 @@ from typing import Any
 
 from recbole_mdcns.report.compare import blocks
 from recbole_mdcns.report.description import Description
-from recbole_mdcns.report.figure import GREY, draw_run, name_ends, plain, saved_figure
+from recbole_mdcns.report.figure import GREY, draw_run, loss_curves, name_ends, plain, saved_figure
 from recbole_mdcns.report.lines import Line
-from recbole_mdcns.report.ranking import line_colours, with_curve
+from recbole_mdcns.report.picture_lines import line_colours, with_curve
 
 
 def draw_table(page: Description, lines: Sequence[Line], path: Path) -> bool:
     """Draw a row per block: our test values beside the reference, then every run's validation by epoch and by time.
 
     Our method and the best ones are coloured, and named where their curves end; the others are grey.
-
-    Args:
-        page: The table.
-        lines: Its lines; blocks without records are left out.
-        path: The PNG file.
 
     Returns:
         Whether there was anything to draw.
@@ -74,10 +69,7 @@ def draw_losses(lines: Sequence[Line], path: Path) -> None:
     """Draw the parts of the loss by epoch, a panel per line, of its first run."""
     with saved_figure(path, ncols=len(lines), figsize=(5 * len(lines), 4), squeeze=False) as axes:
         for line, axis in zip(lines, axes[0]):
-            epochs = next(iter(line.runs.values())).epochs
-            parts = list(dict.fromkeys(part for entry in epochs for part in entry.parts))
-            for part in parts:
-                points = [(entry.epoch + 1, entry.parts[part]) for entry in epochs if part in entry.parts]
+            for part, points in loss_curves(next(iter(line.runs.values()))).items():
                 axis.plot(*zip(*points), label=plain(part))
             axis.set(title=plain(f"{line.row.dataset}, {line.row.model}"), xlabel="epoch", yscale="log")
             axis.legend(fontsize=7)

@@ -77,7 +77,7 @@ class Ranges:
 def _lines(folder: Path, given: dict[str, Any], columns: tuple[str, ...]) -> list[dict[str, str]]:
     path = folder / str(given.get("file"))
     try:
-        with open(path, newline="", encoding="utf-8") as file:
+        with open(path, newline="", encoding="utf-8-sig") as file:
             lines = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"file {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None

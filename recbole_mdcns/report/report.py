@@ -32,7 +32,7 @@ from recbole_mdcns.report.overview import overview
 from recbole_mdcns.report.pictures import draw_losses, draw_table
 from recbole_mdcns.report.sensitivity import write_sensitivity
 from recbole_mdcns.report.side_by_side import write_side_by_side
-from recbole_mdcns.report.sources import make_folder, read_all
+from recbole_mdcns.report.sources import make_folder, write_page
 from recbole_mdcns.tuning.one_data import check_one_data
 
 
@@ -46,12 +46,12 @@ def run(options: argparse.Namespace) -> int:
     given = {name: value for name, value in (("title", options.title), ("note", options.note)) if value}
     pages = [replace(page, **given) for page in pages]
     datasets = options.datasets.split(",") if options.datasets else None
+    records, timed = (
+        [record for path in paths for record in read_records(path)] for paths in (options.records, options.times)
+    )
     if pages[0].page in ("table", "losses"):
-        records = [record for path in options.records for record in read_records(path)]
-        timed = [record for path in options.times for record in read_records(path)]
-        write_report(pages, with_packed(records, options.out), options.out, datasets, timed)
-    else:
-        write_report(pages, read_all(options.records), options.out, datasets)
+        records = with_packed(records, options.out)
+    write_report(pages, records, options.out, datasets, timed)
     return 0
 
 
@@ -109,16 +109,15 @@ def _write_tables(
             parts.append(_losses(page, lines, out / f"{page.name}.png"))
             continue
         picture = f"{page.name}.png" if draw_table(page, lines, out / f"{page.name}.png") else None
-        (out / f"{page.name}.md").write_text(markdown(page, lines, picture), encoding="utf-8")
-        (out / f"{page.name}.tex").write_text(latex(page, lines), encoding="utf-8")
+        write_page(out / f"{page.name}.md", markdown(page, lines, picture))
+        write_page(out / f"{page.name}.tex", latex(page, lines))
         parts.append(html_page.table_part(page, lines))
         print(f"{out / page.name}.md: {sum(bool(line.runs) for line in lines)} of {len(lines)} lines have records")
-    (out / "index.html").write_text(html_page.page(pages[0].overview[0], parts), encoding="utf-8")
-    (out / "README.md").write_text(overview(tables, known, records, timed), encoding="utf-8")
+    write_page(out / "index.html", html_page.page(pages[0].overview[0], parts))
+    write_page(out / "README.md", overview(tables, known, records, timed))
     metrics = list(dict.fromkeys(metric for page in pages for metric in page.dataset_metrics))
     for dataset in known:
-        text = dataset_page(dataset, records, metrics, pages[0].role_of)
-        (out / f"{dataset}.md").write_text(text, encoding="utf-8")
+        write_page(out / f"{dataset}.md", dataset_page(dataset, records, metrics, pages[0].role_of))
     for dataset in {record.dataset for record in records}:
         pack_records([record for record in records if record.dataset == dataset], out / f"{dataset}{SUFFIX}")
 

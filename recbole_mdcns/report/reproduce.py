@@ -185,7 +185,8 @@ def asked_rows(page: Description, options: argparse.Namespace) -> list[Row]:
     }
     for option, names in names_of.items():
         allowed: set[str] = set().union(*map(names, rows))
-        wanted = set(getattr(options, option).split(",")) if getattr(options, option) else allowed
+        asked = getattr(options, option)
+        wanted = allowed if not asked else {asked} if asked in allowed else set(asked.split(","))
         if wanted - allowed:
             unknown, known = sorted(wanted - allowed)[0], ", ".join(sorted(allowed))
             raise UserError(f"--{option}: {page.source} has no {unknown}; it has {known}")

@@ -24,7 +24,7 @@ from recbole_mdcns.report.description import Description
 from recbole_mdcns.report.escape import text
 from recbole_mdcns.report.figure import plain, saved_figure
 from recbole_mdcns.report.needs import need_metrics
-from recbole_mdcns.report.sources import file_of_records, make_folder, sources, spread
+from recbole_mdcns.report.sources import file_of_records, make_folder, sources, spread, values_of, write_page
 
 #: By value of a key, the records that have it.
 ByValue = dict[float, list[Record]]
@@ -58,13 +58,13 @@ def write_sensitivity(page: Description, records: Sequence[Record], out: Path) -
     lines = [f"# {page.title}: {text(names)}", ""]
     for key, by_value in varied.items():
         rows = [
-            [f"{value:g}", spread(_values(runs, "valid", metric)), spread(_values(runs, "test", metric))]
+            [f"{value:g}", *(spread(values_of(runs, split, "self", metric)) for split in ("valid", "test"))]
             for value, runs in by_value.items()
         ]
         heads = [f"{page.keys[key]} (`{key}`)", "validation", "test"]
         lines += [tabulate(rows, heads, "github", disable_numparse=True), ""]
     lines += [*sources(tested, page.note), "", "![sensitivity](sensitivity.png)", ""]
-    (out / "README.md").write_text("\n".join(lines), encoding="utf-8")
+    write_page(out / "README.md", "\n".join(lines))
     pack_records(tested, packed)
     draw(page, varied, metric, out / "sensitivity.png")
     print("\n".join(lines))
@@ -85,13 +85,13 @@ def draw(page: Description, varied: dict[str, ByValue], metric: str, path: Path)
     with saved_figure(path, ncols=len(varied), figsize=(4 * len(varied), 3.6), sharey=True, squeeze=False) as axes:
         for axis, (key, by_value) in zip(axes[0], varied.items()):
             for split in ("valid", "test"):
-                means = [statistics.mean(_values(runs, split, metric)) for runs in by_value.values()]
+                means = [statistics.mean(values_of(runs, split, "self", metric)) for runs in by_value.values()]
                 axis.plot(list(by_value), means, marker="o", label=split)
-            axis.set(xlabel=plain(page.keys[key]), xscale="log", ylabel=plain(metric))
+            axis.set(xlabel=plain(page.keys[key]), ylabel=plain(metric))
+            if min(by_value) > 0:
+                axis.set_xscale("log")
+            else:  # a logarithm would put all values but 0 at one place
+                axis.set_xscale("symlog", linthresh=min((abs(value) for value in by_value if value), default=1.0))
             axis.set_xticks(list(by_value), [f"{value:g}" for value in by_value])
             axis.minorticks_off()
             axis.legend()
-
-
-def _values(runs: Sequence[Record], split: str, metric: str) -> list[float]:
-    return [(run.valid if split == "valid" else run.test or {})["self"][metric] for run in runs]

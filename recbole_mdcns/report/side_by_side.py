@@ -26,7 +26,7 @@ from recbole_mdcns.report.escape import text
 from recbole_mdcns.report.figure import colours_of, draw_run, name_ends, plain, saved_figure
 from recbole_mdcns.report.lines import shown_budget
 from recbole_mdcns.report.needs import need_metrics
-from recbole_mdcns.report.sources import file_of_records, make_folder, sources, spread
+from recbole_mdcns.report.sources import file_of_records, make_folder, sources, spread, values_of, write_page
 
 #: A short patience, for comparison: in epochs without a better one.
 PATIENCE = 10
@@ -54,7 +54,7 @@ def write_side_by_side(page: Description, records: Sequence[Record], out: Path) 
     make_folder(out)
     lines += ["* MiB: highest resident memory of the process, data and libraries included"]
     lines += ["", "![curves](curves.png)", ""]
-    (out / "README.md").write_text("\n".join(lines), encoding="utf-8")
+    write_page(out / "README.md", "\n".join(lines))
     pack_records(shown, packed)
     draw(groups, out / "curves.png")
     print("\n".join(lines))
@@ -95,7 +95,7 @@ def named(shown: Sequence[list[Record]], with_setting: bool = False) -> Methods:
 def table(methods: Methods) -> str:
     """Return the table of one model and dataset, the best on validation first."""
     metric = _metric(methods)
-    shown = [column for column in COLUMNS if any(_values(runs, *column, metric) for runs in methods.values())]
+    shown = [column for column in COLUMNS if any(values_of(runs, *column, metric) for runs in methods.values())]
     tells = any(len(run.epochs) > PATIENCE + 1 for runs in methods.values() for run in runs)
     rows = []
     for name in ranked(methods):
@@ -106,7 +106,7 @@ def table(methods: Methods) -> str:
             [
                 text(name.removesuffix(f", {setting}")),
                 text(setting),
-                *(spread(_values(runs, *column, metric)) for column in shown),
+                *(spread(values_of(runs, *column, metric)) for column in shown),
                 *short,
                 ", ".join(f"{(run.best_epoch or 0) + 1} of {len(run.epochs)}" for run in runs),
                 f"{statistics.median(run.seconds_per_epoch for run in runs):.1f}",
@@ -121,7 +121,7 @@ def table(methods: Methods) -> str:
 def ranked(methods: Methods) -> list[str]:
     """Return the methods, the best on validation first."""
     metric = _metric(methods)
-    means = {name: statistics.mean(_values(runs, "valid", "self", metric)) for name, runs in methods.items()}
+    means = {name: statistics.mean(values_of(runs, "valid", "self", metric)) for name, runs in methods.items()}
     return sorted(means, key=lambda name: means[name] if is_smaller_better(metric) else -means[name])
 
 
@@ -157,13 +157,6 @@ def draw(groups: dict[str, Methods], path: Path) -> None:
 
 def _metric(methods: Methods) -> str:
     return next(iter(methods.values()))[0].valid_metric.lower()
-
-
-def _values(runs: Sequence[Record], split: str, role: str, metric: str) -> list[float]:
-    if split == "test" and not all(run.test for run in runs):
-        return []  # a mean over some of the seeds would stand beside one over all
-    results = [(run.valid if split == "valid" else run.test or {}).get(role, {}) for run in runs]
-    return [result[metric] for result in results if metric in result]
 
 
 def _setting(run: Record) -> str:

@@ -14,6 +14,7 @@ from recbole_mdcns.records.files import SUFFIX, read_records
 from recbole_mdcns.records.record import Record
 from recbole_mdcns.report.cells import unique
 from recbole_mdcns.report.escape import code, text
+from recbole_mdcns.support.safe_write import replacing
 
 
 def read_all(paths: Iterable[Path]) -> list[Record]:
@@ -35,6 +36,16 @@ def make_folder(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"--out {out} cannot be used: {error.strerror}") from None
+
+
+def write_page(path: Path, text: str) -> None:
+    """Write a page, whole or not at all.
+
+    Raises:
+        WriteError: It cannot be written.
+    """
+    with replacing(path) as file:
+        file.write(text.encode())
 
 
 def file_of_records(out: Path, shown: Iterable[Record]) -> Path:
@@ -60,6 +71,17 @@ def spread(values: Sequence[float]) -> str:
         return ""
     deviation = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
     return f"{statistics.mean(values):.4f}{deviation}"
+
+
+def values_of(runs: Sequence[Record], split: str, role: str, metric: str) -> list[float]:
+    """Return a metric of the runs that have it; nothing of ``test`` unless all were tested.
+
+    A mean over some of the seeds would otherwise stand beside one over all.
+    """
+    if split == "test" and not all(run.test for run in runs):
+        return []
+    results = [(run.valid if split == "valid" else run.test or {}).get(role, {}) for run in runs]
+    return [result[metric] for result in results if metric in result]
 
 
 def mixed_versions(records: Iterable[Record]) -> str:

@@ -20,12 +20,7 @@ from recbole_mdcns.trainer.training_state import Progress, plain_score
 
 
 class BestModels:
-    """Keeps the weights of the best epoch, and restores them.
-
-    Args:
-        scoring_models: The models, the self model first.
-        device: The device of the models.
-    """
+    """Keeps the weights of the best epoch, and restores them."""
 
     def __init__(self, scoring_models: Sequence[ScoringModel], device: torch.device):
         self.scoring_models = scoring_models

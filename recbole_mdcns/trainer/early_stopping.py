@@ -30,11 +30,6 @@ def kept_epoch(epoch_log: EpochLog, config: MDCNSConfig) -> int:
 def check_can_go_on(epoch_log: EpochLog, config: MDCNSConfig, path: str | Path) -> None:
     """Refuse to resume a run with limits that its training has already passed: its record would be wrong.
 
-    Args:
-        epoch_log: The epochs of the saved training.
-        config: The resumed run.
-        path: The checkpoint, for the message.
-
     Raises:
         CheckpointError: ``epochs`` or ``stopping_step`` would have ended the training before its current epoch.
     """

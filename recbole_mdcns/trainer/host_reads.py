@@ -26,9 +26,6 @@ COPIES = frozenset({"copy_", "where"})
 class HostReads(TorchDispatchMode):
     """Counts in a ``with`` block the operators that make the host wait, or that work on another device.
 
-    Args:
-        device: The device of the step.
-
     Attributes:
         found: The operators by name, and the random generators of the host that the block used.
     """

@@ -26,9 +26,6 @@ def host_state(objects: Mapping[str, Any]) -> dict[str, Any]:
 
     A captured step reads plain values once, when it is captured, and afterwards always the same places. If a step
     changes one of these, or if something else does between two epochs, the capture no longer does what the step does.
-
-    Args:
-        objects: The objects by name, such as a strategy, a loss and models.
     """
     found: dict[str, Any] = {}
     for path, value in _leaves(objects):

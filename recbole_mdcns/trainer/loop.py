@@ -38,11 +38,6 @@ Batches = Union[TargetLoader, StaticBatches]
 class TrainingLoop:
     """Makes the batches of a training part, and takes the steps of its epochs.
 
-    Args:
-        config: The run.
-        scoring_models: The models, the self model first.
-        optimizers: One per model.
-
     Raises:
         ConfigError: The loss cannot train one of the models.
 
@@ -162,11 +157,7 @@ class TrainingLoop:
         self.average.update()
 
     def train_epoch(self, epoch: int, show_progress: bool = False) -> dict[str, Any]:
-        """Train one epoch; losses are read from the device once, at its end.
-
-        Args:
-            epoch: Counted from 0.
-            show_progress: Show a progress bar.
+        """Train one epoch, counted from 0; losses are read from the device once, at its end.
 
         Returns:
             The epoch's number, mean ``loss`` per target, its ``parts``, and the number of ``targets``.

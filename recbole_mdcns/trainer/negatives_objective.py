@@ -28,14 +28,7 @@ from recbole_mdcns.trainer.objective import Objective, StepLoss
 
 
 class NegativesObjective(Objective):
-    """The sum of the models' losses on the negatives that a strategy chooses, and of the strategy's further terms.
-
-    Args:
-        config: The run.
-        loss: Its ranking loss.
-        scoring_models: The models, the self model first.
-        strategy: Its strategy.
-    """
+    """The sum of the models' losses on the negatives that a strategy chooses, and of the strategy's further terms."""
 
     loss: LossOfNegatives
     strategy: NegativeStrategy
@@ -152,12 +145,7 @@ class NegativesObjective(Objective):
     def _model_loss(self, index: int, pool: ScoredPool, chosen: Negatives, log_mass: Tensor | None) -> StepLoss:
         """Return the loss of one model, Eq. (13), and its parts by view and term."""
         part = ModelScores(
-            pool.positive[index],
-            chosen.scores[index],
-            chosen.weights[index],
-            chosen.factors,
-            chosen.log_q,
-            log_mass,
+            pool.positive[index], chosen.scores[index], chosen.weights[index], chosen.factors, chosen.log_q, log_mass
         )
         result = self.loss(part)
         if self.checks_loss:

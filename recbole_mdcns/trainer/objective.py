@@ -26,11 +26,6 @@ StepLoss = tuple[Tensor, dict[str, Tensor]]
 class Objective(ABC):
     """The loss of a step of one or more models.
 
-    Args:
-        config: The run.
-        loss: Its ranking loss.
-        scoring_models: The models, the self model first.
-
     Attributes:
         strategy: The strategy that chooses the negatives; None if the loss takes none.
     """

@@ -22,10 +22,6 @@ from recbole_mdcns.trainer.training_state import Progress, TrainingState
 class RunCheckpoints:
     """The checkpoints of one run.
 
-    Args:
-        config: The run.
-        state: Everything that a training changes.
-
     Attributes:
         files: The files of the run.
         identity: The training part that the models are built for; None until :meth:`use_data`.
@@ -47,20 +43,11 @@ class RunCheckpoints:
         if self.identity is None or self.identity.dataset is not dataset:
             self.identity = DataIdentity(dataset)
 
-    def data_fingerprint(self) -> str:
-        """Return the fingerprint of the training sequences; call :meth:`use_data` first."""
-        assert self.identity is not None
-        return self.identity.fingerprints["sequences"]
-
     # -- saving -------------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def training(self, order: torch.Generator, is_saved: bool) -> Iterator[None]:
         """Hold the run's lock in a ``with`` block around training, and load the state to resume first.
-
-        Args:
-            order: The random generator of the order of batches.
-            is_saved: Write files.
 
         Raises:
             CheckpointError: Another process trains this run, or has continued it since it was loaded, or the resumed

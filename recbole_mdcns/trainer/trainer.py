@@ -126,16 +126,14 @@ class NegativeSamplingTrainer(Trainer):
         self.checkpoints.use_data(dataset)
 
     def data_fingerprint(self) -> str:
-        """Return the fingerprint of the training sequences."""
-        return self.checkpoints.data_fingerprint()
+        """Return the fingerprint of the training sequences; call :meth:`use_data` first."""
+        assert self.checkpoints.identity is not None
+        return self.checkpoints.identity.fingerprints["sequences"]
 
     # -- training -----------------------------------------------------------------------------------------------------
 
     def prepare(self, train_data: AbstractDataLoader) -> None:
         """Make the draws and the batches of a training part; ``fit`` calls it, an evaluation without ``fit`` must.
-
-        Args:
-            train_data: RecBole's loader of the training part.
 
         Raises:
             ConfigError: See :meth:`TrainingLoop.prepare`.

@@ -43,9 +43,6 @@ class Progress:
 
         RecBole validates a training of fewer epochs than ``eval_step`` at its end, and nowhere before. Where such a
         training goes on to more epochs, that validation does not count.
-
-        Args:
-            bigger: A higher score is better.
         """
         *before, last = self.epoch_log
         if "valid" not in last:
@@ -55,12 +52,7 @@ class Progress:
 
 
 class TrainingState:
-    """Reads and writes the state of everything that a training changes.
-
-    Args:
-        config: The run.
-        loop: The models, their optimisers and their objective.
-    """
+    """Reads and writes the state of everything that a training changes."""
 
     def __init__(self, config: MDCNSConfig, loop: TrainingLoop):
         self.config = config
@@ -72,13 +64,7 @@ class TrainingState:
         self.average = loop.average
 
     def content(self, progress: Progress, order: torch.Generator, identity: DataIdentity) -> dict[str, Any]:
-        """Return the content of a checkpoint.
-
-        Args:
-            progress: The progress of the training.
-            order: The random generator of the order of batches.
-            identity: The identity of the training data.
-        """
+        """Return the content of a checkpoint; ``order`` is the random generator of the order of batches."""
         return {
             "kind": "training",
             "config": self.config.plain(),
@@ -160,12 +146,7 @@ class TrainingState:
         return state, progress
 
     def restore_random(self, state: dict[str, Any], order: torch.Generator, path: Path) -> None:
-        """Restore the states of strategy, loss and random generators; the strategy must be prepared.
-
-        Args:
-            state: The content that :meth:`load` returned.
-            order: The random generator of the order of batches.
-            path: The file, for the message.
+        """Restore the states of strategy, loss and random generators from what :meth:`load` returned.
 
         Raises:
             CheckpointError: They do not fit.

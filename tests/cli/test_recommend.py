@@ -1,5 +1,6 @@
 """The command ``recommend``: what it writes, what it refuses, and that nothing is half-written."""
 
+import gc
 import json
 import os
 import shutil
@@ -222,6 +223,7 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(arguments, text, said, cap
     assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("ending", READ)
 def test_an_end_in_the_middle_leaves_the_older_file(ending, monkeypatch):
     if ending == ".parquet":
@@ -236,4 +238,5 @@ def test_an_end_in_the_middle_leaves_the_older_file(ending, monkeypatch):
     out = Path(f"recs{ending}")
     out.write_text("an older file")
     assert command("model.pth", "--sequences=s.csv", f"--out={out}", "--batch_size=1") == 130
+    gc.collect()
     assert out.read_text() == "an older file" and not list(Path().glob("*.tmp"))

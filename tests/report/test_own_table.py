@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from recbole_mdcns.records.files import pack_records
 from recbole_mdcns.report.cells import fill
 from recbole_mdcns.report.compare import command, legend, missing, places
 from recbole_mdcns.report.description import read_description
+from recbole_mdcns.report.latex import latex
 from recbole_mdcns.report.markdown import markdown
 
 OWN = """
@@ -90,6 +92,19 @@ def test_the_command_of_a_missing_line_runs_the_users_own_sweep():
     )
 
 
+def test_the_command_of_a_line_can_be_typed_where_names_have_spaces():
+    page = own_page(OWN.replace("shop, films", "My shop") + "dataset_names: {My shop: shop}\n")
+    words = shlex.split(command(page, fill(page, [])[0]))
+    assert words[words.index("--datasets") + 1] == "My shop"
+
+
+def test_latex_reads_no_sign_of_a_name_or_a_note_as_its_own():
+    page = own_page(OWN.replace("note: what I do", r"note: 'x^2 < $5 ~ {a} \b'").replace("other: rns", "a_b & 5%: rns"))
+    text = latex(page, fill(page, []))
+    assert r"mine: x\^{}2 \ensuremath{<} \$5 \textasciitilde{} \{a\} \textbackslash{}b." in text
+    assert r"a\_b \& 5\% & " in text
+
+
 def test_smaller_is_better_where_the_metric_says_so():
     page = own_page(OWN.replace("novelty@10, mrr@10", "averagepopularity@10"))
     pair = [
@@ -133,6 +148,11 @@ def test_a_reference_of_the_users_own_stands_beside_the_values():
         (OWN + "tests: [seeds, weeks]\n", "tests = ['seeds', 'weeks'] is not allowed"),
         (OWN + "budgets: {short: [1]}\n", "budgets = {'short': [1]} is not allowed: give [epochs, patience] by name"),
         (OWN + "reference: {file: gone.csv}\n", "gone.csv cannot be read: No such file"),
+        (OWN + "reference: {fil: theirs.csv}\n", "reference = {'fil': 'theirs.csv'} is not allowed: give file"),
+        (OWN + "reference: {file: theirs.csv, where: }\n", "'where': None} is not allowed: give file, and if needed"),
+        (OWN + "reference: {file: theirs.csv, where: [loss]}\n", "where: columns and their values"),
+        (OWN + "ranges: {text: from}\n", "ranges = {'text': 'from'} is not allowed: give file and text"),
+        (OWN + "grid: gone.yaml\n", "config file gone.yaml cannot be read"),
         (OWN + "extends: gone.yaml\n", "there is no gone.yaml"),
         (OWN + "page: poem\n", "page = 'poem' is not allowed: give table or losses or side_by_side or sensitivity"),
         (OWN.replace("[shop, films]", "[../shop]"), "datasets: name = '../shop'"),
@@ -143,6 +163,19 @@ def test_a_mistake_in_the_file_is_told_with_its_key(text, culprit):
     with pytest.raises(ConfigError, match=r"yaml|csv") as refused:
         own_page(text)
     assert culprit in str(refused.value)
+
+
+@pytest.mark.parametrize("space", ["", "[a]", "{all: }"])
+def test_a_grid_without_keys_is_refused_before_any_page(space):
+    Path("grid.yaml").write_text(f"space: {space}\n")
+    with pytest.raises(ConfigError, match=r"grid.yaml: space = .* is not allowed: give keys by method"):
+        own_page(OWN + "grid: grid.yaml\n")
+
+
+def test_a_csv_may_begin_with_the_mark_that_excel_writes():
+    Path("theirs.csv").write_text("\ufeffdataset,backbone,method,metric,value\nshop,SASRec,mine,mrr@10,0.1\n")
+    page = own_page(OWN + "reference: {file: theirs.csv}\n")
+    assert page.reference.values == {("shop", "SASRec", "mine"): {"mrr@10": 0.1}}
 
 
 def test_a_csv_that_holds_no_numbers_is_refused():

@@ -1,13 +1,18 @@
-"""Which lines a picture shows, and in which colour."""
+"""Which lines a picture shows, in which colour, and at which places."""
 
 from __future__ import annotations
 
+import contextlib
+
+import pytest
 from helpers.planted_records import metrics_of, record
 
+from recbole_mdcns.errors import WriteError
+from recbole_mdcns.report import sensitivity
 from recbole_mdcns.report.cells import fill
 from recbole_mdcns.report.description import read_description
-from recbole_mdcns.report.figure import COLOURS
-from recbole_mdcns.report.ranking import line_colours, with_curve
+from recbole_mdcns.report.figure import COLOURS, saved_figure
+from recbole_mdcns.report.picture_lines import line_colours, with_curve
 
 PAGE = """
 protocol: paper
@@ -39,3 +44,27 @@ def test_models_of_one_training_share_a_curve_and_a_colour(tmp_path):
     assert colours["pair"] == colours["pair, teacher"] == COLOURS[0]
     assert colours["apart, peer"] == colours["apart, teacher"] == COLOURS[1]
     assert colours["uniform"] == COLOURS[2]
+
+
+@pytest.mark.parametrize("values", [(0.0, 0.1, 1.0), (0.1, 1.0, 10.0), (0.0,)])
+def test_a_value_of_zero_does_not_put_the_others_at_one_place(values, tmp_path, monkeypatch):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    (tmp_path / "page.yaml").write_text("page: sensitivity\nkeys: {distill_weight: w}\n")
+    figure, axes = pyplot.subplots(squeeze=False)
+    monkeypatch.setattr(sensitivity, "saved_figure", lambda *_, **__: contextlib.nullcontext(axes))
+    varied = {"distill_weight": {value: [record("mdcns", 1, [1, 0])] for value in values}}
+    sensitivity.draw(read_description(tmp_path / "page.yaml"), varied, "ndcg@10", tmp_path / "page.png")
+    figure.canvas.draw()
+    places = [axes[0][0].transData.transform((value, 0))[0] for value in values]
+    assert all(later - earlier > 50 for earlier, later in zip(places, places[1:]))
+    pyplot.close(figure)
+
+
+def test_a_figure_that_cannot_be_written_is_told_in_one_sentence(tmp_path):
+    pytest.importorskip("matplotlib")
+    (tmp_path / "page.png").mkdir()
+    with (
+        pytest.raises(WriteError, match=r"page.png cannot be written \(Is a directory\)"),
+        saved_figure(tmp_path / "page.png"),
+    ):
+        pass

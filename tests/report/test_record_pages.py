@@ -113,6 +113,13 @@ def test_a_page_of_sensitivity_is_of_one_training_and_its_mean_of_seeds_alone(ca
     assert page_of("sensitivity", "twice.jsonl.xz", "twice") == 2 and "are of the same training" in sentence(capsys)
 
 
+def test_a_page_that_cannot_be_written_is_told_in_one_sentence(capsys):
+    pack_records([record("rns", 1, [1, 0])], Path("one.jsonl.xz"))
+    Path("page/README.md").mkdir(parents=True)
+    assert page_of("side_by_side", "one.jsonl.xz") == 1
+    assert "page/README.md cannot be written (Is a directory)" in sentence(capsys)
+
+
 def test_test_of_some_seeds_alone_is_not_shown_beside_validation_of_all():
     made = [record("rns", 1, [1, 0]), record("rns", 2, [1, 0], test=None)]
     pack_records(made, Path("half.jsonl.xz"))

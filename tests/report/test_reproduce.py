@@ -70,6 +70,18 @@ def test_printed_commands_ask_for_their_line(table):
         assert line.row in asked_rows(page, options_of(*arguments))
 
 
+def test_a_printed_command_asks_for_its_line_whatever_the_names_are():
+    odd = """'two, apart at "$5"'"""
+    Path("my table.yaml").write_text(
+        f"datasets: [My shop]\ndataset_names: {{My shop: shop}}\nmodels: [SASRec]\nmetrics: [ndcg@10]\n"
+        f"methods: {{{odd}: rns, plain: dns}}\nbudgets: {{a day: [80, 80]}}\n"
+    )
+    page = read_description("my table.yaml")
+    for line in fill(page, []):
+        asked = options_of(*shlex.split(command(page, line))[2:])
+        assert asked_rows(page, asked) == [line.row] and (asked.page, asked.budget) == (page.source, "a day")
+
+
 def test_the_sweeps_of_a_table_have_a_cell_for_each_of_its_lines():
     page = read_description("table7")
     sweeps = planned_sweeps(page, options_of("table7", "--budget", "smoke"))

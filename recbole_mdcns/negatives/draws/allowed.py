@@ -15,9 +15,6 @@ class AllowedItems:
     in this order: first the items that the user takes later, by first occurrence, which lie one after the other in the
     history index; then the items that the user never takes, by id. Number r of the latter is r plus the count of the
     user's items below it. The target is left out of both.
-
-    Args:
-        history: Histories of all users, on the device of the batches.
     """
 
     def __init__(self, history: HistoryIndex):

@@ -35,13 +35,7 @@ def distinct_numbers(below: Tensor, draw_num: int, generator: torch.Generator) -
 
 
 def numbers_of_few(below: Tensor, draw_num: int, limit: int, generator: torch.Generator) -> Tensor:
-    """Do the same as :func:`distinct_numbers`, with one random number for each integer; the host reads nothing.
-
-    Args:
-        below: The bounds, shape [T].
-        draw_num: N.
-        limit: No bound is larger.
-        generator: Random generator on the device of the bounds.
+    """Do the same as :func:`distinct_numbers` for bounds up to a limit; the host reads nothing.
 
     Returns:
         Shape [T, N].

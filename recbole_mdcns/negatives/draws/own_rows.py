@@ -23,11 +23,7 @@ class OwnRows(NamedTuple):
 
 
 def own_rows(user: Tensor) -> OwnRows:
-    """Return the rows of each row's own user, without a wait of the host.
-
-    Args:
-        user: The user of each row, shape [T].
-    """
+    """Return the rows of each row's own user, whose number is in ``user`` [T], without a wait of the host."""
     order = user.argsort()
     ordered = user[order]
     first, end = (torch.searchsorted(ordered, user, right=right) for right in (False, True))

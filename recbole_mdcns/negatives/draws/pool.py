@@ -63,12 +63,7 @@ class CandidateSampler(RepeatableSampler):
     """
 
     def __init__(
-        self,
-        dataset: HistoryDataset,
-        candidate_num: int,
-        seed: int,
-        device: torch.device,
-        exclude: str = "history",
+        self, dataset: HistoryDataset, candidate_num: int, seed: int, device: torch.device, exclude: str = "history"
     ):
         super().__init__("train", dataset)
         self.history = dataset.history.to(device)
@@ -241,16 +236,7 @@ class CandidateSampler(RepeatableSampler):
         return self._sample_outside([self.used_ids[user] for user in key_ids], num)
 
     def sample_by_user_ids(self, user_ids: Iterable[int], item_ids: Iterable[int], num: int) -> Tensor:
-        """Draw items that are neither a given item of the user nor in the user's training sequence.
-
-        Args:
-            user_ids: B users.
-            item_ids: An item of each, such as its target.
-            num: See :meth:`sample_by_key_ids`.
-
-        Returns:
-            See :meth:`sample_by_key_ids`.
-        """
+        """Draw as :meth:`sample_by_key_ids` does, also without one item of each user, such as its target."""
         pairs = zip(user_ids, item_ids)
         return self._sample_outside([self.used_ids[user] | {int(item)} for user, item in pairs], num)
 

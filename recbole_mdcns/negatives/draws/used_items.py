@@ -15,9 +15,6 @@ class UsedItems:
     """Sets of items by user, made on demand; RecBole makes all of them at once.
 
     A user's set holds its training sequence with all targets. It is empty for users that are not in training.
-
-    Args:
-        dataset: The training part.
     """
 
     def __init__(self, dataset: HistoryDataset):
