@@ -11,7 +11,7 @@ from torch import Tensor
 
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
-from recbole_mdcns.data.history import HISTORY_END, HISTORY_START
+from recbole_mdcns.data.passes import targets_of
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.negatives.base import Negatives, NegativeStrategy, ScoredPool
 from recbole_mdcns.support.growing_weight import GrowingWeight
@@ -65,10 +65,7 @@ class SRNS(NegativeStrategy):
         self.ring = torch.zeros((target_num, RING, self.candidate_num), dtype=torch.float16, device=self.device)
         self.visits = torch.zeros(target_num, dtype=torch.uint8, device=self.device)
         self.memory = torch.empty((target_num, self.memory_num), dtype=torch.int32, device=self.device)
-        rows = dataset.inter_feat
-        fields = (dataset.uid_field, dataset.iid_field, HISTORY_START, HISTORY_END)
-        user, target, start, end = (rows[name].to(self.device) for name in fields)
-        everyone = TargetBatch(user, target, start, end, torch.arange(target_num, device=self.device))
+        everyone = targets_of(dataset, self.device)
         for index in everyone.row_index.split(4096):
             self.candidates[index] = self.sampler.sample(everyone.targets(index)).int()
             keys = torch.rand(len(index), self.candidate_num, generator=self.generator, device=self.device)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
-from recbole_mdcns.data.history import HISTORY_END, HISTORY_START
+from recbole_mdcns.data.passes import targets_of
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.negatives.draws.allowed import AllowedItems
 from recbole_mdcns.negatives.draws.distinct import (
@@ -89,9 +89,7 @@ class CandidateSampler(RepeatableSampler):
         Raises:
             ConfigError: A row has fewer; names the user and the number.
         """
-        fields = (dataset.uid_field, dataset.iid_field, HISTORY_START, HISTORY_END)
-        user, target, start, end = (dataset.inter_feat[field].to(self.history.items.device) for field in fields)
-        rows = TargetBatch(user, target, start, end, torch.arange(len(target), device=target.device))
+        rows = targets_of(dataset, self.history.items.device)
         left = self.item_num - 1 - self.history.distinct_num(*self.excluded(rows))
         fewest = int(left.min()) - 1  # the target may be one item more
         self.may_be_crowded = bool(self._is_crowded(fewest))
