@@ -144,9 +144,10 @@ def test_records_occur_once_and_must_agree():
     first, failed = record("rns", 1, [1, 0]), failure(record("rns", 2, [1, 0]))
     unread = replace(first, test=None)
     assert unique([unread, first, first, failed]) == [first]
-    for split in ({"test": {"self": {"ndcg@10": 0.7}}}, {"valid": {"self": {"ndcg@10": 0.7}}, "test": None}):
+    another = {"self": {"ndcg@10": 0.7}}
+    for contrary in (replace(first, test=another), replace(first, valid=another, test=None)):
         with pytest.raises(UserError, match="two records of trial amazon-beauty-rns-None-1 .*have different results"):
-            unique([first, replace(first, **split)])
+            unique([first, contrary])
     assert not fill("table7", ["beauty"], [unread])[0].runs  # chosen, and its sweep unfinished
     other = with_trial(first, key="other")
     with pytest.raises(
