@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 from helpers import device
@@ -33,9 +35,13 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path, monkeypatch):
-    """Run every test in an empty folder, on one thread, with the tiny dataset in place."""
+    """Run every test in an empty folder, on one thread, with the tiny dataset in place.
+
+    A command puts its folder on the path of Python; later tests would find the modules of this one there.
+    """
     from helpers.runs import cycle_lines, write_inter  # which reads the device
 
+    monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.chdir(tmp_path)
     torch.set_num_threads(1)
     write_inter(cycle_lines())

@@ -82,7 +82,7 @@ class TargetBatch:
     def __len__(self) -> int:
         return len(self.target)
 
-    def targets(self, index: Tensor | slice) -> TargetBatch:
+    def select(self, index: Tensor | slice) -> TargetBatch:
         """Return some of the targets, without the sequences that models read."""
         start, end = self.history_start[index], self.history_end[index]
         return TargetBatch(self.user[index], self.target[index], start, end, self.row_index[index])

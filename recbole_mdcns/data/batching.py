@@ -95,7 +95,7 @@ class TargetLoader:
         order = self._order(len(self.targets))
         if self.mode == "row":
             for index in order.split(self.batch_size):
-                yield self._with_rows(self.targets.targets(index), [_Part(len(index), self.width, 0)])
+                yield self._with_rows(self.targets.select(index), [_Part(len(index), self.width, 0)])
             return
         length = self._row_length(slice(None))
         order, batch_of, part_of = self._stratified(order, length, torch.ones_like(length))
@@ -103,7 +103,7 @@ class TargetLoader:
         order, begin = order[inside], 0
         for parts in batches:
             end = begin + sum(part.number for part in parts)
-            yield self._with_rows(self.targets.targets(order[begin:end]), parts)
+            yield self._with_rows(self.targets.select(order[begin:end]), parts)
             begin = end
 
     def _row_length(self, index: Tensor | slice) -> Tensor:
@@ -154,7 +154,7 @@ class TargetLoader:
     def _of_passes(self, passes: Tensor, parts: list[_Part]) -> TargetBatch:
         table = self.passes
         pass_of, index = ranges(table.first[passes], table.count[passes], sum(part.targets for part in parts))
-        batch = self.targets.targets(index)
+        batch = self.targets.select(index)
         begin, user = table.begin[passes], self.targets.user[table.first[passes]]
         end = begin + table.length[passes]
         position = batch.history_end - begin[pass_of] - 1

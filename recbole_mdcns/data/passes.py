@@ -27,7 +27,7 @@ def targets_of(dataset: HistoryDataset, device: torch.device) -> TargetBatch:
 
 def by_time(targets: TargetBatch) -> TargetBatch:
     """Return targets in the order of users, then of time."""
-    return targets.targets(targets.history_end.argsort())  # ends are places in one flat array
+    return targets.select(targets.history_end.argsort())  # ends are places in one flat array
 
 
 @dataclass

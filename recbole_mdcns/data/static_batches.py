@@ -109,7 +109,7 @@ class StaticBatches:
         place = self.step * self.batch_size + torch.arange(size, device=self.device)
         slot = self._pass_of(place)
         index = self._order[slot]
-        batch = self.targets.targets(self.passes.first[index] + self.passes.count[index] - (self._ends[slot] - place))
+        batch = self.targets.select(self.passes.first[index] + self.passes.count[index] - (self._ends[slot] - place))
         if self.reads_passes:
             position = batch.history_end - self.passes.begin[index] - 1
             batch.passes = [Passes(self._sequences(slot[0], slot[-1]), slot - slot[0], position)]

@@ -67,7 +67,7 @@ class SRNS(NegativeStrategy):
         self.memory = torch.empty((target_num, self.memory_num), dtype=torch.int32, device=self.device)
         everyone = targets_of(dataset, self.device)
         for index in everyone.row_index.split(4096):
-            self.candidates[index] = self.sampler.sample(everyone.targets(index)).int()
+            self.candidates[index] = self.sampler.sample(everyone.select(index)).int()
             keys = torch.rand(len(index), self.candidate_num, generator=self.generator, device=self.device)
             self.memory[index] = keys.topk(self.memory_num, dim=1).indices.int()
 

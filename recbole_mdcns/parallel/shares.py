@@ -16,7 +16,7 @@ def own_share(batch: TargetBatch, group: Group) -> TargetBatch:
     if group.size == 1:
         return batch
     mine = group.computed(len(batch))
-    share = batch.targets(mine)
+    share = batch.select(mine)
     if batch.rows is not None:
         share.rows = _rows(batch.rows, mine)
     if batch.passes is not None:

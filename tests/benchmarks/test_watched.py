@@ -34,7 +34,7 @@ def test_the_figures_of_one_step_by_hand():
     run = tiny_run(neg_sampler="watched_mdcns:Watched", neg_candidate_num=2, divergence_weight=0)
     run.trainer.prepare(run.train)
     strategy, history = run.trainer.strategy, run.trainer.strategy.sampler.history
-    batch = next(iter(run.trainer.batches)).targets(on(torch.tensor([0, 1])))
+    batch = next(iter(run.trainer.batches)).select(on(torch.tensor([0, 1])))
     whole = on(torch.tensor([len(history.items)]))
     later = [
         [int(history.contains(batch.history_start[[row]], whole, on(torch.tensor([[item]]))))

@@ -4,12 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from helpers.paths import ROOT
 from helpers.runs import TINY
+from helpers.waiting import wait_for
 
 from recbole_mdcns.checkpoints import checkpoint
 from recbole_mdcns.cli import program
@@ -133,16 +133,6 @@ def start(*arguments):
     hear = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731  (a background test's is ignored)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen([*TRAIN, *arguments], stderr=subprocess.PIPE, text=True, env=environment, preexec_fn=hear)
-
-
-def wait_for(condition, process):
-    for _ in range(2400):
-        if condition():
-            return
-        assert process.poll() is None, process.communicate()[1][-3000:]
-        time.sleep(0.05)
-    process.kill()
-    pytest.fail("nothing happened")
 
 
 def test_a_training_that_is_signalled_leaves_its_last_epoch_and_goes_on():

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
-import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from helpers.paths import python_path
 from helpers.raw_files import ALL, AMAZON, AMAZON_OUT, output, prepared, raw, run
 from helpers.runs import HEADER, TINY
 from hypothesis import given, settings
@@ -178,24 +175,21 @@ def test_the_progress_bar_runs_over_the_bytes_of_all_files(name, monkeypatch, ca
     assert "reading:   0%" in capsys.readouterr().err
 
 
-# The command line as a process
+# The command line
 
 
-def test_the_command_prepares_counts_and_refuses():
-    def command(*arguments):
-        entry = [sys.executable, "-m", "recbole_mdcns"]
-        env = {**os.environ, "PYTHONPATH": python_path()}
-        return subprocess.run([*entry, *arguments], capture_output=True, text=True, env=env)
-
+def test_the_command_prepares_counts_and_refuses(capsys):
     raw(AMAZON, "my ratings.csv.gz")
-    arguments = ("prepare", "amazon-x", "--raw", "my ratings.csv.gz", "--out", "my out", *ALL)
-    done = command(*arguments)
-    assert (done.returncode, done.stderr) == (0, "")
+    arguments = ["prepare", "amazon-x", "--raw", "my ratings.csv.gz", "--out", "my out", *ALL]
+    assert main(arguments) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
     assert Path("my out/amazon-x/amazon-x.inter").read_text() == HEADER + "".join(f"{line}\n" for line in AMAZON_OUT)
-    assert "--dataset=amazon-x --data_path='my out'" in done.stdout
+    assert "--dataset=amazon-x --data_path='my out'" in printed.out
     row = "| amazon-x  |       2 |       3 |              4 |           2.0 |     33.33% |"
-    assert row in done.stdout
-    stats = command("stats", "amazon-x", "--data_path", "my out")
-    assert stats.returncode == 0 and stats.stdout.splitlines()[2:] == [row]
-    again = command(*arguments)
-    assert again.returncode == 2 and again.stderr.count("\n") == 1 and "Traceback" not in again.stderr
+    assert row in printed.out
+    assert main(["stats", "amazon-x", "--data_path", "my out"]) == 0
+    assert capsys.readouterr().out.splitlines()[2:] == [row]
+    assert main(arguments) == 2
+    again = capsys.readouterr().err
+    assert again.count("\n") == 1 and "Traceback" not in again

@@ -15,7 +15,7 @@ import pytest
 from helpers.paths import ROOT, python_path
 from helpers.runs import TINY
 
-from recbole_mdcns.cli.main import main
+from recbole_mdcns.cli.main import main, train_main
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 SECTIONS = {part.split("\n", 1)[0]: part for part in PAGE.split("\n## ")[1:]}
@@ -59,16 +59,23 @@ def write_data() -> None:
     exec(code, {})
 
 
-def train(root: Path, given: dict[str, str]) -> dict:
-    """Train by the script in a folder, with some options, and return the record."""
+def keys_of(given: dict[str, str]) -> list[str]:
+    """Return the arguments of a short training with some options."""
     keys = {**SHORT, **given, "epochs": 1}
     if given["dataset"] == "cafe":
         del keys["neg_candidate_num"]  # the default fits the data of the page
-    command = [sys.executable, str(root / "run_recbole_mdcns.py"), *(f"--{key}={value}" for key, value in keys.items())]
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": python_path(root)}
-    done = subprocess.run(command, env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-1000:]
-    return json.loads(Path("record.json").read_text())
+    return [f"--{key}={value}" for key, value in keys.items()]
+
+
+@pytest.fixture
+def modules_of_the_page():
+    """Let no test find a module of another one's: those of examples/ have some of these names."""
+    names = {Path(name).stem for section in READS for name in blocks(section, "file") if name.endswith(".py")}
+    for name in names:
+        sys.modules.pop(name, None)
+    yield
+    for name in names:
+        sys.modules.pop(name, None)
 
 
 def test_the_page_has_these_sections():
@@ -76,16 +83,18 @@ def test_the_page_has_these_sections():
 
 
 @pytest.mark.parametrize("section", READS)
-def test_the_user_s_own(section):
+def test_the_user_s_own(section, modules_of_the_page):
+    """In this process, for speed; that the current folder is on the path is part of the command."""
     write(Path(), {name: text for name, text in blocks(section, "file").items() if "/" not in name})
     write_data()
-    record = train(ROOT, options(section, "run"))
+    assert train_main(keys_of(options(section, "run"))) == 0
+    record = json.loads(Path("record.json").read_text())
     assert READS[section].items() <= record["config"].items()
     if section == "A metric":
         assert {"rbp@5", "rbp@10", "rbp@20", "ndcg@10"} <= set(record["test"]["self"])
 
 
-def test_the_samplers_refuse_more_negatives_than_candidates(monkeypatch, capsys):
+def test_the_samplers_refuse_more_negatives_than_candidates(modules_of_the_page, monkeypatch, capsys):
     write(Path("page"), {name: text for name, text in blocks("A sampler", "file").items() if "/" not in name})
     for folder, sampler in (("page", "mixed:Mixed"), (ROOT / "examples" / "own_sampler", "softened:Softened")):
         monkeypatch.syspath_prepend(folder)
@@ -114,7 +123,11 @@ def test_new_ones_of_ours_are_one_file_and_one_yaml_each():
             {key: value for key, value in options(section, "run ours").items() if value not in ("SASRec", "tiny")}
         )
     write_data()
-    record = train(copy, given)
+    command = [sys.executable, str(copy / "run_recbole_mdcns.py"), *keys_of(given)]
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": python_path(copy)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-1000:]
+    record = json.loads(Path("record.json").read_text())
     for key, value in {**READS["A sampler"], **READS["A loss"], **READS["A dataset"], **READS["A backbone"]}.items():
         assert record["config"][key] == value
     assert (record["model"], record["dataset"]) == ("Decayed", "cafe")

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from helpers.device import DEVICE, on
+from helpers.models import REFUSED, SUPPORTED
 from helpers.runs import cycle_lines, fit, same, states, tiny_config, tiny_run, write_inter
 from recbole.data.transform import construct_transform
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -19,15 +20,8 @@ from recbole_mdcns.encoder.selftest import ignores_others, is_causal, is_trimmab
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.losses.pairwise import bce
 from recbole_mdcns.model.item_sequence import ItemSequenceModel
-from recbole_mdcns.model.registry import model_names
 from recbole_mdcns.quick_start import build_model
 
-#: What the refused models need that users and histories do not give.
-REFUSED = {
-    "DIN": "no full_sort_predict", "DIEN": "no full_sort_predict", "FDSA": "'class'", "GRU4RecF": "'class'",
-    "SASRecF": "'class'", "S3Rec": "class", "GRU4RecKG": r"tiny.ent", "KSR": r"tiny.ent",
-}  # fmt: skip
-SUPPORTED = [name for name in model_names() if name not in REFUSED]
 CAUSAL = {"SASRec", "GRU4Rec", "Mamba4Rec"}
 #: Models whose rows change with the other rows of a batch, in training.
 READING_OTHERS = {"FEARec"}  # it chooses lags by their mean over the batch

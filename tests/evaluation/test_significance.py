@@ -53,3 +53,12 @@ def test_bootstrap_covers_the_mean_as_often_as_it_says():
         low, high = bootstrap(source.choice([-1.0, 0.0, 0.0, 1.0, 1.0], 300), draws=400)
         inside += low <= 0.2 <= high
     assert 178 <= inside <= 199  # 190 expected, sd 3
+
+
+def test_bootstrap_by_hand():
+    """Half of 100 rows differ by 1: the mean of a sample is Binomial(100, 1/2) / 100, with its quantiles at 40 and 60.
+
+    Those of a 90 % interval are at 42 and 58.
+    """
+    assert bootstrap(np.repeat([0.0, 1.0], 50)) == pytest.approx((0.40, 0.60), abs=0.011)
+    assert bootstrap(np.full(7, 0.25)) == (0.25, 0.25)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,11 @@ def values(
 def record(method: str, seed: int, places: Sequence[int], *arguments: Any, **more: Any) -> Record:
     """Return the record of a finished trial; see :func:`values`."""
     return Record.from_json(values(method, seed, places, *arguments, **more), "planted")
+
+
+def with_config(one: Record, **keys: Any) -> Record:
+    """Return a record with other values of some keys."""
+    return replace(one, config={**one.config, **keys})
 
 
 def failure(of: Record, error: str = "why") -> Failure:

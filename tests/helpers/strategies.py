@@ -25,6 +25,10 @@ SMALL: dict[str, dict] = {
 }
 
 
+#: Each user is shown one item, at time 3.
+ONE_EXPOSURE = [f"u{user}\ti{user}\t3\n" for user in range(40)]
+
+
 def write_exposures(lines=None):
     shown = lines or [f"u{user}\ti{(user * 7 + t * 3) % 30}\t{t}\n" for user in range(40) for t in range(12)]
     Path("data/tiny/tiny.exposed").write_text(HEADER + "".join(shown))

@@ -132,7 +132,7 @@ def test_losses_over_the_catalogue_and_their_gradients(name, model):
     run = tiny_run(model, ranking_loss=name, **({"sce_bucket_items": 100} if name == "SCE" else {}))
     (scoring_model,), loss = run.trainer.scoring_models, run.trainer.loop.objective.loss
     run.trainer.prepare(run.train)
-    batch = next(iter(run.trainer.batches)).targets(on(torch.arange(4)))  # 2 sqrt(4) buckets of 4 states: all of them
+    batch = next(iter(run.trainer.batches)).select(on(torch.arange(4)))  # 2 sqrt(4) buckets of 4 states: all of them
     table = scoring_model.item_table if model == "SASRec" else on(torch.zeros(1))
     encoding = on(torch.randn(4, table.size(1) if model == "SASRec" else 31, requires_grad=True))
     found = loss(scoring_model, encoding, batch.target)

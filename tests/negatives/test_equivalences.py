@@ -122,14 +122,35 @@ def test_the_highest_power_leaves_every_probability_a_number():
 # -- ENS ----------------------------------------------------------------------------------------------------------
 
 
-def test_exposures_come_before_the_target():
+def exposed(**keys):
     """User u0 is shown item i20 at time 3 and i25 at time 6; nobody else is shown anything."""
     write_inter(
         [f"u{u}\ti{(u % 3) + t}\t{t}\n" for u in range(6) for t in range(12)] + ["far\ti20\t0\n", "far\ti25\t1\n"]
     )
     write_exposures(["u0\ti25\t6\n", "u0\ti20\t3\n", "u0\tnever heard of\t1\n", "nobody\ti20\t1\n"])
-    run = tiny_run(neg_sampler="ens", neg_num=1, topk=[10])
+    run = tiny_run(neg_sampler="ens", neg_num=1, topk=[10], **keys)
     run.trainer.prepare(run.train)
+    return run
+
+
+def test_the_share_of_exposed_draws_is_that_of_the_key():
+    """The other draws are uniform, and some of them are the exposed item too."""
+    run = exposed(exposure_share=0.4)
+    strategy, rows = run.trainer.strategy, run.data.inter_feat
+    of_u0 = rows["user_id"] == run.data.field2token_id["user_id"]["u0"]
+    (row,) = (of_u0 & (rows["timestamp"] == 5)).nonzero()[0].tolist()
+    (batch,) = (
+        b.select(on(torch.zeros(6000)).long() + (b.row_index == row).nonzero().squeeze(1))
+        for b in batches_of(run)
+        if (b.row_index == row).any()
+    )
+    exposed_num = (strategy.propose(batch) == run.data.field2token_id["item_id"]["i20"]).sum()
+    share = 0.4 + 0.6 / int(strategy.sampler.allowed_num(batch)[0])
+    assert uniformly([exposed_num, 6000 - exposed_num], [share, 1 - share])
+
+
+def test_exposures_come_before_the_target():
+    run = exposed()
     strategy, data = run.trainer.strategy, run.data
     user, item = data.field2token_id["user_id"]["u0"], data.field2token_id["item_id"]
     seen = {}
@@ -159,7 +180,7 @@ def flat_pool(run, batch, candidates):
 def test_adasir_with_equal_scores_draws_uniformly():
     run = prepared("adasir")
     strategy = run.trainer.strategy
-    batch = batches_of(run)[0].targets(on(torch.zeros(1, dtype=torch.int64)))
+    batch = batches_of(run)[0].select(on(torch.zeros(1, dtype=torch.int64)))
     counts = on(torch.zeros(31))
     for _ in range(4000):
         candidates = strategy.propose(batch)
@@ -171,29 +192,54 @@ def test_adasir_with_equal_scores_draws_uniformly():
     assert uniformly(counts[allowed])
 
 
-def test_adasir_resamples_by_softmax_keeps_half_of_the_pool_and_weighs_its_negatives():
-    strategy = make(AdaSIR, adasir_sample_num=2, adasir_pool_num=1, neg_num=2)
+def renewed(counts=None, pool_num=1):
+    """Renew the pools of many targets, all item 7 with W = 1/2, by draws from items 1 and 2.
+
+    The items 7, 1 and 2 have the odds 1/2, 3 and 1, their exponentiated scores.
+    """
+    strategy = make(AdaSIR, adasir_sample_num=2, adasir_pool_num=pool_num, neg_num=2)
     number = 20_000
-    strategy.items = on(torch.full((number, 1), 7, dtype=torch.int32))
-    strategy.probability, strategy.visited = on(torch.full((number, 1), 0.5)), on(torch.ones(number, dtype=torch.bool))
-    strategy.popularity = None
-    rows = on(torch.arange(number))
-    batch: Any = SimpleNamespace(row_index=rows, __len__=lambda: number)
-    candidates = on(torch.tensor([[7, 1, 2]])).expand(number, -1)
-    scores = on(torch.tensor([[0.0, math.log(3.0), 0.0]])).expand(number, -1).clone().requires_grad_()
-    chosen = strategy.choose(ScoredPool(batch, candidates, [], [on(torch.zeros(number))], [scores]))
-    # half stays; of the other half three in four take the item with odds 3
-    assert uniformly(torch.bincount(strategy.items[:, 0].long(), minlength=8)[[7, 1, 2]], [1 / 2, 3 / 8, 1 / 8])
-    kept = {7: 0.5, 1: 0.75, 2: 0.25}
-    assert all(
-        strategy.probability[row, 0].item() == pytest.approx(kept[int(strategy.items[row, 0])]) for row in range(50)
-    )
-    assert chosen.factors.shape == (number, 2)
-    torch.testing.assert_close(chosen.factors.mean(1), on(torch.ones(number)))  # normalised over the K
-    strategy.item_num = 100
-    # one of two draws above the target of score 0: rank 50, harmonic number 4.499
-    weight = strategy._rank_weight(on(torch.zeros(3)), scores[:3].detach())
-    assert weight.flatten().tolist() == pytest.approx([sum(1 / r for r in range(1, 51))] * 3, rel=1e-5)
+    strategy.items = on(torch.full((number, pool_num), 7, dtype=torch.int32))
+    strategy.probability = on(torch.full((number, pool_num), 0.5))
+    strategy.visited = on(torch.ones(number, dtype=torch.bool))
+    strategy.popularity = None if counts is None else Popularity(torch.tensor(counts), 1.0, DEVICE)
+    batch: Any = SimpleNamespace(row_index=on(torch.arange(number)), __len__=lambda: number)
+    ids, odds = torch.tensor([[7] * pool_num + [1, 2]]), torch.tensor([[0.5] * pool_num + [3.0, 1.0]])
+    candidates, scores = (on(each).expand(number, -1) for each in (ids, odds.log()))
+    positive = on(torch.zeros(number))
+    return strategy, strategy.choose(ScoredPool(batch, candidates, [], [positive], [scores.clone().requires_grad_()]))
+
+
+@pytest.mark.parametrize(
+    ("counts", "share"),
+    # three draws in four take item 1; where it is proposed three times as often, as many as of item 2
+    [(None, 0.75), ([0, 3, 1], 0.5)],
+)
+def test_adasir_resamples_by_softmax_and_keeps_half_of_the_pool(counts, share):
+    strategy, _ = renewed(counts)
+    kept = {7: 0.5, 1: share, 2: 1 - share}
+    laws = [1 / 2, share / 2, (1 - share) / 2]
+    assert uniformly(torch.bincount(strategy.items[:, 0].long(), minlength=8)[[7, 1, 2]], laws)
+    found = [(int(item), weight.item()) for item, weight in zip(strategy.items[:50, 0], strategy.probability[:50, 0])]
+    assert all(weight == pytest.approx(kept[item]) for item, weight in found)
+
+
+def test_adasir_weighs_its_negatives_by_their_odds_over_the_probability_of_their_draw():
+    """An old entry has the weight 1/2 / 1/2 = 1, a new one 3 / 3/4 = 1 / 1/4 = 4; the mean over the K is 1."""
+    _, chosen = renewed(pool_num=2)
+    odds = chosen.scores[0].detach().exp()
+    weights = torch.where(odds < 0.9, 1.0, 4.0)
+    assert {tuple(row) for row in weights.tolist()} == {(1, 1), (1, 4), (4, 1), (4, 4)}
+    torch.testing.assert_close(chosen.factors, weights / weights.mean(1, keepdim=True))
+
+
+def test_the_estimated_rank_of_adasir_is_rounded_up_and_at_least_one():
+    strategy = make(AdaSIR, adasir_sample_num=2, adasir_pool_num=1)
+    above = on(torch.tensor([[9.0, -1.0, -2.0], [9.0, 1.0, -2.0], [9.0, 1.0, 2.0]]))  # the pool's entry does not count
+    for item_num, ranks in ((100, [1, 50, 100]), (5, [1, 3, 5])):  # 0, 1 and 2 of 2 draws are above the target
+        strategy.item_num = item_num
+        weight = strategy._rank_weight(on(torch.zeros(3)), above).flatten().tolist()
+        assert weight == pytest.approx([sum(1 / r for r in range(1, rank + 1)) for rank in ranks], rel=1e-5)
 
 
 # -- GNNO ---------------------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ def test_draws_are_uniform_over_the_allowed_targets_of_other_users(mode):
     assert not strategy.sampler.forbidden(drawn, batch).any()
     for row in range(0, len(batch), 5):
         others = batch.target[batch.user != batch.user[row]]
-        bad = strategy.sampler.forbidden(others[None], batch.targets(on(torch.tensor([row]))))[0]
+        bad = strategy.sampler.forbidden(others[None], batch.select(on(torch.tensor([row]))))[0]
         expected = torch.bincount(others[~bad], minlength=91)
         found = torch.bincount(drawn[row], minlength=91)
         assert not found[expected == 0].any()
@@ -38,7 +38,7 @@ def test_draws_are_uniform_over_the_allowed_targets_of_other_users(mode):
 def test_a_batch_of_one_user_takes_uniform_items_of_the_catalogue():
     run, strategy = strategy_of(neg_num=8)
     batch = next(iter(TargetLoader(run.data, 1000, "row", True, None, DEVICE)))
-    alone = batch.targets((batch.user == batch.user[0]).nonzero().squeeze(1))
+    alone = batch.select((batch.user == batch.user[0]).nonzero().squeeze(1))
     drawn = strategy.propose(alone)
     assert not strategy.sampler.forbidden(drawn, alone).any()
     assert all(len(row.unique()) == 8 for row in drawn)  # different, as the uniform ones are

@@ -82,28 +82,29 @@ class TestEveryStrategy:
         for one, other in zip(*ends):
             torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
-    @pytest.mark.parametrize("loss", ["BCE", "BPR"])
-    def test_trains(self, name, loss):
-        run = prepared(name, ranking_loss=loss, epochs=8, learning_rate=0.02, peer_model="GRU4Rec")
+    def test_trains(self, name):
+        """With BPR; every strategy teaches more with BCE in ``tests/whole_run/test_known_answers.py``."""
+        run = prepared(name, ranking_loss="BPR", epochs=4, learning_rate=0.02, peer_model="GRU4Rec")
         before = states(run.trainer)
         score, _ = run.trainer.fit(run.train, run.valid, verbose=False, saved=False)
         assert all(not torch.equal(old[key], new[key]) for old, new in zip(before, states(run.trainer)) for key in old)
         first, last = run.trainer.epoch_log[0]["loss"], run.trainer.epoch_log[-1]["loss"]
-        assert last < first and score > 0.4, (first, last, score)  # at random .2
+        assert last < first and score > 0.8, (first, last, score)  # at random .2
 
 
 @pytest.mark.parametrize(
-    ("loss", "keys"),
-    [("CE", {}), ("SCE", {"sce_bucket_items": 20}), ("SSM", {"neg_sampler": "rns", "neg_num": 8}),
-     ("SSM", {"neg_sampler": "pns", "neg_num": 8}), ("SSM", {"neg_sampler": "in_batch", "neg_num": 8}),
-     ("gBCE", {"neg_sampler": "rns", "neg_num": 8})],
+    ("loss", "keys", "batching"),
+    [("CE", {}, "row"), ("SCE", {"sce_bucket_items": 20}, "row"), ("SSM", {"neg_sampler": "rns", "neg_num": 8}, "row"),
+     ("gBCE", {"neg_sampler": "rns", "neg_num": 8, "epochs": 10}, "row"),
+     ("SSM", {"neg_sampler": "pns", "neg_num": 8}, "user"), ("SSM", {"neg_sampler": "in_batch", "neg_num": 8}, "row"),
+     ("SSM", {"neg_sampler": "in_batch", "neg_num": 8}, "user")],
 )  # fmt: skip
-@pytest.mark.parametrize("batching", ["row", "user"])
 def test_softmax_losses_train(loss, keys, batching):
-    run = tiny_run(ranking_loss=loss, batching=batching, epochs=12, learning_rate=0.02, **keys)
+    """What is not in ``tests/whole_run/test_known_answers.py``, which has the first four by user."""
+    run = tiny_run(ranking_loss=loss, batching=batching, **{"epochs": 6, "learning_rate": 0.02, **keys})
     score, _ = run.trainer.fit(run.train, run.valid, verbose=False, saved=False)
     assert run.trainer.epoch_log[-1]["loss"] < run.trainer.epoch_log[0]["loss"]
-    assert score > 0.3  # at random .2
+    assert score > 0.8, score  # at random .2
 
 
 def test_losses_and_strategies_that_do_not_go_together_are_refused():

@@ -228,7 +228,7 @@ def test_pools_where_some_targets_may_have_nothing_give_numbers():
             "exclude": "user_train",
         },
         {**SHARED, "lazy_items": True, "peer_model": "GRU4Rec,Mamba4Rec"},
-        {"ranking_loss": "gBCE", "pool_scope": "batch"},
+        {"ranking_loss": "gBCE", "pool_scope": "batch", "distill_weight": 0.0, "epochs": 12},  # it learns late
         {"ranking_loss": "MutualCE"},
         {"pool_scope": "batch"},
         {"pool_scope": "batch", "neg_sampler": "rns", "neg_num": 8},
@@ -238,10 +238,10 @@ def test_pools_where_some_targets_may_have_nothing_give_numbers():
 )
 def test_they_train(keys):
     """The rule is learned: NDCG@10 at random is .2."""
-    run = tiny_run(**{"peer_model": "GRU4Rec", "distill_weight": 1.0, "epochs": 8, "learning_rate": 0.02, **keys})
+    run = tiny_run(**{"peer_model": "GRU4Rec", "distill_weight": 1.0, "epochs": 4, "learning_rate": 0.02, **keys})
     score, _ = fit(run, saved=False)
     assert run.trainer.epoch_log[-1]["loss"] < run.trainer.epoch_log[0]["loss"]
-    assert score > 0.3, score
+    assert score > 0.8, score
 
 
 @pytest.mark.parametrize("ranking_loss", ["BCE", "BPR"])

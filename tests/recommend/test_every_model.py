@@ -7,18 +7,14 @@ import numpy as np
 import pytest
 import torch
 from helpers.device import DEVICE
+from helpers.models import SUPPORTED
 from helpers.runs import cycle_lines, fit, tiny_run, write_inter
 from recbole.data.interaction import Interaction
 
 from recbole_mdcns.config.checks import LEFT_PADDED
 from recbole_mdcns.data.load import dataset_of
-from recbole_mdcns.model.registry import model_names
 from recbole_mdcns.recommend import load
 from recbole_mdcns.recommend.saved_models import FEW
-
-#: They read features of items, which a file does not hold, or are refused as models of a run.
-REFUSED = {"DIN", "DIEN", "FDSA", "GRU4RecF", "SASRecF", "S3Rec", "GRU4RecKG", "KSR"}
-SUPPORTED = [name for name in model_names() if name not in REFUSED]
 
 
 def ranked(run, k):
@@ -38,7 +34,8 @@ def ranked(run, k):
             found = scoring_model.model.full_sort_predict(inside).view(len(data), -1)
             scores[scoring_model.role] = scoring_model.as_scores(found).float()
     if len(scores) > 1:
-        scores["teacher"] = torch.stack(list(scores.values())).mean(0)
+        together = torch.stack(list(scores.values()))
+        scores["teacher"] = together.mean(0) if run.config["teacher_mean"] else together.sum(0)
     histories = [
         item_names[data.history.items[s:e].cpu().numpy()].tolist() for s, e in zip(start.tolist(), end.tolist())
     ]
@@ -80,8 +77,9 @@ def test_recommendations_are_those_of_the_evaluation(name):
         assert found["user"].to_numpy().reshape(-1, 5)[:, 0].tolist() == users
 
 
-def test_peer_and_teacher_are_those_of_the_evaluation():
-    run = tiny_run("SASRec", epochs=2, evaluate_peers=True)
+@pytest.mark.parametrize("mean", [True, False])
+def test_peer_and_teacher_are_those_of_the_evaluation(mean):
+    run = tiny_run("SASRec", epochs=1, teacher_mean=mean)
     fit(run)
     _, histories, best = ranked(run, 4)
     shutil.rmtree("data")

@@ -14,8 +14,10 @@ from recbole_mdcns.records.files import pack_records
 from recbole_mdcns.report.cells import fill
 from recbole_mdcns.report.compare import command, legend, missing, places
 from recbole_mdcns.report.description import read_description
+from recbole_mdcns.report.gains import best_of
 from recbole_mdcns.report.latex import latex
 from recbole_mdcns.report.markdown import markdown
+from recbole_mdcns.report.picture_lines import strongest
 
 OWN = """
 title: Mine beside another
@@ -106,7 +108,7 @@ def test_latex_reads_no_sign_of_a_name_or_a_note_as_its_own():
 
 
 def test_smaller_is_better_where_the_metric_says_so():
-    page = own_page(OWN.replace("novelty@10, mrr@10", "averagepopularity@10"))
+    page = own_page(OWN.replace("novelty@10, mrr@10", "averagepopularity@10").replace("ours: [mine]\n", ""))
     pair = [
         record("rns", 1, [1], test={"self": {"averagepopularity@10": value, "ndcg@10": 0.1}}) for value in (3.0, 2.0)
     ]
@@ -114,6 +116,8 @@ def test_smaller_is_better_where_the_metric_says_so():
     for line, run in zip(lines, pair):
         line.runs, line.block_budget = {1: run}, (80, 80)
     assert places(lines[:2], "averagepopularity@10") == {1: 1, 0: 2}
+    assert best_of(lines[:2], "averagepopularity@10") is lines[1]
+    assert strongest(lines[:2], "averagepopularity@10") == ["mine", "other"]
 
 
 def test_the_command_writes_the_pages_of_the_users_own_table():

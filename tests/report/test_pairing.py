@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.planted_records import METRICS, draw, planted, record
+from helpers.planted_records import METRICS, draw, planted, record, with_config
 from helpers.runs import cycle_lines, tiny_run, write_inter
 
 from recbole_mdcns.data.load import dataset_of
@@ -26,10 +27,6 @@ def named(one, users, rows=None):
     """Return a record that has the names of its users."""
     row_nums = ",".join(map(str, rows)) if rows else None
     return replace(one, test_rows=replace(one.test_rows, names="\n".join(users), row_nums=row_nums))
-
-
-def with_config(one, **keys):
-    return replace(one, config={**one.config, **keys})
 
 
 def paper(metrics=METRICS, table="table3"):
@@ -128,6 +125,14 @@ def test_seeds_with_other_users_are_not_averaged():
     assert not same_rows(named(one, ["a", "b"], [1, 1]), named(one, ["a", "b"], [1, 2]))
 
 
+def test_the_same_users_of_other_data_or_with_other_prefixes_are_not_paired():
+    one = named(record("rns", 1, [1, 0]), ["a", "b"])
+    larger = replace(one, data=replace(one.data, sizes={"users": 1001}))
+    for other in (larger, with_config(one, eval_prefixes="all")):
+        assert not same_rows(one, other) and why_unpaired([one, other]) == "not paired: other users or rows"
+    assert same_rows(one, replace(one, data=replace(one.data, fingerprint="0")))  # of the training data alone
+
+
 def test_the_family_is_every_test_that_the_table_prints_each_once():
     (beauty, toys), _ = mdcns_of(planted(), datasets=("beauty", "toys"))
     p = {}
@@ -143,6 +148,19 @@ def test_the_family_is_every_test_that_the_table_prints_each_once():
         assert line.against[best.baseline.name].corrected == best.corrected
     strongest = min(gain.p_users for gain in p.values())
     assert min(gain.corrected for gain in p.values()) == pytest.approx(10 * strongest)
+
+
+def test_the_p_over_seeds_is_of_the_pairs_with_the_same_seed():
+    """Recall 2, 3, 4 of 4 against 1, 2, 1: differences 1, 1, 3 quarters, t = 2.5 with two degrees of freedom."""
+    ours = [
+        record("mdcns", seed, [1] * hits + [0] * (4 - hits), peer="Mamba4Rec") for seed, hits in enumerate((2, 3, 4))
+    ]
+    other = [record("rns", seed, [1] * hits + [0] * (4 - hits)) for seed, hits in enumerate((1, 2, 1))]
+    (line,), _ = mdcns_of([*ours, *other[::-1]])
+    assert line.gains["recall@5"].p_seeds == pytest.approx(1 - 2.5 / (2 + 2.5**2) ** 0.5)
+    (line,), _ = mdcns_of([*ours, *other[1:]])  # over the seeds that both have: 1 and 3 quarters, t = 2
+    assert line.gains["recall@5"].seeds == 2
+    assert line.gains["recall@5"].p_seeds == pytest.approx(1 - 2 * math.atan(2) / math.pi)
 
 
 def test_the_p_of_a_named_pair_is_that_of_the_t_test_by_user():

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from helpers.planted_records import METRICS, draw, failure, planted, record
+from helpers.planted_records import METRICS, draw, failure, planted, record, with_config
 
 from recbole_mdcns.errors import UserError
 from recbole_mdcns.report import cells
@@ -23,10 +23,6 @@ def paper(table, metrics=METRICS):
 
 def fill(table, datasets, records):
     return cells.fill(paper(table), records, datasets)
-
-
-def with_config(one, **keys):
-    return replace(one, config={**one.config, **keys})
 
 
 def with_trial(one, **parts):
@@ -148,8 +144,10 @@ def test_records_occur_once_and_must_agree():
     first, failed = record("rns", 1, [1, 0]), failure(record("rns", 2, [1, 0]))
     unread = replace(first, test=None)
     assert unique([unread, first, first, failed]) == [first]
-    with pytest.raises(UserError, match="two records of trial amazon-beauty-rns-None-1 .*have different results"):
-        unique([first, replace(first, test={"self": {"ndcg@10": 0.7}})])
+    another = {"self": {"ndcg@10": 0.7}}
+    for contrary in (replace(first, test=another), replace(first, valid=another, test=None)):
+        with pytest.raises(UserError, match="two records of trial amazon-beauty-rns-None-1 .*have different results"):
+            unique([first, contrary])
     assert not fill("table7", ["beauty"], [unread])[0].runs  # chosen, and its sweep unfinished
     other = with_trial(first, key="other")
     with pytest.raises(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import random
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from helpers.runs import HEADER, cycle_lines, fit, same, states, tiny_run, write_inter
+from helpers.runs import cycle_lines, fit, same, states, tiny_run, write_inter
+from helpers.strategies import ONE_EXPOSURE, write_exposures
 from helpers.tape import TapeCapturing
 from torch.optim import SGD, Adagrad, Adam
 
@@ -47,7 +47,7 @@ def prepared(capturing, **keys):
 
 def plain_and_captured(**keys):
     """Train twice, with plain and with captured steps, as on a GPU; return both runs and the tapes."""
-    Path("data/tiny/tiny.exposed").write_text(HEADER + "".join(f"u{user}\ti{user}\t3\n" for user in range(40)))
+    write_exposures(ONE_EXPOSURE)
     runs, capturing = [], TapeCapturing()
     for captures in (False, True):
         run = prepared(capturing if captures else None, **keys)

@@ -92,13 +92,29 @@ def test_resume_of_a_stopped_run_trains_no_further(monkeypatch):
     assert score == (run.trainer.best_valid_score, run.trainer.best_valid_result)
 
 
+def getting_worse(**keys):
+    """Return a run whose first epoch is its best one."""
+    run = tiny_run(**keys)
+    validate, log = run.trainer._valid_epoch, run.trainer.epoch_log
+
+    def worse(*arguments, **options):
+        _, result = validate(*arguments, **options)
+        log[-1]["valid"]["ndcg@10"] = 1 / len(log)
+        return 1 / len(log), result
+
+    run.trainer._valid_epoch = worse
+    return run
+
+
 def test_without_saving_the_best_models_come_from_memory(tmp_path):
-    saved = tiny_run(epochs=4)
+    """Later epochs change nothing of what is kept."""
+    saved = getting_worse(epochs=3)
     fit(saved)
-    memory = tiny_run(epochs=4)
+    memory = getting_worse(epochs=3)
     fit(memory, saved=False)
+    last = states(memory.trainer)
     saved.trainer.load_best(), memory.trainer.load_best()
-    assert same(states(saved.trainer), states(memory.trainer))
+    assert same(states(saved.trainer), states(memory.trainer)) and not same(states(memory.trainer), last)
     assert len(list((tmp_path / "saved").glob("*.pth"))) == 3  # best self, its peer, last state
 
 

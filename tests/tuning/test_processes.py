@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -17,6 +16,7 @@ import torch
 from helpers.paths import python_path
 from helpers.runs import TINY
 from helpers.sweeps import failed, sweep_of, trained, without_times
+from helpers.waiting import in_the_middle, wait_for
 
 from recbole_mdcns.cli.main import main
 from recbole_mdcns.errors import ConfigError, WriteError
@@ -56,17 +56,6 @@ def start():
         return subprocess.Popen(command, stdout=log, stderr=log, env=environment)
 
 
-def wait_for(condition, process=None, seconds=300):
-    """Wait until something holds, at most until a process that should bring it about ends."""
-    for _ in range(seconds * 20):
-        if condition():
-            return
-        if process is not None and process.poll() is not None:
-            break
-        time.sleep(0.05)
-    pytest.fail(f"it did not happen: {Path('out.log').read_text()[-3000:]}")
-
-
 def mine(word=STARTED_IN):
     """Return the processes of the sweep, its driver among them, or those whose command line has a word."""
     found = []
@@ -80,11 +69,6 @@ def mine(word=STARTED_IN):
 
 def workers():
     return mine("spawn_main")
-
-
-def in_the_middle():
-    """Tell whether some trial has finished an epoch and not its last."""
-    return any(Path("sweeps").rglob("model-last.pth"))
 
 
 def records():

@@ -40,6 +40,15 @@ def test_the_mean_over_all_seeds_decides_and_incomplete_settings_wait():
     assert {r.trial.setting["a"] for r in chosen_records(records, [1, 2, 3])} == {3}  # none has all
 
 
+def test_the_setting_with_less_is_chosen_where_less_is_better():
+    metric = "AveragePopularity@10"
+    records = [
+        replace(record(setting, 1, 0.5), valid={"self": {metric.lower(): value}}, valid_metric=metric)
+        for setting, value in ((1, 3.0), (2, 2.0), (3, 4.0))
+    ]
+    assert [r.trial.setting["a"] for r in chosen_records(records, [1])] == [2]
+
+
 def test_settings_that_were_validated_by_different_metrics_are_not_compared():
     other = replace(record(2, 1, 0.3), valid={"self": {"ndcg@10": 0.3, "recall@10": 0.6}}, valid_metric="Recall@10")
     message = "different metrics, 11 by ndcg@10 and 21 by recall@10: give records of one"

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import psutil
@@ -15,6 +14,7 @@ import pytest
 from helpers.paths import python_path
 from helpers.runs import TINY, cycle_lines, write_inter
 from helpers.sweeps import failed, sweep_of, trained, without_times
+from helpers.waiting import in_the_middle, wait_for
 
 from recbole_mdcns.errors import ConfigError, DataError, WriteError
 from recbole_mdcns.records.record import Failure
@@ -73,20 +73,6 @@ def start(folder, epochs, *arguments):
 
 def finish(process):
     assert process.wait(timeout=600) == 0, Path("out.log").read_text()[-3000:]
-
-
-def wait_for(condition, seconds=300):
-    for _ in range(seconds * 20):
-        if condition():
-            return
-        time.sleep(0.05)
-    log = Path("out.log")
-    pytest.fail(f"nothing happened in {seconds} s: {log.read_text()[-3000:] if log.exists() else ''}")
-
-
-def in_the_middle():
-    """Tell whether some trial has finished an epoch and not its last."""
-    return any(Path("sweeps").rglob("model-last.pth"))
 
 
 def records(folder="."):

@@ -5,19 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from helpers.models import SUPPORTED
 from helpers.runs import TINY, cycle_lines, write_inter
 from helpers.strategies import SMALL, write_exposures
 
 from recbole_mdcns import run_recbole_mdcns
 from recbole_mdcns.config.checks import LEFT_PADDED
 from recbole_mdcns.losses import resolve_loss
-from recbole_mdcns.model.registry import model_names
 from recbole_mdcns.negatives import strategy_names
 from recbole_mdcns.support.declared import declared
 
-#: They read features of items, or rank no whole catalogue, and are refused as models of a run.
-REFUSED = {"DIN", "DIEN", "FDSA", "GRU4RecF", "SASRecF", "S3Rec", "GRU4RecKG", "KSR"}
-MODELS = [name for name in model_names() if name not in REFUSED]
 KEYS = {
     **TINY, "epochs": 15, "eval_step": 0, "learning_rate": 0.02, "topk": [5], "metrics": ["NDCG"],
     "valid_metric": "NDCG@5", "hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0, "dropout_prob": 0.0,
@@ -42,7 +39,7 @@ def ndcg(model: str, **keys: Any) -> dict[str, float]:
     return {role: metrics["ndcg@5"] for role, metrics in record["test"].items()}
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", SUPPORTED)
 def test_every_model_learns_it(name):
     if "CPR" in name:  # which picks a hundred items out of all
         write_inter(cycle_lines(user_num=120, item_num=105))

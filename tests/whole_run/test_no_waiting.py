@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 import torch
 from helpers.device import DEVICE
-from helpers.runs import HEADER, cycle_lines, tiny_run, write_inter
+from helpers.runs import cycle_lines, tiny_run, write_inter
+from helpers.strategies import ONE_EXPOSURE, write_exposures
 
 from recbole_mdcns.trainer.host_reads import HostReads
 
@@ -57,7 +57,7 @@ def test_other_backbones_read_nothing(model):
      {"ranking_loss": "SSM", "pool_scope": "batch", "ssm_scale": True, "pool_hard_num": 4, "pool_popular_share": 0.3}],
 )  # fmt: skip
 def test_baselines_read_nothing(keys):
-    write_exposures()
+    write_exposures(ONE_EXPOSURE)
     assert not reads_of_an_epoch(**keys)
 
 
@@ -65,10 +65,6 @@ def test_baselines_read_nothing(keys):
 def test_what_reads_after_all_is_known(keys):
     """The exceptions that the changelog names."""
     assert reads_of_an_epoch(**keys)
-
-
-def write_exposures():
-    Path("data/tiny/tiny.exposed").write_text(HEADER + "".join(f"u{user}\ti{user}\t3\n" for user in range(40)))
 
 
 def test_what_reads_is_found():

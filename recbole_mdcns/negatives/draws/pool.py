@@ -99,7 +99,7 @@ class CandidateSampler(RepeatableSampler):
         close = (left <= self.candidate_num).nonzero().squeeze(1)
         if not len(close):
             return
-        left[close] = self.allowed_num(rows.targets(close))
+        left[close] = self.allowed_num(rows.select(close))
         fewest = int(left.argmin())
         if int(left[fewest]) < self.candidate_num:
             user = dataset.id2token(dataset.uid_field, int(rows.user[fewest]))
@@ -156,7 +156,7 @@ class CandidateSampler(RepeatableSampler):
         for rows, draw in ((~crowded, self._draw), (crowded, self._draw_numbers)):
             index = rows.nonzero().squeeze(1)
             if len(index):
-                pool[index] = draw(batch.targets(index))
+                pool[index] = draw(batch.select(index))
         return pool
 
     def _is_crowded(self, allowed_num):

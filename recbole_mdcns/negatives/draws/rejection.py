@@ -38,10 +38,10 @@ def draw_allowed(draw: Callable[[Tensor], Tensor], batch: TargetBatch, sampler: 
         if not len(rows):
             return pool
         pool[rows] = torch.where(bad[rows], draw(rows), pool[rows])
-        bad[rows] = sampler.forbidden(pool[rows], batch.targets(rows))
+        bad[rows] = sampler.forbidden(pool[rows], batch.select(rows))
         rows = rows[bad[rows].any(1)]
     if len(rows):
-        pool[rows] = torch.where(bad[rows], sampler.sample(batch.targets(rows)), pool[rows])
+        pool[rows] = torch.where(bad[rows], sampler.sample(batch.select(rows)), pool[rows])
     return pool
 
 

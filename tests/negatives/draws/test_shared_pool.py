@@ -131,7 +131,7 @@ def test_items_that_no_draw_gives_have_a_finite_log_q_as_targets():
 
 def test_in_batch_items_are_targets_of_this_batch():
     shared, batch = shared_for(SEQUENCES, 6, 400, in_batch=1.0)
-    some = batch.targets(on(torch.tensor([3])))
+    some = batch.select(on(torch.tensor([3])))
     assert Counter(shared.sample(some).items.tolist()) == {5: 400}
 
 
@@ -148,7 +148,7 @@ def test_the_factor_of_in_batch_draws_by_hand():
     shared, batch = shared_for([[1, 3], [1, 4], [1, 5], [1, 5], [1, 2]], 6, 10, in_batch=0.6, exclude="user_train")
     shared.targets_of_user = on(torch.tensor([0, 2, 1, 1, 1]))
     batch.user = on(torch.tensor([1, 1, 2, 3, 4]))
-    some = batch.targets(on(torch.tensor([0, 1, 2, 4])))
+    some = batch.select(on(torch.tensor([0, 1, 2, 4])))
     factor = [(1 - 2 / 4) * 5 / 3] * 2 + [(1 - 1 / 4) * 5 / 4] * 2
     of_targets, of_items = shared._log_q(on(torch.tensor([5, 6])), some)
     uniform = 0.4 / 6
