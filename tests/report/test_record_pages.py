@@ -299,7 +299,7 @@ def test_names_in_a_record_write_no_file_outside_of_the_pages(name, capsys):
     pack_records([replace(WHOLE, dataset=name.format(root=Path.cwd()))], Path("evil.jsonl.xz"))
     before = sorted(Path.cwd().parent.rglob("*"))
     assert page_of("table3", "evil.jsonl.xz", "deep/er/out") == 2
-    assert "evil.jsonl.xz, line 1: dataset is" in sentence(capsys)
+    assert "evil.jsonl.xz, line 1: dataset = " in sentence(capsys)
     assert sorted(Path.cwd().parent.rglob("*")) == before
 
 

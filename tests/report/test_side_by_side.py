@@ -18,7 +18,7 @@ def run_of(metric: str, *scores: float, best: float = 0.5) -> Record:
         {"epoch": epoch, "train_seconds": 1.0, "parts": {}, "valid": {metric.lower(): score}}
         for epoch, score in enumerate(scores)
     ]
-    return record("rns", 1, [], valid_metric=metric, valid=best, epochs=epochs, test=None, test_rows=None)
+    return record("rns", 1, [1], valid_metric=metric, valid=best, epochs=epochs, test=None, test_rows=None)
 
 
 @pytest.mark.parametrize(("metric", "order"), zip(METRICS, (["high", "middle", "low"], ["low", "middle", "high"])))

@@ -144,7 +144,7 @@ def test_bad_sweeps_are_refused(text, message):
         ),
         ("neg_top_num: [1, 2, 3]", "neg_top_num: [0]", "neg_top_num = 0 is not allowed"),
         ("[SASRec, GRU4Rec]", "[SASRek]", "model = 'SASRek' is not a model .did you mean SASRec"),
-        ("[1, 2, 3]", "{uniform: [0, 1]}", "is not allowed with search: grid: give a list of values"),
+        ("[1, 2, 3]", "{uniform: [1, 3]}", "is not allowed with search: grid: give a list of values"),
     ],
 )
 def test_bad_trials_are_refused_before_any_runs(old, new, message):
