@@ -1,19 +1,15 @@
-"""Every command: its help, its exit codes, and the one line that it ends with when something is wrong."""
+"""Every command: its exit codes, and the one line that it ends with when something is wrong."""
 
 import errno
 import importlib
-import os
-import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from helpers.paths import python_path
 from helpers.planted_records import record
+from helpers.python_process import run_python
 from helpers.runs import TINY
 
-from recbole_mdcns import __version__
 from recbole_mdcns.cli.arguments import Parser
 from recbole_mdcns.cli.main import COMMANDS, main, train_main
 from recbole_mdcns.config.keys import every_key
@@ -175,37 +171,6 @@ def test_a_mistake_is_a_traceback_for_who_asks(name, monkeypatch):
 # Help and version
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_help_and_version(name, capsys):
-    for flag in ("--help", "-h"):
-        assert main([name, flag]) == 0
-        printed = capsys.readouterr()
-        assert printed.out.startswith(f"usage: recbole-mdcns {name} ") and printed.err == ""
-    assert main([name, "--version"]) == 0
-    assert capsys.readouterr().out == f"{__version__}\n"
-
-
-def test_the_whole_has_a_line_for_each_command_and_the_version(capsys):
-    assert main(["--help"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines if line.startswith("  ")] == list(COMMANDS)
-    assert all(len(line) <= 80 for line in lines)
-    assert "2 a mistake in the input, 130 Ctrl-C," in "\n".join(lines) and "docs/" in lines[-1]
-    for run in (main, train_main):
-        assert run(["--version"]) == 0
-        assert capsys.readouterr().out == f"{__version__}\n"
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_help_loads_nothing_that_trains(name):
-    code = (
-        "import sys; from recbole_mdcns.cli.main import main; main(sys.argv[1:]); "
-        "print(sorted({'torch', 'recbole', 'ray', 'pandas'} & set(sys.modules)), file=sys.stderr)"
-    )
-    done = run_python("-c", code, name, "--help")
-    assert done.stderr.splitlines()[-1] == "[]"
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -262,33 +227,12 @@ def test_what_is_no_command_is_told(arguments, said, capsys):
 # As processes
 
 
-def run_python(*arguments):
-    env = {**os.environ, "PYTHONPATH": python_path(), "OMP_NUM_THREADS": "1"}
-    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=env)
-
-
 def test_the_package_is_the_command_and_its_code_that_of_the_process():
     done = run_python("-m", "recbole_mdcns", "stats", "gone")
     assert done.returncode == USER_ERROR and done.stdout == ""
     assert done.stderr.startswith("recbole-mdcns stats: ") and done.stderr.count("\n") == 1
     done = run_python("-m", "recbole_mdcns", "stats", "tiny", "--data_path=data")
     assert (done.returncode, done.stderr) == (0, "") and "| tiny" in done.stdout
-
-
-@pytest.mark.parametrize("flag", ["--help", "--version"])
-def test_a_reader_that_goes_away_is_no_traceback(flag):
-    env = {**os.environ, "PYTHONPATH": python_path()}
-    reader, writer = os.pipe()
-    os.close(reader)
-    done = subprocess.run(
-        [sys.executable, "-m", "recbole_mdcns", "sweep", flag],
-        stdout=writer,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=env,
-    )
-    os.close(writer)
-    assert (done.returncode, done.stderr) == (PIPE_CLOSED, "")
 
 
 # What single commands do
@@ -320,30 +264,6 @@ def test_hyphens_are_taken_for_the_underscores_of_options_and_keys():
         of_keys.spelled(["--learning-rate=1e-3", "--peer.hidden-size", "8", "--log-dir=a-b"])
     )
     assert given.keys == ["--learning_rate=1e-3", "--peer.hidden_size=8", "--log_dir=a-b"]
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_help_shows_one_spelling_and_explains_every_option(name, capsys):
-    assert main([name, "--help"]) == 0
-    printed = capsys.readouterr().out
-    assert not re.search(r"--\w+-\w", printed)
-    lines = printed.replace(",\n", ", ").splitlines()
-    options = [place for place, line in enumerate(lines) if re.match(r"  --\w+", line)]
-    for place in options:
-        alone = re.fullmatch(
-            r"  --\w+(?: [A-Z_]+| \{.*\}| \[?[A-Z]+ \.\.\.\]?| [A-Z]+ \[[A-Z]+ \.\.\.\])?", lines[place]
-        )
-        assert not alone or lines[place + 1].startswith(" " * 10), lines[place]
-
-
-def test_help_of_an_evaluation_names_every_key_that_it_takes(capsys):
-    from recbole_mdcns.config.evaluation_keys import EVALUATION_KEYS
-
-    assert main(["evaluate", "--help"]) == 0
-    printed = capsys.readouterr().out
-    for key in EVALUATION_KEYS:
-        assert key in printed
-    assert "--neg_top_num" not in printed
 
 
 def test_export_brings_a_folder_of_records_up_to_date(monkeypatch):

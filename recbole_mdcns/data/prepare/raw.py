@@ -188,7 +188,7 @@ def _own_table(path: Path, first_line: str, chosen: Selection) -> Layout:
         raise DataError(
             f"{path}: a table ends in .csv or .tsv, with or without .gz; prepare_dataframe takes others in Python"
         )
-    split = _csv if kind == ".csv" else partial(_csv, separator="	")
+    split = _csv if kind == ".csv" else partial(_csv, separator="\t")
     row, named_by = _with_own_times(chosen.kinds), " (--columns names the needed ones)"
     return _headed(path, first_line, split, chosen.columns, row, named_by)
 
