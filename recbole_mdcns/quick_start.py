@@ -105,6 +105,8 @@ def _run(config: MDCNSConfig, group: Group, saved: bool, command: Sequence[str])
         logger.warning(few)
     for key in config.unread_keys():
         logger.warning(f"{key} is given and not read: no model, strategy, loss or protocol of this run has it")
+    for line in config.switched_off():
+        logger.warning(line)
     for key in config.keys_of_own_losses():
         logger.warning(f"{key} is given and not read: only the model's own loss has it, and ranking_loss replaces that")
 

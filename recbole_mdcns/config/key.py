@@ -10,7 +10,7 @@ from recbole_mdcns.config.allowed import Allowed
 from recbole_mdcns.errors import ConfigError, nearest
 
 #: The fields of a key in a yaml file.
-FIELDS = ("default", "type", "min", "above", "max", "choices", "symbol", "help", "first_default")
+FIELDS = ("default", "type", "min", "above", "max", "choices", "only_with", "symbol", "help", "first_default")
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Key:
         allowed: Its allowed values.
         symbol: Its symbol in the paper, or an empty text.
         help: Its meaning.
+        only_with: The key that switches it off with 0, False or no value; empty if there is none.
         section: A section of overall.yaml, or the strategy, loss or model that it belongs to.
     """
 
@@ -34,6 +35,7 @@ class Key:
     allowed: Allowed
     symbol: str
     help: str
+    only_with: str
     section: str
 
     @classmethod
@@ -58,7 +60,10 @@ class Key:
         allowed = Allowed.from_fields(where, fields)
         default = allowed.check(f"{where}: default", fields["default"])
         first = allowed.check(f"{where}: first_default", fields.get("first_default", default))
-        return cls(name, default, first, allowed, str(fields.get("symbol", "")), str(fields["help"]), section)
+        symbol, meaning, only_with = (str(fields.get(field, "")) for field in ("symbol", "help", "only_with"))
+        if only_with:
+            meaning += f" Unused without {only_with}."
+        return cls(name, default, first, allowed, symbol, meaning, only_with, section)
 
     def check(self, value: Any) -> Any:
         """Check a value; an int becomes a float if the key is a float. See :meth:`Allowed.check`."""

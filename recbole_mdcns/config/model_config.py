@@ -17,7 +17,14 @@ from recbole_mdcns.config.keys import dataset_keys, keys_of_models, model_file_d
 from recbole_mdcns.config.layers import check_layers, with_place
 from recbole_mdcns.config.model_keys import declared_model_keys, keyed_class, model_keys, model_yamls
 from recbole_mdcns.config.model_ranges import check_model_values
-from recbole_mdcns.config.reads import Parts, keys_not_read, keys_of_own_losses, optional_keys, plugin_keys
+from recbole_mdcns.config.reads import (
+    Parts,
+    keys_not_read,
+    keys_of_own_losses,
+    optional_keys,
+    plugin_keys,
+    switched_off,
+)
 from recbole_mdcns.config.recbole_keys import check_inner
 from recbole_mdcns.config.values import literal, parse_key_values, plain_value, unboxed
 from recbole_mdcns.data.place import dataset_folder
@@ -156,6 +163,9 @@ class ModelConfig(Config):
         declared = plugin_keys(self.parts)
         internal.update({name: key.default for name, key in declared.items() if name not in own_keys()})
         self._keys = {**own_keys(), **declared, **declared_model_keys(model_class)}
+        for key in self._keys.values():
+            if key.only_with and key.only_with not in internal:
+                raise ConfigError(f"{key.section}, key {key.name}: only_with names {key.only_with}, which is no key")
 
     def _find_parts(self, model_class: type, values: Mapping[str, Any]) -> Parts:
         """Return the parts of a run from its resolved keys."""
@@ -169,6 +179,7 @@ class ModelConfig(Config):
         final = {key: value for key, value in merged.items() if key not in not_read}
         checked = {name: key for name, key in self._keys.items() if name in final}
         final.update({name: check_inner(name, key.check(final[name])) for name, key in checked.items()})
+        final.update({name: copy.deepcopy(self._keys[name].default) for name in switched_off(final, self._keys)})
         # DIN's and DIEN's evaluation ranks samples.
         defaults = {**self.internal_config_dict["eval_args"], "mode": "full"}
         final["eval_args"] = {**defaults, **given.get("eval_args", {})}
@@ -248,6 +259,15 @@ class ModelConfig(Config):
     def unread_keys(self) -> list[str]:
         """Return the given keys of other models, strategies, losses and protocols, which this run does not read."""
         return keys_not_read(self.external_config_dict, self.parts)
+
+    def switched_off(self) -> list[str]:
+        """Return a line for each given key that another key switches off; its value is the default instead."""
+        off = switched_off(self.final_config_dict, self._keys)
+        return [
+            f"{key} = {self.external_config_dict[key]!r} is given and not used: {switch} is {self[switch]!r}"
+            for key, switch in off.items()
+            if key in self.external_config_dict
+        ]
 
     def keys_of_own_losses(self) -> list[str]:
         """Return the given keys that only the own losses of RecBole's models read, which ``ranking_loss`` replaces."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,6 +88,17 @@ def keys_of_own_losses(given: Iterable[str], parts: Parts) -> list[str]:
     of_losses = {key for each in models for key in keys_of_own_loss(each)}
     read = {key for each in models for key in model_keys(each) - keys_of_own_loss(each)} | plugin_keys(parts).keys()
     return sorted((of_losses - read).intersection(given))
+
+
+def switched_off(values: Mapping[str, Any], keys: Mapping[str, Key]) -> dict[str, str]:
+    """Return the keys that another key of the same values switches off, and that key's name.
+
+    Args:
+        values: Resolved keys; a switch that is not among them switches nothing off.
+        keys: The declared keys of the run.
+    """
+    switches = {name: key.only_with for name, key in keys.items() if key.only_with and name in values}
+    return {name: switch for name, switch in switches.items() if switch in values and not values[switch]}
 
 
 def plugin_keys(parts: Parts) -> dict[str, Key]:

@@ -9,6 +9,7 @@ import torch
 from recbole.config import Config
 from torch import Tensor
 
+from recbole_mdcns.config.keys import check_unused
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.errors import ConfigError
@@ -44,8 +45,9 @@ class GNNO(DNSPlus):
 
     @classmethod
     def check(cls, keys: Mapping[str, Any]) -> None:
-        """Refuse graph negatives that leave no room for uniform candidates."""
-        if keys["gnno_combine"] == "add":  # all of both are negatives
+        """Refuse graph negatives that leave no room for uniform candidates, and a choice among those that are added."""
+        if keys["gnno_combine"] == "add":
+            check_unused(keys, "neg_top_num", "gnno_combine = 'add', which takes all negatives: leave it out")
             return
         super().check(keys)
         hard, candidates = keys["gnno_hard_num"], keys["neg_candidate_num"]

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recbole_mdcns.config.keys import check_unused
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.equations import divergence, divergence_aware, draw_one, resampled, top_candidates
 from recbole_mdcns.errors import ConfigError
@@ -43,7 +42,7 @@ class MDCNS(NegativeStrategy):
 
     @classmethod
     def check(cls, keys: Mapping[str, Any]) -> None:
-        """Refuse hard draws of a pool without a loss that takes their weights, and their temperature without them."""
+        """Refuse hard draws of a pool without a loss that takes their weights."""
         super().check(keys)
         scaled = "ssm_scale" in keys and keys["ssm_scale"]
         if keys["pool_hard_num"] and not scaled:
@@ -51,8 +50,6 @@ class MDCNS(NegativeStrategy):
                 f"pool_hard_num = {keys['pool_hard_num']} is not allowed without ranking_loss = SSM and ssm_scale = "
                 "True, which weighs the draws"
             )
-        if not keys["pool_hard_num"]:
-            check_unused(keys, "pool_hard_temperature", "pool_hard_num = 0: set pool_hard_num, or leave it out")
 
     def __init__(self, config: MDCNSConfig, device: torch.device):
         super().__init__(config, device)

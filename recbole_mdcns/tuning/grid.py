@@ -16,7 +16,7 @@ from recbole_mdcns.config.identity import content_key, parts_of
 from recbole_mdcns.config.keys import own_keys
 from recbole_mdcns.config.layers import key_of
 from recbole_mdcns.config.peers import PEER_PREFIX
-from recbole_mdcns.config.reads import Parts, keys_not_read, keys_of_own_losses
+from recbole_mdcns.config.reads import Parts, keys_not_read, keys_of_own_losses, switched_off
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError, UserError
 from recbole_mdcns.model.registry import default_peer, resolve_model
@@ -59,7 +59,7 @@ def cells(sweep: Sweep) -> list[Cell]:
 
 
 def space_of(sweep: Sweep, cell: Cell) -> dict[str, Any]:
-    """Return the space of a cell: values or a distribution for each key that its models read.
+    """Return the space of a cell: values or a distribution for each key that its runs read and use.
 
     Raises:
         ConfigError: A key is a symbol of the paper and no key of the cell's models.
@@ -70,7 +70,18 @@ def space_of(sweep: Sweep, cell: Cell) -> dict[str, Any]:
         check_symbols(of_others)
     except ConfigError as error:
         raise ConfigError(f"{_place(sweep, cell, str(error))}: {error}") from None
-    return {key: choices for key, choices in space.items() if key not in of_others}
+    return {key: choices for key, choices in _used(sweep, cell, space).items() if key not in of_others}
+
+
+def _used(sweep: Sweep, cell: Cell, setting: dict[str, Any]) -> dict[str, Any]:
+    """Return a setting without the keys that another key of the cell or of the setting switches off."""
+    off = switched_off({**_fixed(sweep, cell), **setting}, own_keys())
+    return {key: value for key, value in setting.items() if key not in off}
+
+
+def _fixed(sweep: Sweep, cell: Cell) -> dict[str, Any]:
+    """Return the keys and values that a sweep gives to all runs of a cell."""
+    return {**sweep.keys, **sweep.dataset_keys.get(cell.dataset, {}), **sweep.keys_of_method(cell.method)}
 
 
 def unread_keys(sweep: Sweep) -> list[str]:
@@ -94,7 +105,8 @@ def _is_unread(sweep: Sweep, cell: Cell, key: str) -> bool:
     parts = _parts_of(sweep, cell)
     if key.startswith(PEER_PREFIX) or key == "peer":
         return not parts.peers
-    return bool(keys_not_read([key], parts) or keys_of_own_losses([key], parts))
+    is_off = key in switched_off({key: None, **_fixed(sweep, cell)}, own_keys())
+    return bool(is_off or keys_not_read([key], parts) or keys_of_own_losses([key], parts))
 
 
 def _parts_of(sweep: Sweep, cell: Cell) -> Parts:
@@ -112,8 +124,14 @@ def settings_of(sweep: Sweep, cell: Cell) -> list[dict[str, Any]]:
     """Return the hyperparameters that a cell is tried with: a grid, or random draws."""
     space = space_of(sweep, cell)
     if sweep.search == "grid":
-        return grid(space, f"space.{cell.method}")
-    return draws(space, sweep.samples, seed=int(hashlib.sha256(str(cell).encode()).hexdigest()[:8], 16))
+        every = grid(space, f"space.{cell.method}")
+    else:
+        every = draws(space, sweep.samples, seed=int(hashlib.sha256(str(cell).encode()).hexdigest()[:8], 16))
+    different: list[dict[str, Any]] = []
+    for setting in (_used(sweep, cell, each) for each in every):
+        if setting not in different:
+            different.append(setting)
+    return different
 
 
 def first_setting(sweep: Sweep, cell: Cell) -> dict[str, Any]:
@@ -181,11 +199,10 @@ def make_trial(sweep: Sweep, cell: Cell, setting: dict[str, Any], seed: int) -> 
     Raises:
         ConfigError: It cannot be used; names the place in the sweep's file, or the cell.
     """
-    method = sweep.keys_of_method(cell.method)
     of_cell = {"protocol": cell.protocol, "ranking_loss": cell.loss}
     if cell.peer:
         of_cell["peer_model"] = cell.peer
-    given = {**sweep.keys, **sweep.dataset_keys.get(cell.dataset, {}), **method, **setting, **of_cell, "seed": seed}
+    given = {**_fixed(sweep, cell), **setting, **of_cell, "seed": seed}
     try:
         config = MDCNSConfig(cell.model, cell.dataset, config_dict=given)
         values = config.plain()

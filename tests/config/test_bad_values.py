@@ -277,6 +277,7 @@ def test_a_bad_value_is_one_sentence_before_anything_runs(argument, allowed, cap
         ("--neg_sampler=srns --neg_num=20", "neg_num = 20"),
         ("--neg_sampler=srns --srns_memory_num=500", "srns_memory_num = 500"),
         ("--neg_sampler=gnno --gnno_hard_num=500", "gnno_hard_num = 500"),
+        ("--neg_sampler=gnno --gnno_combine=add --neg_top_num=2", "neg_top_num = 2 is not used with gnno_combine"),
         ("--neg_sampler=dns_plus --neg_num=11", "neg_num"),
         # paths
         ("--result_file=no/such/folder/r.json", "no/such/folder/r.json"),

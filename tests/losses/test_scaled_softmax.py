@@ -99,14 +99,9 @@ SSM = {"ranking_loss": "SSM"}
         ),
         ({"ranking_loss": "gBCE", "divergence_weight": 2}, "divergence_weight = 2.0 is not used with .* = 'gBCE'"),
         (
-            {**SSM, "ssm_scale": True, "pool_hard_temperature": 9.0},
-            "pool_hard_temperature = 9.0 is not used with pool_hard_num = 0: set pool_hard_num, or leave it out",
-        ),
-        (
             {"pop_power": 0.5},
             "pop_power = 0.5 is not used with pool_popular_share = 0: set pool_popular_share, or leave",
         ),
-        ({"pool_hard_temperature": 0.5}, "pool_hard_temperature = 0.5 is not used with pool_hard_num = 0"),
         ({**SSM, "pool_hard_num": 3}, "pool_hard_num = 3 is not allowed without ranking_loss = SSM and ssm_scale"),
         ({"pool_hard_num": 3, "ssm_scale": True}, "pool_hard_num = 3 is not allowed without ranking_loss = SSM"),
         (

@@ -1,4 +1,4 @@
-"""Keys of a sweep that change nothing: refused where the file wins over an option, told where no cell reads them."""
+"""Keys of a sweep that change nothing: refused where the file wins over an option, told where no cell uses them."""
 
 from pathlib import Path
 
@@ -6,6 +6,8 @@ import pytest
 from helpers.sweeps import refused
 
 from recbole_mdcns.cli.main import main
+from recbole_mdcns.tuning.grid import cells, settings_of, trials
+from recbole_mdcns.tuning.sweep_file import read_sweep
 
 
 @pytest.mark.parametrize(
@@ -52,3 +54,19 @@ def test_a_space_of_a_models_own_loss_is_told(capsys):
     )
     assert main(["sweep", "unread.yaml", "--dry_run"]) == 0
     assert capsys.readouterr().err.startswith("space.all.reg_weight is given and not read")
+
+
+def test_a_setting_that_another_key_switches_off_is_trained_once(capsys):
+    """The temperature counts only with a distillation: four of the six settings differ, and the ablation has one."""
+    Path("off.yaml").write_text(
+        "datasets: [tiny]\nmodels: [SASRec]\nmethods: [mdcns, mdcns_without_cd]\npeers: [GRU4Rec]\nseeds: [1, 2]\n"
+        "keys: {data_path: data}\n"
+        "space: {mdcns: {distill_weight: [0, 1]}, all: {distill_temperature: [0.5, 1, 2]}}\n"
+    )
+    sweep = read_sweep("off.yaml")
+    of_mdcns, of_ablation = (settings_of(sweep, cell) for cell in cells(sweep))
+    assert of_mdcns == [{"distill_weight": 0}, *({"distill_temperature": t, "distill_weight": 1} for t in (0.5, 1, 2))]
+    assert of_ablation == [{}]
+    assert len({trial.id.key for trial in trials(sweep)}) == 8  # the ablation is mdcns with the weight 0
+    assert main(["sweep", "off.yaml", "--dry_run", "--methods", "mdcns_without_cd"]) == 0
+    assert capsys.readouterr().err.startswith("space.all.distill_temperature is given and not read: no cell")
