@@ -8,7 +8,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from recbole_mdcns.cli.arguments import Parser, check_files
-from recbole_mdcns.data.prepare.raw import EXPOSURE, FORMATS
+from recbole_mdcns.data.prepare.formats import EXPOSURE, FORMATS
 from recbole_mdcns.support.path_names import expanded
 
 if TYPE_CHECKING:

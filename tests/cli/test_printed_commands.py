@@ -14,7 +14,7 @@ from recbole_mdcns.cli.arguments import Parser
 from recbole_mdcns.cli.main import COMMANDS
 from recbole_mdcns.cli.sweep_options import sweep_and_store
 from recbole_mdcns.config.run_config import MDCNSConfig
-from recbole_mdcns.data.prepare.raw import find_format
+from recbole_mdcns.data.prepare.formats import find_format
 
 FILES = [
     *sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")),

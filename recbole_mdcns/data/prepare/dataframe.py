@@ -13,7 +13,7 @@ from recbole_mdcns.data.dates import ISO_DATE, seconds_of
 from recbole_mdcns.data.ids import as_text
 from recbole_mdcns.data.prepare.interactions import Interactions
 from recbole_mdcns.data.prepare.prepare import Prepared, new_inter_file, write_filtered
-from recbole_mdcns.data.prepare.raw import LARGEST_TIME, check_token
+from recbole_mdcns.data.prepare.raw_lines import LARGEST_TIME, check_token
 from recbole_mdcns.errors import ConfigError, DataError, nearest
 from recbole_mdcns.support.path_names import expanded
 

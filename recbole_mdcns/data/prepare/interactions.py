@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from recbole_mdcns.data.prepare.raw import Format, Selection
+from recbole_mdcns.data.prepare.formats import Format, Selection
 from recbole_mdcns.errors import DataError
 
 #: A file without one good line among so many has another format.

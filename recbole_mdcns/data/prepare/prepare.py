@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from recbole_mdcns.data.kcore import k_core
+from recbole_mdcns.data.prepare.formats import Format, Selection, find_format
 from recbole_mdcns.data.prepare.interactions import BadLines, Interactions, read_interactions
-from recbole_mdcns.data.prepare.raw import Format, Selection, find_format
 from recbole_mdcns.data.prepare.table2 import statistics
 from recbole_mdcns.errors import DataError, UserError
 from recbole_mdcns.support.path_names import checked_name

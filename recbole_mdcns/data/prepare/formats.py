@@ -1,37 +1,29 @@
 """The raw formats in which datasets are published: how a line gives user, item and time.
 
 A format is a function that looks at a file's name and first line and returns a ``Layout``, which reads single lines;
-``FORMATS`` lists them. Files are opened and lines counted in ``interactions.py``.
+``FORMATS`` lists them.
 """
 
 from __future__ import annotations
 
 import ast
-import csv
 import datetime
 import json
 import re
 import reprlib
-import unicodedata
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
-from operator import itemgetter
 from pathlib import Path
 
-from recbole_mdcns.errors import DataError, UserError, missing_columns
+from recbole_mdcns.data.prepare.raw_lines import Layout, Row, csv_fields, extension, headed, number, row_of, table, tabs
+from recbole_mdcns.errors import DataError, UserError
 
-#: User, item, time (in the unit of the file), and whether the row counts as an interaction.
-Row = tuple[str, str, float, bool]
-#: Splits a line into fields; ValueError for a malformed line.
-Split = Callable[[str], list[str]]
 _BLANKS = re.compile(r"[ \t]+")
 #: The signal that every row of KuaiRand has: the video was shown.
 EXPOSURE = "exposure"
-#: Whole numbers up to here are exact in 64-bit floats, which is what RecBole reads times as.
-LARGEST_TIME = 2**53
 _RATED = ("user", "item", "rating", "timestamp")
 _AMAZON_2023 = ("user_id", "parent_asin", "rating", "timestamp")
 
@@ -54,21 +46,6 @@ class Selection:
     min_rating: float | None = None
     columns: tuple[str, str, str] = ("user_id", "item_id", "timestamp")
     kinds: set[str] = field(default_factory=set, compare=False)
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How the lines of one file are read.
-
-    Attributes:
-        parse: Rows of a line; ValueError says what is wrong with it.
-        expected: What a line should look like, for messages.
-        header: Whether the first line holds names instead of values.
-    """
-
-    parse: Callable[[str], list[Row]]
-    expected: str
-    header: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,11 +90,11 @@ def _amazon(path: Path, first_line: str, chosen: Selection) -> Layout:
     2014: ratings as .csv without header, or 5-core reviews as one object a line, .json; times in seconds. 2023: reviews
     as .jsonl, or ratings as .csv with a header; items are ``parent_asin``, times in milliseconds, and stay so.
     """
-    row, kind = _rated(chosen), _extension(path)
+    row, kind = _rated(chosen), extension(path)
     if kind == ".csv" and "parent_asin" in first_line:
-        return _headed(path, first_line, _csv, _AMAZON_2023, row)
+        return headed(path, first_line, csv_fields, _AMAZON_2023, row)
     if kind == ".csv":
-        return _table(_csv, _RATED, _RATED, row)
+        return table(csv_fields, _RATED, _RATED, row)
     if kind in (".json", ".jsonl"):
         needed = _AMAZON_2023 if kind == ".jsonl" else ("reviewerID", "asin", "overall", "unixReviewTime")
 
@@ -136,9 +113,9 @@ def _amazon(path: Path, first_line: str, chosen: Selection) -> Layout:
 
 def _hetrec(path: Path, first_line: str, chosen: Selection) -> Layout:
     """HetRec 2011 LastFM: who tagged which artist, in milliseconds or by day; a day is written as its start in UTC."""
-    if "day" in _tabs(first_line):
-        return _headed(path, first_line, _tabs, ("userID", "artistID", "day", "month", "year"), _row_of_day)
-    return _headed(path, first_line, _tabs, ("userID", "artistID", "timestamp"), _row)
+    if "day" in tabs(first_line):
+        return headed(path, first_line, tabs, ("userID", "artistID", "day", "month", "year"), _row_of_day)
+    return headed(path, first_line, tabs, ("userID", "artistID", "timestamp"), row_of)
 
 
 def _kuairand(path: Path, first_line: str, chosen: Selection) -> Layout:
@@ -152,20 +129,20 @@ def _kuairand(path: Path, first_line: str, chosen: Selection) -> Layout:
                 raise ValueError(f"{name} = {reprlib.repr(value)} is not 0 or 1")
         if len(date) != 8 or not date.isdecimal():
             raise ValueError(f"date = {reprlib.repr(date)} is not YYYYMMDD")
-        return _row(user, item, time, first <= date <= last and "0" not in values)
+        return row_of(user, item, time, first <= date <= last and "0" not in values)
 
-    return _headed(path, first_line, _csv, ("user_id", "video_id", "time_ms", "date", *signals), row)
+    return headed(path, first_line, csv_fields, ("user_id", "video_id", "time_ms", "date", *signals), row)
 
 
 def _movielens(path: Path, first_line: str, chosen: Selection) -> Layout:
     """MovieLens: ``::`` in .dat, tabs in u.data, csv with a header since ml-20m."""
-    row, kind = _rated(chosen), _extension(path)
+    row, kind = _rated(chosen), extension(path)
     if kind == ".csv":
-        return _headed(path, first_line, _csv, ("userId", "movieId", "rating", "timestamp"), row)
+        return headed(path, first_line, csv_fields, ("userId", "movieId", "rating", "timestamp"), row)
     if kind == ".dat":
-        return _table(lambda line: line.split("::"), _RATED, _RATED, row)
+        return table(lambda line: line.split("::"), _RATED, _RATED, row)
     if kind == ".data":
-        return _table(_tabs, _RATED, _RATED, row)
+        return table(tabs, _RATED, _RATED, row)
     raise DataError(f"{path}: MovieLens ratings end in .dat, .data or .csv, all with or without .gz (or give --format)")
 
 
@@ -176,21 +153,21 @@ def _sequences(path: Path, first_line: str, chosen: Selection) -> Layout:
         user, *items = _BLANKS.split(line.strip(" \t"))  # not split(), to which more characters are blanks
         if not items:
             raise ValueError(f"user {reprlib.repr(user)} has no item")
-        return [_row(user, item, str(position)) for position, item in enumerate(items, 1)]
+        return [row_of(user, item, str(position)) for position, item in enumerate(items, 1)]
 
     return Layout(parse, "'user item item ...', separated by spaces, one line a user")
 
 
 def _own_table(path: Path, first_line: str, chosen: Selection) -> Layout:
     """A csv or tsv of one's own, whose header names the columns; dates are written as seconds since 1970 in UTC."""
-    kind = _extension(path)
+    kind = extension(path)
     if kind not in (".csv", ".tsv"):
         raise DataError(
             f"{path}: a table ends in .csv or .tsv, with or without .gz; prepare_dataframe takes others in Python"
         )
-    split = _csv if kind == ".csv" else partial(_csv, separator="\t")
+    split = csv_fields if kind == ".csv" else partial(csv_fields, separator="\t")
     row, named_by = _with_own_times(chosen.kinds), " (--columns names the needed ones)"
-    return _headed(path, first_line, split, chosen.columns, row, named_by)
+    return headed(path, first_line, split, chosen.columns, row, named_by)
 
 
 FORMATS = {
@@ -203,45 +180,9 @@ FORMATS = {
 }
 
 
-def _headed(
-    path: Path, header: str, split: Split, needed: Sequence[str], row: Callable[..., Row], named_by: str = ""
-) -> Layout:
-    """Return the layout of a file whose first line names its columns; ``named_by`` says how to name other ones."""
-    try:
-        columns = split(header)
-    except ValueError:
-        columns = [header]
-    missing = [name for name in needed if name not in columns]
-    if missing:
-        column_names = ", ".join(reprlib.repr(name) for name in columns)
-        separated = f", separated by {'commas' if split is _csv else 'tabs'}"
-        raise DataError(f"{path}, line 1: {missing_columns(missing)}; found {column_names}{separated}{named_by}")
-    twice = [name for name in needed if columns.count(name) > 1]
-    if twice:
-        raise DataError(
-            f"{path}, line 1: column {twice[0]} is there {columns.count(twice[0])} times: rename all but one"
-        )
-    return _table(split, columns, needed, row, header=True)
-
-
-def _table(
-    split: Split, columns: Sequence[str], needed: Sequence[str], row: Callable[..., Row], header: bool = False
-) -> Layout:
-    """Return the layout of lines of fields; ``row`` gets the needed ones, in that order."""
-    pick = itemgetter(*(list(columns).index(name) for name in needed))
-
-    def parse(line: str) -> list[Row]:
-        fields = split(line)
-        if len(fields) != len(columns):
-            raise ValueError(f"found {len(fields)} fields in {reprlib.repr(line)}")
-        return [row(*pick(fields))]
-
-    return Layout(parse, f"{len(columns)} fields {', '.join(columns)}", header)
-
-
 def _rated(chosen: Selection) -> Callable[[str, str, str, str], Row]:
     least = float("-inf") if chosen.min_rating is None else chosen.min_rating
-    return lambda user, item, rating, time: _row(user, item, time, _number("rating", rating) >= least)
+    return lambda user, item, rating, time: row_of(user, item, time, number("rating", rating) >= least)
 
 
 def _row_of_day(user: str, item: str, day: str, month: str, year: str) -> Row:
@@ -249,7 +190,7 @@ def _row_of_day(user: str, item: str, day: str, month: str, year: str) -> Row:
         days = (datetime.date(int(year), int(month), int(day)) - datetime.date(1970, 1, 1)).days
     except (ValueError, OverflowError):
         raise ValueError(f"day, month, year = {reprlib.repr((day, month, year))} is not a date") from None
-    return _row(user, item, str(days * 86_400_000))
+    return row_of(user, item, str(days * 86_400_000))
 
 
 def _with_own_times(kinds: set[str]) -> Callable[[str, str, str], Row]:
@@ -265,40 +206,11 @@ def _with_own_times(kinds: set[str]) -> Callable[[str, str, str], Row]:
             raise ValueError(f"time = {shown} is neither a number nor a date such as 2024-05-31 18:30") from None
         if not kinds <= {kind}:
             raise ValueError(f"time = {reprlib.repr(time)} is a {kind}, and the times before it are {min(kinds)}s")
-        read = _row(user, item, repr(seconds) if kind == "date" else time)
+        read = row_of(user, item, repr(seconds) if kind == "date" else time)
         kinds.add(kind)
         return read
 
     return row
-
-
-def _row(user: str, item: str, time: str, counts: bool = True) -> Row:
-    check_token("user", user)
-    check_token("item", item)
-    return user, item, _number("timestamp", time), counts
-
-
-def check_token(name: str, token: str) -> None:
-    """Refuse an id that an atomic file cannot hold.
-
-    Raises:
-        ValueError: It is empty, or has a control character or half of a pair of surrogates; the message begins with the
-            name of its column.
-    """
-    if not token:
-        raise ValueError(f"{name} is empty")
-    if not token.isprintable() and any(unicodedata.category(character) in ("Cc", "Cs") for character in token):
-        raise ValueError(f"{name} = {reprlib.repr(token)} has a tab or another control character")
-
-
-def _number(name: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not abs(value) <= LARGEST_TIME or "_" in text:  # also catches nan
-        raise ValueError(f"{name} = {reprlib.repr(text)} is not a finite number of at most 2^53")
-    return value
 
 
 def _object(line: str) -> dict:
@@ -315,18 +227,3 @@ def _object(line: str) -> dict:
     if not isinstance(value, dict):
         raise ValueError(f"{reprlib.repr(line)} is not an object")
     return value
-
-
-def _csv(line: str, separator: str = ",") -> list[str]:
-    try:
-        return next(csv.reader((line,), strict=True, delimiter=separator))
-    except csv.Error as error:
-        raise ValueError(f"{reprlib.repr(line)} is not csv ({error})") from None
-
-
-def _tabs(line: str) -> list[str]:
-    return line.split("\t")
-
-
-def _extension(path: Path) -> str:
-    return (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()
