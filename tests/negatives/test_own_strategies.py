@@ -137,6 +137,12 @@ def test_a_preparation_that_leaves_ours_out_is_named(monkeypatch):
         train()
 
 
+def test_a_state_that_no_resume_could_restore_is_refused_before_the_first_epoch(monkeypatch):
+    monkeypatch.setattr(Hardest, "state_dict", lambda self: None, raising=False)
+    with pytest.raises(ConfigError, match="Hardest': its state is a NoneType, expected the dict that load_state_dict"):
+        fit(tiny_run(neg_sampler=f"{__name__}:Hardest", epochs=1))
+
+
 class OfOne(NegativeStrategy):
     """The item 1, and no sampler: it needs none."""
 
