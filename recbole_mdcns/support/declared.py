@@ -114,15 +114,14 @@ def resolve(kind: str, name: Any) -> Any:
     """
     key, base_path = KINDS[kind]
     known = declared(kind)
-    if isinstance(name, str) and name in known:
-        return import_own(known[name].class_path, key)
-    if not isinstance(name, str) or ":" not in name:
+    is_declared = isinstance(name, str) and name in known
+    if not is_declared and (not isinstance(name, str) or ":" not in name):
         hint = nearest(name, known) if isinstance(name, str) else ""
         instead = _instead(kind, name) if isinstance(name, str) else ""
         raise ConfigError(
             f"{key} = {name!r} is not allowed{hint}: choose {', '.join(known)}, or package.module:Class{instead}"
         )
-    own, base = import_own(name, key), import_own(base_path, key)
+    own, base = import_own(known[name].class_path if is_declared else name, key), import_own(base_path, key)
     if not (isinstance(own, type) and issubclass(own, base)):
         raise ConfigError(f"{key} = {name!r} is not allowed: it is not a subclass of {base.__name__}")
     if not is_known(own):

@@ -1,6 +1,7 @@
 """Methods of a user's own class: what is missing, or takes other arguments, is named before any data are read."""
 
 import functools
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +12,8 @@ from recbole_mdcns.losses import LossOfNegatives
 from recbole_mdcns.losses.pairwise import BCE, PairwiseLoss
 from recbole_mdcns.negatives import Negatives, NegativeStrategy
 from recbole_mdcns.negatives.rns import RNS
-from recbole_mdcns.support.declared import resolve
+from recbole_mdcns.support import declared as declarations
+from recbole_mdcns.support.declared import Declaration, resolve
 
 
 class NoChoose(NegativeStrategy):
@@ -89,6 +91,14 @@ def test_what_cannot_be_called_is_named(kind, cls, message):
     key = {"negatives": "neg_sampler", "losses": "ranking_loss", "metrics": "metrics"}[kind]
     with pytest.raises(ConfigError, match=f"{key} = '{__name__}:{cls.__name__}' is not allowed: .*{message}$"):
         resolve(kind, f"{__name__}:{cls.__name__}")
+
+
+def test_a_class_of_another_kind_is_named_also_where_a_yaml_of_ours_declares_it(monkeypatch):
+    path = Path("properties/losses/odd.yaml")
+    odd = {"odd": Declaration("odd", path, "recbole_mdcns.negatives.rns:RNS")}
+    monkeypatch.setattr(declarations, "declared", lambda kind: odd)
+    with pytest.raises(ConfigError, match="ranking_loss = 'odd' is not allowed: it is not a subclass of RankingLoss"):
+        resolve("losses", "odd")
 
 
 class Free(RNS):
