@@ -87,8 +87,13 @@ class Allowed:
             if not isinstance(fields.get(name, 0), (int, float)):
                 raise ConfigError(f"{where}: {name} = {fields[name]!r} is not allowed: expected a number")
         choices = fields.get("choices", ())
-        if ("choice" in kinds) != bool(choices) or not all(isinstance(choice, str) for choice in choices):
+        is_list = isinstance(choices, (list, tuple)) and all(isinstance(choice, str) for choice in choices)
+        if ("choice" in kinds) != bool(choices) or not is_list:
             raise ConfigError(f"{where}: choices = {choices!r} is not allowed: only type choice has a list of words")
+        takes_numbers = any(kind.split(" of ")[-1] in ("int", "float") for kind in kinds)
+        limit = next((name for name in ("min", "above", "max") if name in fields), None)
+        if limit and not takes_numbers:
+            raise ConfigError(f"{where}: {limit} is not allowed with type = {fields['type']!r}: it limits numbers")
         return cls(kinds, fields.get("min"), fields.get("above"), fields.get("max"), tuple(choices))
 
     @property

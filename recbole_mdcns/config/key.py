@@ -52,6 +52,8 @@ class Key:
             ConfigError: A field is missing, unknown or of the wrong kind, or the default is not allowed.
         """
         where = f"{where}, key {name}"
+        if not name.isidentifier():
+            raise ConfigError(f"{where}: the name of a key is letters, digits and _, and does not begin with a digit")
         if not isinstance(fields, Mapping) or not {"default", "type", "help"} <= fields.keys():
             raise ConfigError(f"{where}: expected the fields default, type and help, found {fields!r}")
         for field in fields:

@@ -92,10 +92,13 @@ def _collected(keys: Iterable[Key]) -> dict[str, Key]:
 
 def model_file_keys(path: Path) -> dict[str, Key]:
     """Return the keys with fields of a model's yaml file; RecBole's and users' files may hold plain values instead."""
+    entries = {name: value for name, value in read_yaml(path).items() if isinstance(value, dict)}
+    if "keys" in entries:
+        raise ConfigError(f"{path}: there is no key keys: the file of a model names its keys on the first level")
     return {
         name: Key.from_fields(name, value, path.stem, str(path))
-        for name, value in read_yaml(path).items()
-        if isinstance(value, dict) and {"default", "type"} <= value.keys()
+        for name, value in entries.items()
+        if {"default", "type"} & value.keys()
     }
 
 

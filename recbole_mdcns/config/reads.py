@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +14,15 @@ from recbole_mdcns.config.keys import (
     NEGATIVES,
     PEERS,
     USER_SPLIT,
+    every_key,
     keys_of,
     keys_of_models,
     overall_keys,
     own_keys,
 )
 from recbole_mdcns.config.model_keys import keys_of_own_loss, model_keys
-from recbole_mdcns.support.declared import declarations_of, is_known
+from recbole_mdcns.errors import ConfigError, nearest
+from recbole_mdcns.support.declared import Declaration, declarations_of, declared, is_known
 
 
 @dataclass(frozen=True)
@@ -102,10 +104,34 @@ def switched_off(values: Mapping[str, Any], keys: Mapping[str, Key]) -> dict[str
 
 
 def plugin_keys(parts: Parts) -> dict[str, Key]:
-    """Return the keys that the user's own strategy and loss of a run declare, in addition to :func:`own_keys`."""
+    """Return the keys that the user's own strategy and loss of a run declare, in addition to :func:`own_keys`.
+
+    Raises:
+        ConfigError: A user's file defines a key of ours again, or reads a key that no file defines.
+    """
     kinds = (("negatives", parts.strategy), ("losses", parts.loss))
     declarations = [each for kind, cls in kinds if cls is not None for each in declarations_of(kind, cls)]
-    return {name: key for each in reversed(declarations) for name, key in keys_of(each).items()}
+    keys = {name: key for each in reversed(declarations) for name, key in keys_of(each).items()}
+    ours = {each.path for kind, _ in kinds for each in declared(kind).values()}
+    for declaration in declarations:
+        if declaration.path not in ours:
+            _check_own(declaration, keys.keys() | model_keys(parts.model, *parts.peers))
+    return keys
+
+
+def _check_own(declaration: Declaration, more: Set[str]) -> None:
+    """Refuse names in a user's own file that would be ignored: a second default of a key, and an unknown key."""
+    for name in declaration.keys:
+        if name in own_keys():
+            raise ConfigError(
+                f"{declaration.path}: key {name} is one of ours, and keeps its default: list it under reads instead"
+            )
+    known = every_key() | more
+    for name in declaration.reads or ():
+        if name not in known:
+            raise ConfigError(
+                f"{declaration.path}: reads names {name}, and no file defines such a key{nearest(name, known)}"
+            )
 
 
 def _section(title: str) -> set[str]:

@@ -166,7 +166,11 @@ class HistoryDataset(AtomicDataset):
         super()._change_feat_format()
 
     def data_augmentation(self) -> None:
-        """Make one row per prefix: its user, its target, and its history as a range of the flat columns."""
+        """Make one row per prefix: its user, its target, and its history as a range of the flat columns.
+
+        Raises:
+            DataError: No user has two interactions, or a column has the name of one that is made here.
+        """
         self._aug_presets()
         users = self.inter_feat[self.uid_field].numpy()
         is_start = np.ones(len(users), dtype=bool)
@@ -178,6 +182,12 @@ class HistoryDataset(AtomicDataset):
         columns = self.inter_feat.interaction
         names = [name for name in columns if name != self.uid_field]
         sequences = {getattr(self, f"{name}_list_field"): columns[name] for name in names}
+        for name in (HISTORY_START, HISTORY_END, self.item_list_length_field, *sequences):
+            if name in columns:
+                raise DataError(
+                    f"dataset {self.dataset_name!r} has a column {name}, the name of a column that is made from the "
+                    "others: rename it, or leave it out of load_col"
+                )
         targets = torch.from_numpy(np.flatnonzero(~is_start))
         rows = {name: column[targets] for name, column in columns.items()}
         rows[HISTORY_START], rows[HISTORY_END] = torch.from_numpy(starts)[targets], targets

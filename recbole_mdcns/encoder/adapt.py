@@ -59,12 +59,11 @@ def find_adapter(model: SequentialRecommender, config: ModelConfig, role: str = 
                 f"{type(model).__name__} cannot be the {role} model: it does not rank items by users and histories "
                 f"alone ({error})"
             ) from error.__cause__
-        shape, expected = getattr(ranked, "shape", None), len(sequences.user) * model.n_items
-        if not isinstance(ranked, Tensor) or ranked.numel() < expected or ranked.numel() % len(sequences.user):
+        if not _is_ranking(ranked, len(sequences.user), model.n_items):
             raise ConfigError(
                 f"{type(model).__name__} cannot be the {role} model: its full_sort_predict returns "
-                f"{type(ranked).__name__ if shape is None else list(shape)}, expected a score of each of "
-                f"{model.n_items} items for each of {len(sequences.user)} rows"
+                f"{list(ranked.shape) if isinstance(ranked, Tensor) else type(ranked).__name__}, expected a score of "
+                f"each of {model.n_items} items for each of {len(sequences.user)} rows"
             )
         scores = ranked.view(len(sequences.user), -1)
         table = _inner_product_table(model, sequences, scores)
@@ -74,6 +73,14 @@ def find_adapter(model: SequentialRecommender, config: ModelConfig, role: str = 
         scores.sum(1), torch.ones_like(scores[:, 0]), atol=1e-3
     )
     return partial(FullRankingModel, model, config, role, gives_probabilities)
+
+
+def _is_ranking(ranked: object, row_num: int, item_num: int) -> bool:
+    """Tell whether a result has a score of each item for each row, flat or not, and perhaps of a few further items."""
+    if not isinstance(ranked, Tensor):
+        return False
+    number, expected = ranked.numel(), row_num * item_num
+    return number == expected or (ranked.dim() <= 2 and number > expected and number % row_num == 0)
 
 
 def _inner_product_table(

@@ -20,8 +20,9 @@ from recbole_mdcns.config.model_config import ModelConfig
 from recbole_mdcns.encoder.adapt import find_adapter
 from recbole_mdcns.encoder.measuring import PlacesInside, alike, measuring, random_sequences
 from recbole_mdcns.encoder.model_calls import ModelCallError, call_model
-from recbole_mdcns.encoder.scoring_model import ScoringModel
+from recbole_mdcns.encoder.scoring_model import ScoringModel, ranking_rows
 from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.support.declared import is_known
 
 #: Up to this many widths all are measured; of more widths the edges, a quarter, the middle and some random ones.
 FEW, RANDOM = 8, 2
@@ -47,6 +48,8 @@ def measure_scoring_model(model: SequentialRecommender, config: ModelConfig, rol
     adapter = find_adapter(model, config, role)
     scoring_model = adapter()
     try_training(scoring_model)
+    if not is_known(type(model)):
+        warn_of_changing_scores(model, role)
     if config["pad_side"] == "right":
         known = _measured.setdefault((type(scoring_model), _settings(model, config)), {})
         if "is_trimmable" not in known:
@@ -84,6 +87,27 @@ def try_training(scoring_model: ScoringModel) -> None:
                 f"{type(model).__name__} cannot be the {scoring_model.role} model: in training mode it does not encode "
                 f"histories in a window of MAX_ITEM_LIST_LENGTH = {model.max_seq_length} ({error})"
             ) from error.__cause__
+
+
+def warn_of_changing_scores(model: SequentialRecommender, role: str) -> None:
+    """Warn of a model whose scores in evaluation mode are random, or depend on the other rows of a batch."""
+    some = random_sequences(model)
+    row_num = len(some.user)
+    one_row = replace(some, user=some.user[:1], item_seq=some.item_seq[:1], item_length=some.item_length[:1])
+    with measuring(model):
+        first, again, alone = (
+            call_model(model.full_sort_predict, ranking_rows(model, each)) for each in (some, some, one_row)
+        )
+    found = ""
+    if not alike(again, first):
+        found = "changes from call to call, as with dropout that does not end with training"
+    elif not alike(alone.view(1, -1), first.view(row_num, -1)[:1]):
+        found = "depends on the other rows of the batch"
+    if found:
+        getLogger().warning(
+            f"{type(model).__name__}, the {role} model: its ranking of the same history {found}; its metrics and "
+            "recommendations will too"
+        )
 
 
 def _settings(model: SequentialRecommender, config: ModelConfig) -> Hashable:

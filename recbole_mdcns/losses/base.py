@@ -60,7 +60,7 @@ class RankingLoss(metaclass=Built):
     """
 
     built = "generator"
-    needs_negatives: ClassVar[bool]
+    needs_negatives: ClassVar[bool] = False
     needs_peer: ClassVar[bool] = False
 
     @classmethod

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recbole_mdcns.losses.base import LossOfNegatives, ModelScores
+from recbole_mdcns.losses.returned import check_pairs
 
 
 def bce(positive: Tensor, negative: Tensor) -> Tensor:
@@ -42,6 +43,7 @@ class PairwiseLoss(LossOfNegatives):
     def __call__(self, scores: ModelScores) -> tuple[Tensor, Tensor]:
         """Return the mean loss against each negative and the negatives' weights, shape [K] each."""
         losses = self.of_pairs(scores.positive, scores.negative)  # [T, K]
+        check_pairs(type(self).__name__, losses, scores.negative)
         if scores.factors is not None:
             losses = losses * scores.factors
         return losses.mean(0), scores.weights

@@ -20,6 +20,19 @@ def check_mean_loss(name: str, loss: Any) -> None:
         raise ConfigError(f"ranking_loss {name} returned {described(loss)}, expected the mean loss, a scalar tensor")
 
 
+def check_pairs(name: str, losses: Any, negative: Tensor) -> None:
+    """Refuse a result of ``of_pairs`` that is not one loss per target and negative.
+
+    Raises:
+        ConfigError: Says what was found and what is expected.
+    """
+    if not isinstance(losses, Tensor) or losses.shape != negative.shape or not losses.is_floating_point():
+        raise ConfigError(
+            f"ranking_loss {name}: of_pairs returned {described(losses)}, expected a loss for each target and "
+            f"negative, of shape {list(negative.shape)}"
+        )
+
+
 def check_losses(name: str, result: Any, negative_num: int) -> None:
     """Refuse a result of a loss on K negatives of each target that is not a pair of losses and weights.
 

@@ -7,14 +7,14 @@ gives its values by name. Those names are the class's own in lower case, with ``
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from recbole.evaluator import smaller_metrics
 from recbole.evaluator.base_metric import AbstractMetric
 from recbole.utils import EvaluatorType
 
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.support.declared import declared, resolve
+from recbole_mdcns.support.declared import declarations_of, declared, is_known, resolve
 
 #: What a collector of the full ranking can give to a metric.
 NEEDS = (
@@ -52,7 +52,24 @@ def resolve_metric(name: str) -> type[AbstractMetric]:
         raise ConfigError(
             f"metrics = {name!r} is not allowed: {metric.__name__} needs {unknown[0]!r}; choose from {', '.join(NEEDS)}"
         )
+    if not is_known(metric):
+        _check_own(name, metric, spelling)
     return metric
+
+
+def _check_own(name: str, metric: type[AbstractMetric], spelling: Mapping[str, str]) -> None:
+    """Refuse a user's own metric without values or with the name of one of ours, and keys, which nothing reads."""
+    if metric.calculate_metric is AbstractMetric.calculate_metric:
+        raise ConfigError(f"metrics = {name!r} is not allowed: {metric.__name__} does not define calculate_metric")
+    known = spelling.get(metric.__name__.lower())
+    if known:
+        raise ConfigError(
+            f"metrics = {name!r} is not allowed: its values would be reported as {known.lower()}, like those of "
+            f"{known}: rename the class"
+        )
+    for declaration in declarations_of("metrics", metric):
+        if declaration.keys or declaration.reads:
+            raise ConfigError(f"{declaration.path}: a metric has no keys and no reads: leave them out")
 
 
 def reported_names(names: Sequence[str], topk: Sequence[int]) -> list[str]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.negatives.base import Negatives, ScoredPool
+from recbole_mdcns.negatives.base import Negatives, NegativeStrategy, ScoredPool
 
 
 def check_candidates(name: str, candidates: Tensor, target_num: int, item_num: int) -> None:
@@ -31,6 +31,18 @@ def check_candidates(name: str, candidates: Tensor, target_num: int, item_num: i
         raise ConfigError(
             f"{where} items from {int(candidates.min())} to {int(candidates.max())}, expected 1 to {item_num - 1}"
         )
+
+
+def check_prepared(name: str, strategy: NegativeStrategy) -> None:
+    """Refuse a strategy whose ``prepare`` left ours out, unless it needs no candidate sampler.
+
+    Raises:
+        ConfigError: Says what to call.
+    """
+    cls = type(strategy)
+    needs_sampler = cls.propose is NegativeStrategy.propose or cls.state_dict is NegativeStrategy.state_dict
+    if needs_sampler and not hasattr(strategy, "sampler"):
+        raise ConfigError(f"neg_sampler {name} cannot be used: its prepare does not call super().prepare(dataset)")
 
 
 def check_negatives(
@@ -55,6 +67,11 @@ def check_negatives(
         if scores.dim() != 2 or len(scores) != target_num or weights.shape != scores.shape[1:]:
             shapes = f"scores {described(scores)} and weights {described(weights)}"
             raise ConfigError(f"{where} {shapes}, expected [{target_num}, K] and [K]")
+    if any(of_pool.requires_grad and not scores.requires_grad for of_pool, scores in zip(pool.scores, chosen.scores)):
+        raise ConfigError(
+            f"{where} scores without gradient, expected those of the pool, as pick gives them: no model would learn "
+            "from its negatives"
+        )
     shape = chosen.scores[0].shape  # [T, K]
     for field in ("factors", "log_mass"):
         part = getattr(chosen, field)

@@ -36,9 +36,15 @@ def trial_of_run(entry: Entry) -> TrialId:
     protocol, loss = (entry["config"][key].text() for key in ("protocol", "ranking_loss"))
     peer, dataset = entry["peer_model"].optional(Entry.text), entry["dataset"].file_name()
     method, keys = _method({**config, "peer_model": peer})
-    cell = Cell(dataset, protocol, entry["model"].text(), peer, method, loss)
+    model = _spec(config.get("model"), entry["model"].text())
+    cell = Cell(dataset, protocol, model, peer and _spec(config.get("peer_model"), peer), method, loss)
     key = f"run-{content_key(config)}-{entry['batching'].text()}"
     return TrialId(key, cell, _changed(config, dataset, keys), entry["config"]["seed"].whole())
+
+
+def _spec(given: Any, names: str) -> str:
+    """Return the import paths of models if some are the user's own, as sweeps name them, and else their names."""
+    return given if isinstance(given, str) and ":" in given else names
 
 
 def _method(config: dict[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import statistics
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -115,7 +116,7 @@ def sources(records: Sequence[Record], note: str | None = None, packed: Sequence
         "peers": all_of(record.peer_model for record in records),
         "epochs": f"at most {all_of(record.config['epochs'] for record in records)}, "
         f"patience {all_of(record.config['stopping_step'] for record in records)}; the epoch is chosen on validation",
-        "a command": code(" ".join(records[0].command)) + others,
+        "a command": code(shlex.join(records[0].command)) + others,
         "machine": all_of(f"{e.machine['processor']}, {e.machine['torch_threads']} thread(s)" for e in made_in),
         "versions": all_of(f"{name} {version}" for e in made_in for name, version in e.versions.items() if version),
         "commit": all_of(e.shown_commit for e in made_in),

@@ -17,6 +17,7 @@ from typing import Any
 
 from recbole_mdcns.errors import ConfigError, nearest
 from recbole_mdcns.support.import_path import import_own
+from recbole_mdcns.support.methods import check_methods
 from recbole_mdcns.support.yaml_files import properties_dir, read_yaml
 
 _FIELDS = ("class", "help", "reads", "keys")
@@ -26,6 +27,18 @@ KINDS = {
     "losses": ("ranking_loss", "recbole_mdcns.losses.base:RankingLoss"),
     "metrics": ("metrics", "recbole.evaluator.base_metric:AbstractMetric"),
 }
+#: The methods of each kind that the package calls.
+CALLED = {
+    "negatives": (
+        "__init__", "check", "key_of_pool", "unused_by_pools", "prepare", "start_epoch", "propose", "choose",
+        "log_mass", "log_q", "teacher", "state_dict", "load_state_dict",
+    ),
+    "losses": (
+        "__init__", "check", "check_model", "start_epoch", "__call__", "of_models", "of_pairs", "state_dict",
+        "load_state_dict",
+    ),
+    "metrics": ("__init__", "calculate_metric"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -101,17 +114,18 @@ def resolve(kind: str, name: Any) -> Any:
     """
     key, base_path = KINDS[kind]
     known = declared(kind)
-    if isinstance(name, str) and name in known:
-        return import_own(known[name].class_path, key)
-    if not isinstance(name, str) or ":" not in name:
+    is_declared = isinstance(name, str) and name in known
+    if not is_declared and (not isinstance(name, str) or ":" not in name):
         hint = nearest(name, known) if isinstance(name, str) else ""
         instead = _instead(kind, name) if isinstance(name, str) else ""
         raise ConfigError(
             f"{key} = {name!r} is not allowed{hint}: choose {', '.join(known)}, or package.module:Class{instead}"
         )
-    own, base = import_own(name, key), import_own(base_path, key)
+    own, base = import_own(known[name].class_path if is_declared else name, key), import_own(base_path, key)
     if not (isinstance(own, type) and issubclass(own, base)):
         raise ConfigError(f"{key} = {name!r} is not allowed: it is not a subclass of {base.__name__}")
+    if not is_known(own):
+        check_methods(f"{key} = {name!r}", own, base, CALLED[kind])
     return own
 
 

@@ -35,7 +35,7 @@ def import_own(path: str, key: str) -> Any:
         if isinstance(error, ModuleNotFoundError) and error.name == module_name.partition(".")[0]:
             reason += "; Python looks for it in the current folder and those of PYTHONPATH"
         raise ConfigError(
-            f"{key} = {path!r}: module {module_name!r} cannot be imported{_line(error)}: {reason}"
+            f"{key} = {path!r}: module {module_name!r} cannot be imported{line_of(error)}: {reason}"
         ) from error
     if not hasattr(module, name):
         classes = sorted(
@@ -47,7 +47,7 @@ def import_own(path: str, key: str) -> Any:
     return getattr(module, name)
 
 
-def _line(error: BaseException) -> str:
+def line_of(error: BaseException) -> str:
     """Return ``' (mine.py, line 3)'``, the last line of the user's own code, or an empty text if none has run."""
     if isinstance(error, SyntaxError) and error.filename:
         return f" ({Path(error.filename).name}, line {error.lineno})"

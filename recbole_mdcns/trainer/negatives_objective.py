@@ -21,7 +21,7 @@ from recbole_mdcns.losses.returned import check_losses
 from recbole_mdcns.negatives import Negatives, NegativeStrategy, ScoredPool
 from recbole_mdcns.negatives.base import Candidates, DrawnNegatives
 from recbole_mdcns.negatives.draws.shared_pool import SharedPool
-from recbole_mdcns.negatives.returned import check_candidates, check_negatives
+from recbole_mdcns.negatives.returned import check_candidates, check_negatives, check_prepared
 from recbole_mdcns.parallel.shares import own_share
 from recbole_mdcns.support.declared import is_known
 from recbole_mdcns.trainer.objective import Objective, StepLoss
@@ -56,6 +56,8 @@ class NegativesObjective(Objective):
     def prepare(self, dataset: HistoryDataset) -> None:
         """See :meth:`NegativeStrategy.prepare`."""
         self.strategy.prepare(dataset)
+        if self._checks_strategy:
+            check_prepared(self.strategy_name, self.strategy)
 
     def start_epoch(self, epoch: int) -> None:
         """See :meth:`NegativeStrategy.start_epoch`."""

@@ -15,7 +15,7 @@ from recbole_mdcns.checkpoints.data_identity import DataIdentity, check_same_dat
 from recbole_mdcns.checkpoints.saved_state import load_weights, state_fault, training_fault
 from recbole_mdcns.checkpoints.storable import check_weights, other_parameters, restored, storable
 from recbole_mdcns.config.run_config import MDCNSConfig
-from recbole_mdcns.errors import CheckpointError
+from recbole_mdcns.errors import CheckpointError, ConfigError
 from recbole_mdcns.trainer.early_stopping import check_can_go_on
 from recbole_mdcns.trainer.loop import TrainingLoop
 
@@ -97,11 +97,14 @@ class TrainingState:
             other_parameters(each.model)
 
     def _stored_objective(self) -> dict[str, Any]:
-        keys = {"loss": "ranking_loss", "strategy": "neg_sampler"}
-        return {
-            name: storable(state, f"{keys[name]} = {self.config[keys[name]]!r}: its state")
-            for name, state in self.objective.state_dict().items()
-        }
+        stored = {}
+        for name, state in self.objective.state_dict().items():
+            key = {"loss": "ranking_loss", "strategy": "neg_sampler"}[name]
+            whose = f"{key} = {self.config[key]!r}: its state"
+            if not isinstance(state, dict):
+                raise ConfigError(f"{whose} is a {type(state).__name__}, expected the dict that load_state_dict takes")
+            stored[name] = storable(state, whose)
+        return stored
 
     def load(self, path: Path, identity: DataIdentity | None) -> tuple[dict[str, Any], Progress]:
         """Restore models, their average, optimisers and scaler from a file; :meth:`restore_random` restores the rest.

@@ -48,6 +48,24 @@ def test_our_own_mistakes_after_the_split_are_no_mistakes_of_the_user(monkeypatc
         load_splits(tiny_config())
 
 
+@pytest.mark.parametrize("column", ["history_start", "history_end", "item_length", "item_id_list", "timestamp_list"])
+def test_a_column_with_the_name_of_a_made_one_is_refused(column):
+    header = RATED.replace("rating:float", f"{column}:token")
+    write_inter([f"u{u}\ti{t}\t{t}\t{t % 5}\n" for u in range(6) for t in range(5)], "taken", header=header)
+    columns = ["user_id", "item_id", "timestamp"]
+    load_splits(tiny_config(dataset="taken", load_col={"inter": columns}))
+    with pytest.raises(DataError, match=f"dataset 'taken' has a column {column}, the name of a column that is made"):
+        load_splits(tiny_config(dataset="taken", load_col={"inter": [*columns, column]}))
+
+
+def test_users_in_a_column_with_the_name_of_a_made_one_are_refused():
+    write_inter(
+        [f"u{u}\ti{t}\t{t}\n" for u in range(6) for t in range(5)], "taken", HEADER.replace("user_id", "history_end")
+    )
+    with pytest.raises(DataError, match="dataset 'taken' has a column history_end, the name of a column that is made"):
+        load_splits(tiny_config(dataset="taken", USER_ID_FIELD="history_end"))
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [

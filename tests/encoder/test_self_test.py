@@ -62,6 +62,32 @@ class RanksOne(LastItem):
         return super().full_sort_predict(interaction)[:, :1]
 
 
+class RanksEachPlace(LastItem):
+    def full_sort_predict(self, interaction):
+        return self.item_embedding(interaction[self.ITEM_SEQ]) @ self.item_embedding.weight.T
+
+
+class RanksInNumpy(LastItem):
+    def full_sort_predict(self, interaction):
+        return super().full_sort_predict(interaction).numpy()
+
+
+class NotBuilt(LastItem):
+    def __init__(self, config, dataset):
+        torch.nn.Module.__init__(self)
+
+
+class AlwaysDropped(LastItem):
+    def forward(self, item_seq, item_seq_len):
+        return torch.nn.functional.dropout(super().forward(item_seq, item_seq_len))
+
+
+class OfTheBatch(LastItem):
+    def forward(self, item_seq, item_seq_len):
+        states = super().forward(item_seq, item_seq_len)
+        return states - states.mean(0)
+
+
 @pytest.fixture(autouse=True)
 def nothing_measured(monkeypatch):
     monkeypatch.setattr(selftest, "_measured", {})
@@ -174,16 +200,36 @@ def test_a_model_that_raises_in_a_narrow_window_keeps_its_whole_one():
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (CannotBeBuilt, "model CannotBeBuilt cannot be built.*no such kernel"),
+        (
+            CannotBeBuilt,
+            r"CannotBeBuilt cannot be built from its keys \(test_self_test.py, line \d+\): no such kernel",
+        ),
         (CannotRank, "CannotRank cannot be the self model.*AssertionError: nobody is at home"),
         (CannotTrain, r"CannotTrain cannot be the self model: in training mode .*_LENGTH = 8 \(Asser.*only served"),
         (RanksOne, r"RanksOne cannot be the self model: its full_sort_predict returns \[4, 1\]"),
+        (RanksEachPlace, r"RanksEachPlace cannot be the self model: its full_sort_predict returns \[4, 8, \d+\], exp"),
+        (RanksInNumpy, "RanksInNumpy cannot be the self model: its full_sort_predict returns ndarray, expected a"),
+        (NotBuilt, r"model NotBuilt cannot be built: its __init__ does not call super\(\).__init__\(config, dataset\)"),
     ],
 )
 def test_what_a_models_own_code_raises_is_one_sentence_with_its_cause(model, message):
     with pytest.raises(ConfigError, match=message) as refused:
         tiny_run(model, neg_sampler="rns", initializer_range=0.02)
-    assert (refused.value.__cause__ is None) == (model is RanksOne)
+    assert (refused.value.__cause__ is None) == (model not in (CannotBeBuilt, CannotRank, CannotTrain))
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (LastItem, None),
+        (AlwaysDropped, "AlwaysDropped, the self model: its ranking of the same history changes from call to call"),
+        (OfTheBatch, "OfTheBatch, the self model: its ranking of the same history depends on the other rows"),
+    ],
+)
+def test_scores_that_change_in_evaluation_are_told(model, said, caplog):
+    tiny_run(model, neg_sampler="rns", initializer_range=0.02)
+    told = [record.message for record in caplog.records if "its ranking of the same history" in record.message]
+    assert len(told) == (said is not None) and all(each.startswith(said) for each in told)
 
 
 def test_a_window_that_only_training_refuses_is_named():

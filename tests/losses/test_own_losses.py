@@ -7,7 +7,7 @@ from helpers.strategies import prepared
 
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.losses import CatalogueLoss, LossOfNegatives
-from recbole_mdcns.losses.pairwise import BCE
+from recbole_mdcns.losses.pairwise import BCE, PairwiseLoss
 from recbole_mdcns.negatives import strategy_names
 
 
@@ -111,3 +111,31 @@ def test_a_loss_of_negatives_is_a_pair_of_losses_and_weights(spoil, found, monke
     monkeypatch.setattr(OfNegatives, "spoil", staticmethod(spoil))
     with pytest.raises(ConfigError, match=found):
         of_negatives()
+
+
+class Margin(PairwiseLoss):
+    """A margin, with a result that a test spoils."""
+
+    def of_pairs(self, positive, negative):
+        return self.spoil(positive, negative)
+
+    @staticmethod
+    def spoil(positive, negative):
+        return F.relu(1 - positive[:, None] + negative)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "found"),
+    [
+        (lambda positive, negative: None, "NoneType"),
+        (lambda positive, negative: 1.0, "float"),
+        (lambda positive, negative: negative > positive[:, None], r"torch.bool of shape \[\d+, 3\]"),
+        (lambda positive, negative: negative.mean(0, keepdim=True), r"torch.float32 of shape \[1, 3\]"),
+        (lambda positive, negative: (negative - positive[:, None]).sum(1), r"torch.float32 of shape \[\d+\]"),
+    ],
+)
+def test_a_loss_of_pairs_has_a_value_for_each_pair(spoil, found, monkeypatch):
+    train(Margin, neg_sampler="rns", neg_num=3)
+    monkeypatch.setattr(Margin, "spoil", staticmethod(spoil))
+    with pytest.raises(ConfigError, match=f"ranking_loss Margin: of_pairs returned {found}, expected a loss for each"):
+        train(Margin, neg_sampler="rns", neg_num=3)

@@ -1,5 +1,8 @@
 """Which metrics there are, what they are reported as, and which way is better."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import recbole.evaluator.register as recboles
@@ -69,14 +72,43 @@ def test_values_are_reported_by_the_name_of_the_class_and_cut_off():
     ]  # fmt: skip
 
 
-class Recall(TopkMetric):
+class Recall(MeanPlace):
     """Another one of the same name."""
 
 
-def test_two_metrics_of_one_name_are_refused():
+class Silent(TopkMetric):
+    """It has no values."""
+
+
+def test_a_metric_that_would_be_reported_as_one_of_ours_is_refused():
+    with pytest.raises(ConfigError, match="would be reported as recall, like those of Recall: rename the class"):
+        resolve_metric(f"{__name__}:Recall")
+    assert resolve_metric("recbole.evaluator.metrics:Recall").__name__ == "Recall"
+
+
+def test_a_metric_without_values_is_refused():
+    with pytest.raises(ConfigError, match="Silent' is not allowed: Silent does not define calculate_metric"):
+        resolve_metric(f"{__name__}:Silent")
+
+
+def test_keys_of_a_metric_are_refused_because_nothing_reads_them(monkeypatch, tmp_path):
+    Path("placed.py").write_text(
+        "from recbole.evaluator.base_metric import TopkMetric\n\n\nclass Placed(TopkMetric):\n"
+        "    def calculate_metric(self, dataobject):\n        return {}\n"
+    )
+    monkeypatch.syspath_prepend(".")
+    assert resolve_metric("placed:Placed").__name__ == "Placed"
+    Path("Placed.yaml").write_text("keys:\n  depth: {default: 1, type: int, help: D.}\n")
+    with pytest.raises(ConfigError, match=r"Placed\.yaml: a metric has no keys and no reads: leave them out"):
+        resolve_metric("placed:Placed")
+
+
+def test_two_metrics_of_one_name_are_refused(monkeypatch):
     assert reported_names(["Recall", "recall"], [5]) == ["recall@5"]
-    with pytest.raises(ConfigError, match="two of them are reported as recall"):
-        reported_names(["Recall", f"{__name__}:Recall"], [5])
+    other = type("MeanPlace", (MeanPlace,), {"__module__": __name__})
+    monkeypatch.setattr(sys.modules[__name__], "Other", other, raising=False)
+    with pytest.raises(ConfigError, match="two of them are reported as meanplace"):
+        reported_names([OWN, f"{__name__}:Other"], [5])
 
 
 def test_which_way_is_better():

@@ -124,6 +124,48 @@ def test_views_are_names(views, monkeypatch):
         train()
 
 
+def test_scores_without_gradient_are_refused(monkeypatch):
+    detached = staticmethod(lambda chosen: replace(chosen, scores=[each.detach() for each in chosen.scores]))
+    monkeypatch.setattr(Hardest, "spoil", detached)
+    with pytest.raises(ConfigError, match="choose returned scores without gradient, expected those of the pool"):
+        train()
+
+
+def test_a_preparation_that_leaves_ours_out_is_named(monkeypatch):
+    monkeypatch.setattr(Hardest, "prepare", lambda self, dataset: None, raising=False)
+    with pytest.raises(ConfigError, match=r"its prepare does not call super\(\).prepare\(dataset\)"):
+        train()
+
+
+def test_a_state_that_no_resume_could_restore_is_refused_before_the_first_epoch(monkeypatch):
+    monkeypatch.setattr(Hardest, "state_dict", lambda self: None, raising=False)
+    with pytest.raises(ConfigError, match="Hardest': its state is a NoneType, expected the dict that load_state_dict"):
+        fit(tiny_run(neg_sampler=f"{__name__}:Hardest", epochs=1))
+
+
+class OfOne(NegativeStrategy):
+    """The item 1, and no sampler: it needs none."""
+
+    def prepare(self, dataset):
+        pass
+
+    def propose(self, batch):
+        return torch.ones_like(batch.target)[:, None]
+
+    def choose(self, pool):
+        return Negatives(pool.scores, list(self.weights))
+
+    def state_dict(self):
+        return {}
+
+    def load_state_dict(self, state):
+        pass
+
+
+def test_a_strategy_that_needs_no_sampler_need_not_make_it():
+    fit(tiny_run(neg_sampler=f"{__name__}:OfOne", epochs=1), saved=False)
+
+
 def test_no_candidates_are_none(monkeypatch):
     monkeypatch.setattr(Hardest, "propose", lambda self, batch: self.sampler.sample(batch)[:, :0])
     with pytest.raises(ConfigError, match="propose returned no candidates"):

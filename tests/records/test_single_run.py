@@ -50,6 +50,12 @@ def test_the_record_of_a_single_run_is_that_of_a_trial(run, method, setting):
     assert read_records(Path("mine.jsonl.xz")) == [one]
 
 
+def test_a_users_own_model_is_not_shown_as_one_of_the_same_name():
+    run = single("mdcns", peer="GRU4Rec", peer_model="own.models:GRU4Rec", model="own.models:SASRec")
+    cell = Record.from_json(run, "one.json").cell
+    assert (cell.model, cell.peer) == ("own.models:SASRec", "own.models:GRU4Rec")  # as a sweep names them
+
+
 def test_the_setting_of_a_single_run_names_the_keys_of_its_peers():
     run = single("mdcns", peer="GRU4Rec", peer_model="GRU4Rec")
     run["config"]["peer"] = {"hidden_size": 32, "embedding_size": 64}

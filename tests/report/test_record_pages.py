@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import shlex
 import shutil
 import sys
 from dataclasses import replace
@@ -244,6 +245,9 @@ def test_a_page_says_which_run_its_command_is_of():
     of_others = ", of the run with seed 7; those of the 2 other runs are in the records"
     assert f"* a command: `train --seed=7`{of_others}" in sources(runs)
     assert "* a command: `train --seed=7`" in sources(runs[:1])
+    quoted = replace(runs[0], command=["train", "--metrics=['Recall', 'NDCG']"])
+    (line,) = [line for line in sources([quoted]) if line.startswith("* a command: ")]
+    assert shlex.split(line.partition("`")[2].rstrip("`")) == quoted.command
 
 
 def test_a_metric_that_a_page_shows_and_a_record_lacks_is_named(capsys):
