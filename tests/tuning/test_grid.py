@@ -205,15 +205,15 @@ def test_progress_counts_what_the_sweep_asks_for_now(monkeypatch):
     store.trial_folder(begun.id.key).mkdir()
     store.begin(begun.id)
     searched = replace(sweep, search="random", samples=1)  # as optuna, which need not be installed
-    monkeypatch.setattr(type(sweep), "is_adaptive", property(lambda self: self.search == "random"))
-    monkeypatch.setattr("recbole_mdcns.tuning.progress.check_draws", lambda sweep: None)
-    rows, rest = progress(searched, store)
+    with monkeypatch.context() as patched:
+        patched.setattr(type(sweep), "is_adaptive", property(lambda self: self.search == "random"))
+        patched.setattr("recbole_mdcns.tuning.progress.check_draws", lambda sweep: None)
+        rows, rest = progress(searched, store)
     assert [(row["finished"], row["failed"], row["begun"], row["to do"]) for row in rows] == [
         (1, 1, 1, 0),
         (0, 0, 1, 1),
     ]
     assert len(rest) == 4
-    monkeypatch.undo()
     text = """
 datasets: [tiny]
 models: [SASRec]
