@@ -60,6 +60,17 @@ def test_the_loss_of_an_epoch_is_the_mean_over_its_targets():
     assert entry["loss"] == entry["parts"]["self/all"] == pytest.approx(total / 360, rel=1e-6)
 
 
+def test_a_step_forgets_the_gradient_of_the_step_before():
+    keys = {**NO_DROPOUT, "batching": "row", "shuffle": False, "learner": "sgd", "learning_rate": 1e-12}
+    run = tiny_run(ranking_loss="CE", **keys)
+    run.trainer.prepare(run.train)
+    weight, gradients = run.trainer.model.item_embedding.weight, []
+    for _ in range(2):
+        run.trainer.train_step(next(iter(run.trainer.batches)))
+        gradients.append(weight.grad.clone())
+    torch.testing.assert_close(*gradients)
+
+
 def test_all_extras_off_is_dns_plus_on_the_self_model_alone():
     """Divergence, peer and teacher views, distillation 0: the self model's weights equal DNS+'s, up to rounding."""
     keys = dict(NO_DROPOUT, epochs=2)

@@ -13,7 +13,7 @@ from helpers.sweeps import failed, sweep_of, trained
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.records.store import Store
 from recbole_mdcns.tuning.driver import run_sweeps
-from recbole_mdcns.tuning.engine import data_key
+from recbole_mdcns.tuning.engine import Timed, data_key
 from recbole_mdcns.tuning.grid import trials
 from recbole_mdcns.tuning.one_data import check_one_data
 from recbole_mdcns.tuning.progress import progress
@@ -146,3 +146,9 @@ def test_a_trial_that_its_engine_gives_up_has_a_record_that_says_why():
     engine = Losing(Store("store"))
     (record,) = run_sweeps([sweep_of(SMALL)], engine.store, engine)
     assert (record.status, record.error) == ("failed", "its worker was killed")
+
+
+@pytest.mark.parametrize(("hours", "seconds"), [(None, math.inf), (0.5, 1800.0)])
+def test_the_hours_of_a_sweep_are_hours(hours, seconds, monkeypatch):
+    monkeypatch.setattr("time.monotonic", lambda: 7.0)
+    assert Timed(hours).seconds_left == seconds
