@@ -130,6 +130,16 @@ def test_training_learns_in_every_mode(mode, model, peer):
     assert {entry["targets"] for entry in run.trainer.epoch_log} == {360}
 
 
+@pytest.mark.parametrize("batching", ["row", "user", "static"])
+def test_without_shuffle_every_epoch_has_the_same_batches(batching):
+    orders = []
+    for shuffle in (False, True):
+        run = tiny_run(neg_sampler="rns", batching=batching, shuffle=shuffle)
+        run.trainer.prepare(run.train)
+        orders.append([[batch.row_index.tolist() for batch in run.trainer.batches] for _ in range(2)])
+    assert orders[0][0] == orders[0][1] and orders[1][0] != orders[1][1]
+
+
 def test_left_padding_goes_with_rows_alone():
     with pytest.raises(ConfigError, match="batching = 'user' is not allowed with pad_side = 'left': choose row"):
         tiny_config(batching="user", pad_side="left")
