@@ -55,7 +55,8 @@ def print_status(storage: str, sweep: Sweep, store: Store, is_refusing: bool = F
     print_table(rows)
     print(f"\n{len(rows)} cells, {sum(row['trials'] for row in rows)} trials, {len(rest)} to run")
     print(store.described())
-    _print_hours(total_hours(rest, measured(storage)), at_once(sweep), sweep.gpus)
+    parallel = max(1, min(at_once(sweep), len(rest)))  # no trial is divided
+    _print_hours(total_hours(rest, measured(storage)), parallel, sweep.gpus)
     known: set[str] = set()
     if not is_refusing:  # the names of datasets that trials had, on whatever machine, are right
         known = {trial.cell.dataset for trial in [*store.begun(), *(record.trial for record in store.all_records())]}

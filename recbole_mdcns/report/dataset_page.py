@@ -35,15 +35,23 @@ def dataset_page(
         role_of: Tells which role's test metrics count in a cell.
     """
     mine = [record for record in records if record.dataset == dataset]
-    data = mine[0].data
-    parts = {split: data.rows.get(split, 0) for split in ("train", "valid", "test")}
-    sizes = ", ".join(f"{value:,} {escape.text(name)}" for name, value in data.sizes.items() if value)
-    text = [f"# {escape.text(dataset)}", "", sizes, ""]
-    text += [f"Rows: {', '.join(f'{count:,} {split}' for split, count in parts.items())}.", "", "## Setting", ""]
+    sizes = ", ".join(f"{value:,} {escape.text(name)}" for name, value in mine[0].data.sizes.items() if value)
+    text = [f"# {escape.text(dataset)}", "", sizes, "", *_rows(mine), "", "## Setting", ""]
     text += [_setting(mine), "", "## Results", "", "Test, mean ± standard deviation over seeds; the epoch and the "]
     text[-1] += "hyperparameters are chosen on validation."
     text += ["", _results(mine, metrics, role_of), "", "## Runs", "", *sources(mine, packed=[dataset]), ""]
     return "\n".join(text)
+
+
+def _rows(records: Sequence[Record]) -> list[str]:
+    """Return the numbers of rows, a line for each protocol."""
+    of_protocol = {record.cell.protocol: record.data.rows for record in reversed(records)}
+    lines = []
+    for protocol in sorted(of_protocol):
+        parts = (f"{of_protocol[protocol].get(split, 0):,} {split}" for split in ("train", "valid", "test"))
+        name = f" of {escape.text(protocol)}" if len(of_protocol) > 1 else ""
+        lines += ["", f"Rows{name}: {', '.join(parts)}."]
+    return lines[1:]
 
 
 def _setting(records: Sequence[Record]) -> str:
@@ -56,7 +64,7 @@ def _setting(records: Sequence[Record]) -> str:
 
 
 def _results(records: Sequence[Record], metrics: Sequence[str], role_of: Callable[[Cell], str]) -> str:
-    rows = []
+    rows, protocols = [], {record.cell.protocol for record in records}
     for of_budget, settings, chosen in chosen_cells(records):
         read = [record for record in chosen if record.test]
         if not read:
@@ -64,6 +72,7 @@ def _results(records: Sequence[Record], metrics: Sequence[str], role_of: Callabl
         cell = read[0].cell
         role = role_of(cell)
         name = cell.shown_method + ("" if role == "self" else f" ({role})")
+        name += f", {cell.protocol}" if len(protocols) > 1 else ""
         row = [cell.model + (f" + {cell.peer}" if cell.peer else ""), name, _tried(settings, chosen)]
         row = list(map(escape.text, row))
         row += [spread(values_of(read, "test", role, metric)) for metric in metrics]

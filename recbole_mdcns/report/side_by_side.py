@@ -28,7 +28,7 @@ from recbole_mdcns.report.lines import shown_budget
 from recbole_mdcns.report.needs import need_metrics
 from recbole_mdcns.report.sources import file_of_records, make_folder, sources, spread, values_of, write_page
 
-#: A short patience, for comparison: in epochs without a better one.
+#: A short patience, for comparison: in validations that are worse than the best one.
 PATIENCE = 10
 #: The records of a method, or of one of its settings, by the name shown; a table of a page.
 Methods = dict[str, list[Record]]
@@ -126,11 +126,14 @@ def ranked(methods: Methods) -> list[str]:
 
 
 def stopped_early(run: Record, metric: str) -> float:
-    """Return the best validation score of the self model that a run with a short patience would have had."""
+    """Return the best validation score of the self model that a run with a short patience would have had.
+
+    As in RecBole's ``fit``, an equal score counts as the best one, and the patience begins anew.
+    """
     sign = -1 if is_smaller_better(metric) else 1
     best, since = -float("inf"), 0
     for value in run.curve(metric).values():
-        best, since = (sign * value, 0) if sign * value > best else (best, since + 1)
+        best, since = (sign * value, 0) if sign * value >= best else (best, since + 1)
         if since > PATIENCE:
             break
     return sign * best

@@ -109,7 +109,7 @@ def sweep_records(sweep: Sweep, store: Store) -> list[AnyRecord]:
     if sweep.is_adaptive:
         every = set(cells(sweep))
         mine = (record for record in store.all_records() if record.trial.cell in every)
-        records = [record for record in mine if _is_of(sweep, record.trial)]
+        records = [record for record in mine if is_of(sweep, record.trial)]
     else:
         pairs = ((trial, store.record(trial.id.key)) for trial in trials(sweep))
         records = [replace(record, trial=trial.id) for trial, record in pairs if record is not None]
@@ -136,7 +136,7 @@ def trial_of(sweep: Sweep, known: TrialId) -> Trial:
     return make_trial(sweep, known.cell, known.setting, known.seed)
 
 
-def _is_of(sweep: Sweep, known: TrialId) -> bool:
+def is_of(sweep: Sweep, known: TrialId) -> bool:
     """Tell whether a trial of a cell of the sweep is one of its trials."""
     return known.seed in sweep.seeds and trial_of(sweep, known).id.key == known.key
 
@@ -198,7 +198,7 @@ def _search_missing(sweep: Sweep, store: Store, engine: Engine) -> None:
 def _tried(sweep: Sweep, store: Store, cell: Cell, seed: int) -> list[Trial]:
     """Return the trials of a cell and seed that have begun, with or without a record."""
     mine = [known for known in store.begun() if known.seed == seed and known.cell == cell]
-    return [trial_of(sweep, known) for known in mine if _is_of(sweep, known)]
+    return [trial_of(sweep, known) for known in mine if is_of(sweep, known)]
 
 
 def _each_once(plan: Iterable[Trial]) -> list[Trial]:

@@ -8,16 +8,15 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from recbole.utils.argument_list import dataset_arguments
-
 from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.tuning.grid import Trial
+from recbole_mdcns.tuning.one_data import READ
 from recbole_mdcns.tuning.sweep import Sweep
 
 #: Trials that an engine gave up, and why.
 Lost = list[tuple[Trial, str]]
 #: Keys that decide what a loaded dataset holds, before it is split.
-_DATA_KEYS = (*dataset_arguments, "dataset", "data_path", "encoding", "pad_side", "strict_data", "expected_statistics")
+_DATA_KEYS = (*READ, "data_path", "pad_side", "strict_data", "expected_statistics")
 
 
 class Engine(Protocol):

@@ -16,8 +16,8 @@ from recbole_mdcns.records.store import Store
 from recbole_mdcns.support.safe_write import replacing
 from recbole_mdcns.tuning.grid import Trial
 
-#: Keys that decide which lines and columns of a dataset's files are read.
-_READ = (*dataset_arguments, "dataset", "encoding")
+#: Keys that decide what is read from a dataset's files; RecBole does not list the last two among its own.
+READ = (*dataset_arguments, "dataset", "encoding", "discretization", "numerical_features")
 
 
 def check_one_data(records: Iterable[Record]) -> None:
@@ -65,7 +65,7 @@ def check_unchanged(store: Store, trial: Trial, fingerprint: str) -> None:
 
 
 def _reading(values: Mapping[str, Any]) -> str:
-    return json.dumps({name: values.get(name) for name in _READ}, sort_keys=True)
+    return json.dumps({name: values.get(name) for name in READ}, sort_keys=True)
 
 
 def _note(store: Store, values: Mapping[str, Any]) -> Path:

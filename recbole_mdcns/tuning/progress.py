@@ -14,7 +14,7 @@ from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.records.files import read_text
 from recbole_mdcns.records.record import FAILED, FINISHED, STOPPED, Record, read_record
 from recbole_mdcns.records.store import Store
-from recbole_mdcns.tuning.driver import chosen_trials, sweep_records
+from recbole_mdcns.tuning.driver import chosen_trials, is_of, sweep_records
 from recbole_mdcns.tuning.grid import cells, check_draws, first_trials, make_trial, samples_of, settings_of
 from recbole_mdcns.tuning.prices import Job
 from recbole_mdcns.tuning.processes import usable_cores
@@ -35,14 +35,15 @@ def progress(sweep: Sweep, store: Store) -> tuple[list[dict[str, Any]], list[Job
     state.update((record.trial.key, record.status) for record in store.all_records())
     by_cell: dict[Cell, list[tuple[str, int]]] = {cell: [] for cell in cells(sweep)}
     if sweep.is_adaptive:
-        tried: dict[Cell, list[str]] = {cell: [] for cell in by_cell}
-        for record in sweep_records(sweep, store):
-            if record.trial.seed in sweep.choice_seeds:
-                tried[record.trial.cell].append(record.trial.key)
-        for cell, known in tried.items():
+        tried: dict[Cell, dict[str, None]] = {cell: {} for cell in by_cell}  # the keys of each cell, each once
+        begun = [known for known in store.begun() if known.cell in tried and is_of(sweep, known)]
+        for known in [*(record.trial for record in sweep_records(sweep, store)), *begun]:
+            if known.seed in sweep.choice_seeds:
+                tried[known.cell][known.key] = None
+        for cell, keys in tried.items():
             epochs = make_trial(sweep, cell, {}, sweep.seeds[0]).values["epochs"]
-            unknown = samples_of(sweep, cell) * len(sweep.choice_seeds) - len(known)
-            by_cell[cell] = [(key, epochs) for key in [*known, *[""] * unknown]]
+            unknown = samples_of(sweep, cell) * len(sweep.choice_seeds) - len(keys)
+            by_cell[cell] = [(key, epochs) for key in [*keys, *[""] * unknown]]
     else:
         for trial in first_trials(sweep):
             by_cell[trial.id.cell].append((trial.id.key, trial.values["epochs"]))

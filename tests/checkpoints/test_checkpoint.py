@@ -1,5 +1,6 @@
 """Checkpoints: plain, atomic, and refused in a sentence when damaged or of another run."""
 
+import os
 import random
 from pathlib import Path
 
@@ -86,6 +87,17 @@ def test_resume_true_without_a_run_begins_anew_and_says_where_it_looked(caplog):
     trainer.resume_checkpoint(True)
     assert "saved holds no finished epoch of SASRec on tiny with these settings" in caplog.text
     assert trainer.start_epoch == 0
+
+
+def test_resume_true_takes_the_run_whose_state_is_the_newest():
+    config = tiny_run().config
+    older, newer = sorted((checkpoint.RunFiles.new(config) for _ in range(2)), key=lambda files: files.last)[::-1]
+    older.last.parent.mkdir()
+    for time, files in ((1000, older), (2000, newer)):
+        files.last.touch()
+        os.utime(files.last, (time, time))
+    found = checkpoint.RunFiles.to_resume(config, True)
+    assert found is not None and found.last == newer.last < older.last
 
 
 def test_a_file_to_resume_with_a_name_that_no_file_system_takes_cannot_be_read():

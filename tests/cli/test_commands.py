@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers.planted_records import record
+from helpers.planted_records import failure, record
 from helpers.python_process import run_python
 from helpers.runs import TINY
 
@@ -14,6 +14,7 @@ from recbole_mdcns.cli.arguments import Parser
 from recbole_mdcns.cli.main import COMMANDS, main, train_main
 from recbole_mdcns.config.keys import every_key
 from recbole_mdcns.errors import FAILURE, PIPE_CLOSED, USER_ERROR, ConfigError, DataError, WriteError
+from recbole_mdcns.records.files import pack_records
 from recbole_mdcns.support.yaml_files import read_yaml, recbole_properties_dir
 
 SWEEP = "datasets: [tiny]\nmodels: [SASRec]\nmethods: [rns]\nkeys: {data_path: data, use_gpu: False}\n"
@@ -282,3 +283,22 @@ def test_export_takes_its_files_wherever_they_stand(monkeypatch):
         assert main(["export", *arguments]) == 0
         assert Path("a.csv").exists() and Path("b.csv").exists()
         Path("a.csv").unlink(), Path("b.csv").unlink()
+
+
+@pytest.mark.parametrize("command", ["sweep", "reproduce"])
+def test_the_code_of_a_sweep_with_a_failed_trial_is_that_of_a_failure(command, monkeypatch, capsys):
+    from recbole_mdcns.report import reproduce
+    from recbole_mdcns.tuning import driver
+
+    pytest.importorskip("matplotlib")
+    one, arguments = record("dns", 1, [1, 0]), ["table7", "--datasets=beauty", "--methods=RNS", "--out=pages"]
+    Path("pages").mkdir()
+    pack_records([one], Path("pages/records.jsonl.xz"))
+    Path("sweep.yaml").write_text(SWEEP)
+    monkeypatch.setattr(reproduce, "write_report", lambda *_, **__: None)
+    for found, code in (([one], 0), ([one, failure(record("rns", 1, [1, 0]), "Traceback\nValueError: no")], FAILURE)):
+        for module in (driver, reproduce):
+            monkeypatch.setattr(module, "run_sweeps", lambda *_, found=found: found)
+        assert main([command, *(arguments if command == "reproduce" else ["sweep.yaml"])]) == code
+    said = [line for line in capsys.readouterr().err.splitlines() if "failed" in line]
+    assert len(said) == 1 and "SASRec/rns/BCE" in said[0] and said[0].endswith(": ValueError: no")

@@ -137,7 +137,13 @@ def test_what_changes_the_numbers_is_in_the_identity():
     plain = tiny_config().plain()
     same = {"show_progress": True, "result_file": "r.json", "checkpoint_dir": "elsewhere", "log_dir": None}
     assert content_key({**plain, **same}) == content_key(plain)
-    for key, value in {"seed": 5, "neg_top_num": 2, "epochs": 3, "n_layers": 1, "peer": {"d_state": 8}}.items():
+    changes = {
+        "seed": 5, "neg_top_num": 2, "epochs": 3, "n_layers": 1, "peer": {"d_state": 8}, "mask_history": False,
+        "ema_decay": 0.9, "eval_step": 2, "clip_grad_norm": {"max_norm": 1.0}, "enable_amp": True, "shuffle": False,
+        "topk": [7], "metrics": ["MRR"], "valid_metric": "MRR@5", "train_batch_size": 7, "batching": "row",
+        "rm_dup_inter": "last", "eval_args": {"order": "RO"}, "item_init_range": 1.0, "lazy_items": True,
+    }  # fmt: skip
+    for key, value in changes.items():
         assert content_key({**plain, key: value}) != content_key(plain), key
     assert settings_id({**plain, "epochs": 99}) == settings_id(plain) != settings_id({**plain, "seed": 5})
 

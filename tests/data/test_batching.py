@@ -106,6 +106,21 @@ def test_order_is_random_and_repeats_under_a_seed(mode):
 
 
 @pytest.mark.parametrize("mode", ["bucket", "user"])
+def test_sequences_of_equal_length_have_other_companions_in_each_epoch(mode):
+    epochs = loader([4] * 60, mode, seed=1, with_rows=False)
+
+    def parts():
+        found = set()
+        for batch in epochs:
+            sizes = [len(p.row) for p in batch.passes] if mode == "user" else [len(p.user) for p in batch.rows.parts]
+            found |= {frozenset(ends) for ends in map(torch.Tensor.tolist, batch.history_end.split(sizes))}
+        return found
+
+    first, second = parts(), parts()
+    assert len(first) > 20 and len(first & second) < len(first) / 4
+
+
+@pytest.mark.parametrize("mode", ["bucket", "user"])
 @pytest.mark.parametrize(("model", "peer"), [("SASRec", "Mamba4Rec"), ("SASRec", "FMLP4Rec"), ("LinRec", "FMLP4Rec")])
 def test_training_learns_in_every_mode(mode, model, peer):
     """Both causal, one of them, none."""
@@ -113,6 +128,16 @@ def test_training_learns_in_every_mode(mode, model, peer):
     score, _ = run.trainer.fit(run.train, run.valid, verbose=False, saved=False)
     assert score > 0.5
     assert {entry["targets"] for entry in run.trainer.epoch_log} == {360}
+
+
+@pytest.mark.parametrize("batching", ["row", "user", "static"])
+def test_without_shuffle_every_epoch_has_the_same_batches(batching):
+    orders = []
+    for shuffle in (False, True):
+        run = tiny_run(neg_sampler="rns", batching=batching, shuffle=shuffle)
+        run.trainer.prepare(run.train)
+        orders.append([[batch.row_index.tolist() for batch in run.trainer.batches] for _ in range(2)])
+    assert orders[0][0] == orders[0][1] and orders[1][0] != orders[1][1]
 
 
 def test_left_padding_goes_with_rows_alone():

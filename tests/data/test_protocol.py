@@ -163,8 +163,8 @@ ODD = {
     ),
     "single": (["u\ta\t1\n", "u\tb\t2\n", "w\ta\t1\n"], "line 4: user_id 'w' has one interaction"),
     "cold": (
-        [f"u\t{item}\t{time}\n" for time, item in enumerate("abcde")] + ["v\ta\t1\n", "v\tb\t2\n"],
-        "item_id 'd' is evaluated and never trained on .2 such items",
+        [f"u\t{item}\t{time}\n" for time, item in enumerate("abcde")] + ["v\te\t1\n", "v\tb\t2\n"],
+        "item_id 'd' is evaluated and never trained on .1 such items",  # e begins a history that is trained on
     ),
     "counts": (["u\ta\t1\n", "u\tb\t2\n", "u\tc\t3\n", "u\ta\t4\n"], "after the filters: 1 users, expected 7 "),
 }

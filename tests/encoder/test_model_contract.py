@@ -27,11 +27,10 @@ CAUSAL = {"SASRec", "GRU4Rec", "Mamba4Rec"}
 READING_OTHERS = {"FEARec"}  # it chooses lags by their mean over the batch
 SMALL: dict = {"train_batch_size": 32, "neg_candidate_num": 5, "learning_rate": 0.01, "epochs": 2}
 
-#: Two epochs of this data are 80 steps; these need more of them. BERT4Rec learns late, and which of two that are
-#: trained alike is the first depends on the seed, and on rounding.
+#: Two epochs of this data are 80 steps; these need more of them.
 SLOW: dict[str, dict] = {
     "BERT4Rec": {
-        "epochs": 60, "eval_step": 10, "learning_rate": 0.005, "n_layers": 1, "batching": "row",
+        "epochs": 20, "eval_step": 20, "learning_rate": 0.005, "n_layers": 1, "batching": "row",
         "hidden_size": 64, "inner_size": 64, "hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0,
     },
     "Caser": {"epochs": 10, "eval_step": 5}, "NextItNet": {"epochs": 16, "eval_step": 8},
@@ -90,13 +89,16 @@ class TestEveryModel:
 
     def test_learns_a_known_next_item_as_self_and_as_peer_and_survives_saving(self, name):
         keys: dict = {**SMALL, "peer_model": name, **padding(name), **SLOW.get(name, {})}
+        # ranking 143 unseen items at random gives about 0.03
+        least = 0.08
+        if name == "BERT4Rec":  # which learns late where there are many items; 18 unseen ones at random give about 0.25
+            write_inter(cycle_lines())
+            least = 0.5
         run = tiny_run(name, **keys)
         run.trainer.fit(run.train, run.valid, verbose=False)
         run.trainer.load_best()
         results = run.trainer.evaluate_all(run.test).metrics
-        # ranking 143 unseen items at random gives about 0.03
-        learned = [results[role]["ndcg@10"] > 0.08 for role in ("self", "peer")]
-        assert any(learned) if name == "BERT4Rec" else all(learned), results
+        assert min(results[role]["ndcg@10"] for role in ("self", "peer")) > least, results
         other = tiny_run(name, **keys)
         other.trainer.use_files(run.trainer.files)
         other.trainer.load_best()

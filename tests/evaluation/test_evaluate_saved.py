@@ -78,7 +78,7 @@ def test_the_command_prints_a_table_and_writes_a_file(is_option, trained, capsys
     assert lines[-1].split() == ["|", "valid", "|", f"{expected['recall@20']:.4f}", "|"]
     written = json.loads(Path("r.json").read_text())
     assert (written["metrics"], written["split"], written["model_file"]) == (expected, "valid", str(path))
-    assert written["config"]["topk"] == [20]
+    assert written["config"]["topk"] == [20] and {"torch", "recbole-mdcns"} <= set(written["versions"])
 
 
 @pytest.mark.parametrize(

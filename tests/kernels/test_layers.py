@@ -31,6 +31,13 @@ def test_only_models_of_ours_are_fused():
     assert FeedForward(4, 8, 0.0, "gelu", 1e-12).intermediate_act_fn is not F.gelu
 
 
+def test_layers_stay_as_they_are_where_that_is_asked_for():
+    found = [list(tiny_run("SASRec", neg_sampler="rns", fuse_layers=f).trainer.model.modules()) for f in (False, True)]
+    quick = [sum(isinstance(layer, QuickDropout) for layer in layers) for layers in found]
+    fast = [sum(getattr(layer, "intermediate_act_fn", None) is F.gelu for layer in layers) for layers in found]
+    assert quick[0] == fast[0] == 0 < min(quick[1], fast[1])
+
+
 @pytest.mark.parametrize("rate", [0.0, 0.2, 0.5, 1 / 3, 1.0])
 def test_quick_dropout_drops_at_its_rate_and_keeps_the_mean(rate):
     model = torch.nn.Sequential(torch.nn.Dropout(rate))

@@ -204,3 +204,26 @@ def test_exposures_of_ids_of_digits_are_found():
     )
     items, *_ = read_exposures(tiny_run(neg_sampler="ens").data)
     assert len(items) == 9, "0 is not 00"
+
+
+def test_exposures_of_a_target_are_those_of_its_user_before_its_time():
+    """One at the time of the target is no earlier one; the lines are in no order, and some users have none."""
+    inter = [f"u{user}\ti{step}\t{10 * step}\n" for user in range(3) for step in range(5)]
+    Path("data/tiny/tiny.inter").write_text(HEADER + "".join(inter))
+    shown = "u2\ti4\t25\nu1\ti3\t20\nu1\ti2\t10\nu1\ti1\t5\nstranger\ti1\t1\nu1\tunknown\t1\n"
+    Path("data/tiny/tiny.exposed").write_text(HEADER + shown)
+    keys = {"topk": [2], "valid_metric": "NDCG@2", "neg_candidate_num": 1}
+    data = tiny_run(neg_sampler="ens", **keys).data
+    items, first, count = read_exposures(data)
+    names = data.field2id_token["item_id"]
+    users = data.field2id_token["user_id"][data.inter_feat["user_id"].numpy()]
+    found = {
+        (user, time): [names[item] for item in items[begin : begin + number]]
+        for user, time, begin, number in zip(
+            users, data.inter_feat["timestamp"].int().tolist(), first.tolist(), count.tolist()
+        )
+    }
+    # the targets of training are the items of the times 10 and 20
+    assert found == {
+        ("u0", 10): [], ("u0", 20): [], ("u1", 10): ["i1"], ("u1", 20): ["i1", "i2"], ("u2", 10): [], ("u2", 20): [],
+    }  # fmt: skip

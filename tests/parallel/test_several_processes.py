@@ -55,6 +55,10 @@ RUNS: dict[str, dict] = {
     "sce": {"ranking_loss": "SCE"},
     "too-few": {"neg_sampler": "rns", "train_batch_size": 1},
 }  # fmt: skip
+TRAINED = [name for name in RUNS if name not in ("sce", "too-few")]
+#: Two processes train one run of each kind; three, whose shares differ in size, train all.
+BY_TWO = ["mdcns", "mdcns-mixed", "ce", "adasir", "resumed", "metrics", "few-batches"]
+CASES = [*((2, name) for name in BY_TWO), *((3, name) for name in TRAINED)]
 
 
 def trained(results, number: int, rank: int, name: str) -> dict:
@@ -83,23 +87,19 @@ def results(tmp_path_factory):
     os.chdir(folder)
     try:
         write_inter(cycle_lines(user_num=41, item_num=60))
-        Path("runs.json").write_text(json.dumps({name: {**PLAIN, **keys} for name, keys in RUNS.items()}))
-        for number in (1, 2, 3):
+        found = {}
+        for number, names in ((1, RUNS), (2, BY_TWO), (3, RUNS)):
+            Path("runs.json").write_text(json.dumps({name: {**PLAIN, **RUNS[name]} for name in names}))
             start(folder, number)
-        return {
-            (number, rank): {name: json.loads(Path(f"{name}-{number}-{rank}.json").read_text()) for name in RUNS}
-            for number in (1, 2, 3)
-            for rank in range(number)
-        }
+            for rank in range(number):
+                files = {name: Path(f"{name}-{number}-{rank}.json") for name in names}
+                found[number, rank] = {name: json.loads(file.read_text()) for name, file in files.items()}
+        return found
     finally:
         os.chdir(before)
 
 
-TRAINED = [name for name in RUNS if name not in ("sce", "too-few")]
-
-
-@pytest.mark.parametrize("name", TRAINED)
-@pytest.mark.parametrize("number", [2, 3])
+@pytest.mark.parametrize(("number", "name"), CASES)
 def test_losses_and_weights_are_those_of_one_process(results, name, number):
     one, several = trained(results, 1, 0, name), trained(results, number, 0, name)
     for expected, epoch in zip(one["epochs"], several["epochs"]):
@@ -114,8 +114,7 @@ def test_losses_and_weights_are_those_of_one_process(results, name, number):
             torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", TRAINED)
-@pytest.mark.parametrize("number", [2, 3])
+@pytest.mark.parametrize(("number", "name"), CASES)
 def test_all_processes_hold_the_same_models_and_metrics(results, name, number):
     first = trained(results, number, 0, name)
     for rank in range(1, number):
@@ -135,5 +134,5 @@ def test_metrics_are_those_of_one_process(results, name, number):
 
 def test_what_cannot_be_shared_is_refused(results):
     assert "error" not in results[1, 0]["sce"] and "error" not in results[1, 0]["too-few"]
-    assert "ranking_loss = 'SCE' is not allowed with several processes" in results[2, 0]["sce"]["error"]
+    assert "ranking_loss = 'SCE' is not allowed with several processes" in results[3, 0]["sce"]["error"]
     assert "train_batch_size = 1 is not allowed: 3 processes" in results[3, 0]["too-few"]["error"]

@@ -15,6 +15,7 @@ from recbole_mdcns.cli.main import main
 from recbole_mdcns.errors import CheckpointError, ConfigError
 from recbole_mdcns.quick_start import evaluate_saved, run_recbole_mdcns
 from recbole_mdcns.recommend import load
+from recbole_mdcns.trainer.best_models import BestModels
 
 OWN = "own_items:OwnItems"
 HISTORIES = [["i3", "i4", "i5"], ["i20"]]
@@ -62,6 +63,15 @@ def test_an_own_model_by_import_path_recommends_without_its_data(own_model, mode
     said = f"best.csv: 10 rows for 1 sequences, by the {recommender.best_role} model, the best on validation\n"
     assert capsys.readouterr().out.endswith(said)
     assert Path("best.csv").read_text() == recommender.recommend("s.csv", model="best").to_csv(index=False)
+
+
+def test_the_best_model_is_the_lowest_where_less_is_better():
+    metric = "AveragePopularity"
+    run = tiny_run("GRU4Rec", peer_model="SASRec", epochs=1, metrics=[metric], valid_metric=f"{metric}@5")
+    fit(run)
+    scores = {"self": 3.0, "peer": 2.0, "teacher": 4.0}
+    BestModels.add_valid(run.trainer.files, {role: {f"{metric.lower()}@5": score} for role, score in scores.items()})
+    assert load(run.trainer.files.best).best_role == "peer"
 
 
 def test_an_own_metric_in_a_list_is_not_imported_unasked(monkeypatch):

@@ -64,6 +64,9 @@ def test_the_report_keeps_what_is_packed_beside_its_pages():
     assert main(["report", "table7", "--records", "mine.jsonl.xz", "--out", "out"]) == 0
     tests = {r.trial.cell.method: trained(r).test for r in read_records(Path("out"))}
     assert set(tests) == {"rns", "dns"} and tests["rns"] == newer.test
+    pack_records([replace(newer, test=None, test_rows=None)], Path("unread.jsonl.xz"))  # its sweep goes on
+    assert main(["report", "table7", "--records", "unread.jsonl.xz", "--out", "out"]) == 0
+    assert {r.trial.cell.method: trained(r).test for r in read_records(Path("out"))} == tests
 
 
 def test_figure3_shows_the_parts_of_the_loss():

@@ -8,7 +8,7 @@ import pytest
 from helpers.planted_records import metrics_of, record
 
 from recbole_mdcns.errors import WriteError
-from recbole_mdcns.report import sensitivity
+from recbole_mdcns.report import html_charts, sensitivity
 from recbole_mdcns.report.cells import fill
 from recbole_mdcns.report.description import read_description
 from recbole_mdcns.report.figure import COLOURS, saved_figure
@@ -68,3 +68,23 @@ def test_a_figure_that_cannot_be_written_is_told_in_one_sentence(tmp_path):
         saved_figure(tmp_path / "page.png"),
     ):
         pass
+
+
+def test_points_of_validation_stand_at_their_epochs_and_at_all_seconds_until_then(tmp_path, monkeypatch):
+    """Validation in every second epoch of 1, 2, 3 and 4 seconds: at the epochs 2 and 4, after 3 and 10 seconds."""
+    (tmp_path / "page.yaml").write_text(PAGE)
+    epochs = [
+        {
+            "epoch": epoch,
+            "train_seconds": epoch + 1.0,
+            "parts": {},
+            **({"valid": {"ndcg@10": epoch / 10}} if odd else {}),
+        }
+        for epoch, odd in enumerate((0, 1, 0, 1))
+    ]
+    lines = fill(read_description(tmp_path / "page.yaml"), [record("rns", 1, [0], epochs=epochs)])
+    drawn = []
+    monkeypatch.setattr(html_charts.svg, "curves", lambda title, curves, *_, **__: drawn.extend(curves) or "")
+    for by_time in (False, True):
+        html_charts.validation_curves([line for line in lines if line.runs], "ndcg@10", by_time)
+    assert [curve.points for curve in drawn] == [[(2, 0.1), (4, 0.3)], [(3.0, 0.1), (10.0, 0.3)]]

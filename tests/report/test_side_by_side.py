@@ -30,7 +30,8 @@ def test_the_first_is_the_best_by_the_direction_of_the_metric(metric, order):
 
 @pytest.mark.parametrize(("metric", "sign"), zip(METRICS, (1, -1)))
 def test_a_short_patience_ends_after_so_many_epochs_without_a_better_one(metric, sign):
-    """An equal score is no better one; the epoch after the patience is not seen."""
-    for worse, kept in ((PATIENCE, 0.3), (PATIENCE + 1, 0.2)):
-        scores = [0.1, 0.2, *[0.2] * worse, 0.3]
+    """The epoch after the patience is not seen; an equal score is as good as the best one, as in RecBole."""
+    worse = [0.15] * PATIENCE
+    for between, kept in ((worse, 0.3), ([*worse, 0.15], 0.2), ([*worse, 0.2, *worse], 0.3)):
+        scores = [0.1, 0.2, *between, 0.3]
         assert stopped_early(run_of(metric, *(sign * score for score in scores)), metric.lower()) == sign * kept

@@ -9,9 +9,10 @@ import pytest
 from helpers.planted_records import METRICS, draw, failure, planted, record, with_config
 
 from recbole_mdcns.errors import UserError
-from recbole_mdcns.report import cells
+from recbole_mdcns.report import cells, html_tables
 from recbole_mdcns.report.cells import chosen_cells, unique
-from recbole_mdcns.report.compare import command, places
+from recbole_mdcns.report.compare import blocks, command, places
+from recbole_mdcns.report.dataset_page import dataset_page
 from recbole_mdcns.report.description import read_description
 from recbole_mdcns.report.markdown import markdown
 
@@ -124,6 +125,16 @@ def test_lines_are_compared_at_one_budget_and_over_the_seeds_they_share():
     assert line.gains["ndcg@10"].corrected < 1e-6 and "** (" in markdown(paper("table3"), lines)  # one seed: no mark
 
 
+def test_a_web_page_marks_the_best_and_the_second_value():
+    hits = {"rns": [1, 1, 0, 0], "dns_plus": [1, 0, 0, 0], "dns": [0, 0, 0, 0]}
+    page = replace(paper("table3"), metrics=["ndcg@10"])
+    lines = cells.fill(page, [record(method, 1, places) for method, places in hits.items()], ["beauty"])
+    block = next(block for block in blocks(lines) if block[0].row.model == "SASRec")
+    for text in (html_tables.block_table(page, block), html_tables.summary(page, block)):
+        assert re.findall(r'<span class="(\w+)">([\d.]+)', text) == [("best", "0.5000"), ("second", "0.2500")]
+        assert sorted(re.findall(r'data-value="([\d.]+)"', text)) == ["0.0", "0.25", "0.5"]
+
+
 def test_equal_as_printed_is_equal():
     lines = fill("table7", ["beauty"], [record("rns", 1, [1, 0]), record("dns_plus", 1, [1, 0])])
     assert places(lines, "ndcg@10") == {0: 1, 1: 1}
@@ -210,3 +221,14 @@ def test_a_page_of_several_versions_says_so_in_one_line():
 def test_a_table_has_no_other_datasets_than_its_own():
     with pytest.raises(UserError, match="dataset bauty is not in table3; it has beauty"):
         paper("table3").lines(["bauty"])
+
+
+def test_the_page_of_a_dataset_tells_results_of_two_protocols_apart():
+    one = record("rns", 1, [1, 0])
+    other = with_trial(record("rns", 1, [1, 0, 0]), key="other", cell=replace(one.cell, protocol="leave_one_out"))
+    page = dataset_page(one.dataset, [one, other], ["ndcg@10"], paper("table3").role_of)
+    assert "\nRows of leave_one_out: 9 train, 9 valid, 3 test.\n\nRows of paper: 9 train, 9 valid, 2 test.\n" in page
+    methods = [line.split("|")[2].strip() for line in page.splitlines() if line.startswith("| SASRec ")]
+    assert methods == ["rns, leave_one_out", "rns, paper"]
+    alone = dataset_page(one.dataset, [one], ["ndcg@10"], paper("table3").role_of)
+    assert "\n\nRows: 9 train, 9 valid, 2 test.\n\n## Setting" in alone and "| SASRec  | rns " in alone

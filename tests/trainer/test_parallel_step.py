@@ -1,10 +1,12 @@
-"""What several processes cannot train is refused before the first step."""
+"""What several processes cannot train is refused before the first step; each draws its own dropout."""
 
 import pytest
+import torch
 import torch.distributed as dist
 from helpers.runs import tiny_run
 
 from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.parallel.group import Group
 from recbole_mdcns.trainer.parallel_step import in_parallel
 
 
@@ -14,3 +16,20 @@ def test_lazy_items_are_refused_with_nccl(monkeypatch):
     run.trainer.prepare(run.train)
     with pytest.raises(ConfigError, match="lazy_items = True is not allowed .* by NCCL, .* distributed_backend=gloo"):
         in_parallel(run.trainer.loop.objective)
+
+
+def test_dropout_differs_between_processes_and_between_epochs(monkeypatch):
+    loop = tiny_run(neg_sampler="rns", seed=5).trainer.loop
+    seeds = []
+
+    def no_steps():
+        seeds.append(torch.initial_seed())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "_plain_steps", no_steps)
+    for rank in (0, 1, 0):
+        loop.group = Group(rank, 2)
+        for epoch in (0, 1):
+            with pytest.raises(KeyboardInterrupt):
+                loop.train_epoch(epoch)
+    assert len(set(seeds)) == 4 and seeds[:2] == seeds[4:]  # a resumed run finds them again

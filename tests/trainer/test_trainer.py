@@ -1,6 +1,7 @@
 """Training: parameters move, quality rises, ablations reduce to what they must, runs repeat bit for bit."""
 
 import logging
+import re
 import sys
 from types import SimpleNamespace
 
@@ -57,6 +58,17 @@ def test_the_loss_of_an_epoch_is_the_mean_over_its_targets():
     assert [len(batch) for batch in batches] == [64] * 5 + [40] and entry["targets"] == 360
     total = sum(len(batch) * run.trainer.loop.objective.step_loss(batch)[0].item() for batch in batches)
     assert entry["loss"] == entry["parts"]["self/all"] == pytest.approx(total / 360, rel=1e-6)
+
+
+def test_a_step_forgets_the_gradient_of_the_step_before():
+    keys = {**NO_DROPOUT, "batching": "row", "shuffle": False, "learner": "sgd", "learning_rate": 1e-12}
+    run = tiny_run(ranking_loss="CE", **keys)
+    run.trainer.prepare(run.train)
+    weight, gradients = run.trainer.model.item_embedding.weight, []
+    for _ in range(2):
+        run.trainer.train_step(next(iter(run.trainer.batches)))
+        gradients.append(weight.grad.clone())
+    torch.testing.assert_close(*gradients)
 
 
 def test_all_extras_off_is_dns_plus_on_the_self_model_alone():
@@ -130,13 +142,16 @@ def test_a_loss_that_explodes_ends_in_one_sentence(keys):
 
 
 @pytest.mark.parametrize("norm_type", [2, "inf"])
-def test_clipping_bounds_the_gradient(norm_type):
-    clip = {"max_norm": 1e-8, "norm_type": norm_type}
-    run = tiny_run(epochs=1, clip_grad_norm=clip, learner="sgd", learning_rate=1.0)
+def test_the_gradient_of_each_model_is_clipped_to_its_own_norm(norm_type):
+    """A step of SGD with rate 1 moves the weights of a model by its gradient, whose norm is the largest allowed one."""
+    clip = {"max_norm": 0.01, "norm_type": norm_type}
+    run = tiny_run(clip_grad_norm=clip, learner="sgd", learning_rate=1.0)
+    run.trainer.prepare(run.train)
     before = states(run.trainer)
-    fit(run, saved=False)
+    run.trainer.train_step(next(iter(run.trainer.batches)))
     for old, new in zip(before, states(run.trainer)):
-        assert max((old[name] - new[name]).abs().max() for name in old) < 1e-5
+        moved = torch.cat([(old[name] - new[name]).flatten() for name in old])
+        assert moved.norm(float(norm_type)).item() == pytest.approx(0.01, rel=1e-2)
 
 
 def test_bfloat16_autocast_trains():
@@ -149,6 +164,9 @@ def test_bfloat16_autocast_trains():
 
     run.trainer.loop.objective.scored = note
     assert fit(run, saved=False)[0] > 0.8
+    with_scaler = tiny_run(neg_sampler="rns", enable_amp=True, enable_scaler=True).trainer.loop.objective
+    half = torch.float16 if DEVICE.type == "cuda" else torch.bfloat16  # the scaler is for GPUs
+    assert with_scaler.autocast_type == half
     assert torch.bfloat16 in kinds  # GRU4Rec ends in a linear map, SASRec in a norm that autocast keeps in float32
 
 
@@ -169,11 +187,14 @@ def test_callback_sees_every_validation():
 
 
 def test_the_epoch_log_names_the_parts(caplog):
-    run = tiny_run(epochs=1)
+    run = tiny_run(epochs=1, loss_decimal_place=2)
     with caplog.at_level(logging.INFO):
         run.trainer.fit(run.train, run.valid, saved=False)
     text = caplog.text
     assert "self/teacher: " in text and "peer/distill: " in text and "ndcg@10" in text
+    entry = run.trainer.epoch_log[0]
+    assert f"train loss: {entry['loss']:.2f}]" in re.sub(r"\x1b\[\d*m", "", text)
+    assert f"[self/self: {entry['parts']['self/self']:.2f}, " in text
 
 
 def test_tensorboard_and_wandb_get_loss_parts_and_metrics(monkeypatch, tmp_path):

@@ -6,12 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from helpers.planted_records import record as planted
+from helpers.planted_records import with_config
 from helpers.sweeps import failed, sweep_of, trained
 
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.records.store import Store
 from recbole_mdcns.tuning.driver import run_sweeps
+from recbole_mdcns.tuning.engine import Timed, data_key
 from recbole_mdcns.tuning.grid import trials
+from recbole_mdcns.tuning.one_data import check_one_data
 from recbole_mdcns.tuning.progress import progress
 from recbole_mdcns.tuning.trial import fail_trial, run_trial
 
@@ -110,6 +114,20 @@ def test_changed_data_are_told_before_anything_is_trained_on_them():
     assert engine.asked == ["close"]
 
 
+def test_what_is_read_from_the_files_decides_which_records_must_have_the_same_data():
+    """Two filters of one dataset leave other sequences; two runs of one filter do not."""
+    one = planted("rns", 1, [1])
+    data = [replace(one.data, fingerprint=name) for name in "ab"]
+    filtered = {"val_interval": {"rating": "[3,inf)"}, "rm_dup_inter": "first", "discretization": {"price": "x"}}
+    for key, value in filtered.items():
+        other = with_config(replace(one, data=data[1]), **{key: value})
+        check_one_data([replace(one, data=data[0]), other])
+        assert data_key(other.config) != data_key(one.config)
+    with pytest.raises(ConfigError, match="differ in data"):
+        check_one_data([replace(one, data=data[0]), with_config(replace(one, data=data[1]), learning_rate=1.0)])
+    assert data_key({**one.config, "learning_rate": 1.0}) == data_key(one.config)
+
+
 def test_a_chosen_trial_whose_weights_are_gone_is_trained_again(capsys):
     engine = Here(Store("store"))
     (first,) = map(trained, run_sweeps([sweep_of(SMALL)], engine.store, engine))
@@ -128,3 +146,9 @@ def test_a_trial_that_its_engine_gives_up_has_a_record_that_says_why():
     engine = Losing(Store("store"))
     (record,) = run_sweeps([sweep_of(SMALL)], engine.store, engine)
     assert (record.status, record.error) == ("failed", "its worker was killed")
+
+
+@pytest.mark.parametrize(("hours", "seconds"), [(None, math.inf), (0.5, 1800.0)])
+def test_the_hours_of_a_sweep_are_hours(hours, seconds, monkeypatch):
+    monkeypatch.setattr("time.monotonic", lambda: 7.0)
+    assert Timed(hours).seconds_left == seconds

@@ -14,6 +14,7 @@ from recbole_mdcns.support.yaml_files import properties_dir
 from recbole_mdcns.tuning.driver import sweep_records
 from recbole_mdcns.tuning.grid import cells, first_trials, make_trial, settings_of, trials
 from recbole_mdcns.tuning.progress import progress
+from recbole_mdcns.tuning.ray_parts import distribution
 from recbole_mdcns.tuning.space import draws
 from recbole_mdcns.tuning.sweep_file import read_sweep
 
@@ -85,6 +86,23 @@ def test_random_search_draws_the_same_settings_again():
     for setting in settings_of(sweep, cell):
         assert 0.001 <= setting["learning_rate"] <= 0.1 and setting["neg_top_num"] in range(1, 6)
     assert len(draws({"a": [1, 2]}, 10, 0)) == 2  # there are no more
+    tried = [settings_of(sweep, cell) for cell in cells(sweep) if cell.method == "mdcns"]
+    assert all(one != other for place, one in enumerate(tried) for other in tried[:place])  # each cell its own
+
+
+def test_values_are_drawn_from_the_whole_of_their_distribution():
+    """Both ends of whole numbers; a logarithm as often below the geometric mean of its ends, 0.1, as above it."""
+    assert {setting["a"] for setting in draws({"a": {"randint": [2, 4]}}, 9, 0)} == {2, 3, 4}
+    for kind, middle in (("uniform", 5.0), ("loguniform", 0.1)):
+        low = 0.001 if kind == "loguniform" else 0.0
+        values = sorted(setting["a"] for setting in draws({"a": {kind: [low, 10.0]}}, 2000, 0))
+        assert low <= values[0] and values[-1] <= 10.0
+        assert sum(value < middle for value in values) == pytest.approx(1000, abs=100)
+
+
+def test_ray_draws_from_both_ends_of_whole_numbers_too():
+    pytest.importorskip("ray.tune")
+    assert {distribution({"randint": [2, 3]}).sample() for _ in range(50)} == {2, 3}
 
 
 @pytest.mark.parametrize(
@@ -161,7 +179,7 @@ def test_shipped_sweeps_are_whole(path):
     assert len(list(trials(narrow))) >= len(cells(narrow))
 
 
-def test_progress_counts_what_the_sweep_asks_for_now():
+def test_progress_counts_what_the_sweep_asks_for_now(monkeypatch):
     sweep, store = sweep_of(models=["SASRec"], peers=["GRU4Rec"], losses=["BCE"]), Store("store")
     plan = list(trials(sweep))
     done = Record.from_json(unscored(plan[0].id.to_json(), epochs=[]), "here")
@@ -183,6 +201,19 @@ def test_progress_counts_what_the_sweep_asks_for_now():
     one = sweep_of(models=["SASRec"], losses=["BCE"], methods=["rns"], space={"rns": {"neg_num": [1]}})
     (row,), rest = progress(replace(one, tune_seeds=[2]), store)
     assert row["trials"] == len(rest) == len(list(first_trials(replace(one, tune_seeds=[2])))) == 2
+    begun = make_trial(sweep, cells(sweep)[1], {"learning_rate": 0.015}, 1)
+    store.trial_folder(begun.id.key).mkdir()
+    store.begin(begun.id)
+    searched = replace(sweep, search="random", samples=1)  # as optuna, which need not be installed
+    with monkeypatch.context() as patched:
+        patched.setattr(type(sweep), "is_adaptive", property(lambda self: self.search == "random"))
+        patched.setattr("recbole_mdcns.tuning.progress.check_draws", lambda sweep: None)
+        rows, rest = progress(searched, store)
+    assert [(row["finished"], row["failed"], row["begun"], row["to do"]) for row in rows] == [
+        (1, 1, 1, 0),
+        (0, 0, 1, 1),
+    ]
+    assert len(rest) == 4
     text = """
 datasets: [tiny]
 models: [SASRec]

@@ -10,10 +10,13 @@ import pytest
 from helpers.planted_records import cell_of, failure
 from helpers.sweeps import unscored
 
+from recbole_mdcns.cli.main import main
 from recbole_mdcns.records.record import Record
 from recbole_mdcns.records.store import Store
+from recbole_mdcns.tuning.grid import trials
 from recbole_mdcns.tuning.prices import Prices, total_hours
 from recbole_mdcns.tuning.progress import measured
+from recbole_mdcns.tuning.sweep_file import read_sweep
 
 
 def timed(method, seconds, epochs=10, limit=80, **axes):
@@ -66,3 +69,25 @@ def test_what_was_never_timed():
     assert prices.seconds((replace(cell, dataset="other"), 300)) is None
     assert prices.seconds((replace(cell, model="other"), 300)) is None
     assert Prices([]).seconds((cell, 300)) is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ("cpus: 1", "time: 2.0 hours of training, 1.0 with 2 at once"),  # two trials of an hour, on four cores
+        ("max_concurrent: 1", "time: 2.0 hours of training, 2.0 with 1 at once"),
+        ("gpus: 0.5", "time: 2.0 hours of training (1.0 GPU hours), 2.0 with 1 at once"),
+        ("seeds: [1]", "time: 0.0 hours of training, 0.0 with 1 at once"),
+    ],
+)
+def test_the_hours_of_a_sweep_are_those_of_its_trials_on_as_many_places_as_they_need(keys, said, monkeypatch, capsys):
+    monkeypatch.setattr("recbole_mdcns.tuning.progress.usable_cores", lambda: 4)
+    text = "datasets: [tiny]\nmodels: [SASRec]\nmethods: [rns]\nkeys: {data_path: data, epochs: 10}\n"
+    Path("mine.yaml").write_text(f"{text}{keys}\n" + ("" if "seeds" in keys else "seeds: [1, 2, 3]\n"))
+    first, *_ = trials(read_sweep("mine.yaml"))
+    entries = [{"epoch": epoch, "train_seconds": 360.0, "parts": {}} for epoch in range(10)]
+    config = {"epochs": 10, "stopping_step": 10}
+    done = unscored(first.id.to_json(), seconds_per_epoch=360.0, epochs=entries, config=config)
+    Store("sweeps/mine").write(Record.from_json(done, "here"))
+    assert main(["status", "mine.yaml"]) == 0
+    assert said in capsys.readouterr().out.splitlines()

@@ -97,6 +97,15 @@ def test_a_trial_out_of_time_stops_with_what_it_has():
     assert len(record.epochs) == 1 and record.best_epoch == 0
 
 
+def test_hours_are_of_training_and_the_seconds_of_an_epoch_are_the_median(monkeypatch):
+    """Epochs of 600, 1,200 and 2,400 seconds: an hour is over after the third."""
+    times = iter([0.0, 600.0, 0.0, 1200.0, 0.0, 2400.0])
+    monkeypatch.setattr("recbole_mdcns.trainer.trainer.perf_counter", lambda: next(times))
+    record = trained(run_trial(one_trial(epochs=50, neg_candidate_num=2), Store("store"), hours=1))
+    assert [entry.train_seconds for entry in record.epochs] == [600.0, 1200.0, 2400.0]
+    assert record.stopped == "after 1 hours of training" and record.seconds_per_epoch == 1200.0
+
+
 def test_a_trial_that_a_scheduler_stopped_leaves_what_it_has():
     trial, store = one_trial(), Store("store")
 

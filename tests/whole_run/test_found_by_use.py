@@ -39,6 +39,16 @@ def test_duplicates_go_and_ties_keep_the_order_of_the_file(keep, expected):
     assert [names[item] for item in data.history.items[4:8]] == ["a", "b", "c", "d"]  # without any duplicate
 
 
+@pytest.mark.parametrize(("keep", "expected"), [("first", ["b", "a", "c", "d"]), ("last", ["a", "c", "b", "d"])])
+def test_the_first_of_duplicates_is_that_of_the_earliest_time_wherever_it_stands_in_the_file(keep, expected):
+    lines = "u\tb\t4\nu\ta\t2\nu\tc\t3\nu\tb\t1\nu\td\t5\n"
+    others = [f"v{k}\t{item}\t{time}\n" for k in range(3) for time, item in enumerate("abcd")]
+    write_inter([lines, *others], "shuffled", HEADER)
+    data = HistoryDataset(tiny_config(dataset="shuffled", rm_dup_inter=keep, topk=[2], valid_metric="NDCG@2"))
+    data.build()
+    assert [data.field2id_token["item_id"][item] for item in data.history.items[:4]] == expected
+
+
 @pytest.mark.parametrize("model", ["__init__", "__doc__", "get_model"])
 def test_names_of_python_are_no_models(model):
     with pytest.raises(ConfigError, match=f"model = '{model}' is not a model"):

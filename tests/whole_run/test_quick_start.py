@@ -58,7 +58,9 @@ def test_result_and_record():
 
 
 def test_baselines_have_no_peer_in_the_record():
-    record = run(neg_sampler="rns", epochs=1)["record"]
+    result = run(neg_sampler="rns", epochs=1)
+    record = result["record"]
+    assert checkpoint.load(result["model_file"], "model")["valid"] == record["valid"] != record["test"]
     assert record["peer_model"] is None
     assert set(record["test"]) == {"self"}
 
