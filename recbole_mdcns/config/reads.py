@@ -99,8 +99,8 @@ def switched_off(values: Mapping[str, Any], keys: Mapping[str, Key]) -> dict[str
         values: Resolved keys; a switch that is not among them switches nothing off.
         keys: The declared keys of the run.
     """
-    switches = {name: key.only_with for name, key in keys.items() if key.only_with and name in values}
-    return {name: switch for name, switch in switches.items() if switch in values and not values[switch]}
+    off = (name for name, key in keys.items() if key.only_with and not values.get(key.only_with, True))
+    return {name: keys[name].only_with for name in off if name in values}
 
 
 def plugin_keys(parts: Parts) -> dict[str, Key]:

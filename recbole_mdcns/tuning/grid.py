@@ -127,11 +127,8 @@ def settings_of(sweep: Sweep, cell: Cell) -> list[dict[str, Any]]:
         every = grid(space, f"space.{cell.method}")
     else:
         every = draws(space, sweep.samples, seed=int(hashlib.sha256(str(cell).encode()).hexdigest()[:8], 16))
-    different: list[dict[str, Any]] = []
-    for setting in (_used(sweep, cell, each) for each in every):
-        if setting not in different:
-            different.append(setting)
-    return different
+    used = (_used(sweep, cell, setting) for setting in every)
+    return list({repr(setting): setting for setting in used}.values())
 
 
 def first_setting(sweep: Sweep, cell: Cell) -> dict[str, Any]:
