@@ -57,8 +57,12 @@ def content_key(values: Mapping[str, Any]) -> str:
     Args:
         values: A plain configuration.
     """
-    content = {key: value for key, value in _changed(values).items() if key not in FREE_KEYS or key in _LENGTH}
-    return _digits(content, 16)
+    return _digits({key: value for key, value in _changed(values).items() if is_identifying(key)}, 16)
+
+
+def is_identifying(key: str) -> bool:
+    """Tell whether two runs that differ in a key are two runs: it changes their numbers, or their length."""
+    return key not in FREE_KEYS or key in _LENGTH
 
 
 def reduce(values: Mapping[str, Any]) -> dict[str, Any]:

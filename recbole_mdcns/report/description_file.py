@@ -15,12 +15,17 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_text, value)) and len(set(value)) == len(value)
+def _is_name(value: Any) -> bool:
+    """Tell whether a text can stand in a cell of a table in Markdown."""
+    return _is_text(value) and value.isprintable() and "|" not in value
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_name, value)) and len(set(value)) == len(value)
 
 
 def _is_named(inside: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, dict) and all(_is_text(k) and inside(v) for k, v in value.items())
+    return lambda value: isinstance(value, dict) and all(_is_name(k) and inside(v) for k, v in value.items())
 
 
 def _is_csv(*more: str) -> Callable[[Any], bool]:
@@ -40,7 +45,7 @@ def _is_budget(value: Any) -> bool:
 
 _SETTINGS = ("chosen", "all")
 _PAGES = ("table", "losses", "side_by_side", "sensitivity")
-_NAMES, _TEXTS = "a list of names, each once", "names and texts"
+_NAMES, _TEXTS = "a list of names without |, each once", "names without |, and texts"
 #: What each key of a description may be, in words too.
 _KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "extends": (_is_text, "a yaml file beside this one"),
@@ -49,17 +54,17 @@ _KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "note": (_is_text, "a text"),
     "protocol": (_is_text, "a name"),
     "loss": (_is_text, "a name"),
-    "datasets": (_are_texts, _NAMES),
+    "datasets": (_are_names, _NAMES),
     "dataset_names": (_is_named(_is_text), _TEXTS),
     "dataset_notes": (_is_named(_is_text), _TEXTS),
-    "models": (_are_texts, _NAMES),
-    "metrics": (_are_texts, "a list of metrics, such as ndcg@10, each once"),
-    "dataset_metrics": (_are_texts, "a list of metrics, such as ndcg@10, each once"),
-    "methods": (_is_named(lambda value: _is_text(value) or isinstance(value, dict)), "methods by the names shown"),
-    "rows": (_are_texts, _NAMES),
-    "below": (_are_texts, _NAMES),
-    "ours": (_are_texts, _NAMES),
-    "tests": (lambda value: _are_texts(value) and set(value) <= {"seeds", "users"}, "a list of seeds, users"),
+    "models": (_are_names, _NAMES),
+    "metrics": (_are_names, "a list of metrics, such as ndcg@10, each once"),
+    "dataset_metrics": (_are_names, "a list of metrics, such as ndcg@10, each once"),
+    "methods": (_is_named(lambda value: _is_text(value) or isinstance(value, dict)), "methods by names without |"),
+    "rows": (_are_names, _NAMES),
+    "below": (_are_names, _NAMES),
+    "ours": (_are_names, _NAMES),
+    "tests": (lambda value: _are_names(value) and set(value) <= {"seeds", "users"}, "a list of seeds, users"),
     "reference": (_is_csv("name", "where"), "file, and if needed name, and where: columns and their values"),
     "ranges": (_is_csv("text"), "file and text"),
     "budgets": (_is_named(_is_budget), "[epochs, patience] by name"),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from recbole_mdcns.config.identity import is_identifying
 from recbole_mdcns.config.keys import own_keys
 from recbole_mdcns.errors import ConfigError, nearest
 from recbole_mdcns.negatives import strategy_names
@@ -157,8 +158,10 @@ def _check_keys(entries: dict[str, Any], where: str, axes: dict[str, str]) -> No
 
 
 def _check_values(space: dict[str, Any], where: str) -> None:
-    """Refuse values that a key of ours never has, also where no method of the sweep reads the key."""
+    """Refuse keys that change no result, and values that a key of ours never has, also where no method reads it."""
     for key, choices in space.items():
+        if not is_identifying(key):
+            raise ConfigError(f"{where}.{key} is not allowed: it changes no result, set its one value under keys")
         if key in own_keys():
             for value in ends(choices):
                 own_keys()[key].allowed.check(f"{where}.{key}", value)

@@ -146,6 +146,7 @@ def test_a_reference_of_the_users_own_stands_beside_the_values():
         (OWN + "ourz: [mine]\n", "there is no key ourz (did you mean ours?)"),
         (OWN.replace("ours: [mine]", "ours: [mines]"), "ours: there is no method mines; methods has other, mine"),
         (OWN.replace("ours: [mine]", "ours: mine"), "ours = 'mine' is not allowed: give a list of names"),
+        (OWN.replace("mine", "m|ne"), "is not allowed: give methods by names without |"),
         (OWN.replace("metrics: [novelty@10, mrr@10]", ""), "metrics is missing"),
         (OWN.replace("note: what", "notes: what"), "methods.mine: there is no key notes (did you mean note?)"),
         (OWN.replace("other: rns", "other: {note: x}"), "methods.other: method is missing"),
