@@ -42,6 +42,8 @@ def main() -> None:
     """Measure the kernels, then write the table."""
     options = parse_step(step_parser(__doc__))
     measured = [sampling_ms, scoring_ms, cross_entropy_ms, activation_ms, dropout_ms, convolution_ms, ranking_ms]
+    if hasattr(F, "linear_cross_entropy"):  # torch 2.13
+        measured.insert(measured.index(cross_entropy_ms) + 1, chunked_cross_entropy_ms)
     kernels = [kernel(options) for kernel in measured]
     kernels += [last_block_ms(options, name) for name in ("FMLP4Rec", "LinRec")]
     provenance = Provenance.here()
@@ -92,18 +94,32 @@ def scoring_ms(options: argparse.Namespace) -> dict[str, Any]:
 
 def cross_entropy_ms(options: argparse.Namespace) -> dict[str, Any]:
     """Take the cross-entropy over all items and its gradients: some rows at a time, and from the matrix of scores."""
+    return _cross_entropy_ms(
+        options, "", lambda encoding, table, target: cross_entropy(encoding @ table.T, target).mean()
+    )
+
+
+def chunked_cross_entropy_ms(options: argparse.Namespace) -> dict[str, Any]:
+    """Take the cross-entropy over all items and its gradients: ours, and torch's own without the matrix of scores."""
+    chunks = torch.nn.LinearCrossEntropyOptions()
+    return _cross_entropy_ms(
+        options,
+        ", against torch's linear_cross_entropy in chunks",
+        lambda encoding, table, target: F.linear_cross_entropy(encoding, table[1:], target - 1, options=chunks),
+    )
+
+
+def _cross_entropy_ms(options: argparse.Namespace, against: str, plain: Callable[..., Tensor]) -> dict[str, Any]:
     rows, items = options.usual["batch"], options.usual["V"]
     torch.manual_seed(0)
     table, encoding = (torch.randn(number, 64, requires_grad=True) for number in (items + 1, rows))
     target = torch.randint(1, items, (rows,))
 
-    def both_ways(loss: Callable[[], Tensor]) -> Callable[[], Any]:
-        return lambda: torch.autograd.grad(loss(), (encoding, table))
+    def both_ways(loss: Callable[..., Tensor]) -> Callable[[], Any]:
+        return lambda: torch.autograd.grad(loss(encoding, table, target), (encoding, table))
 
-    ours_form = both_ways(lambda: mean_cross_entropy(encoding, table, target))
-    plain_form = both_ways(lambda: cross_entropy(encoding @ table.T, target).mean())
-    name = f"cross-entropy of {rows} over {items:,} items, forward and backward"
-    return _in_turns(options, name, ours_form, plain_form)
+    name = f"cross-entropy of {rows} over {items:,} items, forward and backward{against}"
+    return _in_turns(options, name, both_ways(mean_cross_entropy), both_ways(plain))
 
 
 def activation_ms(options: argparse.Namespace) -> dict[str, Any]:

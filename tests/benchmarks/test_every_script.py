@@ -111,7 +111,8 @@ def run_speed_costs() -> None:
 def run_speed_kernels() -> None:
     run_script("speed/speed_kernels.py", *STEP)
     rows = table("out/kernels.md")
-    assert len(rows) == 9 and all(float(row["ratio"]) > 0 for row in rows)
+    has_torchs = hasattr(torch.nn.functional, "linear_cross_entropy")
+    assert len(rows) == 9 + has_torchs and all(float(row["ratio"]) > 0 for row in rows)
     assert rows[0]["kernel"] == "sampling 32 pools of 5 from 60 items"
 
 
