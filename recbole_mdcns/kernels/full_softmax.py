@@ -1,5 +1,8 @@
 """Mean softmax cross-entropy over all items of a model that scores by inner products, without its [T, V] scores.
 
+torch has ``linear_cross_entropy`` for this since 2.13. On a CPU it takes four times as long
+(``benchmarks/results/speed/kernels.md``).
+
 Letters: T targets, V items, H hidden size.
 """
 

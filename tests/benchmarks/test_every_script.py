@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from helpers.paths import BENCHMARKS, ROOT
 from helpers.runs import TINY, cycle_lines, write_inter
 
