@@ -65,8 +65,8 @@ def filled(tables: Tables, records: Sequence[Record]) -> list[str]:
     if gaps:
         text += [
             "What is missing, what costs least first. Hours are of one training at a time, one seed, and all settings",
-            f"that are tried, at the epochs of the lines beside it, or at {_usual_epochs(tables)} where there are none;",
-            "estimated from the records. Tables share lines.", "",
+            f"that are tried, at the epochs of the lines beside them, else at {_usual_epochs(tables)}; estimated from the",
+            "records. Tables share lines.", "",
         ]  # fmt: skip
         heads = ["missing", "methods", "cells", "hours", "cells an hour"]
         text += tabulate(map(_shown, gaps), heads, tablefmt="github", disable_numparse=True).splitlines()

@@ -66,7 +66,7 @@ def test_a_gap_costs_the_epochs_of_the_lines_beside_it_or_those_that_most_runs_h
     assert beside.hours == pytest.approx(0.1 * 2 * (4 + 1 + 1))
     assert alone.hours == pytest.approx(0.1 * 40 * (1 + 4 + 1 + 1))
     text = " ".join(filled(table([few, *more]), [few]))
-    assert "at the epochs of the lines beside it, or at 40 where there are none" in text
+    assert "at the epochs of the lines beside them, else at 40; estimated" in text
 
 
 def test_a_full_table_has_no_gap():
