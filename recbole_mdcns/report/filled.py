@@ -63,9 +63,10 @@ def filled(tables: Tables, records: Sequence[Record]) -> list[str]:
     text = ["## How much is filled", "", f"{told}, a line being one method on one backbone and dataset."]
     gaps = sorted(find_gaps(tables, records), key=lambda gap: gap.an_hour_fills, reverse=True)
     if gaps:
+        usual = _usual_epochs(tables)
         text += [
             "What is missing, what costs least first. Hours are of one training at a time, one seed, and all settings",
-            f"that are tried, at the epochs of the lines beside them, else at {_usual_epochs(tables)}; estimated from the",
+            f"that are tried, at the epochs of the lines beside them, else at {usual}; estimated from the",
             "records. Tables share lines.", "",
         ]  # fmt: skip
         heads = ["missing", "methods", "cells", "hours", "cells an hour"]
