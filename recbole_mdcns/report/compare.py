@@ -16,7 +16,7 @@ from recbole_mdcns.report.lines import Gain, Line
 
 def legend(page: Description) -> str:
     """Return what the cells of a table mean, in Markdown."""
-    name, ours = page.reference_name, page.our_name
+    name, ours = page.reference_name, " or ".join(row for row in page.rows if page.methods[row].is_ours)
     text = ["Ours: mean" if name else "Mean", "± standard deviation over seeds, test; the epoch, and the setting where"]
     text += ["several were tried, chosen on validation. **Best** and <u>second</u> of a block, among the lines with"]
     text += ["the budget (epochs / patience) of most of them."]

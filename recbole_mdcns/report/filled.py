@@ -63,9 +63,11 @@ def filled(tables: Tables, records: Sequence[Record]) -> list[str]:
     text = ["## How much is filled", "", f"{told}, a line being one method on one backbone and dataset."]
     gaps = sorted(find_gaps(tables, records), key=lambda gap: gap.an_hour_fills, reverse=True)
     if gaps:
+        usual = _usual_epochs(tables)
         text += [
             "What is missing, what costs least first. Hours are of one training at a time, one seed, and all settings",
-            "that are tried, estimated from the records. Tables share lines.", "",
+            f"that are tried, at the epochs of the lines beside them, else at {usual}; estimated from the",
+            "records. Tables share lines.", "",
         ]  # fmt: skip
         heads = ["missing", "methods", "cells", "hours", "cells an hour"]
         text += tabulate(map(_shown, gaps), heads, tablefmt="github", disable_numparse=True).splitlines()
@@ -73,23 +75,33 @@ def filled(tables: Tables, records: Sequence[Record]) -> list[str]:
 
 
 def find_gaps(tables: Tables, records: Sequence[Record]) -> list[Gap]:
-    """Return the gaps of all tables; see :func:`filled`."""
-    gaps, prices = [], Prices(records)
-    budgets = Counter(budget(run)[0] for _, lines in tables for line in lines for run in line.runs.values())
+    """Return the gaps of all tables; see :func:`filled`.
+
+    A gap has the epochs of the lines of its block, as the command that fills it; in a block without records those that
+    most runs of all tables have.
+    """
+    gaps, prices, usual = [], Prices(records), _usual_epochs(tables)
     for page, lines in tables:
         if page.page != "table":
             continue
-        epochs = budgets.most_common(1)[0][0] if budgets else next(iter(page.budgets.values()), (1, 1))[0]
         space = read_yaml(page.grid).get("space", {}) if page.grid else {}
         for block in blocks([line for line in lines if _counts(page, line)]):
             empty = [line for line in block if not line.runs]
             if empty:
+                block_budget = block[0].block_budget
+                epochs = block_budget[0] if block_budget else usual
                 seconds = [_seconds(line.row, epochs, prices, space) for line in empty]
                 hours = None if None in seconds else sum(filter(None, seconds)) / 3600
                 row, cells = block[0].row, sum(_cells(page, line) for line in empty)
                 place = f"{page.title.split(':')[0]}, {row.dataset}, {row.model}"
                 gaps.append(Gap(place, [line.name for line in empty], cells, hours))
     return gaps
+
+
+def _usual_epochs(tables: Tables) -> int:
+    """Return the most epochs that most runs had; without runs those of the first budget of the first table."""
+    epochs = Counter(budget(run)[0] for _, lines in tables for line in lines for run in line.runs.values())
+    return epochs.most_common(1)[0][0] if epochs else next(iter(tables[0][0].budgets.values()), (1, 1))[0]
 
 
 def _shown(gap: Gap) -> list[str]:

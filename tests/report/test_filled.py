@@ -54,16 +54,19 @@ def test_times_come_from_the_same_backbone_and_may_come_from_further_records():
     assert hours == {"SASRec": pytest.approx(0.1 * (4 + 1)), "LinRec": pytest.approx(1 + 4 + 1), "FMLP4Rec": None}
 
 
-def test_a_gap_costs_the_epochs_of_the_budget_that_most_runs_have():
-    """Runs that reached the 2 epochs of a trial budget do not say how many epochs another one takes."""
+def test_a_gap_costs_the_epochs_of_the_lines_beside_it_or_those_that_most_runs_have():
+    """Its command has their budget; runs that reached 2 epochs do not say how many epochs a larger budget takes."""
     short = {"epochs": [{"epoch": epoch, "train_seconds": 1.0, "parts": {}} for epoch in range(2)]}
     few = with_config(record("rns", 1, [1, 0], seconds_per_epoch=360.0, **short), epochs=2)
     more = [
         with_config(record("rns", seed, [1, 0], "amazon-toys-games", seconds_per_epoch=36.0), epochs=40)
         for seed in (1, 2)
     ]
-    (beauty, _), (only, _) = (find_gaps(table([few, *given]), [few]) for given in (more, []))
-    assert beauty.hours == pytest.approx(0.1 * 40 * (4 + 1 + 1)) and only.hours == pytest.approx(0.1 * 2 * (4 + 1 + 1))
+    (beside, _), (alone, _) = (find_gaps(table([*given, *more]), [few]) for given in ([few], []))
+    assert beside.hours == pytest.approx(0.1 * 2 * (4 + 1 + 1))
+    assert alone.hours == pytest.approx(0.1 * 40 * (1 + 4 + 1 + 1))
+    text = " ".join(filled(table([few, *more]), [few]))
+    assert "at the epochs of the lines beside them, else at 40; estimated" in text
 
 
 def test_a_full_table_has_no_gap():

@@ -83,6 +83,8 @@ def test_the_text_speaks_of_no_paper():
     assert "* mine: what I do." in text and "other, best of the baselines" in text
     assert not any(word in text for word in ("paper", "MDCNS", "not in", "released"))
     assert "`*` mine differs from the best of the baselines over users" in legend(page)
+    both = own_page(OWN.replace("ours: [mine]", "ours: [mine, other]"))
+    assert "`*` other or mine differs from the best of the baselines over users" in legend(both)
 
 
 def test_the_command_of_a_missing_line_runs_the_users_own_sweep():
