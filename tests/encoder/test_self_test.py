@@ -62,6 +62,13 @@ class RanksOne(LastItem):
         return super().full_sort_predict(interaction)[:, :1]
 
 
+class RanksMore(LastItem):
+    """Ranks an item that no data have: RecBole would cut the scores of all rows into rows of the data's items."""
+
+    def full_sort_predict(self, interaction):
+        return torch.nn.functional.pad(super().full_sort_predict(interaction), (0, 1))
+
+
 class RanksEachPlace(LastItem):
     def full_sort_predict(self, interaction):
         return self.item_embedding(interaction[self.ITEM_SEQ]) @ self.item_embedding.weight.T
@@ -207,6 +214,7 @@ def test_a_model_that_raises_in_a_narrow_window_keeps_its_whole_one():
         (CannotRank, "CannotRank cannot be the self model.*AssertionError: nobody is at home"),
         (CannotTrain, r"CannotTrain cannot be the self model: in training mode .*_LENGTH = 8 \(Asser.*only served"),
         (RanksOne, r"RanksOne cannot be the self model: its full_sort_predict returns \[4, 1\]"),
+        (RanksMore, r"RanksMore cannot be the self model: its full_sort_predict returns \[4, 32\], exp.* of 31 it"),
         (RanksEachPlace, r"RanksEachPlace cannot be the self model: its full_sort_predict returns \[4, 8, \d+\], exp"),
         (RanksInNumpy, "RanksInNumpy cannot be the self model: its full_sort_predict returns ndarray, expected a"),
         (NotBuilt, r"model NotBuilt cannot be built: its __init__ does not call super\(\).__init__\(config, dataset\)"),
