@@ -83,6 +83,20 @@ def test_all_extras_off_is_dns_plus_on_the_self_model_alone():
         assert torch.allclose(states(mdcns.trainer)[0][name], weight, atol=1e-4), name
 
 
+def test_the_weights_of_the_views_exchange_their_roles_in_the_loss():
+    """The peer's own view has the weight of the self model's own view."""
+    parts = []
+    for keys in ({}, {"self_neg_weight": 2.0, "peer_neg_weight": 3.0, "teacher_neg_weight": 5.0}):
+        run = tiny_run(**NO_DROPOUT, **keys)
+        run.trainer.prepare(run.train)
+        loss, of = run.trainer.loop.objective.step_loss(next(iter(run.trainer.batches)))
+        torch.testing.assert_close(loss.detach(), torch.stack([*of.values()]).sum())
+        parts.append(of)
+    times = {"self/self": 2, "self/peer": 3, "self/teacher": 5, "peer/self": 3, "peer/peer": 2, "peer/teacher": 5}
+    for name, factor in times.items():
+        torch.testing.assert_close(parts[1][name], factor * parts[0][name])
+
+
 def test_each_extra_changes_the_run():
     keys = dict(NO_DROPOUT, epochs=1)
     base = tiny_run(**keys)
