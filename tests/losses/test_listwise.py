@@ -80,6 +80,19 @@ def test_sce_with_one_bucket_of_everything_is_cross_entropy():
         torch.testing.assert_close(a, b)
 
 
+def test_sce_buckets_hold_the_nearest_states_and_items_by_hand():
+    """States -2, -1, 1, 2 and items -3, -1, 1, 3: whichever way a direction points, 2 meets 3, or -2 meets -3."""
+    encoding, target = on(torch.tensor([[-2.0], [-1.0], [1.0], [2.0]])), on(torch.tensor([2, 2, 3, 3]))
+    table = on(torch.tensor([[9.0], [-3.0], [-1.0], [1.0], [3.0]]))
+    # log(e^6 + e^2) - 2, where the target is 1 for state 2, or -1 for state -2
+    one = sce(encoding, table, target, 1, 1, 1)
+    assert one.tolist() == pytest.approx([math.log1p(math.exp(4))])
+    # all states in buckets of both directions: e^-6 and e^-3 are there too, in other buckets, and smaller
+    both = sce(encoding, table, target, 20, 4, 1, torch.Generator(DEVICE).manual_seed(0))
+    far, near = math.log1p(math.exp(4)), math.log1p(math.exp(2))
+    assert both.tolist() == pytest.approx([far, near, near, far])
+
+
 def test_sce_takes_the_largest_loss_of_a_state_and_never_more_than_cross_entropy():
     torch.manual_seed(0)
     encoding, table, target = on(torch.randn(50, 8)), on(torch.randn(201, 8)), on(torch.randint(1, 201, (50,)))
