@@ -59,7 +59,7 @@ def find_adapter(model: SequentialRecommender, config: ModelConfig, role: str = 
                 f"{type(model).__name__} cannot be the {role} model: it does not rank items by users and histories "
                 f"alone ({error})"
             ) from error.__cause__
-        if not isinstance(ranked, Tensor) or ranked.numel() != len(sequences.user) * model.n_items:  # flat or not
+        if not _is_ranking(ranked, len(sequences.user), model.n_items):
             raise ConfigError(
                 f"{type(model).__name__} cannot be the {role} model: its full_sort_predict returns "
                 f"{list(ranked.shape) if isinstance(ranked, Tensor) else type(ranked).__name__}, expected a score of "
@@ -73,6 +73,13 @@ def find_adapter(model: SequentialRecommender, config: ModelConfig, role: str = 
         scores.sum(1), torch.ones_like(scores[:, 0]), atol=1e-3
     )
     return partial(FullRankingModel, model, config, role, gives_probabilities)
+
+
+def _is_ranking(ranked: object, row_num: int, item_num: int) -> bool:
+    """Tell whether a result has a score of each item for each row, as a table or flat."""
+    if not isinstance(ranked, Tensor):
+        return False
+    return [size for size in ranked.shape if size > 1] in ([row_num, item_num], [row_num * item_num])
 
 
 def _inner_product_table(
