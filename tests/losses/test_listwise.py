@@ -54,6 +54,8 @@ def test_gbce_by_hand():
     ln2 = math.log(2)
     # a = 2 / 4 = .5, t = .5: b = .75; (.75 + 2) ln 2 / 3
     assert gbce(zero, two, item_num=5, calibration=0.5).item() == pytest.approx(2.75 * ln2 / 3)
+    # a shared pool of all items has one more than there are negatives: a = 1, b = 1
+    assert gbce(zero, two, item_num=2, calibration=1.0).item() == pytest.approx(ln2)
 
 
 def test_gbce_without_calibration_is_bce():

@@ -221,6 +221,13 @@ def test_where_all_proposals_are_too_close_those_that_overlap_least_are_taken():
     assert drawn.tolist() == [[2, 2, 3]]  # of target 1: J(2) = J(3) = 2/5, J(1) = J(5) = 1
 
 
+def test_gnno_has_the_asked_number_of_candidates_or_adds_its_own_with_equal_weights():
+    run = prepared("gnno", neg_candidate_num=5, gnno_hard_num=1)
+    assert run.trainer.strategy.propose(batches_of(run)[0]).shape == (50, 5)
+    added = make(GNNO, gnno_combine="add", neg_num=2, gnno_hard_num=1).choose(scored_pool(1, candidate_num=3))
+    assert added.scores[0].shape == (6, 3) and added.weights[0].tolist() == pytest.approx([1 / 3] * 3)
+
+
 def test_gnno_among_the_candidates_takes_several_of_the_hardest():
     pool = scored_pool(1, target_num=500)
     three = make(GNNO, neg_num=3, neg_top_num=3, gnno_hard_num=1).choose(pool)

@@ -60,6 +60,14 @@ def test_the_loss_of_an_epoch_is_the_mean_over_its_targets():
     assert entry["loss"] == entry["parts"]["self/all"] == pytest.approx(total / 360, rel=1e-6)
 
 
+def test_every_model_trains_in_training_mode_after_a_validation_too():
+    run = tiny_run(evaluate_peers=True)
+    models, take, modes = [each.model for each in run.trainer.scoring_models], run.trainer.loop.step, []
+    run.trainer.loop.step = lambda loss: modes.append([model.training for model in models]) or take(loss)
+    fit(run, saved=False)
+    assert len(modes) == 2 * len(run.trainer.batches) and all(map(all, modes))
+
+
 def test_a_step_forgets_the_gradient_of_the_step_before():
     keys = {**NO_DROPOUT, "batching": "row", "shuffle": False, "learner": "sgd", "learning_rate": 1e-12}
     run = tiny_run(ranking_loss="CE", **keys)
