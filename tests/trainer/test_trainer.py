@@ -60,6 +60,14 @@ def test_the_loss_of_an_epoch_is_the_mean_over_its_targets():
     assert entry["loss"] == entry["parts"]["self/all"] == pytest.approx(total / 360, rel=1e-6)
 
 
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_the_order_of_the_targets_is_drawn_anew_in_each_epoch_of_a_run_that_shuffles(shuffle):
+    run = tiny_run(neg_sampler="rns", batching="row", shuffle=shuffle)
+    run.trainer.prepare(run.train)
+    first, second = (torch.cat([batch.row_index for batch in run.trainer.batches]).tolist() for _ in range(2))
+    assert sorted(first) == sorted(second) == list(range(360)) and (first == second) == (not shuffle)
+
+
 def test_every_model_trains_in_training_mode_after_a_validation_too():
     run = tiny_run(evaluate_peers=True)
     models, take, modes = [each.model for each in run.trainer.scoring_models], run.trainer.loop.step, []
