@@ -76,11 +76,10 @@ def find_adapter(model: SequentialRecommender, config: ModelConfig, role: str = 
 
 
 def _is_ranking(ranked: object, row_num: int, item_num: int) -> bool:
-    """Tell whether a result has a score of each item for each row, flat or not, and perhaps of a few further items."""
+    """Tell whether a result has a score of each item for each row, as a table or flat."""
     if not isinstance(ranked, Tensor):
         return False
-    number, expected = ranked.numel(), row_num * item_num
-    return number == expected or (ranked.dim() <= 2 and number > expected and number % row_num == 0)
+    return [size for size in ranked.shape if size > 1] in ([row_num, item_num], [row_num * item_num])
 
 
 def _inner_product_table(

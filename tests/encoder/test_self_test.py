@@ -62,6 +62,22 @@ class RanksOne(LastItem):
         return super().full_sort_predict(interaction)[:, :1]
 
 
+class RanksMore(LastItem):
+    def full_sort_predict(self, interaction):
+        scores = super().full_sort_predict(interaction)  # RecBole would cut what lies beyond into further rows
+        return torch.nn.functional.pad(scores, (0, 1))
+
+
+class RanksByItem(LastItem):
+    def full_sort_predict(self, interaction):
+        return super().full_sort_predict(interaction).T  # read row by row, the scores of several histories
+
+
+class RanksFlat(LastItem):
+    def full_sort_predict(self, interaction):
+        return super().full_sort_predict(interaction).flatten()
+
+
 class RanksEachPlace(LastItem):
     def full_sort_predict(self, interaction):
         return self.item_embedding(interaction[self.ITEM_SEQ]) @ self.item_embedding.weight.T
@@ -207,6 +223,8 @@ def test_a_model_that_raises_in_a_narrow_window_keeps_its_whole_one():
         (CannotRank, "CannotRank cannot be the self model.*AssertionError: nobody is at home"),
         (CannotTrain, r"CannotTrain cannot be the self model: in training mode .*_LENGTH = 8 \(Asser.*only served"),
         (RanksOne, r"RanksOne cannot be the self model: its full_sort_predict returns \[4, 1\]"),
+        (RanksMore, r"RanksMore cannot be the self model: its full_sort_predict returns \[4, 32\], exp.* of 31 it"),
+        (RanksByItem, r"RanksByItem cannot be the self model: its full_sort_predict returns \[31, 4\], expected a sc"),
         (RanksEachPlace, r"RanksEachPlace cannot be the self model: its full_sort_predict returns \[4, 8, \d+\], exp"),
         (RanksInNumpy, "RanksInNumpy cannot be the self model: its full_sort_predict returns ndarray, expected a"),
         (NotBuilt, r"model NotBuilt cannot be built: its __init__ does not call super\(\).__init__\(config, dataset\)"),
@@ -222,6 +240,7 @@ def test_what_a_models_own_code_raises_is_one_sentence_with_its_cause(model, mes
     ("model", "said"),
     [
         (LastItem, None),
+        (RanksFlat, None),
         (AlwaysDropped, "AlwaysDropped, the self model: its ranking of the same history changes from call to call"),
         (OfTheBatch, "OfTheBatch, the self model: its ranking of the same history depends on the other rows"),
     ],

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 from helpers.device import DEVICE, on
-from helpers.runs import HEADER, tiny_run
+from helpers.runs import HEADER, tiny_config, tiny_run
+from scipy.stats import chisquare
 
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.batching import TargetLoader
@@ -39,6 +40,18 @@ def prepared(name, **keys):
     run = tiny_run(neg_sampler=name, **{**SMALL.get(name, {}), **keys})
     run.trainer.prepare(run.train)
     return run
+
+
+def make(kind, **keys):
+    """Return a strategy of a class, not prepared for any data."""
+    return kind(tiny_config(neg_sampler=f"{kind.__module__}:{kind.__name__}", **keys), DEVICE)
+
+
+def uniformly(counts, expected=None):
+    """Tell whether counts may be draws that are all equally likely, or as likely as given."""
+    counts = torch.as_tensor(counts).double().cpu().numpy()
+    share = np.ones(len(counts)) if expected is None else torch.as_tensor(expected).double().cpu().numpy()
+    return chisquare(counts, counts.sum() * share / share.sum()).pvalue > 1e-3
 
 
 def pool_of(run, batch, candidates=None):

@@ -10,6 +10,7 @@ from helpers.runs import fit, same, states, tiny_config, tiny_run
 
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.losses import CatalogueLoss, LossOfNegatives, ModelScores, RankingLoss, resolve_loss
+from recbole_mdcns.model.item_sequence import ItemSequenceModel
 from recbole_mdcns.support.declared import declared
 
 NAMES = list(declared("losses"))
@@ -126,6 +127,21 @@ def test_without_the_correction_log_probabilities_are_left_out():
     assert not torch.equal(corrected, plain)
 
 
+def test_the_calibration_of_gbce_is_that_of_the_key():
+    scores = model_scores()
+    without, _ = made("gBCE", gbce_calibration=0.0)(scores)
+    plain = (F.softplus(-scores.positive) + F.softplus(scores.negative).sum(1)) / (K + 1)
+    torch.testing.assert_close(without, plain.mean(0, keepdim=True))
+
+
+def test_the_items_of_a_bucket_are_as_many_as_the_key_says(monkeypatch):
+    sizes = []
+    monkeypatch.setattr("recbole_mdcns.losses.sce.sce", lambda *given: sizes.append(given[3:6]) or on(torch.ones(1)))
+    run = tiny_run(ranking_loss="SCE", sce_bucket_items=7)
+    run.trainer.loop.objective.loss(run.trainer.scoring_models[0], on(torch.ones(25, 16)), on(torch.ones(25).long()))
+    assert sizes == [(10, 10, 7)]  # 2 sqrt(25) buckets of as many states
+
+
 @pytest.mark.parametrize(("name", "model"), [("CE", "SASRec"), ("CE", "TransRec"), ("SCE", "SASRec")])
 def test_losses_over_the_catalogue_and_their_gradients(name, model):
     """SCE whose buckets hold all states and all items is the full softmax."""
@@ -143,6 +159,45 @@ def test_losses_over_the_catalogue_and_their_gradients(name, model):
     leaves = (encoding, table) if model == "SASRec" else (encoding,)
     for ours, theirs in zip(torch.autograd.grad(found, leaves), torch.autograd.grad(plain, leaves)):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+class WithMask(ItemSequenceModel):
+    """Its table has a row more than there are items, for a mask."""
+
+    def __init__(self, config, dataset):
+        super().__init__(config, dataset)
+        self.item_embedding = torch.nn.Embedding(self.n_items + 1, self.hidden_size, padding_idx=0)
+        self.apply(self._init_weights)
+
+    def forward(self, item_seq, item_seq_len):
+        return self.gather_indexes(self.item_embedding(item_seq), item_seq_len - 1)
+
+    def full_sort_predict(self, interaction):
+        return super().full_sort_predict(interaction)[:, : self.n_items]
+
+
+@pytest.mark.parametrize("peer", ["GRU4Rec", "TransRec"])  # which takes all items' scores
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_rows_of_a_table_past_the_last_item_are_no_items(name, peer):
+    others = {"peer_model": peer, "distill_weight": 1.0} if name == "MutualCE" else {}
+    run = tiny_run(f"{__name__}:WithMask", ranking_loss=name, initializer_range=0.02, **others)
+    run.trainer.prepare(run.train)
+    loss, _ = run.trainer.loop.objective.step_loss(next(iter(run.trainer.batches)))
+    (gradient,) = torch.autograd.grad(loss, run.trainer.model.item_embedding.weight)
+    assert (gradient[1:31] != 0).any(1).all() and (gradient[31] == 0).all()
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_losses_over_the_catalogue_score_half_encodings_in_full_width(name):
+    run = tiny_run("GRU4Rec", ranking_loss=name, enable_amp=True)  # GRU4Rec ends in a linear map
+    run.trainer.prepare(run.train)
+    batch, objective = next(iter(run.trainer.batches)), run.trainer.loop.objective
+    objective.start_epoch(5)
+    assert objective.encode(batch)[0].dtype == torch.bfloat16
+    loss, _ = objective.step_loss(batch)
+    assert loss.dtype == torch.float32
+    loss.backward()
+    assert run.trainer.model.item_embedding.weight.grad.isfinite().all()
 
 
 @pytest.mark.parametrize("name", CATALOGUE)

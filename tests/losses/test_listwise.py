@@ -54,6 +54,8 @@ def test_gbce_by_hand():
     ln2 = math.log(2)
     # a = 2 / 4 = .5, t = .5: b = .75; (.75 + 2) ln 2 / 3
     assert gbce(zero, two, item_num=5, calibration=0.5).item() == pytest.approx(2.75 * ln2 / 3)
+    # a shared pool of all items has one more than there are negatives: a = 1, b = 1
+    assert gbce(zero, two, item_num=2, calibration=1.0).item() == pytest.approx(ln2)
 
 
 def test_gbce_without_calibration_is_bce():
@@ -78,6 +80,19 @@ def test_sce_with_one_bucket_of_everything_is_cross_entropy():
     torch.testing.assert_close(ours, plain)
     for a, b in zip(*(torch.autograd.grad(loss.sum(), (encoding, table)) for loss in (ours, plain))):
         torch.testing.assert_close(a, b)
+
+
+def test_sce_buckets_hold_the_nearest_states_and_items_by_hand():
+    """States -2, -1, 1, 2 and items -3, -1, 1, 3: whichever way a direction points, 2 meets 3, or -2 meets -3."""
+    encoding, target = on(torch.tensor([[-2.0], [-1.0], [1.0], [2.0]])), on(torch.tensor([2, 2, 3, 3]))
+    table = on(torch.tensor([[9.0], [-3.0], [-1.0], [1.0], [3.0]]))
+    # log(e^6 + e^2) - 2, where the target is 1 for state 2, or -1 for state -2
+    one = sce(encoding, table, target, 1, 1, 1)
+    assert one.tolist() == pytest.approx([math.log1p(math.exp(4))])
+    # all states in buckets of both directions: e^-6 and e^-3 are there too, in other buckets, and smaller
+    both = sce(encoding, table, target, 20, 4, 1, torch.Generator(DEVICE).manual_seed(0))
+    far, near = math.log1p(math.exp(4)), math.log1p(math.exp(2))
+    assert both.tolist() == pytest.approx([far, near, near, far])
 
 
 def test_sce_takes_the_largest_loss_of_a_state_and_never_more_than_cross_entropy():

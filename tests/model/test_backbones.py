@@ -41,6 +41,19 @@ def test_linear_attention_equals_the_quadratic_form():
     torch.testing.assert_close(linear_attention(q, k, v), expected)
 
 
+def test_the_attention_layer_equals_its_formula_head_by_head():
+    torch.manual_seed(0)
+    layer = LinearAttention(2, 6, 0.0, 0.0, 1e-12).double().to(DEVICE)
+    states = on(torch.randn(2, 5, 6, dtype=torch.float64))
+    q, k, v = (each(states) for each in (layer.query, layer.key, layer.value))
+    heads = []
+    for part in (slice(0, 3), slice(3, 6)):
+        unit_q, unit_k = (F.elu(x[..., part]) / F.elu(x[..., part]).norm(dim=-1, keepdim=True) for x in (q, k))
+        heads.append(unit_q @ unit_k.transpose(1, 2) @ v[..., part] / 3**0.5)
+    expected = F.layer_norm(layer.dense(torch.cat(heads, -1)) + states, (6,), eps=1e-12)
+    torch.testing.assert_close(layer(states), expected)
+
+
 def test_linrec_uses_it_in_every_layer_and_sees_all_positions():
     run = tiny_run("LinRec", neg_sampler="rns")
     layers = list(run.trainer.model.mixers)
@@ -68,7 +81,66 @@ def test_the_last_state_alone_equals_it_among_all_states(model):
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in pairs)
 
 
-@pytest.mark.parametrize("model", ["FMLP4Rec", "LinRec", "Mamba4Rec"])
+MODELS = ["FMLP4Rec", "LinRec", "Mamba4Rec"]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_layer_is_used(model):
+    """Embeddings, norms and dropouts, except what the linear attention has no use for."""
+    model, called = tiny_run(model, neg_sampler="rns", num_layers=2).trainer.model, set()
+    for name, layer in model.named_modules():
+        if not list(layer.children()):
+            layer.register_forward_hook(lambda *_, name=name: called.add(name))
+    model(on(torch.randint(1, 31, (2, model.max_seq_length))), on(torch.tensor([3, 5])))
+    unused = {"softmax", "attn_dropout", "loss_fct", "conv1d"}  # a CPU reads the weights of the convolution
+    missing = {name for name, layer in model.named_modules() if not list(layer.children())} - called
+    assert {name.rpartition(".")[2] for name in missing} <= unused
+
+
+def test_keys_reach_the_layers():
+    keys = {"neg_sampler": "rns", "hidden_dropout_prob": 0.3, "attn_dropout_prob": 0.4}
+    for name in ("FMLP4Rec", "LinRec"):
+        layers = [*tiny_run(name, **keys).trainer.model.named_modules()]
+        rates = {each.p for place, each in layers if isinstance(each, torch.nn.Dropout) and "attn" not in place}
+        assert rates == {0.3}
+    keys = {"neg_sampler": "rns", "d_state": 5, "d_conv": 3, "expand": 4, "dropout_prob": 0.3, "num_layers": 3}
+    model = tiny_run("Mamba4Rec", **keys).trainer.model
+    assert {each.p for each in model.modules() if isinstance(each, torch.nn.Dropout)} == {0.3}
+    assert [each.mixer.A_log.shape for each in model.layers] == [(4 * 16, 5)] * 3
+    assert model.layers[2].mixer.conv1d.kernel_size == (3,)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_recboles_calls_by_hand(model):
+    """Scores of one item, and both losses: log(1 + exp(s- - s+)), and the softmax over all items."""
+    run = tiny_run(model, neg_sampler="rns", initializer_range=0.5)
+    trained = run.trainer.model.eval()
+    rows = next(iter(run.valid))[0].to(DEVICE)
+    target, other = rows["item_id"], rows["item_id"] % 30 + 1
+    rows["neg_item_id"] = other
+    scores = trained.full_sort_predict(rows)
+    positive, negative = (scores.gather(1, items[:, None])[:, 0] for items in (target, other))
+    torch.testing.assert_close(trained.predict(rows), positive)
+    torch.testing.assert_close(trained.calculate_loss(rows), F.cross_entropy(scores, target))
+    run.config["loss_type"] = "BPR"
+    by_pairs = build_model(run.config, run.data).eval()
+    by_pairs.load_state_dict(trained.state_dict())
+    torch.testing.assert_close(by_pairs.calculate_loss(rows), F.softplus(negative - positive).mean())
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_weights_begin_with_the_deviation_of_the_key(model):
+    model = tiny_run(model, neg_sampler="rns", initializer_range=0.5, hidden_size=64).trainer.model
+    for layer in model.modules():
+        if isinstance(layer, (torch.nn.Linear, torch.nn.Embedding)) and layer.weight.numel() > 1000:
+            assert layer.weight.std().item() == pytest.approx(0.5, rel=0.1)
+        if isinstance(layer, torch.nn.Linear) and layer.bias is not None:
+            assert not layer.bias.any()
+        if isinstance(layer, FilterLayer):
+            assert layer.complex_weight.std().item() == pytest.approx(0.02, rel=0.2)
+
+
+@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("loss", ["CE", "BPR"])
 def test_recboles_own_trainer_trains_them(model, loss):
     run = tiny_run(model, neg_sampler="rns", epochs=4)

@@ -118,6 +118,23 @@ def test_the_causal_convolution_equals_that_of_torch(length):
         torch.testing.assert_close(a, b)
 
 
+def test_only_several_layers_have_residual_connections():
+    """A mixer that gives nothing leaves nothing of the items in the state, unless they pass beside it."""
+    for layer_num in (1, 2):
+        model = tiny_run("Mamba4Rec", neg_sampler="rns", num_layers=layer_num).trainer.model.eval()
+        for layer in model.layers:
+            layer.mixer.out_proj.weight.data.zero_()
+        one, other = (model(on(torch.tensor([[item]])), on(torch.tensor([1]))) for item in (3, 9))
+        assert torch.allclose(one, other) == (layer_num == 1)
+
+
+def test_states_of_a_new_mixer_decay_at_whole_rates():
+    """A = -1, -2, ... and D = 1 in every channel."""
+    mixer = MambaMixer(6, 4, 3, 2)
+    torch.testing.assert_close(-mixer.A_log.exp(), torch.tensor([[-1.0, -2.0, -3.0, -4.0]] * 12))
+    assert mixer.D.tolist() == [1.0] * 12
+
+
 def test_padding_on_either_side_leaves_mamba_alone():
     run = tiny_run("Mamba4Rec", neg_sampler="rns", num_layers=2)
     model = run.trainer.model.eval()

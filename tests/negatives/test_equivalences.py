@@ -2,37 +2,22 @@
 
 import math
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from helpers.device import DEVICE, on
-from helpers.runs import tiny_config, tiny_run, write_inter
-from helpers.strategies import batches_of, chosen_of, prepared, scored_pool, write_exposures
-from scipy.stats import chisquare
+from helpers.runs import tiny_run, write_inter
+from helpers.strategies import batches_of, make, prepared, scored_pool, uniformly, write_exposures
 
 from recbole_mdcns.config.keys import own_keys
 from recbole_mdcns.data.history import HistoryIndex
-from recbole_mdcns.negatives.adasir import AdaSIR
 from recbole_mdcns.negatives.base import ScoredPool
 from recbole_mdcns.negatives.dns_plus import DNS, DNSPlus
 from recbole_mdcns.negatives.draws.popularity import Popularity, item_counts
 from recbole_mdcns.negatives.gnno import GNNO
 from recbole_mdcns.negatives.mixgcf import MixGCF, MixGCFPlus
 from recbole_mdcns.negatives.overlap import NeighbourOverlap
-from recbole_mdcns.negatives.srns import SRNS
-
-
-def make(kind, **keys):
-    return kind(tiny_config(neg_sampler=f"{kind.__module__}:{kind.__name__}", **keys), DEVICE)
-
-
-def uniformly(counts, expected=None):
-    counts = torch.as_tensor(counts).double().cpu().numpy()
-    share = np.ones(len(counts)) if expected is None else torch.as_tensor(expected).double().cpu().numpy()
-    return chisquare(counts, counts.sum() * share / share.sum()).pvalue > 1e-3
-
 
 # -- DNS ----------------------------------------------------------------------------------------------------------
 
@@ -108,8 +93,19 @@ def test_popular_items_are_drawn_in_proportion_to_the_power_of_their_count():
     assert uniformly(found[[1, 2, 4]], [1 / 7, 2 / 7, 4 / 7])
     log_q = Popularity(counts, 0.5, DEVICE).log_q
     assert log_q[[1, 2, 4]].exp().tolist() == pytest.approx([1 / 7, 2 / 7, 4 / 7])
+    assert log_q[3].exp().item() == pytest.approx(1 / 7)  # as the rarest: only a uniform replacement can be item 3
     uniform = Popularity(counts, 0.0, DEVICE).log_q[[1, 2, 4]]
     assert uniform.tolist() == pytest.approx([-math.log(3)] * 3)
+
+
+def test_the_power_of_the_key_is_that_of_the_draws():
+    counts = item_counts(prepared("pns").data)
+    counted = counts > 0
+    assert len(counts[counted].unique()) > 1
+    for power in (0.0, 2.0):
+        found = prepared("pns", pop_power=power).trainer.strategy.popularity.probability[counted.to(DEVICE)]
+        expected = counts[counted].double() ** power
+        torch.testing.assert_close(found, on(expected / expected.sum()))
 
 
 def test_the_highest_power_leaves_every_probability_a_number():
@@ -168,80 +164,6 @@ def test_exposures_come_before_the_target():
             assert drawn == ({item["i20"]} if time <= 6 else {item["i20"], item["i25"]})
 
 
-# -- AdaSIR -------------------------------------------------------------------------------------------------------
-
-
-def flat_pool(run, batch, candidates):
-    """All scores are 0."""
-    zeros = on(torch.zeros(candidates.shape, requires_grad=True))
-    return ScoredPool(batch, candidates, [], [on(torch.zeros(len(batch)))], [zeros])
-
-
-def test_adasir_with_equal_scores_draws_uniformly():
-    run = prepared("adasir")
-    strategy = run.trainer.strategy
-    batch = batches_of(run)[0].select(on(torch.zeros(1, dtype=torch.int64)))
-    counts = on(torch.zeros(31))
-    for _ in range(4000):
-        candidates = strategy.propose(batch)
-        strategy.choose(flat_pool(run, batch, candidates))
-        counts[strategy.items[batch.row_index].long()[0, 0]] += 1
-    allowed = counts > 0
-    free = int(run.trainer.strategy.sampler.allowed_num(batch))
-    assert int(allowed.sum()) == free
-    assert uniformly(counts[allowed])
-
-
-def renewed(counts=None, pool_num=1):
-    """Renew the pools of many targets, all item 7 with W = 1/2, by draws from items 1 and 2.
-
-    The items 7, 1 and 2 have the odds 1/2, 3 and 1, their exponentiated scores.
-    """
-    strategy = make(AdaSIR, adasir_sample_num=2, adasir_pool_num=pool_num, neg_num=2)
-    number = 20_000
-    strategy.items = on(torch.full((number, pool_num), 7, dtype=torch.int32))
-    strategy.probability = on(torch.full((number, pool_num), 0.5))
-    strategy.visited = on(torch.ones(number, dtype=torch.bool))
-    strategy.popularity = None if counts is None else Popularity(torch.tensor(counts), 1.0, DEVICE)
-    batch: Any = SimpleNamespace(row_index=on(torch.arange(number)), __len__=lambda: number)
-    ids, odds = torch.tensor([[7] * pool_num + [1, 2]]), torch.tensor([[0.5] * pool_num + [3.0, 1.0]])
-    candidates, scores = (on(each).expand(number, -1) for each in (ids, odds.log()))
-    positive = on(torch.zeros(number))
-    return strategy, strategy.choose(ScoredPool(batch, candidates, [], [positive], [scores.clone().requires_grad_()]))
-
-
-@pytest.mark.parametrize(
-    ("counts", "share"),
-    # three draws in four take item 1; where it is proposed three times as often, as many as of item 2
-    [(None, 0.75), ([0, 3, 1], 0.5)],
-)
-def test_adasir_resamples_by_softmax_and_keeps_half_of_the_pool(counts, share):
-    strategy, _ = renewed(counts)
-    kept = {7: 0.5, 1: share, 2: 1 - share}
-    laws = [1 / 2, share / 2, (1 - share) / 2]
-    assert uniformly(torch.bincount(strategy.items[:, 0].long(), minlength=8)[[7, 1, 2]], laws)
-    found = [(int(item), weight.item()) for item, weight in zip(strategy.items[:50, 0], strategy.probability[:50, 0])]
-    assert all(weight == pytest.approx(kept[item]) for item, weight in found)
-
-
-def test_adasir_weighs_its_negatives_by_their_odds_over_the_probability_of_their_draw():
-    """An old entry has the weight 1/2 / 1/2 = 1, a new one 3 / 3/4 = 1 / 1/4 = 4; the mean over the K is 1."""
-    _, chosen = renewed(pool_num=2)
-    odds = chosen.scores[0].detach().exp()
-    weights = torch.where(odds < 0.9, 1.0, 4.0)
-    assert {tuple(row) for row in weights.tolist()} == {(1, 1), (1, 4), (4, 1), (4, 4)}
-    torch.testing.assert_close(chosen.factors, weights / weights.mean(1, keepdim=True))
-
-
-def test_the_estimated_rank_of_adasir_is_rounded_up_and_at_least_one():
-    strategy = make(AdaSIR, adasir_sample_num=2, adasir_pool_num=1)
-    above = on(torch.tensor([[9.0, -1.0, -2.0], [9.0, 1.0, -2.0], [9.0, 1.0, 2.0]]))  # the pool's entry does not count
-    for item_num, ranks in ((100, [1, 50, 100]), (5, [1, 3, 5])):  # 0, 1 and 2 of 2 draws are above the target
-        strategy.item_num = item_num
-        weight = strategy._rank_weight(on(torch.zeros(3)), above).flatten().tolist()
-        assert weight == pytest.approx([sum(1 / r for r in range(1, rank + 1)) for rank in ranks], rel=1e-5)
-
-
 # -- GNNO ---------------------------------------------------------------------------------------------------------
 
 
@@ -262,6 +184,14 @@ def test_overlap_by_hand():
     assert overlap(on(torch.tensor([1])), items).tolist()[0] == pytest.approx([1.0, 1.0, 2 / 5, 0.0, 0.0])
     assert overlap(on(torch.tensor([6])), items).tolist()[0] == pytest.approx([0.0, 0.0, 0.0, 1.0, 0.0])
     assert len(overlap.keys) <= 6 * 6
+
+
+def test_items_and_pairs_that_come_again_are_neighbours_once_and_an_item_is_not_its_own():
+    """1 2 1 3 1 2: N(1) = 2 3, N(2) = 1 3, N(3) = 1 2."""
+    overlap = NeighbourOverlap(graph_of([[1, 2, 1, 3, 1, 2]], 3), DEVICE)
+    items = on(torch.tensor([[1, 2, 3]]))
+    assert overlap(on(torch.tensor([1])), items).tolist()[0] == pytest.approx([1.0, 1 / 3, 1 / 3])
+    assert overlap(on(torch.tensor([3])), items).tolist()[0] == pytest.approx([1 / 3, 1 / 3, 1.0])
 
 
 def test_graph_negatives_follow_exp_of_the_overlap_up_to_the_hardness():
@@ -291,6 +221,13 @@ def test_where_all_proposals_are_too_close_those_that_overlap_least_are_taken():
     assert drawn.tolist() == [[2, 2, 3]]  # of target 1: J(2) = J(3) = 2/5, J(1) = J(5) = 1
 
 
+def test_gnno_has_the_asked_number_of_candidates_or_adds_its_own_with_equal_weights():
+    run = prepared("gnno", neg_candidate_num=5, gnno_hard_num=1)
+    assert run.trainer.strategy.propose(batches_of(run)[0]).shape == (50, 5)
+    added = make(GNNO, gnno_combine="add", neg_num=2, gnno_hard_num=1).choose(scored_pool(1, candidate_num=3))
+    assert added.scores[0].shape == (6, 3) and added.weights[0].tolist() == pytest.approx([1 / 3] * 3)
+
+
 def test_gnno_among_the_candidates_takes_several_of_the_hardest():
     pool = scored_pool(1, target_num=500)
     three = make(GNNO, neg_num=3, neg_top_num=3, gnno_hard_num=1).choose(pool)
@@ -305,46 +242,3 @@ def test_hardness_grows_from_its_epoch_to_its_limit():
         strategy.start_epoch(epoch)
         found.append(round(float(strategy.hardness), 6))
     assert found == [0, 0, 0, 0.1, 0.2, 0.25, 0.25]
-
-
-# -- SRNS ---------------------------------------------------------------------------------------------------------
-
-
-def test_srns_without_deviation_or_renewal_takes_the_best_of_a_fixed_memory():
-    run = prepared("srns", srns_std_weight=0.0, srns_fresh_num=0)
-    strategy = run.trainer.strategy
-    before = strategy.memory.clone()
-    for _ in range(2):
-        for batch in batches_of(run):
-            chosen = chosen_of(run, batch)
-            memory = before[batch.row_index].long()
-            encoder = run.trainer.scoring_models[0]
-            scores = encoder.score(encoder.encode(batch), strategy.candidates[batch.row_index].long())
-            torch.testing.assert_close(chosen.scores[0][:, 0], scores.gather(1, memory).max(1).values)
-    assert torch.equal(strategy.memory.sort(1).values, before.sort(1).values)
-
-
-def test_srns_deviation_is_that_of_the_last_five_visits():
-    run = prepared("srns")
-    strategy = run.trainer.strategy
-    rows = on(torch.tensor([3, 8]))
-    torch.manual_seed(0)
-    visits = on(torch.rand(13, 2, 10)).half().float()
-    for number, probability in enumerate(visits, start=1):
-        strategy._remember(rows, probability)
-        expected = visits[max(0, number - 5) : number].std(0, unbiased=False)
-        torch.testing.assert_close(strategy.deviation(rows), expected, rtol=1e-4, atol=1e-5)
-    for _ in range(5):
-        strategy._remember(rows, on(torch.full((2, 10), 0.25)))
-    assert strategy.deviation(rows).abs().max() == 0
-    assert strategy.deviation(torch.tensor([0])).abs().max() == 0  # never visited
-
-
-def test_srns_renews_its_memory_by_softmax():
-    """Memory of 1 among itself and one other, odds 3 to 1."""
-    strategy = make(SRNS, neg_candidate_num=2, srns_memory_num=1, srns_fresh_num=1)
-    number = 20_000
-    strategy.memory = on(torch.zeros((number, 1), dtype=torch.int32))
-    scores = on(torch.tensor([[0.0, math.log(3.0)]])).expand(number, -1)
-    strategy._renew(on(torch.arange(number)), scores, strategy.memory.long())
-    assert uniformly(torch.bincount(strategy.memory[:, 0].long()), [1 / 4, 3 / 4])

@@ -1,11 +1,13 @@
 """MDCNS: hand-worked choices, and the gradients of the plain formula."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
 from helpers.device import DEVICE, on
 from helpers.runs import tiny_config
-from helpers.strategies import scored_pool
+from helpers.strategies import scored_pool, uniformly
 
 from recbole_mdcns.equations import multi_view
 from recbole_mdcns.kernels.pool_scores import pool_scores
@@ -129,6 +131,34 @@ def test_distill_weight_zero_is_no_term_at_all_and_sum_reduction_is_released_for
     teacher = (with_positive + torch.cat([pool.positive[1][:, None], pool.scores[1]], 1)) / 2
     expected = F.kl_div(with_positive.log_softmax(1), teacher.log_softmax(1), log_target=True, reduction="sum") * 0.01
     torch.testing.assert_close(total, expected)
+
+
+def test_the_weight_of_the_distillation_grows_from_the_first_epoch():
+    pool, strategy = scored_pool(), MDCNS(tiny_config(distill_weight=2.0, distill_warmup_epochs=4), DEVICE)
+    found = []
+    for epoch in (0, 1, 4, 9):
+        strategy.start_epoch(epoch)
+        found.append(strategy.choose(pool).extra[1]["distill"].item())
+    assert found[0] == 0 and found[2] == found[3] > 0.01
+    assert found[1] == pytest.approx(found[2] / 4)
+
+
+def test_hard_draws_of_a_pool_follow_teacher_and_divergence(monkeypatch):
+    """Self (0, 1) and peer (0, -1): teacher (0, 0), d (0, 2). With weight log 3 and temperature 2 the odds are 1 to 3.
+
+    Of 20,000 draws, one of the first stands for 4 / 20,000 of the candidates, and one of the second for 4 / 60,000.
+    """
+    keys = {"ranking_loss": "SSM", "ssm_scale": True, "pool_hard_num": 20_000, "divergence_weight": math.log(3.0)}
+    strategy = MDCNS(tiny_config(pool_hard_temperature=2.0, distill_weight=0, **keys), DEVICE)
+    monkeypatch.setattr(strategy, "log_mass", lambda pool: on(torch.zeros(1, 1)))
+    mine, other = on(torch.tensor([[0.0, 1.0]])).requires_grad_(), on(torch.tensor([[0.0, -1.0]])).requires_grad_()
+    one = on(torch.zeros(1))
+    pool = ScoredPool(None, on(torch.tensor([[5, 6]])), [], [one, one], [mine, other], takes_all=True)
+    chosen = strategy.choose(pool)
+    is_second = chosen.scores[0][0] == 1
+    assert uniformly([(~is_second).sum(), is_second.sum()], [1, 3])
+    assert torch.equal(chosen.scores[1], -chosen.scores[0])
+    torch.testing.assert_close(chosen.log_mass[0].exp() * 20_000, torch.where(is_second, 4 / 3, 4.0))
 
 
 def test_m_equal_n_draws_uniformly_whatever_the_scores():

@@ -140,6 +140,14 @@ def test_losses_and_strategies_that_do_not_go_together_are_refused():
         run.trainer.fit(run.train)
 
 
+def test_pools_other_draws_and_the_loss_have_streams_of_their_own():
+    """A shared stream would draw the candidates and the choice among them by the same random numbers."""
+    run = prepared("mdcns", seed=7)
+    strategy, loss = run.trainer.strategy, run.trainer.loop.objective.loss
+    seeds = [each.initial_seed() for each in (strategy.sampler.generator, strategy.generator, loss.generator)]
+    assert seeds == [7, 8, 9]
+
+
 def test_strategies_are_named_or_imported():
     assert resolve_strategy("recbole_mdcns.negatives.mdcns:MDCNS") is MDCNS
     with pytest.raises(ConfigError, match="'mdsn' is not allowed .*mdcns.*: choose adasir, .* package.module"):

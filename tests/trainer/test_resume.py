@@ -9,7 +9,9 @@ from helpers.runs import fit, same, states, tiny_run
 
 from recbole_mdcns.checkpoints import checkpoint
 from recbole_mdcns.errors import CheckpointError, ConfigError
+from recbole_mdcns.losses.pairwise import BPR
 from recbole_mdcns.model.item_sequence import ItemSequenceModel
+from recbole_mdcns.negatives.rns import RNS
 from recbole_mdcns.trainer import NegativeSamplingTrainer
 
 SHARED = {"ranking_loss": "SSM", "pool_scope": "batch"}
@@ -28,7 +30,7 @@ SHARED = {"ranking_loss": "SSM", "pool_scope": "batch"}
         {"batching": "bucket"},
         {"lazy_items": True},
         {"ranking_loss": "SCE"},
-        {"neg_sampler": "adasir", "adasir_sample_num": 8, "adasir_pool_num": 4},
+        {"neg_sampler": "adasir", "adasir_sample_num": 8, "adasir_pool_num": 4, "neg_num": 2},
         {"neg_sampler": "srns", "srns_memory_num": 4, "srns_fresh_num": 3},
         {"neg_sampler": "gnno", "neg_candidate_num": 5, "gnno_hard_num": 1, "gnno_pace": 0.1},
         {"peer_model": "GRU4Rec,Mamba4Rec"},
@@ -77,6 +79,29 @@ def test_a_short_run_is_validated_at_its_end_and_resumed_as_it_is():
     score, _ = fit(longer)
     assert ["valid" in entry for entry in longer.trainer.epoch_log] == [False, False, True]
     assert score == longer.trainer.epoch_log[2]["valid"]["ndcg@10"]
+
+
+told: list[tuple[str, int]] = []
+
+
+class ToldLoss(BPR):
+    def start_epoch(self, epoch):
+        told.append(("loss", epoch))
+
+
+class ToldStrategy(RNS):
+    def start_epoch(self, epoch):
+        told.append(("strategy", epoch))
+
+
+def test_loss_and_strategy_are_told_each_epoch_from_0_also_after_a_resume():
+    told.clear()
+    keys = {"ranking_loss": f"{__name__}:ToldLoss", "neg_sampler": f"{__name__}:ToldStrategy", "neg_num": 2}
+    first, second = (tiny_run(**keys, epochs=epochs) for epochs in (2, 3))
+    fit(first)
+    second.trainer.resume_checkpoint(first.trainer.files.last)
+    fit(second)
+    assert told == [(kind, epoch) for epoch in range(3) for kind in ("loss", "strategy")]
 
 
 def test_resume_of_a_stopped_run_trains_no_further(monkeypatch):
@@ -200,3 +225,14 @@ def test_a_training_without_files_can_go_on_with_files():
     assert run.trainer.evaluate(run.test) == expected
     content = torch.load(run.trainer.files.best, weights_only=True)
     assert content["epoch"] == 1 and content["best_valid_score"] == run.trainer.best_valid_score
+
+
+def test_a_better_epoch_in_files_replaces_the_one_in_memory():
+    run = tiny_run(epochs=1)
+    fit(run, saved=False)
+    run.trainer.epochs = 2
+    score, _ = fit(run)
+    assert score > run.trainer.epoch_log[0]["valid"]["ndcg@10"]
+    last = states(run.trainer)
+    run.trainer.load_best()
+    assert same(states(run.trainer), last)

@@ -60,6 +60,22 @@ def test_the_loss_of_an_epoch_is_the_mean_over_its_targets():
     assert entry["loss"] == entry["parts"]["self/all"] == pytest.approx(total / 360, rel=1e-6)
 
 
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_the_order_of_the_targets_is_drawn_anew_in_each_epoch_of_a_run_that_shuffles(shuffle):
+    run = tiny_run(neg_sampler="rns", batching="row", shuffle=shuffle)
+    run.trainer.prepare(run.train)
+    first, second = (torch.cat([batch.row_index for batch in run.trainer.batches]).tolist() for _ in range(2))
+    assert sorted(first) == sorted(second) == list(range(360)) and (first == second) == (not shuffle)
+
+
+def test_every_model_trains_in_training_mode_after_a_validation_too():
+    run = tiny_run(evaluate_peers=True)
+    models, take, modes = [each.model for each in run.trainer.scoring_models], run.trainer.loop.step, []
+    run.trainer.loop.step = lambda loss: modes.append([model.training for model in models]) or take(loss)
+    fit(run, saved=False)
+    assert len(modes) == 2 * len(run.trainer.batches) and all(map(all, modes))
+
+
 def test_a_step_forgets_the_gradient_of_the_step_before():
     keys = {**NO_DROPOUT, "batching": "row", "shuffle": False, "learner": "sgd", "learning_rate": 1e-12}
     run = tiny_run(ranking_loss="CE", **keys)
@@ -81,6 +97,20 @@ def test_all_extras_off_is_dns_plus_on_the_self_model_alone():
     fit(dns, saved=False)
     for name, weight in states(dns.trainer)[0].items():
         assert torch.allclose(states(mdcns.trainer)[0][name], weight, atol=1e-4), name
+
+
+def test_the_weights_of_the_views_exchange_their_roles_in_the_loss():
+    """The peer's own view has the weight of the self model's own view."""
+    parts = []
+    for keys in ({}, {"self_neg_weight": 2.0, "peer_neg_weight": 3.0, "teacher_neg_weight": 5.0}):
+        run = tiny_run(**NO_DROPOUT, **keys)
+        run.trainer.prepare(run.train)
+        loss, of = run.trainer.loop.objective.step_loss(next(iter(run.trainer.batches)))
+        torch.testing.assert_close(loss.detach(), torch.stack([*of.values()]).sum())
+        parts.append(of)
+    times = {"self/self": 2, "self/peer": 3, "self/teacher": 5, "peer/self": 3, "peer/peer": 2, "peer/teacher": 5}
+    for name, factor in times.items():
+        torch.testing.assert_close(parts[1][name], factor * parts[0][name])
 
 
 def test_each_extra_changes_the_run():

@@ -17,6 +17,7 @@ from scipy.stats import chisquare
 from recbole_mdcns.data.batching import TargetLoader
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.negatives import ScoredPool
+from recbole_mdcns.negatives.draws.popularity import item_counts
 from recbole_mdcns.negatives.draws.shared_pool import SharedPool, SharedPoolSampler
 
 
@@ -156,6 +157,22 @@ def test_the_factor_of_in_batch_draws_by_hand():
     assert of_items.exp()[:, 1].tolist() == pytest.approx([uniform] * 4)
     counted = (1, 1, 2, 1)
     assert of_targets.exp().tolist() == pytest.approx([0.6 * f * c / 5 + uniform for f, c in zip(factor, counted)])
+
+
+def test_a_row_that_keeps_its_history_alone_out_never_takes_itself():
+    """Of five targets a batch has four rows, one of which is the row itself: f = (1 - 1/4) 5/4 = 15/16."""
+    shared, batch = shared_for([[1, 3], [1, 4], [1, 5], [1, 5], [1, 2]], 6, 10, in_batch=0.6)
+    _, of_items = shared._log_q(on(torch.tensor([5])), batch.select(on(torch.tensor([0, 1, 2, 4]))))
+    assert of_items.exp()[:, 0].tolist() == pytest.approx([0.6 * 15 / 16 * 2 / 5 + 0.4 / 6] * 4)
+
+
+def test_keys_are_the_shares_and_the_power_of_the_mixture():
+    keys = {"pool_popular_share": 0.3, "pool_in_batch_share": 0.2, "pop_power": 2.0, "batching": "row"}
+    run = tiny_run(pool_scope="batch", **keys)
+    run.trainer.prepare(run.train)
+    shared, counts = run.trainer.strategy.shared, item_counts(run.data).double()
+    assert shared.shares == (0.3, 0.2)
+    torch.testing.assert_close(shared.popularity.probability, on(counts**2 / (counts**2).sum()))
 
 
 @pytest.mark.parametrize(("batching", "exclude"), [("user", "user_train"), ("row", "user_train"), ("row", "history")])
