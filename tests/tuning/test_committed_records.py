@@ -16,7 +16,7 @@ from recbole_mdcns.tuning.sweep_file import read_sweep
 FOUND = {
     "controls": (28, 28), "cpu_comparison": (24, 24), "every_method": (50, 50), "first_results": (9, 9),
     "backbones_grid": (30, 30), "sensitivity": (10, 16), "variants": (6, 10), "beyond": (36, 48),
-    "beyond_leave_one_out": (3, 6), "beyond_choice": (9, 10), "beyond_parts": (5, 8),
+    "beyond_leave_one_out": (4, 6), "beyond_choice": (9, 10), "beyond_parts": (5, 8),
     "movielens": (29, 29), "movielens_1m": (2, 7),
 }  # fmt: skip
 
