@@ -41,9 +41,8 @@ from recbole_mdcns.quick_start import build_model
 def main() -> None:
     """Measure the kernels, then write the table."""
     options = parse_step(step_parser(__doc__))
-    measured = [sampling_ms, scoring_ms, cross_entropy_ms, activation_ms, dropout_ms, convolution_ms, ranking_ms]
-    if hasattr(F, "linear_cross_entropy"):  # torch 2.13
-        measured.insert(measured.index(cross_entropy_ms) + 1, chunked_cross_entropy_ms)
+    of_entropy = [cross_entropy_ms, *([chunked_cross_entropy_ms] if hasattr(F, "linear_cross_entropy") else [])]
+    measured = [sampling_ms, scoring_ms, *of_entropy, activation_ms, dropout_ms, convolution_ms, ranking_ms]
     kernels = [kernel(options) for kernel in measured]
     kernels += [last_block_ms(options, name) for name in ("FMLP4Rec", "LinRec")]
     provenance = Provenance.here()

@@ -88,8 +88,7 @@ def find_gaps(tables: Tables, records: Sequence[Record]) -> list[Gap]:
         for block in blocks([line for line in lines if _counts(page, line)]):
             empty = [line for line in block if not line.runs]
             if empty:
-                block_budget = block[0].block_budget
-                epochs = block_budget[0] if block_budget else usual
+                epochs = (block[0].block_budget or (usual,))[0]
                 seconds = [_seconds(line.row, epochs, prices, space) for line in empty]
                 hours = None if None in seconds else sum(filter(None, seconds)) / 3600
                 row, cells = block[0].row, sum(_cells(page, line) for line in empty)
