@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+import numpy as np
 import pytest
 from helpers.planted_records import metrics_of, record
 
@@ -88,3 +89,17 @@ def test_points_of_validation_stand_at_their_epochs_and_at_all_seconds_until_the
     for by_time in (False, True):
         html_charts.validation_curves([line for line in lines if line.runs], "ndcg@10", by_time)
     assert [curve.points for curve in drawn] == [[(2, 0.1), (4, 0.3)], [(3.0, 0.1), (10.0, 0.3)]]
+
+
+def test_a_saved_picture_has_few_colours_and_among_them_those_of_the_lines(tmp_path):
+    colours = pytest.importorskip("matplotlib.colors")
+    from PIL import Image
+
+    with saved_figure(tmp_path / "page.png") as axes:
+        axes.bar(range(len(COLOURS)), 1, color=COLOURS)
+        wanted = [[255 * part for part in colours.to_rgb(colour)] for colour in COLOURS]  # as the style has them
+    with Image.open(tmp_path / "page.png") as picture:
+        assert picture.mode == "P"  # at most 256 colours
+        found = np.asarray(picture.convert("RGB")).reshape(-1, 3)
+    for colour in wanted:
+        assert np.abs(found - colour).max(1).min() <= 2, colour
