@@ -17,7 +17,7 @@ setuptools = pytest.importorskip("setuptools", reason="setup.py imports setuptoo
 #: What pip calls a package that is imported by another name.
 PIP_NAMES = {"yaml": "pyyaml", "mamba_ssm": "mamba-ssm", "faiss": "faiss-cpu"}
 #: What comes with another package, so that setup.py names that one.
-BROUGHT = {"triton": "torch", "pydantic": "fastapi"}
+BROUGHT = {"triton": "torch", "pydantic": "fastapi", "PIL": "matplotlib"}
 STANDARD = set(getattr(sys, "stdlib_module_names", ())) | {"recbole_mdcns"}
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="Python 3.9 does not tell which modules are its own")

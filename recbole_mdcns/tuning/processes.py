@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -173,7 +174,8 @@ class Processes(Timed):
         if place in self._workers and not self._workers[place].process.is_alive():
             self._workers.pop(place).kill()
         if place not in self._workers:
-            self._workers[place] = self._started(place)
+            with _signals_later():
+                self._workers[place] = self._started(place)
         with contextlib.suppress(OSError):  # it has just ended: so the answer will say
             self._workers[place].pipe.send(job)
 
@@ -230,6 +232,23 @@ def visible_gpus() -> list[str]:
 def usable_cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def _signals_later() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM act after the block: a worker is then started whole, and known to who ends the workers."""
+    arrived: list[int] = []
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in map(int, (signal.SIGINT, signal.SIGTERM)):
+            before[number] = signal.signal(number, lambda number, _: arrived.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for number in arrived:
+        signal.raise_signal(number)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import psutil
@@ -115,6 +116,32 @@ def test_a_sweep_outlives_a_worker_its_driver_and_sigterm_and_never_imports_ray(
     read = {trial.id.setting["learning_rate"] for trial in plan if found[trial.id.key].test}
     assert len(read) == 1 and sums[read.pop()] == max(sums.values())
     assert not list(Path("sweeps").rglob("*-last.pth"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_a_worker_starts_finds_it_whole_and_it_is_ended(number, monkeypatch):
+    """Half started, it would show a traceback of its own, and nobody would end it."""
+    engine = Processes([sweep_of(SMALL)], Store("store"), 1)
+    engine.start()
+    started = []
+
+    def start(process, own=BaseProcess.start):
+        signal.raise_signal(number)
+        own(process)
+        started.append(process)
+
+    monkeypatch.setattr(BaseProcess, "start", start)
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            engine.each(note_place, list(trials(engine.sweep)))
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        signal.signal(number, before)
+    (process,) = started
+    assert process.is_alive()
+    engine.close()
+    assert process.exitcode == -signal.SIGKILL
 
 
 def note_place(trial, store, dataset):
