@@ -121,17 +121,10 @@ def test_a_sweep_leaves_a_record_per_trial_and_reads_test_of_the_chosen_alone(wh
     assert {path: path.stat().st_mtime_ns for path in Path("sweeps/grid/records").iterdir()} == before
 
 
-def test_a_killed_worker_takes_no_trial_with_it(whole, tmp_path):
-    """Ray trains its trial again, in a new worker or in one that is left."""
-    process = start(tmp_path, EPOCHS, "--methods", "mdcns", "--seeds", "1")
-    wait_for(lambda: in_the_middle() and _workers())
-    _workers()[0].kill()
-    finish(process)
-    assert_part_of(whole)
+def test_a_sweep_outlives_its_driver_the_end_that_a_cluster_puts_to_it_and_a_worker(whole, tmp_path):
+    """One sweep, for speed: its driver is killed; the next driver gets SIGTERM; a third one loses a worker, and finishes.
 
-
-def test_a_sweep_outlives_its_driver_and_the_end_that_a_cluster_puts_to_it(whole, tmp_path):
-    """One sweep, for speed: its driver is killed; the next driver gets SIGTERM; a third one finishes.
+    Ray trains the trial of a killed worker again, in a new worker or in one that is left.
 
     ``tests/cli/test_signals.py`` has Ctrl-C, which takes the same way as SIGTERM.
     """
@@ -156,7 +149,10 @@ def test_a_sweep_outlives_its_driver_and_the_end_that_a_cluster_puts_to_it(whole
     assert len(records()) < NUMBER
     wait_for(lambda: not _workers())
 
-    finish(start(tmp_path, EPOCHS))
+    process = start(tmp_path, EPOCHS)
+    wait_for(lambda: _workers() and in_the_middle())
+    _workers()[0].kill()
+    finish(process)
     assert comparable(records()) == comparable(records(whole))
     after = _untested()
     assert all(after[path] == done[path] for path in done.keys() & after.keys())  # nothing done is trained again
