@@ -14,6 +14,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from recbole_mdcns.errors import UserError
 
 
@@ -30,6 +32,7 @@ def work(jobs: Connection, log: str, environment: dict[str, str]) -> None:
     """
     os.environ.update(environment)
     threading.Thread(target=_end_with_driver, daemon=True).start()
+    tqdm.set_lock(threading.RLock())  # its own lock is shared by processes: multiprocessing warns of it after a kill
     with open(log, "wb", buffering=0) as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)

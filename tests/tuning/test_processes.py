@@ -18,6 +18,7 @@ from helpers.paths import python_path
 from helpers.runs import TINY
 from helpers.sweeps import failed, sweep_of, trained, without_times
 from helpers.waiting import in_the_middle, wait_for
+from tqdm import tqdm
 
 from recbole_mdcns.cli.main import main
 from recbole_mdcns.errors import ConfigError, WriteError
@@ -151,6 +152,7 @@ def note_place(trial, store, dataset):
         os.environ["OMP_NUM_THREADS"],
         torch.get_num_threads(),
         dataset.user_num,
+        type(tqdm.get_lock()).__module__,
     ]
     (store.folder / trial.id.key).write_text(json.dumps(said))
 
@@ -178,7 +180,8 @@ def test_every_worker_has_its_gpu_and_threads_and_what_a_job_says_is_one_sentenc
         engine.each(note_place, plan)
         noted = [json.loads((store.folder / trial.id.key).read_text()) for trial in plan]
         assert {gpu for gpu, *_ in noted} == {"5", "7"}
-        assert [rest for _, *rest in noted] == [["2", 2, 41]] * 4  # 40 users and the one that fills up
+        # 40 users and the one that fills up; tqdm's own lock would be multiprocessing's, which warns of it after a kill
+        assert [rest for _, *rest in noted] == [["2", 2, 41, "_thread"]] * 4
         assert os.environ.get("CUDA_VISIBLE_DEVICES") == before
         with pytest.raises(WriteError, match=r"^record.json cannot be written \(No space left on device\): make room"):
             engine.each(refuse, plan[:1])

@@ -122,7 +122,7 @@ def test_a_sweep_leaves_a_record_per_trial_and_reads_test_of_the_chosen_alone(wh
 
 
 def test_a_sweep_outlives_its_driver_the_end_that_a_cluster_puts_to_it_and_a_worker(whole, tmp_path):
-    """One sweep, for speed: its driver is killed; the next driver gets SIGTERM; a third one loses a worker, and finishes.
+    """One sweep, for speed: its driver is killed; the next gets SIGTERM; a third one loses a worker, and finishes.
 
     Ray trains the trial of a killed worker again, in a new worker or in one that is left.
 
