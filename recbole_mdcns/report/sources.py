@@ -107,9 +107,8 @@ def sources(records: Sequence[Record], note: str | None = None, packed: Sequence
 
     files = ", ".join(f"[{text(name)}{SUFFIX}]({quote(name)}{SUFFIX})" for name in packed)
     more = len(records) - 1
-    others = (
-        f", of the run with seed {records[0].seed}; those of the {more} other runs are in the records" if more else ""
-    )
+    of_others = "that of the other run is" if more == 1 else f"those of the {more} other runs are"
+    others = f", of the run with seed {records[0].seed}; {of_others} in the records" if more else ""
     made_in = [record.environment for record in records]
     lines = {
         "seeds": all_of(record.seed for record in records),
