@@ -106,16 +106,14 @@ def sources(records: Sequence[Record], note: str | None = None, packed: Sequence
         return text(", ".join(sorted({str(value) for value in values if value not in (None, "")})))
 
     files = ", ".join(f"[{text(name)}{SUFFIX}]({quote(name)}{SUFFIX})" for name in packed)
-    more = len(records) - 1
-    of_others = "that of the other run is" if more == 1 else f"those of the {more} other runs are"
-    others = f", of the run with seed {records[0].seed}; {of_others} in the records" if more else ""
+    of_which = f", of the run with seed {records[0].seed}" if len(records) > 1 else ""
     made_in = [record.environment for record in records]
     lines = {
         "seeds": all_of(record.seed for record in records),
         "peers": all_of(record.peer_model for record in records),
         "epochs": f"at most {all_of(record.config['epochs'] for record in records)}, "
         f"patience {all_of(record.config['stopping_step'] for record in records)}; the epoch is chosen on validation",
-        "a command": code(shlex.join(records[0].command)) + others,
+        "a command": code(shlex.join(records[0].command)) + of_which,
         "machine": all_of(f"{e.machine['processor']}, {e.machine['torch_threads']} thread(s)" for e in made_in),
         "versions": all_of(f"{name} {version}" for e in made_in for name, version in e.versions.items() if version),
         "commit": all_of(e.shown_commit for e in made_in),
