@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import time
 from collections.abc import Callable
@@ -34,6 +35,8 @@ def wait_for(condition: Callable[[], Any], process: subprocess.Popen | None = No
     pytest.fail(f"it did not happen: {said[-3000:]}")
 
 
-def in_the_middle() -> bool:
-    """Tell whether some trial of a sweep below ./sweeps has finished an epoch and not its last."""
-    return any(Path("sweeps").rglob("model-last.pth"))
+def in_the_middle(since: float = 0.0) -> bool:
+    """Tell whether some trial of a sweep below ./sweeps has finished an epoch after a time, and not its last."""
+    with contextlib.suppress(FileNotFoundError):  # a trial has just ended
+        return any(path.stat().st_mtime > since for path in Path("sweeps").rglob("model-last.pth"))
+    return False

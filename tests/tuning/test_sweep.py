@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import psutil
@@ -56,17 +57,17 @@ def importable_by_workers():
         os.environ["PYTHONPATH"] = before
 
 
-def prepare(folder, epochs):
+def prepare(folder):
     """Go to a folder with the tiny dataset and the grid."""
     os.chdir(folder)
     write_inter(cycle_lines())
-    Path("grid.yaml").write_text(GRID % json.dumps({**KEYS, "epochs": epochs, "stopping_step": epochs}))
+    Path("grid.yaml").write_text(GRID % json.dumps({**KEYS, "epochs": EPOCHS, "stopping_step": EPOCHS}))
 
 
-def start(folder, epochs, *arguments):
+def start(folder):
     """Start a sweep as a separate process."""
-    prepare(folder, epochs)
-    command = [sys.executable, "-m", "recbole_mdcns", "sweep", "grid.yaml", *arguments]
+    prepare(folder)
+    command = [sys.executable, "-m", "recbole_mdcns", "sweep", "grid.yaml"]
     with open("out.log", "a") as log:
         return subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, STARTED_IN: os.getcwd()})
 
@@ -83,19 +84,12 @@ def comparable(found):
     return {key: (without_times(record), record.test) for key, record in found.items()}
 
 
-def assert_part_of(whole):
-    """Check two trials against those of the whole sweep, except which of them has test metrics."""
-    found, expected = records(), records(whole)
-    assert len(found) == 2
-    assert all(without_times(record) == without_times(expected[key]) for key, record in found.items())
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """The folder of a sweep that nothing interrupted."""
     folder, before = tmp_path_factory.mktemp("whole"), os.getcwd()
     try:
-        finish(start(folder, EPOCHS))
+        finish(start(folder))
     finally:
         os.chdir(before)
     return folder
@@ -117,7 +111,7 @@ def test_a_sweep_leaves_a_record_per_trial_and_reads_test_of_the_chosen_alone(wh
     assert {trial.id.key for trial in trials(read_sweep("grid.yaml"))} == set(found)  # Ray's flags are in no config
     assert not list(Path("sweeps").rglob("*-last.pth"))
     before = {path: path.stat().st_mtime_ns for path in Path("sweeps/grid/records").iterdir()}
-    finish(start(whole, EPOCHS))
+    finish(start(whole))
     assert {path: path.stat().st_mtime_ns for path in Path("sweeps/grid/records").iterdir()} == before
 
 
@@ -128,7 +122,7 @@ def test_a_sweep_outlives_its_driver_the_end_that_a_cluster_puts_to_it_and_a_wor
 
     ``tests/cli/test_signals.py`` has Ctrl-C, which takes the same way as SIGTERM.
     """
-    process = start(tmp_path, EPOCHS)
+    process = start(tmp_path)
     wait_for(lambda: records() and in_the_middle())
     assert process.poll() is None
     os.kill(process.pid, signal.SIGKILL)
@@ -138,7 +132,7 @@ def test_a_sweep_outlives_its_driver_the_end_that_a_cluster_puts_to_it_and_a_wor
     assert 0 < len(done) < NUMBER
 
     Path("out.log").unlink()
-    process = start(tmp_path, EPOCHS)
+    process = start(tmp_path)
     wait_for(lambda: process.poll() is not None or (_workers() and in_the_middle()))
     process.terminate()
     assert process.wait(timeout=300) == 143, Path("out.log").read_text()[-3000:]
@@ -149,8 +143,9 @@ def test_a_sweep_outlives_its_driver_the_end_that_a_cluster_puts_to_it_and_a_wor
     assert len(records()) < NUMBER
     wait_for(lambda: not _workers())
 
-    process = start(tmp_path, EPOCHS)
-    wait_for(lambda: _workers() and in_the_middle())
+    started = time.time()
+    process = start(tmp_path)
+    wait_for(lambda: _workers() and in_the_middle(since=started))
     _workers()[0].kill()
     finish(process)
     assert comparable(records()) == comparable(records(whole))
@@ -179,7 +174,7 @@ def test_a_node_of_a_cluster_that_dies_takes_no_trial_with_it(whole, tmp_path):
     """The driver's own node lives; a separate process of the driver might be on the node that dies."""
     from ray.cluster_utils import Cluster
 
-    prepare(tmp_path, EPOCHS)
+    prepare(tmp_path)
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     nodes = [cluster.add_node(num_cpus=1) for _ in range(3)]
     ray.init(address=cluster.address, log_to_driver=False)
@@ -198,7 +193,9 @@ def test_a_node_of_a_cluster_that_dies_takes_no_trial_with_it(whole, tmp_path):
         run_sweeps([read_sweep("grid.yaml", methods=["mdcns"], seeds=[1])], Store("sweeps/grid"))
         killer.join()
         wait_for(lambda: sum(node["Alive"] for node in ray.nodes()) == 2)  # Ray notices some seconds late
-        assert_part_of(whole)
+        found, expected = records(), records(whole)
+        assert len(found) == 2  # those of the whole sweep, except which of them has test metrics
+        assert all(without_times(record) == without_times(expected[key]) for key, record in found.items())
     finally:
         ray.shutdown()
         cluster.shutdown()
