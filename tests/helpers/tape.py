@@ -17,15 +17,44 @@ def tensors_of(values) -> list[torch.Tensor]:
     return [value for value in tree_flatten(values)[0] if isinstance(value, torch.Tensor)]
 
 
+class Call:
+    """An operator with its arguments, and those of its results that need a value of each replay's own."""
+
+    def __init__(self, func, arguments, result):
+        self.func, self.arguments = func, arguments
+        inputs = tensors_of(arguments)
+        places = set(map(place_of, inputs))
+        self.changes_shapes = torch.Tag.inplace_view in func.tags
+        self.reads_sparse = not all(map(is_dense, inputs))
+        self.results = [
+            (index, each)
+            for index, each in enumerate(tensors_of(result))
+            if not is_dense(each) or place_of(each) not in places  # neither in place nor a view
+        ]
+
+    def run(self, sparse: dict[int, torch.Tensor]) -> None:
+        """Run it again; ``sparse`` has this replay's sparse tensors by those of the capture: they have no place."""
+        args, kwargs = with_own_shapes(self.arguments) if self.changes_shapes else self.arguments
+        if self.reads_sparse:
+            args, kwargs = tree_map(lambda value: sparse.get(id(value), value), (args, kwargs))
+        result = self.func(*args, **kwargs)
+        found = tensors_of(result) if self.results else []
+        for index, old in self.results:
+            if is_dense(old):
+                old.copy_(found[index])
+            else:
+                sparse[id(old)] = found[index]
+
+
 class Recorder(TorchDispatchMode):
     def __init__(self):
         super().__init__()
-        self.calls = []
+        self.calls: list[Call] = []
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         before = with_own_shapes((args, kwargs or {}))
         result = func(*args, **(kwargs or {}))
-        self.calls.append((func, *before, with_own_shapes(result)))
+        self.calls.append(Call(func, before, with_own_shapes(result)))
         return result
 
 
@@ -33,7 +62,7 @@ class Tape:
     """The stand-in of ``CudaGraph``: the capture takes the step, and the first replay therefore does nothing."""
 
     def __init__(self):
-        self.calls: list = []
+        self.calls: list[Call] = []
         self.replays = 0
 
     def capture(self, call) -> None:
@@ -44,19 +73,10 @@ class Tape:
     def replay(self) -> None:
         self.replays += 1
         if self.replays > 1:
+            sparse: dict[int, torch.Tensor] = {}
             with torch.no_grad():
-                self.run()
-
-    def run(self) -> None:
-        sparse: dict[int, torch.Tensor] = {}  # this replay's sparse tensors by those of the capture: they have no place
-        for func, args, kwargs, result in self.calls:
-            args, kwargs = tree_map(lambda value: sparse.get(id(value), value), with_own_shapes((args, kwargs)))
-            inputs = {place_of(each) for each in tensors_of((args, kwargs))}
-            for old, new in zip(tensors_of(result), tensors_of(func(*args, **kwargs))):
-                if not is_dense(old):
-                    sparse[id(old)] = new
-                elif place_of(old) not in inputs:  # neither in place nor a view
-                    old.copy_(new)
+                for call in self.calls:
+                    call.run(sparse)
 
 
 def with_own_shapes(values):
