@@ -27,7 +27,7 @@ def training_help(program: str) -> str:
         "    --address=A          a running cluster, or auto; Ray starts here without it",
         "  --key=value        any key below, and any key of RecBole",
         "  --state=DEBUG      verbose log, and the traceback of an error",
-        "  --peer.key=value   a key of the peer model, or its learning_rate, learner, weight_decay",
+        "  --peer.key=value   a key of the peer model, or its learner, learning_rate, weight_decay, item_init_range",
     ]
     return "\n".join([*lines, *help_lines()])
 

@@ -24,10 +24,20 @@ def check_methods(where: str, own: type, base: type, called: Sequence[str]) -> N
     missing = sorted(getattr(own, "__abstractmethods__", ()))
     if missing:
         raise ConfigError(f"{where} is not allowed: {own.__name__} does not define {' and '.join(missing)}")
+    if "state_dict" in called and _place(own, "state_dict") < _place(own, "load_state_dict"):
+        raise ConfigError(
+            f"{where} is not allowed: {own.__name__} defines state_dict without load_state_dict, and --resume would "
+            "not restore what it keeps: define both, each of which calls that of super()"
+        )
     for name in called:
         theirs, expected = (inspect.getattr_static(cls, name, None) for cls in (own, _definer(own, base, name)))
         if theirs is not expected and expected is not None:
             _check_method(f"{where} is not allowed: {own.__name__}.{name}", theirs, expected)
+
+
+def _place(own: type, name: str) -> int:
+    """Return how far up among the bases of a class a method is defined; 0 is the class itself."""
+    return next(place for place, cls in enumerate(own.__mro__) if name in vars(cls))
 
 
 def _definer(own: type, base: type, name: str) -> type:

@@ -153,6 +153,9 @@ class Forgetful(RNS):
     def state_dict(self):
         return {**super().state_dict(), "lock": threading.Lock()}
 
+    def load_state_dict(self, state):
+        super().load_state_dict(state)
+
 
 class Stateful(SASRec):
     def get_extra_state(self):

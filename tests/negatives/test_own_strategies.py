@@ -139,6 +139,7 @@ def test_a_preparation_that_leaves_ours_out_is_named(monkeypatch):
 
 def test_a_state_that_no_resume_could_restore_is_refused_before_the_first_epoch(monkeypatch):
     monkeypatch.setattr(Hardest, "state_dict", lambda self: None, raising=False)
+    monkeypatch.setattr(Hardest, "load_state_dict", lambda self, state: None, raising=False)
     with pytest.raises(ConfigError, match="Hardest': its state is a NoneType, expected the dict that load_state_dict"):
         fit(tiny_run(neg_sampler=f"{__name__}:Hardest", epochs=1))
 

@@ -55,6 +55,21 @@ class BuiltFromKeys(RNS):
         super().__init__(config, torch.device("cpu"))
 
 
+class KeepsAndForgets(RNS):
+    def state_dict(self):
+        return {**super().state_dict(), "count": 1}
+
+
+class Restores(RNS):
+    def load_state_dict(self, state):
+        super().load_state_dict(state)
+
+
+class KeepsTheRestored(Restores):
+    def state_dict(self):
+        return {**super().state_dict(), "count": 1}
+
+
 class NoPairs(PairwiseLoss):
     pass
 
@@ -62,6 +77,11 @@ class NoPairs(PairwiseLoss):
 class OfPositives(BCE):
     def of_pairs(self, positive):
         return positive
+
+
+class KeepsNumbers(BCE):
+    def state_dict(self):
+        return {}
 
 
 class OfThree(LossOfNegatives):
@@ -84,6 +104,9 @@ class WithoutData(TopkMetric):
         ("negatives", StaticNothing, r"StaticNothing.check takes \(\), expected \(keys\)"),
         ("negatives", TeacherOfOne, r"TeacherOfOne.teacher takes \(self, scores\), expected \(self, scores, scores\)"),
         ("negatives", BuiltFromKeys, r"takes \(self, config\), expected \(self, config, device\)"),
+        ("negatives", KeepsAndForgets, r"KeepsAndForgets defines state_dict without load_state_dict, .*super\(\)"),
+        ("negatives", KeepsTheRestored, r"KeepsTheRestored defines state_dict without load_state_dict, .*super\(\)"),
+        ("losses", KeepsNumbers, r"KeepsNumbers defines state_dict without load_state_dict, .*super\(\)"),
         ("losses", NoPairs, "NoPairs does not define of_pairs"),
         ("losses", OfPositives, r"takes \(self, positive\), expected \(self, positive, negative\)"),
         ("losses", OfThree, r"takes \(self, positive, negative, weights\), expected \(self, scores\)"),
@@ -117,6 +140,12 @@ class Free(RNS):
     @torch.no_grad()
     def choose(self, scored, number=1):
         return super().choose(scored)
+
+    def load_state_dict(self, state):
+        super().load_state_dict(state)
+
+    def state_dict(self):
+        return super().state_dict()
 
     start_epoch = functools.partialmethod(RNS.start_epoch)
 
