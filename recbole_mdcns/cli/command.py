@@ -42,7 +42,7 @@ class Command:
             is_process: The process ends with this call.
         """
         if os.getcwd() not in sys.path:
-            sys.path.insert(0, os.getcwd())  # --model=package.module:Class finds the user's own modules there
+            sys.path.append(os.getcwd())  # for --model=module:Class; last, so that no file there hides a package
         is_debug = self.takes_keys and "--state=DEBUG" in arguments
         advice = f"interrupted; {self.interrupted}"
         return run_program(program, lambda: self._work(program, arguments), advice, is_debug, is_process)

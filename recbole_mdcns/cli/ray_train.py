@@ -177,7 +177,7 @@ def _run(job: Job, rank: int) -> None:
             f"{here} does not see checkpoint_dir = {str(Path(job.storage).parent)!r}: give a folder that all nodes "
             "share"
         )
-    sys.path.insert(0, job.folder)
+    sys.path.append(job.folder)  # as the command does
     model, dataset, files, keys, argv = job.run
     config = MDCNSConfig(*job.run)
     mine = [files.last for files in RunFiles.every(config) if files.last.name not in job.before]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -31,8 +32,7 @@ def read_exposures(dataset: HistoryDataset) -> tuple[Tensor, Tensor, Tensor]:
     Raises:
         DataError: There is no such file, or it is malformed.
     """
-    config = dataset.config
-    path = Path(config["exposure_file"] or Path(dataset.dataset_path) / f"{dataset.dataset_name}.exposed")
+    config, path = dataset.config, exposure_path(dataset)
     if not os.path.lexists(path):
         raise DataError(
             f"neg_sampler = 'ens' needs the items that users were shown, and {path} does not exist: put user, item and "
@@ -45,6 +45,21 @@ def read_exposures(dataset: HistoryDataset) -> tuple[Tensor, Tensor, Tensor]:
     known = ~np.isnan(user) & ~np.isnan(item)
     time = table[dataset.time_field].to_numpy()
     return _by_target(dataset, user[known].astype(np.int64), item[known].astype(np.int64), time[known])
+
+
+def exposure_path(dataset: HistoryDataset) -> Path:
+    """Return where the exposures of a dataset are."""
+    named = dataset.config["exposure_file"]
+    return Path(named or Path(dataset.dataset_path) / f"{dataset.dataset_name}.exposed")
+
+
+def exposure_fingerprint(path: Path) -> str:
+    """Return a fingerprint of a file of exposures: of its bytes."""
+    digest = hashlib.blake2b(digest_size=16)
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _ids(tokens: pd.Series, id_of: dict[str, int]) -> np.ndarray:

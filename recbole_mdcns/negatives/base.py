@@ -108,6 +108,8 @@ class NegativeStrategy(metaclass=Built):
             :meth:`prepare`.
         shared: Draws pools that all targets of a step share; None with ``pool_scope: target``.
         not_of_pools: Keys that a loss on all candidates does not use.
+        data_fingerprint: Identifies further data that it reads in :meth:`prepare`, such as exposures; None without any.
+            Trials of a sweep are refused where it changed.
     """
 
     built = "generator"
@@ -117,6 +119,7 @@ class NegativeStrategy(metaclass=Built):
     knows_proposal = False
     draws_uniformly = False
     not_of_pools: tuple[str, ...] = ()
+    data_fingerprint: str | None = None
     sampler: CandidateSampler
     shared: SharedPoolSampler | None = None
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from recbole_mdcns.data.batch import TargetBatch
 from recbole_mdcns.data.dataset import HistoryDataset
-from recbole_mdcns.data.exposure import read_exposures
+from recbole_mdcns.data.exposure import exposure_fingerprint, exposure_path, read_exposures
 from recbole_mdcns.errors import CheckpointError, DataError
 from recbole_mdcns.negatives.base import DrawnNegatives
 from recbole_mdcns.negatives.draws.rejection import draw_allowed
@@ -40,6 +40,7 @@ class ENS(DrawnNegatives):
         """
         super().prepare(dataset)
         exposures = read_exposures(dataset)
+        self.data_fingerprint = exposure_fingerprint(exposure_path(dataset))
         self.items, self.first, self.count = (column.to(self.device) for column in exposures)
         share = float((self.count == 0).double().mean())
         if share == 1:

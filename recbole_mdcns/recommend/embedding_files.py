@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,10 @@ def write_embeddings(recommender: Recommender, folder: Path, role: str | None = 
         WriteError: A file cannot be written.
     """
     ids, embeddings = recommender.item_embeddings(role)
-    with replacing(folder / EMBEDDINGS, make_folder=True) as vectors, replacing(folder / IDS) as names:
+    with replacing(folder / EMBEDDINGS, make_folder=True) as vectors:
         np.save(vectors, np.ascontiguousarray(embeddings, dtype=np.float32), allow_pickle=False)
-        names.write(json.dumps(ids, ensure_ascii=False).encode() + b"\n")
+        vectors.flush()
+        os.fsync(vectors.fileno())  # what takes long is done before the first of the two files is replaced
+        with replacing(folder / IDS) as names:
+            names.write(json.dumps(ids, ensure_ascii=False).encode() + b"\n")
     return embeddings.shape

@@ -55,7 +55,7 @@ def build_record(
         "batching": trainer.batches.mode,
         "data": {
             **dataset.statistics(),
-            "fingerprint": trainer.data_fingerprint(),
+            **trainer.data_fingerprints(),
             "rows": {name: len(dataset_of(loader)) for name, loader in splits.items()},
             "split_users": {part: len(users) for part, users in dataset.user_split.items()},
         },

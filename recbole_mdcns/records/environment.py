@@ -32,17 +32,24 @@ def peak_memory(device: torch.device) -> dict[str, int]:
 
     So far: since the process began, or since :func:`reset_peak_memory`.
     """
+    peak = {"resident": _peak_resident()}
+    if device.type == "cuda":
+        peak["gpu"] = int(torch.cuda.max_memory_allocated(device))
+    return peak
+
+
+def _peak_resident() -> int:
+    with contextlib.suppress(OSError):  # Linux: ru_maxrss is at least the memory of the process that started this one
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     try:
         import resource
 
         unit = 1 if platform.system() == "Darwin" else 1024
-        resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     except ImportError:  # Windows
-        resident = getattr(psutil.Process().memory_info(), "peak_wset", 0)
-    peak = {"resident": int(resident)}
-    if device.type == "cuda":
-        peak["gpu"] = int(torch.cuda.max_memory_allocated(device))
-    return peak
+        return int(getattr(psutil.Process().memory_info(), "peak_wset", 0))
 
 
 def environment(device: torch.device) -> Environment:

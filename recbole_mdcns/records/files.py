@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -54,7 +55,8 @@ def texts(path: Path) -> Iterator[tuple[str, str]]:
         packs = sorted(path.glob(f"*{SUFFIX}"))
         singles = sorted((path / "records" if (path / "records").is_dir() else path).glob("*.json"))
         for file in [*packs, *singles]:
-            yield from texts(file)
+            with contextlib.suppress(FileNotFoundError):  # a sweep has just begun a failed trial again
+                yield from texts(file)
     elif path.suffix == ".json":
         yield str(path), read_text(path, "record")
     else:

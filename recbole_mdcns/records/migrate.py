@@ -17,8 +17,10 @@ from recbole_mdcns.config.keys import has_import_path
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.records.entries import Entry
-from recbole_mdcns.records.files import SUFFIX, pack_records, texts, write_record
+from recbole_mdcns.records.files import SUFFIX, pack_records, read_text, texts, write_record
 from recbole_mdcns.records.record import FAILED, SCHEMA_VERSION, AnyRecord, Failure, Record, read_json
+from recbole_mdcns.records.store import BEGUN
+from recbole_mdcns.support.safe_write import replacing
 
 _OLD_SCHEMA = 1
 #: The version that wrote schema 1, for records without a version.
@@ -46,12 +48,13 @@ def migrate_folder(folder: Path) -> dict[Path, int]:
         The number of records in each rewritten file.
 
     Raises:
-        ConfigError: A record cannot be read; names file and line.
+        ConfigError: A record cannot be read, or two would get the same name; names file and line.
     """
     if not os.path.exists(folder):
         raise ConfigError(f"{folder} is not a folder of records: it does not exist")
     files = [folder] if folder.is_file() else [*folder.rglob(f"*{SUFFIX}"), *folder.rglob("*.json")]
     planned = {path: records for path in sorted(files) if (records := _migrated_file(path))}
+    _check_names(planned)
     for path, records in planned.items():
         if path.name.endswith(SUFFIX):
             pack_records(records, path)
@@ -59,6 +62,8 @@ def migrate_folder(folder: Path) -> dict[Path, int]:
             _rename(path, records[0])
         else:
             write_record(records[0], path)
+    for path in folder.rglob(f"trials/*/{BEGUN}"):
+        _migrate_note(path)
     return {path: len(records) for path, records in planned.items()}
 
 
@@ -151,15 +156,41 @@ def _test_rows(entry: Entry) -> dict[str, Any] | None:
     return {"places": places, "user_numbers": users}
 
 
+def _check_names(planned: dict[Path, list[AnyRecord]]) -> None:
+    """Refuse records of sweeps whose new names others have already, before any file is written."""
+    taken: dict[Path, Path] = {}
+    for path, records in planned.items():
+        if path.parent.name == "records":
+            key = records[0].trial.key
+            place = _trial_folder(path, key)
+            other = taken.setdefault(place, path)
+            if other != path or (key != path.stem and (place.exists() or path.with_name(f"{key}.json").exists())):
+                raise ConfigError(
+                    f"{other if other != path else place} exists, and {path} would replace it: migrate into an empty "
+                    "folder"
+                )
+
+
+def _trial_folder(record: Path, key: str) -> Path:
+    return record.parent.parent / "trials" / key
+
+
+def _migrate_note(path: Path) -> None:
+    """Give the note of a trial that has begun the form of today; its folder has the name of its key."""
+    values = read_json(read_text(path, "note"), f"note {path}")
+    if "trial" not in values:
+        trial = {**_trial(Entry(values, str(path))), "key": path.parent.name}
+        attempts = trial.pop("attempts", 0)
+        with replacing(path) as file:
+            file.write(json.dumps({"trial": trial, "attempts": attempts}).encode())
+
+
 def _rename(path: Path, record: AnyRecord) -> None:
     """Write the record of a trial under its new key, and move its checkpoints there."""
     key = record.trial.key
-    old = path.parent.parent / "trials" / path.stem
-    new = old.with_name(key)
-    if new != old and new.exists():
-        raise ConfigError(f"{new} exists, and {path} would replace it: migrate into an empty folder")
+    old = _trial_folder(path, path.stem)
     write_record(record, path.with_name(f"{key}.json"))
     if key != path.stem:
         if old.is_dir():
-            old.rename(new)
+            old.rename(_trial_folder(path, key))
         path.unlink()

@@ -92,6 +92,10 @@ class Epoch:
         )
 
 
+#: The fields of :class:`Data` that identify data.
+FINGERPRINTS = ("fingerprint", "split_fingerprint", "sampler_fingerprint")
+
+
 @dataclass(frozen=True)
 class Data:
     """The data of a run.
@@ -101,29 +105,34 @@ class Data:
         rows: Rows by split.
         split_users: Users by split, if users are split.
         fingerprint: Fingerprint of the sequences; records of version 0.1.0 have none.
+        split_fingerprint: Fingerprint of what is trained on and who is evaluated; older records have none.
+        sampler_fingerprint: Fingerprint of further data of the sampler, such as exposures; None without any.
     """
 
     sizes: dict[str, float]
     rows: dict[str, int]
     split_users: dict[str, int] = field(default_factory=dict)
     fingerprint: str | None = None
+    split_fingerprint: str | None = None
+    sampler_fingerprint: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
-        fingerprint = {} if self.fingerprint is None else {"fingerprint": self.fingerprint}
-        return {**self.sizes, **fingerprint, "rows": self.rows, "split_users": self.split_users}
+        every = {name: getattr(self, name) for name in FINGERPRINTS}
+        known = {name: value for name, value in every.items() if value is not None}
+        return {**self.sizes, **known, "rows": self.rows, "split_users": self.split_users}
 
     @classmethod
     def from_entry(cls, entry: Entry) -> Data:
         """Read it; see :class:`Entry`."""
-        named = ("rows", "split_users", "fingerprint")
+        named = ("rows", "split_users", *FINGERPRINTS)
         rows = entry["rows"].each(Entry.whole)
         entry["rows"]["test"].whole()
         return cls(
             sizes={name: value.number() for name, value in entry.items() if name not in named},
             rows=rows,
             split_users=entry.get("split_users").optional(lambda users: users.each(Entry.whole)) or {},
-            fingerprint=entry.get("fingerprint").optional(Entry.text),
+            **{name: entry.get(name).optional(Entry.text) for name in FINGERPRINTS},
         )
 
 

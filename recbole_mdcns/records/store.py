@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 from collections.abc import Iterator
@@ -18,7 +19,8 @@ from recbole_mdcns.records.record import AnyRecord, read_json, read_record
 from recbole_mdcns.support.file_locks import held
 from recbole_mdcns.support.safe_write import remove_abandoned, replacing
 
-_BEGUN = "begun.json"
+#: The file in the folder of a trial that says that it has begun, and how often.
+BEGUN = "begun.json"
 _ENDING = ".json"
 
 
@@ -130,23 +132,30 @@ class Store:
 
     def attempts(self, key: str) -> int:
         """Return how often a trial has begun since its last new start."""
-        path = self.trial_folder(key) / _BEGUN
+        path = self.trial_folder(key) / BEGUN
         return _read_note(path)[1] if path.is_file() else 0
 
     def renew(self, key: str) -> None:
         """Give a trial a new start: forget that it failed, and how often it has begun."""
         (self.records / f"{key}{_ENDING}").unlink(missing_ok=True)
         if self.attempts(key):
-            trial, _ = _read_note(self.trial_folder(key) / _BEGUN)
+            trial, _ = _read_note(self.trial_folder(key) / BEGUN)
             self._note(trial, 0)
 
     def begun(self) -> list[TrialId]:
         """Return every trial that has begun, with or without a record."""
-        return [_read_note(path)[0] for path in sorted(self.folder.glob(f"trials/*/{_BEGUN}"))]
+        notes = sorted(self.folder.glob(f"trials/*/{BEGUN}"))
+        return [_trial_of(path, path.stat().st_mtime_ns) for path in notes]
 
     def _note(self, trial: TrialId, attempts: int) -> None:
-        with replacing(self.trial_folder(trial.key) / _BEGUN) as file:
+        with replacing(self.trial_folder(trial.key) / BEGUN) as file:
             file.write(json.dumps({"trial": trial.to_json(), "attempts": attempts}).encode())
+
+
+@functools.cache
+def _trial_of(path: Path, changed: int) -> TrialId:
+    """Return the trial of a note, which is read once as long as it does not change: a search asks again and again."""
+    return _read_note(path)[0]
 
 
 def _read_note(path: Path) -> tuple[TrialId, int]:

@@ -13,11 +13,11 @@ from recbole_mdcns.report.description import Budget, Description, Row
 from recbole_mdcns.report.gains import set_gains
 from recbole_mdcns.report.lines import Line, budget, set_other_rows
 from recbole_mdcns.report.needs import need_metrics
-from recbole_mdcns.tuning.selection import by_cell, choose, common_seeds
+from recbole_mdcns.tuning.selection import Settings, by_cell, choose, common_seeds
 
 
 def chosen_cells(records: Sequence[Record]) -> Iterator[tuple[Budget, dict[str, list[Record]], list[Record]]]:
-    """Yield, by budget and cell, the records of all its settings and those of the setting that validation chose.
+    """Yield, by budget and cell, the records of the settings that validation chose from, and of the chosen one.
 
     Raises:
         UserError: Records of a setting are not seeds of one training.
@@ -28,8 +28,8 @@ def chosen_cells(records: Sequence[Record]) -> Iterator[tuple[Budget, dict[str, 
             settings = settings_of[cell]
             for of_setting in settings.values():
                 check_alike(of_setting)
-            chosen = choose(settings, common_seeds(settings))
-            yield of_budget, settings, sorted(chosen, key=lambda record: record.seed)
+            compared, chosen, _ = _choice(settings)
+            yield of_budget, compared, sorted(chosen, key=lambda record: record.seed)
 
 
 def unique(records: Iterable[AnyRecord]) -> list[Record]:
@@ -120,8 +120,21 @@ def _chosen(records: Sequence[Record]) -> tuple[dict[int, Record], int, list[int
         check_alike(of_setting)
     if not settings:
         return {}, 0, []
-    seeds = common_seeds(settings)
-    chosen = choose(settings, seeds)
+    settings, chosen, seeds = _choice(settings)
     with_seed = {record.seed for record in chosen}
     read = sorted((record for record in chosen if record.test), key=lambda record: record.seed)
     return {record.seed: record for record in read}, len(settings), [seed for seed in seeds if seed in with_seed]
+
+
+def _choice(settings: Settings) -> tuple[Settings, list[Record], list[int]]:
+    """Return the settings that validation chose from, the records of the chosen one, and the seeds that chose it.
+
+    Where the best setting has no test metrics and others have, it is the best of those: their sweep chose by seeds that
+    a failed trial lacks, or it still trains the others.
+    """
+    seeds = common_seeds(settings)
+    chosen = choose(settings, seeds)
+    tested = {text: mine for text, mine in settings.items() if any(record.test for record in mine)}
+    if tested and not any(record.test for record in chosen):
+        return _choice(tested)
+    return settings, chosen, seeds

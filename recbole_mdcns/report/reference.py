@@ -36,14 +36,15 @@ class Reference:
             given: ``name``; ``file``, from there; ``where``, other columns and the value that they must have.
 
         Raises:
-            ConfigError: The file or a column is missing, or a value is not a number.
+            ConfigError: The file or a column is missing, a value is not a number, or a metric has two values.
         """
         where = given.get("where", {})
         values: dict[tuple[str, str, str], dict[str, float]] = {}
         for line in _lines(folder, given, (*_LINE, "metric", "value", *where)):
             if all(line[column] == str(value) for column, value in where.items()):
                 dataset, backbone, method = (line[column] for column in _LINE)
-                values.setdefault((dataset, backbone, method), {})[line["metric"]] = _number(line, "value", given)
+                of_line = values.setdefault((dataset, backbone, method), {})
+                _add(of_line, line["metric"], _number(line, "value", given), f"{dataset}, {backbone}, {method}", given)
         return cls(str(given.get("name", "the reference")), values)
 
 
@@ -64,14 +65,22 @@ class Ranges:
         """Read a csv file with the columns dataset, backbone, peer, loss, metric, min, median and max.
 
         Raises:
-            ConfigError: The file or a column is missing, or a value is not a number.
+            ConfigError: The file or a column is missing, a value is not a number, or a metric has two values.
         """
         values: dict[tuple[str, str, str, str], dict[str, tuple[float, float, float]]] = {}
         for line in _lines(folder, given, ("dataset", "backbone", "peer", "loss", "metric", *_ENDS)):
             low, median, high = (_number(line, end, given) for end in _ENDS)
             key = (line["dataset"], line["backbone"], line["peer"], line["loss"])
-            values.setdefault(key, {})[line["metric"]] = (low, median, high)
+            _add(values.setdefault(key, {}), line["metric"], (low, median, high), ", ".join(key), given)
         return cls(str(given.get("text", "other settings have")), values)
+
+
+def _add(of_line: dict[str, Any], metric: str, value: Any, place: str, given: dict[str, Any]) -> None:
+    if of_line.setdefault(metric, value) != value:
+        raise ConfigError(
+            f"file {given['file']}: {metric} of {place} is given as {of_line[metric]} and as {value}: name the column "
+            "that tells them apart, and its value, under where"
+        )
 
 
 def _lines(folder: Path, given: dict[str, Any], columns: tuple[str, ...]) -> list[dict[str, str]]:

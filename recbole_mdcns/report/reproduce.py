@@ -38,6 +38,7 @@ from recbole_mdcns.tuning.datasets import check_datasets
 from recbole_mdcns.tuning.driver import run_sweeps
 from recbole_mdcns.tuning.engine_options import engine_of
 from recbole_mdcns.tuning.grid import Trial, first_trials, trials
+from recbole_mdcns.tuning.one_data import check_one_data
 from recbole_mdcns.tuning.progress import measured
 from recbole_mdcns.tuning.sweep import Sweep
 from recbole_mdcns.tuning.sweep_file import make_sweep
@@ -47,7 +48,8 @@ def run(options: argparse.Namespace) -> int:
     """Run the trials of every line that was asked for, write the pages, and return 1 where trials failed.
 
     Raises:
-        UserError: A name is unknown, or a configuration cannot be used; before any trial starts.
+        UserError: A name is unknown, a configuration cannot be used, or records differ in data; before any trial
+            starts, and before any record is taken over.
     """
     require_matplotlib()
     page = read_description(options.page)
@@ -57,7 +59,9 @@ def run(options: argparse.Namespace) -> int:
     store = Store(options.storage / sweeps[0].name)
     engine = engine_of(options, sweeps, store)
     reused = [record for path in options.reuse for record in read_records(path)]
-    check_plan(sweeps, [*store.all_records(), *reused], with_packed([], options.out))
+    known, packed = [*store.all_records(), *reused], with_packed([], options.out)
+    check_plan(sweeps, known, packed)
+    check_one_data(unique([*known, *packed]))
     make_folder(options.out)  # all is checked: what is refused leaves no folder
     store.make()
     import_finished(store, reused)
@@ -198,7 +202,7 @@ def groups(rows: Sequence[Row]) -> list[tuple[str, str | None, str, list[str], l
     """Group lines into few products of model, peer, loss, methods and datasets; those with a peer first."""
     products: dict[tuple[str, str | None, str], tuple[dict[str, None], dict[str, None]]] = {}
     for row in rows:
-        methods, datasets = products.setdefault((row.model, row.peer, row.loss), ({}, {}))
+        methods, datasets = products.setdefault((row.model, row.peer, row.method.loss or row.loss), ({}, {}))
         methods[row.method.method] = None
         datasets[row.dataset_name] = None
     listed = [(*key, list(methods), list(datasets)) for key, (methods, datasets) in products.items()]

@@ -125,10 +125,16 @@ class NegativeSamplingTrainer(Trainer):
         """Set the training part that the models are built for; checkpoints of other data are then refused."""
         self.checkpoints.use_data(dataset)
 
-    def data_fingerprint(self) -> str:
-        """Return the fingerprint of the training sequences; call :meth:`use_data` first."""
+    def data_fingerprints(self) -> dict[str, str]:
+        """Return fingerprints of the sequences, of the split and, once it is prepared, of what the sampler reads.
+
+        They have the names of fields of a record's data. Call :meth:`use_data` first.
+        """
         assert self.checkpoints.identity is not None
-        return self.checkpoints.identity.fingerprints["sequences"]
+        known = self.checkpoints.identity.fingerprints
+        of_sampler = None if self.strategy is None else self.strategy.data_fingerprint
+        further = {} if of_sampler is None else {"sampler_fingerprint": of_sampler}
+        return {"fingerprint": known["sequences"], "split_fingerprint": known["split"], **further}
 
     # -- training -----------------------------------------------------------------------------------------------------
 

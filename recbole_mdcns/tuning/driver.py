@@ -188,11 +188,20 @@ def _search_missing(sweep: Sweep, store: Store, engine: Engine) -> None:
                 store.renew(trial.id.key)
         if engine.seconds_left > 0:
             few = [make_trial(sweep, cell, setting, seed) for setting in few_settings(sweep, cell)]
-            if few:
-                lost = engine.tune(few, sweep.scheduler)
-            else:
-                lost = engine.search(sweep, cell, seed, [trial.id.setting for trial in tried])
+            lost = engine.tune(few, sweep.scheduler) if few else _search(sweep, store, engine, cell, seed)
             _end(store, engine, _tried(sweep, store, cell, seed), lost, sweep.scheduler)
+
+
+def _search(sweep: Sweep, store: Store, engine: Engine, cell: Cell, seed: int) -> Lost:
+    """Search until as many settings have been tried as are asked for: a search may draw a setting twice."""
+    lost: Lost = []
+    tried = _tried(sweep, store, cell, seed)
+    while True:
+        before = len(tried)
+        lost += engine.search(sweep, cell, seed, [trial.id.setting for trial in tried])
+        tried = _tried(sweep, store, cell, seed)
+        if not before < len(tried) < samples_of(sweep, cell) or engine.seconds_left <= 0:
+            return lost
 
 
 def _tried(sweep: Sweep, store: Store, cell: Cell, seed: int) -> list[Trial]:

@@ -66,7 +66,7 @@ def measured(storage: str | Path) -> list[Record]:
     """Return what has been trained in any sweep of a folder; records that cannot be read do not count."""
     records = []
     for path in sorted(Path(storage).glob("*/records/*.json")):
-        with contextlib.suppress(ConfigError):
+        with contextlib.suppress(ConfigError, FileNotFoundError):  # a sweep may begin a failed trial again
             records.append(read_record(read_text(path, "record"), str(path)))
     return [record for record in records if isinstance(record, Record)]
 

@@ -30,7 +30,7 @@ def choose(settings: Settings, seeds: Sequence[int]) -> list[Record]:
     """Return the records of the best setting of a cell: the highest mean score on validation over the seeds.
 
     Settings that lack a seed are left out as long as another has all of them. Records with other seeds decide nothing,
-    and are returned with their setting.
+    and are returned with their setting. Of equal settings the first by its text is chosen, wherever the records lie.
 
     Raises:
         UserError: Their epochs were chosen by different metrics.
@@ -40,7 +40,7 @@ def choose(settings: Settings, seeds: Sequence[int]) -> list[Record]:
         named = " and ".join(f"{record.trial.key} by {metric}" for metric, record in sorted(by_metric.items()))
         raise UserError(f"trials of one method were validated by different metrics, {named}: give records of one")
     complete = {text: mine for text, mine in settings.items() if {record.seed for record in mine} >= set(seeds)}
-    return max((complete or settings).values(), key=lambda mine: _score(mine, seeds))
+    return max((mine for _, mine in sorted((complete or settings).items())), key=lambda mine: _score(mine, seeds))
 
 
 def common_seeds(settings: Settings) -> list[int]:

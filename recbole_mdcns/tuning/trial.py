@@ -150,7 +150,7 @@ def _train(
     reset_peak_memory(config["device"])  # Ray lets a process train one trial after the other
     trainer, splits = prepare_trial(config, dataset)
     trainer.use_data(dataset_of(splits["train"]))
-    check_unchanged(store, trial, trainer.data_fingerprint())
+    check_unchanged(store, trial, trainer.data_fingerprints())
 
     def validated(epoch: int, score: float) -> None:
         _replay(_epochs(trainer)[-1:], config["valid_metric"], report)

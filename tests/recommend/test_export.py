@@ -15,6 +15,7 @@ from recbole_mdcns.cli.main import main
 from recbole_mdcns.model.fmlp4rec import FilterLayer
 from recbole_mdcns.model.mamba4rec import MambaMixer
 from recbole_mdcns.recommend import load, onnx_model
+from recbole_mdcns.recommend.embedding_files import write_embeddings
 from recbole_mdcns.recommend.onnx_model import SequenceEncoder, export_onnx
 from recbole_mdcns.recommend.plain_layers import plain_copy
 
@@ -77,6 +78,15 @@ def test_embeddings_and_their_ids():
     assert ids == recommender.item_ids and vectors.dtype == np.float32
     scores = recommender.encode(SEQUENCES, model="peer") @ vectors.T
     np.testing.assert_allclose(scores, recommender.score(SEQUENCES, ids, model="peer"), atol=1e-5)
+    before = {path: path.read_bytes() for path in Path("vectors/here").iterdir()}
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("recbole_mdcns.recommend.embedding_files.json.dumps", interrupted)
+        write_embeddings(recommender, Path("vectors/here"), "self")
+    assert {path: path.read_bytes() for path in Path("vectors/here").iterdir()} == before  # both, or none
 
 
 @pytest.mark.parametrize(

@@ -147,12 +147,32 @@ def test_the_store_of_a_sweep_finds_its_records_by_their_new_keys():
     checkpoints = store.trial_folder(values["trial"]["key"])
     checkpoints.mkdir(parents=True)
     (checkpoints / "weights").write_text("w")
+    begun = {name: values["trial"][name] for name in ("key", "cell", "setting", "seed")}
+    unfinished = store.trial_folder("fedcba9876543210")
+    unfinished.mkdir()
+    for folder, key in ((checkpoints, begun["key"]), (unfinished, unfinished.name)):
+        (folder / "begun.json").write_text(json.dumps({**begun, "key": key, "attempts": 2}))
     with pytest.raises(ConfigError, match="has schema 1.* export --migrate"):
         store.all_records()
     migrate_folder(Path("sweeps"))
     record = trained(*store.all_records())
     assert record.trial.key == content_key(record.config)
     assert (store.trial_folder(record.trial.key) / "weights").read_text() == "w" and not checkpoints.exists()
+    assert {each.key for each in store.begun()} == {record.trial.key, unfinished.name}
+    assert record.trial in store.begun() and store.attempts(record.trial.key) == 2
+
+
+def test_records_that_would_get_the_same_name_are_refused_before_any_file_is_written():
+    store = Store("sweeps/mine")
+    store.make()
+    for key in ("0123456789abcdef", "123456789abcdef0"):
+        (store.records / f"{key}.json").write_text(json.dumps(old(key=key)))
+    before = {path: path.read_text() for path in store.records.iterdir()}
+    with pytest.raises(
+        ConfigError, match=r"0123456789abcdef.json exists, and .*123456789abcdef0.json would replace it"
+    ):
+        migrate_folder(Path("sweeps"))
+    assert {path: path.read_text() for path in store.records.iterdir()} == before
 
 
 def test_today_is_not_migrated_again():

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.records.files import pack_records, read_records, write_record
 from recbole_mdcns.records.record import SCHEMA_VERSION, Failure, Record, read_record
+from recbole_mdcns.tuning.progress import measured
 
 #: A record with every field that there is.
 WHOLE = values(
@@ -28,7 +29,8 @@ WHOLE = values(
     status="stopped",
     setting={"neg_top_num": 3},
     data={
-        "users": 3, "items": 9, "fingerprint": "f", "rows": {"train": 5, "valid": 3, "test": 3},
+        "users": 3, "items": 9, "fingerprint": "f", "split_fingerprint": "g", "sampler_fingerprint": "h",
+        "rows": {"train": 5, "valid": 3, "test": 3},
         "split_users": {"train": 2},
     },
     epochs=[
@@ -111,6 +113,9 @@ def test_files_of_records_come_back():
     write_record(records[0], "sweep/records/a.json")
     pack_records([records[1]], Path("sweep/page.jsonl.xz"))  # a pack hides no record that was written later
     assert {r.trial.key for r in read_records(Path("sweep"))} == {r.trial.key for r in records[:2]}
+    Path("sweep/records/gone.json").symlink_to("nowhere")  # as one that a sweep takes away while the folder is read
+    assert {r.trial.key for r in read_records(Path("sweep"))} == {r.trial.key for r in records[:2]}
+    assert [r.trial.key for r in measured(".")] == [records[0].trial.key]
 
 
 @given(
@@ -129,6 +134,7 @@ def test_any_record_comes_back_from_its_json(seed, places, setting, method, vali
 #: Entries that need not be there.
 OPTIONAL = {
     ("study",), ("trial",), ("data", "users"), ("data", "items"), ("data", "fingerprint"), ("data", "split_users"),
+    ("data", "split_fingerprint"), ("data", "sampler_fingerprint"),
     ("data", "split_users", "train"), ("data", "rows", "train"), ("data", "rows", "valid"), ("test_rows", "names"),
     ("test_rows", "row_nums"), ("environment", "git", "clean"), ("environment", "machine", "gpu"),
     ("environment", "versions", "torch"), ("environment", "versions", "ray"), ("test_rows", "places", "self"),
@@ -156,7 +162,7 @@ def test_an_entry_of_another_kind_is_refused_with_file_and_field(path):
         other = 99
     if path == ("environment", "machine", "gpu"):
         other = ["a list"]
-    if path[:2] == ("data", "fingerprint"):
+    if path[-1].endswith("fingerprint"):
         other = 7
     with pytest.raises(ConfigError) as refused:
         Record.from_json(changed(WHOLE, path, other), "r.json")

@@ -185,10 +185,16 @@ def test_a_csv_may_begin_with_the_mark_that_excel_writes():
     assert page.reference.values == {("shop", "SASRec", "mine"): {"mrr@10": 0.1}}
 
 
-def test_a_csv_that_holds_no_numbers_is_refused():
+def test_a_csv_without_a_number_for_each_value_is_refused():
     Path("theirs.csv").write_text("dataset,backbone,method,metric,value\nshop,SASRec,mine,mrr@10,many\n")
     with pytest.raises(ConfigError, match=r"theirs.csv: value = 'many' is not a number"):
         own_page(OWN + "reference: {file: theirs.csv}\n")
+    twice = "shop,SASRec,mine,mrr@10,0.1,BCE\nshop,SASRec,mine,mrr@10,0.2,BPR\n"
+    Path("theirs.csv").write_text(f"dataset,backbone,method,metric,value,loss\n{twice}")
+    with pytest.raises(ConfigError, match=r"mrr@10 of shop, SASRec, mine is given as 0.1 and as 0.2: name the column"):
+        own_page(OWN + "reference: {file: theirs.csv}\n")
+    page = own_page(OWN + "reference: {file: theirs.csv, where: {loss: BPR}}\n")
+    assert page.reference.values == {("shop", "SASRec", "mine"): {"mrr@10": 0.2}}
     Path("theirs.csv").write_text("dataset,method,metric,value\nshop,mine,mrr@10,0.1\n")
     with pytest.raises(ConfigError, match=r"theirs.csv lacks the column backbone"):
         own_page(OWN + "reference: {file: theirs.csv}\n")

@@ -128,9 +128,10 @@ def test_seeds_with_other_users_are_not_averaged():
 def test_the_same_users_of_other_data_or_with_other_prefixes_are_not_paired():
     one = named(record("rns", 1, [1, 0]), ["a", "b"])
     larger = replace(one, data=replace(one.data, sizes={"users": 1001}))
-    for other in (larger, with_config(one, eval_prefixes="all")):
+    for other in (larger, with_config(one, eval_prefixes="all"), with_config(one, mask_history=False)):
         assert not same_rows(one, other) and why_unpaired([one, other]) == "not paired: other users or rows"
-    assert same_rows(one, replace(one, data=replace(one.data, fingerprint="0")))  # of the training data alone
+    of_training = replace(one.data, fingerprint="0", split_fingerprint="1", sampler_fingerprint="2")
+    assert same_rows(one, replace(one, data=of_training))
 
 
 def test_the_family_is_every_test_that_the_table_prints_each_once():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from helpers.planted_records import failure, planted, record
+from helpers.runs import cycle_lines, write_inter
 
 from recbole_mdcns.cli.arguments import Parser
 from recbole_mdcns.cli.main import main
@@ -89,6 +90,30 @@ def test_the_sweeps_of_a_table_have_a_cell_for_each_of_its_lines():
     planned = [cell for sweep in sweeps for cell in cells(sweep)]
     assert all(sum(row.is_cell(cell) for cell in planned) == 1 for row in page.lines())
     assert len(planned) == len(page.lines())
+
+
+def test_a_method_with_a_loss_of_its_own_is_trained_with_it():
+    Path("own.yaml").write_text(
+        "datasets: [shop]\nmodels: [SASRec]\nmetrics: [ndcg@10]\nloss: BCE\n"
+        "methods: {plain: dns, by pairs: {method: dns, loss: BPR}}\n"
+    )
+    page = read_description("own.yaml")
+    planned = [cell for sweep in planned_sweeps(page, options_of("own.yaml")) for cell in cells(sweep)]
+    assert sorted(cell.loss for cell in planned) == ["BCE", "BPR"]
+    assert all(sum(row.is_cell(cell) for cell in planned) == 1 for row in page.lines())
+
+
+def test_reused_records_of_other_data_are_refused_and_not_taken_over(capsys):
+    pytest.importorskip("matplotlib")
+    mine, theirs = record("rns", 1, [1, 0]), record("rns", 2, [1, 0])
+    store = Store("s/reproduction-cpu")
+    store.write(replace(mine, data=replace(mine.data, fingerprint="a")))
+    pack_records([replace(theirs, data=replace(theirs.data, fingerprint="b"))], Path("theirs.jsonl.xz"))
+    asked = [*ASKED, "--seeds=3", "--reuse", "theirs.jsonl.xz", "--data_path", "data"]
+    write_inter(cycle_lines(), name="amazon-beauty")
+    assert main([*asked, *PAGES]) == 2
+    assert "differ in data: the files of 'amazon-beauty' changed between them" in capsys.readouterr().err
+    assert [each.seed for each in store.all_records()] == [1]
 
 
 def test_what_cannot_be_run_or_shown_is_said_before_any_training(monkeypatch, capsys):

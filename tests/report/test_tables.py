@@ -36,6 +36,22 @@ def only(lines):
     return line
 
 
+def test_the_setting_whose_test_was_read_is_shown_where_a_failed_seed_would_have_another_one_chosen():
+    """The sweep compared three seeds; those that all settings have, 1 and 2, prefer the one with M = 1."""
+    scores = {1: (0.5, 0.5, 0.4), 2: (0.49, 0.49, 0.48), 3: (0.3, 0.3)}
+    records = [
+        record("dns_plus", seed, [1, 0], valid=valid, setting={"neg_top_num": top})
+        for top, of_seeds in scores.items()
+        for seed, valid in enumerate(of_seeds, start=1)
+    ]
+    records = [each if each.trial.setting["neg_top_num"] == 2 else replace(each, test=None) for each in records]
+    (line,) = (line for line in fill("table3", ["beauty"], records) if line.name == "DNS+")
+    assert sorted(line.runs) == [1, 2, 3] and line.setting == "neg_top_num 2"
+    assert {run.trial.setting["neg_top_num"] for run in line.runs.values()} == {2}
+    ((_, compared, chosen),) = chosen_cells(records)
+    assert len(compared) == 1 and all(run.test for run in chosen)
+
+
 def test_the_text_of_a_table_is_exact():
     records = [
         record("rns", 1, [1, 0, 0, 0]), record("rns", 2, [1, 0, 0, 2]),

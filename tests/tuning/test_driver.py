@@ -1,6 +1,7 @@
 """What the driver asks of an engine, whichever it is: here one that runs every trial in this process."""
 
 import math
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -8,13 +9,14 @@ from pathlib import Path
 import pytest
 from helpers.planted_records import record as planted
 from helpers.planted_records import with_config
+from helpers.strategies import ONE_EXPOSURE, write_exposures
 from helpers.sweeps import failed, sweep_of, trained
 
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.records.store import Store
 from recbole_mdcns.tuning.driver import run_sweeps
 from recbole_mdcns.tuning.engine import Timed, data_key
-from recbole_mdcns.tuning.grid import trials
+from recbole_mdcns.tuning.grid import make_trial, trials
 from recbole_mdcns.tuning.one_data import check_one_data
 from recbole_mdcns.tuning.progress import progress
 from recbole_mdcns.tuning.trial import fail_trial, run_trial
@@ -112,6 +114,75 @@ def test_changed_data_are_told_before_anything_is_trained_on_them():
     with pytest.raises(ConfigError, match="differ in data"):
         run_sweeps([sweep_of(SMALL.replace("[1]", "[1, 2, 3]"))], engine.store, engine)
     assert engine.asked == ["close"]
+
+
+SPLIT = "".join(f"u{user}\t{part}\n" for user, part in enumerate(["train"] * 30 + ["valid"] * 5 + ["test"] * 5))
+
+
+def test_a_changed_split_file_is_told_before_anything_is_trained_on_it():
+    engine = Here(Store("store"))
+    text = SMALL + "protocols: [paper]\nkeys: {split_file: split.tsv}\n"
+    Path("split.tsv").write_text("user_id:token\tpart:token\n" + SPLIT)
+    (done,) = map(trained, run_sweeps([sweep_of(text)], engine.store, engine))
+    swapped = SPLIT.replace("u0\ttrain", "u0\ttest").replace("u39\ttest", "u39\ttrain")
+    Path("split.tsv").write_text("user_id:token\tpart:token\n" + swapped)
+    kept, changed = run_sweeps([sweep_of(text.replace("[1]", "[1, 2]"))], engine.store, engine)
+    assert kept == done and "the split of 'tiny' changed between them" in failed(changed).reason
+    other = trained(
+        run_sweeps([sweep_of(text.replace("split_file: split.tsv", "split_seed: 1"))], engine.store, engine)[0]
+    )
+    assert other.data.split_fingerprint != done.data.split_fingerprint  # another split that was asked for
+
+
+def test_changed_exposures_are_told_before_anything_is_trained_on_them():
+    engine = Here(Store("store"))
+    text = SMALL.replace("rns", "ens")
+    write_exposures()
+    (done,) = map(trained, run_sweeps([sweep_of(text)], engine.store, engine))
+    write_exposures(ONE_EXPOSURE)
+    _, changed = run_sweeps([sweep_of(text.replace("[1]", "[1, 2]"))], engine.store, engine)
+    assert "what the sampler reads of 'tiny' changed between them" in failed(changed).reason
+    assert done.data.sampler_fingerprint and trained(run_sweeps([sweep_of(SMALL)], engine.store, engine)[0])
+
+
+class Drawing(Here):
+    """An engine whose search draws with repetition: the settings 1, 1, then 1, 2, then 3."""
+
+    rounds = ([1, 1], [1, 2], [3, 3])
+
+    def search(self, sweep, cell, seed, tried):
+        drawn = self.rounds[min(self.asked.count("search"), 2)]
+        self.asked.append("search")
+        for number in drawn:
+            run_trial(make_trial(sweep, cell, {"neg_num": number}, seed), self.store)
+        return []
+
+
+def test_a_search_that_draws_a_setting_twice_goes_on_until_it_has_tried_as_many_as_are_asked_for():
+    engine = Drawing(Store("store"))
+    text = SMALL + "search: hyperopt\nsamples: 3\nspace: {rns: {neg_num: {randint: [1, 9]}}}\n"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("recbole_mdcns.tuning.grid.find_spec", lambda name: True)  # the package that would search
+        found = list(map(trained, run_sweeps([sweep_of(text)], engine.store, engine)))
+    assert [each.trial.setting["neg_num"] for each in found if each.test] and engine.asked.count("search") == 3
+    assert sorted(each.trial.setting["neg_num"] for each in found) == [1, 2, 3]
+    engine.rounds = ([1, 1],) * 3
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("recbole_mdcns.tuning.grid.find_spec", lambda name: True)
+        run_sweeps([sweep_of(text.replace("seeds: [1]", "seeds: [7]"))], engine.store, engine)
+    assert engine.asked.count("search") == 3 + 2  # nothing new is drawn: it ends
+
+
+def test_the_note_of_a_trial_is_read_once_as_long_as_it_does_not_change(monkeypatch):
+    store, one = Store("store"), planted("rns", 1, [1]).trial
+    store.trial_folder(one.key).mkdir(parents=True)
+    store.begin(one)
+    read = []
+    monkeypatch.setattr("recbole_mdcns.records.store._read_note", lambda path: (read.append(path) or one, 1))
+    assert store.begun() == store.begun() == [one] and len(read) == 1
+    monkeypatch.undo()
+    os.utime(store.trial_folder(one.key) / "begun.json", ns=(1, 1))
+    assert store.begun() == [one] and store.attempts(one.key) == 1
 
 
 def test_what_is_read_from_the_files_decides_which_records_must_have_the_same_data():

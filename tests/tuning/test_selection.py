@@ -70,6 +70,12 @@ def test_seeds_that_only_the_chosen_setting_has_do_not_choose_it():
     assert common_seeds(settings) == [1, 2, 3]  # a setting that was tried with none of these is not compared
 
 
+def test_equal_settings_are_told_apart_by_their_text_wherever_the_records_lie():
+    records = [record(1, 1, 0.5), record(2, 1, 0.5), record(3, 1, 0.5)]
+    for order in (records, records[::-1], records[1:] + records[:1]):
+        assert [each.trial.setting["a"] for each in chosen_records(order, [1])] == [1]
+
+
 def test_tables_of_a_sweep_show_test_of_the_chosen_setting_alone_and_of_all_its_seeds():
     once_chosen, half = [record(1, 1, 0.5, 0.1), record(1, 2, 0.5, 0.1)], record(2, 1, 0.6, 0.3)
     records = [*once_chosen, half, record(2, 2, 0.6)]

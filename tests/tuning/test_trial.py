@@ -1,10 +1,13 @@
 """A trial without Ray: records, failures, time, and going on where it stopped."""
 
 import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
 import torch
+from helpers.paths import python_path
 from helpers.sweeps import failed, one_trial, trained, without_times
 
 from recbole_mdcns.checkpoints import checkpoint
@@ -163,3 +166,16 @@ def test_the_memory_of_a_trial_is_its_own():
     del large
     record = trained(run_trial(one_trial(epochs=1), Store("store")))
     assert record.environment.peak_memory["resident"] < before - 2**27
+
+
+SAY = "from recbole_mdcns.records.environment import peak_memory; import torch; print(peak_memory(torch.device('cpu')))"
+
+
+@pytest.mark.cpu_only("it says nothing about a GPU")
+@pytest.mark.skipif(not os.access("/proc/self/status", os.R_OK), reason="only Linux tells the peak of a process alone")
+def test_the_memory_of_a_process_is_not_that_of_the_one_that_started_it():
+    """The system's ru_maxrss begins with the memory of the parent, such as a sweep with all its data."""
+    large = torch.ones(2**30, dtype=torch.uint8)
+    environment = {**os.environ, "PYTHONPATH": python_path()}
+    said = subprocess.run([sys.executable, "-c", SAY], capture_output=True, text=True, check=True, env=environment)
+    assert 2**25 < int(said.stdout.split(":")[1].strip(" }\n")) < len(large)

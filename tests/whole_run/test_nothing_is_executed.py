@@ -1,7 +1,9 @@
 """What lies in a folder or stands in a file is never executed: each of these files would create a file if it were."""
 
+import importlib
 import os
 import pickle
+import sys
 import zipfile
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import torch
 from helpers.runs import TINY, fit, tiny_config, tiny_run
 
 from recbole_mdcns.checkpoints import checkpoint
-from recbole_mdcns.cli.main import train_main
+from recbole_mdcns.cli.main import main, train_main
 from recbole_mdcns.encoder.pretrained import check_pretrained
 from recbole_mdcns.errors import CheckpointError, ConfigError
 from recbole_mdcns.quick_start import evaluate_saved, load_data_and_model, run_recbole_mdcns
@@ -159,3 +161,15 @@ def test_weights_that_recbole_would_unpickle_are_looked_at_first():
     with pytest.raises(ConfigError, match=r"pre_model_path = 'bad.pth' cannot be used"):
         tiny_run("S3Rec", pre_model_path="bad.pth", train_stage="finetune", neg_sampler="rns")
     assert not TRACE.exists()
+
+
+def test_no_file_of_the_working_folder_hides_a_package(monkeypatch):
+    """A command finds classes of the user there; ``wave`` is a module of Python that nothing has imported."""
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if place])
+    monkeypatch.delitem(sys.modules, "wave", raising=False)
+    for name in ("wave", "own_wave"):
+        Path(f"{name}.py").write_text("raise AssertionError('it was run')\n")
+    main(["stats", "gone", "--data_path", "data"])
+    assert importlib.import_module("wave").__file__ != str(Path("wave.py").absolute())
+    with pytest.raises(AssertionError, match="it was run"):
+        importlib.import_module("own_wave")

@@ -36,7 +36,7 @@ def test_result_and_record():
     assert record["command"] == ["cmd"]
     assert (record["model"], record["peer_model"]) == ("SASRec", "Mamba4Rec")
     assert record["config"]["peer"]["hidden_size"] == 16
-    assert len(record["data"].pop("fingerprint")) == 32
+    assert [len(record["data"].pop(name)) for name in ("fingerprint", "split_fingerprint")] == [32, 32]
     assert record["data"] == {
         "users": 40, "items": 30, "interactions": 480, "rows": {"train": 360, "valid": 40, "test": 40},
         "split_users": {},
