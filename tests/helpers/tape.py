@@ -73,10 +73,13 @@ class Tape:
     def replay(self) -> None:
         self.replays += 1
         if self.replays > 1:
-            sparse: dict[int, torch.Tensor] = {}
             with torch.no_grad():
-                for call in self.calls:
-                    call.run(sparse)
+                self.run()
+
+    def run(self) -> None:
+        sparse: dict[int, torch.Tensor] = {}
+        for call in self.calls:
+            call.run(sparse)
 
 
 def with_own_shapes(values):
