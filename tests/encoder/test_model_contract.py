@@ -138,6 +138,7 @@ class TestEveryModel:
             torch.testing.assert_close(*states, rtol=1e-4, atol=1e-5)
 
     def test_every_batching_gives_every_target_the_same_loss_and_the_same_gradients(self, name):
+        write_inter(cycle_lines(user_num=60, item_num=150, length=8))
         encoder, _, _ = self.encoder(name)
         encoder.config["batching"] = "static"  # everything is measured
         encoder = measure_scoring_model(encoder.model.eval(), encoder.config)
