@@ -23,7 +23,7 @@ KEYS = {
 #: Keys of models that learn late or need another window; all others learn by cross-entropy.
 OF_MODEL: dict[str, dict[str, Any]] = {
     "BERT4Rec": {
-        "ranking_loss": "BCE", "neg_sampler": "dns", "pad_side": "left", "learning_rate": 0.005, "epochs": 25,
+        "ranking_loss": "BCE", "neg_sampler": "dns", "pad_side": "left", "learning_rate": 0.005, "epochs": 40,
     },
     "SINE": {"ranking_loss": "BCE", "neg_sampler": "dns"}, "NPE": {"epochs": 25},
     **{name: {"pad_side": "left"} for name in LEFT_PADDED},
