@@ -53,9 +53,7 @@ class ENS(DrawnNegatives):
 
     def state_dict(self) -> dict[str, Any]:
         """See :meth:`NegativeStrategy.state_dict`; the state also identifies the exposures."""
-        columns = (self.items, self.first, self.count)
-        weighted = [(column.long() * torch.arange(1, len(column) + 1, device=self.device)).sum() for column in columns]
-        return {**super().state_dict(), "exposures": torch.stack(weighted)}
+        return {**super().state_dict(), "exposures": self.data_fingerprint}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See :meth:`NegativeStrategy.load_state_dict`.
@@ -63,7 +61,7 @@ class ENS(DrawnNegatives):
         Raises:
             CheckpointError: The exposures have changed.
         """
-        if not torch.equal(state["exposures"].cpu(), self.state_dict()["exposures"].cpu()):
+        if state["exposures"] != self.data_fingerprint:
             raise CheckpointError("neg_sampler = 'ens': the exposures have changed since the start; train from scratch")
         super().load_state_dict(state)
 

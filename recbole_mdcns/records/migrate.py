@@ -164,11 +164,10 @@ def _check_names(planned: dict[Path, list[AnyRecord]]) -> None:
             key = records[0].trial.key
             place = _trial_folder(path, key)
             other = taken.setdefault(place, path)
-            if other != path or (key != path.stem and (place.exists() or path.with_name(f"{key}.json").exists())):
-                raise ConfigError(
-                    f"{other if other != path else place} exists, and {path} would replace it: migrate into an empty "
-                    "folder"
-                )
+            others = [] if key == path.stem else [place, path.with_name(f"{key}.json")]
+            there = [other] if other != path else [each for each in others if each.exists()]
+            if there:
+                raise ConfigError(f"{there[0]} exists, and {path} would replace it: migrate into an empty folder")
 
 
 def _trial_folder(record: Path, key: str) -> Path:

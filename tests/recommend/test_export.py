@@ -2,6 +2,7 @@
 
 import builtins
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -78,15 +79,12 @@ def test_embeddings_and_their_ids():
     assert ids == recommender.item_ids and vectors.dtype == np.float32
     scores = recommender.encode(SEQUENCES, model="peer") @ vectors.T
     np.testing.assert_allclose(scores, recommender.score(SEQUENCES, ids, model="peer"), atol=1e-5)
-    before = {path: path.read_bytes() for path in Path("vectors/here").iterdir()}
-
-    def interrupted(*_, **__):
-        raise KeyboardInterrupt
-
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("recbole_mdcns.recommend.embedding_files.json.dumps", interrupted)
+    done, sync, replace = [], os.fsync, os.replace
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda file: done.append("fsync") or sync(file))
+        patch.setattr(os, "replace", lambda *paths: done.append("replace") or replace(*paths))
         write_embeddings(recommender, Path("vectors/here"), "self")
-    assert {path: path.read_bytes() for path in Path("vectors/here").iterdir()} == before  # both, or none
+    assert done[:2] == ["fsync", "fsync"] and done.count("replace") == 2  # both are on disk before one is replaced
 
 
 @pytest.mark.parametrize(
