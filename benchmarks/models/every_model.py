@@ -17,6 +17,7 @@ from model_table import SUPPORTED, measure_model
 from tabulate import tabulate
 
 from recbole_mdcns.config.checks import LEFT_PADDED
+from recbole_mdcns.errors import UserError
 from recbole_mdcns.model.registry import model_names
 from recbole_mdcns.records.files import read_records
 from recbole_mdcns.records.record import Record
@@ -62,10 +63,12 @@ def main() -> None:
             continue
         (record,) = read_records(file)
         assert isinstance(record, Record)  # of a single run, which leaves no other
+        if not set(keys) <= set(record.command):
+            raise UserError(f"{file} was made by another command, {' '.join(record.command)}: give another --out")
         for role in ROLES:
             need_metrics(record, [METRIC], role, splits=("valid",))
         scores = [f"{record.valid[role][METRIC]:.4f}" for role in ROLES]
-        rows.append([model, peer, *scores, escaped((record.environment.commit or "")[:10])])
+        rows.append([model, peer, *scores, escaped(record.environment.short_commit)])
     headers = ["self", "peer", *(f"valid {METRIC}, {role}" for role in ROLES), "commit"]
     text = f"# Every model, through the command line\n\n`python benchmarks/models/every_model.py {' '.join(keys)}`\n\n"
     text += "That each runs, not how good it is: seed and values are the defaults, and training is short.\n\n"

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from recbole_mdcns.records.environment import git_state, machine, versions
+from recbole_mdcns.records.parts import named_commit
 from recbole_mdcns.report.sources import script_command
 
 
@@ -36,8 +37,8 @@ class Provenance:
 
     @property
     def commit(self) -> str:
-        """The start of the commit, or ``none``."""
-        return self.git["commit"][:10] if self.git else "none"
+        """The start of the commit, and whether the files differ from it; ``none`` outside of a clone."""
+        return named_commit(self.git["commit"][:10], self.git.get("clean")) if self.git else "none"
 
     @property
     def command_line(self) -> str:

@@ -58,7 +58,6 @@ def page(record: Record) -> str:
     table = tabulate(
         rows, headers=["", *(f"epoch {epoch}" for epoch in shown)], tablefmt="github", disable_numparse=True
     )
-    commit = (record.environment.commit or "none")[:10]
     return "\n".join([
         f"# What MDCNS chooses: {record.model} with {record.peer_model} on {record.dataset}", "",
         "distinct: different items chosen by a view in an epoch; entropy: of the choice, in nats (log of the number of "
@@ -67,7 +66,7 @@ def page(record: Record) -> str:
         "for which both views choose the same item.", "", table, "", "![what is chosen](chosen.png)", "",
         f"* `{' '.join(record.command)}`",
         f"* validation {record.valid_metric} {record.best_valid_score or 0:.4f}, epoch {(record.best_epoch or 0) + 1}",
-        f"* {record.environment.machine['processor']}; commit {commit}", "",
+        f"* {record.environment.machine['processor']}; commit {record.environment.short_commit}", "",
     ])  # fmt: skip
 
 

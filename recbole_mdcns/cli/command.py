@@ -11,6 +11,7 @@ from typing import Any
 
 from recbole_mdcns.cli.arguments import Parser, Printed
 from recbole_mdcns.cli.program import run_program
+from recbole_mdcns.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,17 @@ class Command:
             arguments: The arguments after it.
             is_process: The process ends with this call.
         """
-        if os.getcwd() not in sys.path:
-            sys.path.append(os.getcwd())  # for --model=module:Class; last, so that no file there hides a package
         is_debug = self.takes_keys and "--state=DEBUG" in arguments
         advice = f"interrupted; {self.interrupted}"
         return run_program(program, lambda: self._work(program, arguments), advice, is_debug, is_process)
 
     def _work(self, program: str, arguments: Sequence[str]) -> int | None:
+        try:
+            folder = os.getcwd()
+        except FileNotFoundError:
+            raise UserError("the folder that this command was started in is gone: change to another one") from None
+        if folder not in sys.path:
+            sys.path.append(folder)  # for --model=module:Class; last, so that no file there hides a package
         module: Any = importlib.import_module(self.module)
         parser = Parser(program, self.about, own_help=self.takes_keys)
         module.add_arguments(parser)

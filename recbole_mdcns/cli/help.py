@@ -16,7 +16,7 @@ def training_help(program: str) -> str:
         "",
         "  -m, --model        self model: a sequential model of RecBole or package.module:Class",
         "  -d, --dataset      dataset: <data_path>/<name>/<name>.inter; ml-100k needs no download",
-        "  --config_files     yaml files, separated by spaces",
+        "  --config_files     yaml files, separated by spaces, or one whose path has spaces",
         "  --evaluate=FILE    evaluate a saved model again: --split=valid|test, --topk, --metrics, --data_path",
         "  --trust_code       import classes of your own that FILE names",
         "  --ray              train in several processes by Ray Train, with these options:",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 from recbole_mdcns.cli.arguments import Once, Parser
 from recbole_mdcns.errors import ConfigError
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
         evaluate(options.evaluate, [*named, *options.keys], options.trust_code)
         return
     _check_options_of_ray(options)
-    files = options.config_files.split() if options.config_files else None
+    files = _files_of(options.config_files) if options.config_files else None
     _check_keys(options, files or [])
     command = [*options.program.split(), *options.arguments]
     if options.ray:
@@ -90,6 +91,11 @@ def _check_keys(options: argparse.Namespace, files: list[str]) -> None:
     except ConfigError as error:
         from_files = {key: file for file, values in layers.items() for key in values if key not in typed}
         raise with_place(error, from_files) from error.__cause__
+
+
+def _files_of(text: str) -> list[str]:
+    """Return the files of ``--config_files``: a file whose path has spaces, or several, separated by spaces."""
+    return [text] if os.path.isfile(text) else text.split()
 
 
 def _check_options_of_ray(options: argparse.Namespace) -> None:

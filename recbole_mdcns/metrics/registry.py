@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from recbole.evaluator import smaller_metrics
 from recbole.evaluator.base_metric import AbstractMetric
 from recbole.utils import EvaluatorType
 
@@ -103,11 +102,6 @@ def is_higher_better(name: str, metrics: Sequence[str] = ()) -> bool:
     bare = _CUT_OFF.sub("", name)
     own = {metric.__name__.lower(): metric for metric in map(resolve_metric, metrics)}
     return not (own.get(bare.lower()) or resolve_metric(bare)).smaller
-
-
-def is_smaller_better(name: str) -> bool:
-    """Tell whether RecBole lists a metric as better when smaller; imports no class that a record names."""
-    return name.lower().split("@")[0] in smaller_metrics
 
 
 def has_cut_offs(metric: type[AbstractMetric]) -> bool:

@@ -16,7 +16,7 @@ from recbole_mdcns.data.load import load_dataset
 from recbole_mdcns.data.names import Numbering
 from recbole_mdcns.errors import DataError
 from recbole_mdcns.recommend.arguments import list_of
-from recbole_mdcns.recommend.sequences import ItemSequences
+from recbole_mdcns.recommend.sequences import ItemSequences, check_on_unknown
 
 
 def sequences_of_users(
@@ -41,6 +41,7 @@ def sequences_of_users(
         CheckpointError: The file cannot be used, or the data has other items than the model.
         DataError: The data is missing or malformed, or has no such user.
     """
+    check_on_unknown(on_unknown)
     content = checkpoint.load(path, "model")
     moved: dict[str, Any] = {} if data_path is None else {"data_path": str(data_path)}
     config = saved_config(content, path, trust_code, model_class, moved)

@@ -22,6 +22,16 @@ from recbole_mdcns.recommend.vocabulary import Vocabulary
 ON_UNKNOWN = ("error", "skip")
 
 
+def check_on_unknown(value: Any) -> None:
+    """Refuse a misspelled value of ``on_unknown``.
+
+    Raises:
+        DataError: Says what is allowed.
+    """
+    if value not in ON_UNKNOWN:
+        raise DataError(f"on_unknown = {value!r} is not allowed: choose {' or '.join(ON_UNKNOWN)}")
+
+
 @dataclass(frozen=True)
 class ItemSequences:
     """Sequences of item numbers, one after the other.
@@ -81,8 +91,7 @@ def item_sequences(given: Any, vocabulary: Vocabulary, columns: Columns, on_unkn
     Raises:
         DataError: The sequences cannot be used; says what was found and what is allowed.
     """
-    if on_unknown not in ON_UNKNOWN:
-        raise DataError(f"on_unknown = {on_unknown!r} is not allowed: choose {' or '.join(ON_UNKNOWN)}")
+    check_on_unknown(on_unknown)
     if isinstance(given, ItemSequences):
         if given.numbered_by != vocabulary.fingerprint:
             raise DataError("sequences were read by a model with other items: read them with this one")

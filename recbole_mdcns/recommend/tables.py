@@ -99,6 +99,11 @@ def read_table(path: Path, columns: Columns) -> pd.DataFrame:
     return table[columns.names]
 
 
+def _line_of_open_quote(path: Path) -> int:
+    with path.open(encoding="utf-8") as file:
+        return next(number for number, line in enumerate(file, 1) if line.count('"') % 2)
+
+
 def _read_text(path: Path, kind: str, columns: Columns) -> pd.DataFrame:
     is_atomic = kind == ".inter"
     layout: dict[str, Any] = {
@@ -112,7 +117,8 @@ def _read_text(path: Path, kind: str, columns: Columns) -> pd.DataFrame:
     columns.check(names, str(path), SEPARATORS[kind])
     texts = {place: str for place, name in enumerate(names) if name in (columns.user, columns.item)}
     with path.open(encoding="utf-8") as file:
-        header = next(number for number, line in enumerate(file, 1) if line.strip(" \n"))
+        filled = [number for number, line in enumerate(file, 1) if line.strip(" \n")]
+    header = filled[0]
     missing = {**{place: [""] for place in texts}, names.index(columns.time): list(NO_TIME)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", pd.errors.DtypeWarning)  # a column of times and texts is refused later
@@ -127,4 +133,6 @@ def _read_text(path: Path, kind: str, columns: Columns) -> pd.DataFrame:
         )
     if not isinstance(table.index, pd.RangeIndex):
         raise ValueError(f"its lines have more fields than the {len(names)} of its header")
+    if len(table) != len(filled) - 1:
+        raise ValueError(f"a quote in line {_line_of_open_quote(path)} does not end there: a row is one line")
     return table.set_axis(names, axis=1)

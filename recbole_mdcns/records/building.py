@@ -62,6 +62,7 @@ def build_record(
         "epochs": trainer.epoch_log,
         "best_epoch": best,
         "valid_metric": config["valid_metric"],
+        "valid_metric_bigger": config["valid_metric_bigger"],
         "best_valid_score": float(trainer.best_valid_score) if best is not None else None,
         "valid": results["valid"].chosen_by(config["valid_metric"]),
         "test": None if test is None else dict(test.metrics),

@@ -113,6 +113,12 @@ class Entry:
             raise self.refuse("a whole number")
         return self.value
 
+    def flag(self) -> bool:
+        """Return the value, True or False."""
+        if not isinstance(self.value, bool):
+            raise self.refuse("true or false")
+        return self.value
+
     def plain(self) -> Any:
         """Return a value that is neither a list nor a mapping."""
         if isinstance(self.value, (dict, list)):

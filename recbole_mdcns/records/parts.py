@@ -221,7 +221,12 @@ class Environment:
     @property
     def shown_commit(self) -> str:
         """The commit, and whether files differed from it; empty outside of git."""
-        return (self.commit or "") + (" (modified)" if self.commit and self.is_clean is False else "")
+        return named_commit(self.commit or "", self.is_clean)
+
+    @property
+    def short_commit(self) -> str:
+        """The same with the start of the commit; ``none`` outside of git."""
+        return named_commit((self.commit or "none")[:10], self.is_clean)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -246,3 +251,8 @@ class Environment:
             machine=entry["machine"].each(Entry.plain),
             peak_memory=entry["peak_memory"].each(Entry.whole),
         )
+
+
+def named_commit(commit: str, is_clean: bool | None) -> str:
+    """Return a commit, and whether files differed from it."""
+    return commit + (" (modified)" if is_clean is False else "")

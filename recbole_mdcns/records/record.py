@@ -7,9 +7,10 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Union
 
+from recbole.evaluator import smaller_metrics
+
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.evaluation.best_role import best_role
-from recbole_mdcns.metrics.registry import is_smaller_better
 from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.records.entries import Entry
 from recbole_mdcns.records.parts import Data, Environment, Epoch, Metrics, TestRows, TrialId
@@ -47,6 +48,8 @@ class Record:
         status: ``finished``, or ``stopped`` before its end.
         stopped: Who or what stopped it.
         study: Further values from a study.
+        valid_metric_bigger: Whether more of ``valid_metric`` is better; None in records of versions that did not say
+            so, which could not know a metric of the user's own.
     """
 
     package_version: str
@@ -70,6 +73,7 @@ class Record:
     status: str = FINISHED
     stopped: str | None = None
     study: dict[str, Any] = field(default_factory=dict)
+    valid_metric_bigger: bool | None = None
 
     @property
     def seed(self) -> int:
@@ -84,7 +88,21 @@ class Record:
     @property
     def best_role(self) -> str | None:
         """Which of self, peers and teacher is best on validation by ``valid_metric``; None where none was measured."""
-        return best_role(self.valid, self.valid_metric, not is_smaller_better(self.valid_metric))
+        return best_role(self.valid, self.valid_metric, not self.is_smaller_better(self.valid_metric))
+
+    def is_smaller_better(self, metric: str) -> bool:
+        """Tell whether less of a metric is better: what the run says of its ``valid_metric``, else what RecBole lists.
+
+        A class that a record names is not imported.
+        """
+        if metric.lower() == self.valid_metric.lower() and self.valid_metric_bigger is not None:
+            return not self.valid_metric_bigger
+        return metric.lower().split("@")[0] in smaller_metrics
+
+    def score(self, metrics: Metrics) -> float:
+        """Return ``valid_metric`` of some metrics, negative where less of it is better."""
+        value = metrics[self.valid_metric.lower()]
+        return -value if self.is_smaller_better(self.valid_metric) else value
 
     def curve(self, metric: str) -> dict[int, float]:
         """Return a validation metric of the self model by epoch, from 1."""
@@ -137,6 +155,7 @@ class Record:
             status=entry["status"].one_of(FINISHED, STOPPED),
             stopped=entry["stopped"].optional(Entry.text),
             study=entry.get("study").optional(Entry.mapping) or {},
+            valid_metric_bigger=entry.get("valid_metric_bigger").optional(Entry.flag),
         )
         record._check_choice(where)
         return record

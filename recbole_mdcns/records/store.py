@@ -17,7 +17,7 @@ from recbole_mdcns.records.files import read_text, write_record
 from recbole_mdcns.records.parts import TrialId
 from recbole_mdcns.records.record import AnyRecord, read_json, read_record
 from recbole_mdcns.support.file_locks import held
-from recbole_mdcns.support.safe_write import remove_abandoned, replacing
+from recbole_mdcns.support.safe_write import make_folder, remove_abandoned, replacing
 
 #: The file in the folder of a trial that says that it has begun, and how often.
 BEGUN = "begun.json"
@@ -42,9 +42,10 @@ class Store:
 
         Raises:
             ConfigError: It cannot be made, or not be written to.
+            WriteError: The disk is full.
         """
         try:
-            self.records.mkdir(parents=True, exist_ok=True)
+            make_folder(self.records)
         except OSError as error:
             raise ConfigError(f"storage {self.folder} cannot be used: {error.strerror}") from None
         if not os.access(self.records, os.W_OK):

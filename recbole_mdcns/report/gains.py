@@ -6,7 +6,6 @@ import statistics
 from collections.abc import Sequence
 
 from recbole_mdcns.evaluation.significance import bootstrap, holm, is_per_user, paired_t
-from recbole_mdcns.metrics.registry import is_smaller_better
 from recbole_mdcns.records.paired_rows import same_rows, why_unpaired
 from recbole_mdcns.report.lines import Gain, Line
 
@@ -34,8 +33,8 @@ def set_gains(lines: Sequence[Line], metrics: Sequence[str], tests: Sequence[str
 
 def best_of(lines: Sequence[Line], metric: str) -> Line:
     """Return the line with the best mean, the first of equal ones."""
-    sign = -1 if is_smaller_better(metric) else 1
-    return max(lines, key=lambda line: sign * (line.mean(metric) or 0.0))
+    best = min if any(line.is_smaller_better(metric) for line in lines) else max
+    return best(lines, key=lambda line: line.mean(metric) or 0.0)
 
 
 def _correct(lines: Sequence[Line]) -> None:

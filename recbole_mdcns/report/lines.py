@@ -73,6 +73,10 @@ class Line:
         """The name of the method."""
         return self.row.method.name
 
+    def is_smaller_better(self, metric: str) -> bool:
+        """Tell whether less of a metric is better: where the records say so of the metric that chose their epochs."""
+        return any(run.is_smaller_better(metric) for run in self.runs.values())
+
     @property
     def is_compared(self) -> bool:
         """Whether it has runs, of the budget and the test rows that its block is compared at."""

@@ -17,7 +17,6 @@ from pathlib import Path
 from tabulate import tabulate
 
 from recbole_mdcns.errors import UserError
-from recbole_mdcns.metrics.registry import is_smaller_better
 from recbole_mdcns.records.files import pack_records
 from recbole_mdcns.records.record import Record
 from recbole_mdcns.report.cells import chosen_cells
@@ -122,7 +121,7 @@ def ranked(methods: Methods) -> list[str]:
     """Return the methods, the best on validation first."""
     metric = _metric(methods)
     means = {name: statistics.mean(values_of(runs, "valid", "self", metric)) for name, runs in methods.items()}
-    return sorted(means, key=lambda name: means[name] if is_smaller_better(metric) else -means[name])
+    return sorted(means, key=lambda name: means[name] * (1 if methods[name][0].is_smaller_better(metric) else -1))
 
 
 def stopped_early(run: Record, metric: str) -> float:
@@ -130,7 +129,7 @@ def stopped_early(run: Record, metric: str) -> float:
 
     As in RecBole's ``fit``, an equal score counts as the best one, and the patience begins anew.
     """
-    sign = -1 if is_smaller_better(metric) else 1
+    sign = -1 if run.is_smaller_better(metric) else 1
     best, since = -float("inf"), 0
     for value in run.curve(metric).values():
         best, since = (sign * value, 0) if sign * value >= best else (best, since + 1)

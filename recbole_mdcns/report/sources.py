@@ -15,6 +15,7 @@ from recbole_mdcns.records.files import SUFFIX, read_records
 from recbole_mdcns.records.record import Record
 from recbole_mdcns.report.cells import unique
 from recbole_mdcns.report.escape import code, text
+from recbole_mdcns.support import safe_write
 from recbole_mdcns.support.safe_write import replacing
 
 
@@ -34,7 +35,7 @@ def make_folder(out: Path) -> None:
         UserError: That is not possible.
     """
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        safe_write.make_folder(out)
     except OSError as error:
         raise UserError(f"--out {out} cannot be used: {error.strerror}") from None
 

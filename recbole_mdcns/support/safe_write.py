@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from recbole_mdcns.errors import WriteError, reason_of
+from recbole_mdcns.errors import DISK_FULL, WriteError, reason_of
 
 try:
     import fcntl
@@ -56,6 +56,21 @@ def replacing(path: Path, make_folder: bool = False) -> Iterator[BinaryIO]:
     finally:
         if held is not None:
             os.close(held)
+
+
+def make_folder(folder: str | Path) -> None:
+    """Make a folder, and those above it, unless it is there.
+
+    Raises:
+        WriteError: The disk is full.
+        OSError: It cannot be made for another reason, which is the user's.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise WriteError(folder, reason_of(error)) from None
+        raise
 
 
 def try_replacing(path: Path) -> None:

@@ -12,6 +12,8 @@ import yaml
 from recbole_mdcns.errors import ConfigError, closest, did_you_mean
 from recbole_mdcns.support.path_names import expanded
 
+_INT_TAG, _FLOAT_TAG = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
+_INT = re.compile(r"^[-+]?(0|[1-9][\d_]*)$")
 _FLOAT = re.compile(
     r"^[-+]?(\d[\d_]*\.[\d_]*([eE][-+]?\d+)?|\.\d[\d_]*([eE][-+]?\d+)?|\d[\d_]*[eE][-+]?\d+|\.inf|\.nan)$"
 )
@@ -26,10 +28,19 @@ _DEEPEST = 50
 
 
 class YamlLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """PyYAML's safe loader, which makes no Python objects, and reads ``1e-3`` as a number as RecBole's does."""
+    """PyYAML's safe loader, which makes no Python objects, and reads numbers as one writes them.
+
+    ``1e-3`` is a number, as in RecBole's loader. ``010`` and ``12:30`` are text: YAML 1.1 makes 8 and 750 of them.
+    """
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  (PyYAML's own form)
+        first: [(tag, form) for tag, form in forms if tag not in (_INT_TAG, _FLOAT_TAG)]
+        for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
-YamlLoader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
+YamlLoader.add_implicit_resolver(_FLOAT_TAG, _FLOAT, list("-+0123456789."))
+YamlLoader.add_implicit_resolver(_INT_TAG, _INT, list("-+0123456789"))
 
 
 def properties_dir() -> Path:

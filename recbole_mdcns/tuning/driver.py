@@ -57,20 +57,21 @@ def run_sweeps(sweeps: Sequence[Sweep], store: Store, engine: Engine | None = No
     with store.locked():
         try:
             _check_data(sweeps, store, first)
-            for sweep in sweeps:
-                if sweep.is_adaptive:
-                    _search_missing(sweep, store, engine)
-            _run_missing(store, engine, first, sweeps[0].scheduler)
+            begun = [_search_missing(sweep, store, engine) for sweep in sweeps if sweep.is_adaptive]
+            begun.append(_run_missing(store, engine, first, sweeps[0].scheduler))
             if engine.seconds_left > 0:  # else the choice is not final
                 tried = {trial.id.key for trial in first}
                 chosen = [trial for sweep in sweeps for trial in chosen_trials(sweep, store)]
-                _run_missing(store, engine, [trial for trial in chosen if trial.id.key not in tried], "fifo")
+                others = [trial for trial in chosen if trial.id.key not in tried]
+                begun.append(_run_missing(store, engine, others, "fifo"))
             unread = _each_once(trial for sweep in sweeps for trial in _unread(sweep, store))
             if unread and engine.seconds_left > 0:
                 _retrain_lost(store, engine, unread)
                 ready = [trial for trial in unread if not _is_missing(store, trial)]  # all, unless the hours are over
                 engine.start()
                 engine.each(add_test, ready)
+            if not (unread or any(begun)):
+                print("every trial has its record: nothing is trained, and the data are not read again")
             return [record for sweep in sweeps for record in sweep_records(sweep, store)]
         finally:
             engine.close()
@@ -141,11 +142,12 @@ def is_of(sweep: Sweep, known: TrialId) -> bool:
     return known.seed in sweep.seeds and trial_of(sweep, known).id.key == known.key
 
 
-def _run_missing(store: Store, engine: Engine, plan: Sequence[Trial], scheduler: str) -> None:
+def _run_missing(store: Store, engine: Engine, plan: Sequence[Trial], scheduler: str) -> bool:
+    """Run the trials without a record; return whether there are any."""
     plan = _each_once(plan)
     missing = {trial.id.key for trial in plan if _is_missing(store, trial)}
     if not missing:
-        return
+        return False
     engine.start()
     for key in missing:
         store.renew(key)
@@ -162,6 +164,7 @@ def _run_missing(store: Store, engine: Engine, plan: Sequence[Trial], scheduler:
     for group in groups:
         if engine.seconds_left > 0:
             _end(store, engine, group, engine.tune(group, scheduler), scheduler)
+    return True
 
 
 def _searches(sweep: Sweep, store: Store) -> list[tuple[Cell, int, list[Trial]]]:
@@ -175,10 +178,11 @@ def _searches(sweep: Sweep, store: Store) -> list[tuple[Cell, int, list[Trial]]]
     return wanted
 
 
-def _search_missing(sweep: Sweep, store: Store, engine: Engine) -> None:
+def _search_missing(sweep: Sweep, store: Store, engine: Engine) -> bool:
+    """Go on with the searches that have not ended; return whether there are any."""
     wanted = _searches(sweep, store)
     if not wanted:
-        return
+        return False
     engine.start()
     for cell, seed, _ in wanted:
         engine.load(make_trial(sweep, cell, {}, seed))
@@ -190,6 +194,7 @@ def _search_missing(sweep: Sweep, store: Store, engine: Engine) -> None:
             few = [make_trial(sweep, cell, setting, seed) for setting in few_settings(sweep, cell)]
             lost = engine.tune(few, sweep.scheduler) if few else _search(sweep, store, engine, cell, seed)
             _end(store, engine, _tried(sweep, store, cell, seed), lost, sweep.scheduler)
+    return True
 
 
 def _search(sweep: Sweep, store: Store, engine: Engine, cell: Cell, seed: int) -> Lost:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,7 +26,7 @@ from recbole_mdcns.tuning.space import draws, ends, grid
 from recbole_mdcns.tuning.sweep import Sweep
 
 #: Keys that change the result of a run and are not settings of its training state.
-_PATHS = ("data_path", "split_file", "exposure_file")
+_PATHS = ("data_path", "split_file", "exposure_file", "pre_model_path")
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,11 @@ def settings_of(sweep: Sweep, cell: Cell) -> list[dict[str, Any]]:
         every = grid(space, f"space.{cell.method}")
     else:
         every = draws(space, sweep.samples, seed=int(hashlib.sha256(str(cell).encode()).hexdigest()[:8], 16))
+    return _different(sweep, cell, every)
+
+
+def _different(sweep: Sweep, cell: Cell, every: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return settings without the keys that do nothing in them, each once."""
     used = (_used(sweep, cell, setting) for setting in every)
     return list({repr(setting): setting for setting in used}.values())
 
@@ -142,7 +147,9 @@ def few_settings(sweep: Sweep, cell: Cell) -> list[dict[str, Any]]:
     """Return all settings of a cell if an adaptive search may try them all, and so has nothing to learn."""
     space = space_of(sweep, cell)
     numbers = [len(choices) if isinstance(choices, list) else math.inf for choices in space.values()]
-    return grid(space, f"space.{cell.method}") if math.prod(numbers) <= sweep.samples else []
+    if math.prod(numbers) > sweep.samples:
+        return []
+    return _different(sweep, cell, grid(space, f"space.{cell.method}"))
 
 
 def samples_of(sweep: Sweep, cell: Cell) -> int:
@@ -202,6 +209,7 @@ def make_trial(sweep: Sweep, cell: Cell, setting: dict[str, Any], seed: int) -> 
     given = {**_fixed(sweep, cell), **setting, **of_cell, "seed": seed}
     try:
         config = MDCNSConfig(cell.model, cell.dataset, config_dict=given)
+        _check_validates(config)
         values = config.plain()
     except UserError as error:
         raise ConfigError(f"{_place(sweep, cell, str(error))}: {error}") from error
@@ -209,6 +217,12 @@ def make_trial(sweep: Sweep, cell: Cell, setting: dict[str, Any], seed: int) -> 
     keys = {"model": cell.model, "dataset": cell.dataset, **given}
     command = ["run_recbole_mdcns", *(f"--{key}={value}" for key, value in keys.items())]
     return Trial(TrialId(content_key(values), cell, setting, seed), values, paths, command)
+
+
+def _check_validates(config: MDCNSConfig) -> None:
+    for key in ("epochs", "eval_step"):
+        if not config[key]:
+            raise ConfigError(f"{key} = 0 is not allowed in a sweep, which chooses by validation: give at least 1")
 
 
 def _place(sweep: Sweep, cell: Cell, message: str) -> str:

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from recbole_mdcns.errors import UserError
-from recbole_mdcns.metrics.registry import is_smaller_better
 from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.records.record import AnyRecord, Failure, Record
 
@@ -55,15 +54,9 @@ def chosen_records(records: Iterable[AnyRecord], seeds: Sequence[int]) -> list[R
     return [record for settings in by_cell(records).values() for record in choose(settings, seeds)]
 
 
-def higher_is_better(metrics: dict[str, float], metric: str) -> float:
-    """Return one of the metrics, negative where less of it is better."""
-    return -metrics[metric.lower()] if is_smaller_better(metric) else metrics[metric.lower()]
-
-
 def _score(records: Sequence[Record], seeds: Sequence[int]) -> float:
-    metric = records[0].valid_metric
     compared = [record for record in records if record.seed in seeds] or records
-    return statistics.mean(higher_is_better(record.valid["self"], metric) for record in compared)
+    return statistics.mean(record.score(record.valid["self"]) for record in compared)
 
 
 def best_table(records: Iterable[AnyRecord], seeds: Sequence[int]) -> list[dict[str, Any]]:

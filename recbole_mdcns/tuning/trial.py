@@ -20,7 +20,7 @@ from recbole_mdcns.errors import UserError
 from recbole_mdcns.quick_start import build_trainer
 from recbole_mdcns.records.building import build_record, rows_of_test
 from recbole_mdcns.records.environment import reset_peak_memory
-from recbole_mdcns.records.parts import Epoch
+from recbole_mdcns.records.parts import Epoch, Metrics
 from recbole_mdcns.records.record import FINISHED, STOPPED, AnyRecord, Failure, Record
 from recbole_mdcns.records.store import Store
 from recbole_mdcns.run_log import start_log
@@ -28,7 +28,6 @@ from recbole_mdcns.support.safe_write import remove_abandoned
 from recbole_mdcns.trainer import NegativeSamplingTrainer
 from recbole_mdcns.tuning.grid import Trial
 from recbole_mdcns.tuning.one_data import check_unchanged
-from recbole_mdcns.tuning.selection import higher_is_better
 from recbole_mdcns.version import __version__
 
 #: Called with the number of finished epochs and the validation score, the higher the better.
@@ -70,7 +69,7 @@ def run_trial(
     """
     done = store.record(trial.id.key)
     if isinstance(done, Record):
-        _replay(done.epochs, done.valid_metric, report)
+        _replay(done.epochs, done.score, report)
         return done
     folder = store.trial_folder(trial.id.key)
     folder.mkdir(parents=True, exist_ok=True)
@@ -152,8 +151,13 @@ def _train(
     trainer.use_data(dataset_of(splits["train"]))
     check_unchanged(store, trial, trainer.data_fingerprints())
 
+    sign, metric = 1 if config["valid_metric_bigger"] else -1, config["valid_metric"].lower()
+
+    def score_of(metrics: Metrics) -> float:
+        return sign * metrics[metric]
+
     def validated(epoch: int, score: float) -> None:
-        _replay(_epochs(trainer)[-1:], config["valid_metric"], report)
+        _replay(_epochs(trainer)[-1:], score_of, report)
         if hours is not None and sum(entry["train_seconds"] for entry in trainer.epoch_log) > 3600 * hours:
             raise OutOfTime
 
@@ -161,7 +165,7 @@ def _train(
     with trainer.files.lock.held(_PATIENCE):
         if trainer.files.last.is_file():
             trainer.resume_checkpoint(trainer.files.last)
-            _replay(_epochs(trainer), config["valid_metric"], report)
+            _replay(_epochs(trainer), score_of, report)
         try:
             trainer.fit(splits["train"], splits["valid"], callback_fn=validated)
         except OutOfTime:
@@ -173,11 +177,11 @@ def _epochs(trainer: NegativeSamplingTrainer) -> list[Epoch]:
     return [Epoch(**entry) for entry in trainer.epoch_log]
 
 
-def _replay(epochs: Iterable[Epoch], metric: str, report: Report | None) -> None:
+def _replay(epochs: Iterable[Epoch], score_of: Callable[[Metrics], float], report: Report | None) -> None:
     """Report the validations of finished epochs."""
     for entry in epochs:
         if report and entry.valid is not None:
-            report(entry.epoch + 1, higher_is_better(entry.valid, metric))
+            report(entry.epoch + 1, score_of(entry.valid))
 
 
 def _record(
@@ -218,4 +222,4 @@ def final_score(record: AnyRecord) -> float:
     """Return the best validation score of a record, the higher the better; nan where it failed."""
     if isinstance(record, Failure) or record.best_valid_score is None:
         return math.nan
-    return higher_is_better({record.valid_metric.lower(): record.best_valid_score}, record.valid_metric)
+    return record.score({record.valid_metric.lower(): record.best_valid_score})

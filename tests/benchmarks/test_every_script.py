@@ -297,13 +297,18 @@ def run_model_table() -> None:
 
 def run_every_model() -> None:
     Path("out").mkdir()
-    record_of_a_run("out/SASRec-GRU4Rec.json", peer_model="GRU4Rec")  # is there, and not trained again
     keys = ["--dataset=tiny", *KEYS, "--epochs=1"]
+    made = record_of_a_run("out/SASRec-GRU4Rec.json", peer_model="GRU4Rec")  # is there, and not trained again
+    Path("out/SASRec-GRU4Rec.json").write_text(json.dumps({**made, "command": ["run_recbole_mdcns.py", *keys]}))
     run_script("models/every_model.py", "--out=out", "--pairs", "SASRec+GRU4Rec", "GRU4Rec+NoModel", *keys)
     trained, failed = table("out/README.md")
     scores = [float(trained[f"valid ndcg@10, {role}"]) for role in ("self", "peer", "teacher")]
     assert all(0 <= score <= 1 for score in scores)
     assert (failed["self"], failed["peer"]) == ("GRU4Rec", "NoModel") and "NoModel" in failed["valid ndcg@10, self"]
+    before = Path("out/README.md").read_text()
+    with pytest.raises(AssertionError, match="2"):
+        run_script("models/every_model.py", "--out=out", "--pairs", "SASRec+GRU4Rec", *keys[:-1], "--epochs=2")
+    assert Path("out/README.md").read_text() == before  # the page names one command, that of all its records
 
 
 SCRIPTS: dict[str, Callable[[], None]] = {

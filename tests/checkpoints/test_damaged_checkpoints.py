@@ -194,3 +194,13 @@ def test_any_bytes_are_refused_in_one_sentence(content):
     Path("x.pth").write_bytes(content)
     with pytest.raises(CheckpointError, match=r"checkpoint x\.pth"):
         checkpoint.load("x.pth", "model")
+
+
+def test_a_file_that_ends_as_a_zip_file_and_begins_otherwise_never_reaches_torchs_older_readers(monkeypatch):
+    """Those before torch 2.6 may run code; ``torch.load`` looks at the first bytes, ``zipfile`` at the last ones."""
+    torch.save({"format": "x"}, "old.pth", _use_new_zipfile_serialization=False)
+    with Path("old.pth").open("ab") as file:
+        file.write(b"PK\x05\x06" + bytes(18))  # the end of an empty zip file
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("read"))
+    with pytest.raises(CheckpointError, match="it is not a whole file of torch.save"):
+        evaluate_saved("old.pth")

@@ -8,7 +8,7 @@ from helpers.runs import TINY, tiny_config, tiny_run
 
 from recbole_mdcns.cli import train
 from recbole_mdcns.cli.arguments import Parser
-from recbole_mdcns.cli.main import train_main
+from recbole_mdcns.cli.main import main, train_main
 from recbole_mdcns.config.identity import settings
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.encoder.users import reads_user
@@ -250,3 +250,13 @@ def test_models_under_paper_are_refused_before_anything_is_trained(capsys):
     keys = [f"--{key}={value}" for key, value in TINY.items()]
     error = refused(["-m", "Caser", "-d", "tiny", "--protocol=paper", "--neg_sampler=rns", *keys], capsys)
     assert "protocol = 'paper'" in error and not list(Path("saved").glob("*.pth"))
+
+
+def test_a_folder_that_is_gone_is_told_in_one_sentence(tmp_path, monkeypatch, capsys):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert main(["stats", "tiny"]) == 2
+    assert capsys.readouterr().err == (
+        "recbole-mdcns stats: the folder that this command was started in is gone: change to another one\n"
+    )

@@ -129,3 +129,13 @@ def test_help_lists_every_key_of_ours(capsys):
     assert """--metrics="['Recall', 'NDCG', 'MRR', 'Hit', 'Precision']\"""" in printed  # as a shell takes it
     for symbol in ("alpha", "beta", "gamma", "mu", "tau", "N", "M"):
         assert f"[{symbol}]" in printed
+
+
+def test_a_yaml_file_whose_path_has_spaces():
+    Path("my runs").mkdir()
+    Path("my runs/a b.yaml").write_text("epochs: 1\nneg_sampler: rns\n")
+    keys = [key for key in KEYS if "epochs" not in key]
+    named = ["--model=SASRec", "--dataset=tiny", "--config_files=my runs/a b.yaml", *keys, "--result_file=r.json"]
+    assert train_main(named) == 0
+    config = json.loads(Path("r.json").read_text())["config"]
+    assert (config["epochs"], config["neg_sampler"]) == (1, "rns")

@@ -16,6 +16,11 @@ def test_amazon_ratings(name):
     assert prepared("amazon-x", raw(AMAZON, name), *ALL) == AMAZON_OUT
 
 
+def test_amazon_ids_in_the_order_of_2014():
+    out = prepared("amazon-x", raw("A1YJEY40YUW4SE,B00004TFT1,5.0,1\nA1YJEY40YUW4SE,013396203X,5.0,2\n"), *ALL)
+    assert [line.split("\t")[1] for line in out if line.startswith("A1Y")] == ["B00004TFT1", "013396203X"]
+
+
 @pytest.mark.parametrize("name", ["r_5.json", "r_5.json.gz"])
 def test_amazon_reviews_as_json_and_as_python_literals(name):
     lines = (
@@ -133,6 +138,7 @@ KINDS = {
         ("csv", b'"u,a,1,1\n', "is not csv"),
         ("csv", b"u\x85,a,1,1\n".decode("latin-1").encode(), "has a tab or another control character"),
         ("csv", b"u,a,good,1\n", "rating = 'good' is not a finite number"),
+        ("csv", b"B00004TFT1,A1YJEY40YUW4SE,5.0,1\n", "ratings of 2018 begin with the item; give the reviews (.json)"),
         ("csv", b"u,a,1,\n", "timestamp = '' is not a finite number"),
         ("csv", b"u,a,1,nan\n", "timestamp = 'nan' is not a finite number"),
         ("csv", b"u,a,1,inf\n", "timestamp = 'inf' is not a finite number"),

@@ -66,6 +66,12 @@ def test_other_data_of_the_same_items(trained):
     assert 0 <= evaluate_saved(trained.trainer.files.best, dataset="later")["recall@10"] <= 1
 
 
+def test_a_dataset_may_be_called_2018(trained, capsys):
+    write_inter(cycle_lines(seed=5), name="2018")
+    assert main(["evaluate", str(trained.trainer.files.best), "--dataset=2018"]) == 0
+    assert "| test" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("is_option", [True, False])
 def test_the_command_prints_a_table_and_writes_a_file(is_option, trained, capsys):
     path = trained.trainer.files.best

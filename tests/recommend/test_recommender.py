@@ -248,6 +248,8 @@ def test_users_of_the_run_have_their_whole_histories(trained, caplog):
     some = recommender.sequences_of_users(["u7", "u2", "u7"], data_path=trained.parent.parent / "data")
     assert some.names.tolist() == ["u7", "u2"] and ids[some.items].tolist() == histories["u7"] + histories["u2"]
     with caplog.at_level(logging.WARNING):
+        with pytest.raises(DataError, match="on_unknown = 'raise' is not allowed: choose error or skip"):
+            recommender.sequences_of_users(["x"], trained.parent.parent / "data", on_unknown="raise")
         kept = recommender.sequences_of_users(["x", "u7"], trained.parent.parent / "data", on_unknown="skip")
     assert kept.names.tolist() == ["u7"] and "user 'x' is not among the 40 of tiny" in caplog.text
     assert "(1 of 2 are unknown); they get no recommendations" in caplog.text

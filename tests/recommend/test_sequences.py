@@ -188,6 +188,8 @@ def test_a_parquet_file_and_other_columns_in_another_order():
         ("s.csv", "user_id,item_id,timestamp\nu,,1\n", "s.csv: item_id is missing in 1 of 1 lines"),
         ("s.csv", "user_id,item_id,timestamp\nu,a,NaN\n", "s.csv: timestamp"),
         ("s.csv", "\x00\x01", "s.csv has no column"),
+        ("s.csv", 'user_id,item_id,timestamp,x\nu,a,1,"5 inch\nv,b,2,\nw,c,3,"big" saw\n', "a quote in line 2 does"),
+        ("s.csv", 'user_id,item_id,timestamp,x\n\nu,a,1,x\nv,b,2,"x\nw,c,3,y\n"\n', "a quote in line 4 does not end"),
         ("s.parquet", "no parquet", "s.parquet cannot be read as .parquet"),
     ],
 )  # fmt: skip

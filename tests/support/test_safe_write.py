@@ -1,5 +1,6 @@
 """Files are whole or not there, and as open to others as the process's umask says."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -11,7 +12,7 @@ from helpers.runs import TINY
 
 from recbole_mdcns.errors import WriteError
 from recbole_mdcns.quick_start import run_recbole_mdcns
-from recbole_mdcns.support.safe_write import replacing
+from recbole_mdcns.support.safe_write import make_folder, replacing
 
 
 def mode(path):
@@ -98,3 +99,18 @@ def test_a_symbolic_link_stays_and_its_target_is_replaced():
         file.write(b"new")
     assert Path("link").is_symlink() and Path("real/file").read_text() == "new"
     assert [path.name for path in Path("real").iterdir()] == ["file"]
+
+
+def test_a_folder_that_a_full_disk_leaves_unmade_is_no_mistake_of_the_user(monkeypatch):
+    make_folder("a/b")
+    assert Path("a/b").is_dir()
+    Path("file").touch()
+    with pytest.raises(NotADirectoryError):
+        make_folder("file/x")
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    with pytest.raises(WriteError, match=r"^c cannot be written \(No space left on device\)"):
+        make_folder("c")

@@ -117,3 +117,14 @@ def test_layers_of_another_kind_are_refused(arguments, message):
     Path("one.yaml").touch()
     with pytest.raises(ConfigError, match=message):
         MDCNSConfig("SASRec", "tiny", **arguments)
+
+
+def test_numbers_are_read_as_they_are_written():
+    """YAML 1.1 makes 8 of ``010``, 750 of ``12:30`` and 255 of ``0xff``: as ids they would select other rows."""
+    Path("ids.yaml").write_text(
+        "ids: [010, 12:30, 0xff, 0b11, 08, 1:30.5]\nnumbers: [10, -3, +4, 0, 1_000, 1e-3, .5, -1.5]\n"
+    )
+    read = read_yaml("ids.yaml")
+    assert read["ids"] == ["010", "12:30", "0xff", "0b11", "08", "1:30.5"]
+    assert read["numbers"] == [10, -3, 4, 0, 1000, 0.001, 0.5, -1.5]
+    assert [type(value) for value in read["numbers"]] == [int] * 5 + [float] * 3

@@ -89,6 +89,12 @@ BAD = [
     (SWEEP + "dataset_keys: {tiny: {topk: [0]}}\n", "bad.yaml: dataset_keys.tiny: topk = [0]"),
     (SWEEP.replace("[rns]", "[mine]") + "method_keys: {mine: {mu: 5}}\n", "bad.yaml: method_keys.mine: mu = 5"),
     (SWEEP + "keys: {epochs: 0.5}\n", "epochs = 0.5"),
+    (
+        SWEEP + "keys: {epochs: 0}\n",
+        "bad.yaml: keys: epochs = 0 is not allowed in a sweep, which chooses by validation",
+    ),
+    (SWEEP + "keys: {eval_step: 0}\n", "keys: eval_step = 0 is not allowed in a sweep"),
+    (SWEEP + "space: {rns: {eval_step: [1, 0]}}\n", "space.rns: eval_step = 0 is not allowed in a sweep"),
     (SWEEP + "dataset_keys: {tinny: {epochs: 1}}\n", "there is no dataset tinny (did you mean tiny?)"),
     (SWEEP + "dataset_keys: {amazon-beuty: {epochs: 1}}\n", "(did you mean amazon-beauty?)"),
     (SWEEP + "dataset_keys: {tiny: 5}\n", "dataset_keys.tiny = 5"),

@@ -74,6 +74,45 @@ def test_a_training_that_two_methods_ask_for_runs_once():
     assert found[1].valid == found[2].valid and all(record.test for record in found[1:])
 
 
+OWN_METRIC = """
+from recbole.evaluator.base_metric import TopkMetric
+
+class LastPlace(TopkMetric):
+    smaller = True
+
+    def calculate_metric(self, dataobject):
+        is_target, _ = self.used_info(dataobject)
+        return self.topk_result("lastplace", -is_target.cumsum(axis=1).astype(float))
+"""
+
+
+def test_a_metric_of_the_users_own_of_which_less_is_better_chooses_the_setting(monkeypatch):
+    Path("of_places.py").write_text(OWN_METRIC)
+    monkeypatch.syspath_prepend(Path.cwd())
+    text = SMALL + "space: {rns: {learning_rate: [0.01, 0.00001]}}\n"
+    keys = {"metrics": ["NDCG", "of_places:LastPlace"], "valid_metric": "LastPlace@10", "epochs": 3}
+    engine, reported = Here(Store("store")), []
+    found = list(map(trained, run_sweeps([sweep_of(text, keys=keys)], engine.store, engine)))
+    scores = [record.best_valid_score or 0.0 for record in found]
+    assert len(set(scores)) == 2 and [record.valid_metric_bigger for record in found] == [False, False]
+    (chosen,) = [record for record in found if record.test]
+    assert chosen.best_valid_score == min(scores)
+    (trial, _) = trials(sweep_of(text, keys=keys))
+    run_trial(trial, engine.store, report=lambda epoch, score: reported.append(score))
+    assert max(reported) == -scores[0]  # a scheduler, and a search, want more
+
+
+def test_a_sweep_whose_trials_all_have_records_says_that_it_read_no_data(capsys):
+    engine = Here(Store("store"))
+    text = SMALL.replace("[1]", "[1, 2]\ntune_seeds: [1]")
+    run_sweeps([sweep_of(text)], engine.store, engine)
+    said = "every trial has its record: nothing is trained, and the data are not read again\n"
+    assert said not in capsys.readouterr().out
+    again = Here(engine.store)
+    assert len(run_sweeps([sweep_of(text)], again.store, again)) == 2
+    assert said in capsys.readouterr().out and again.asked == ["close"]
+
+
 def test_a_failure_does_not_replace_the_record_of_a_trained_trial():
     sweep, store = sweep_of(SMALL), Store("store")
     (trial,) = trials(sweep)

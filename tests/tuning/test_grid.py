@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from helpers.planted_records import failure
@@ -12,7 +13,7 @@ from recbole_mdcns.records.record import Record
 from recbole_mdcns.records.store import Store
 from recbole_mdcns.support.yaml_files import properties_dir
 from recbole_mdcns.tuning.driver import sweep_records
-from recbole_mdcns.tuning.grid import cells, first_trials, make_trial, settings_of, trials
+from recbole_mdcns.tuning.grid import cells, few_settings, first_trials, make_trial, samples_of, settings_of, trials
 from recbole_mdcns.tuning.progress import progress
 from recbole_mdcns.tuning.ray_parts import distribution
 from recbole_mdcns.tuning.space import draws
@@ -224,3 +225,23 @@ method_keys: {mine: {neg_sampler: mdcns, peer_model: GRU4Rec, learning_rate: 0.0
     alias = sweep_of(text)
     (record,) = sweep_records(alias, store)  # the same training under another name
     assert record.trial.cell.method == "mine" and record.trial.key == plan[0].id.key
+
+
+def test_a_search_of_few_settings_counts_those_that_differ_in_what_they_do():
+    """Without distillation its temperature does nothing: 6 settings are 4 trainings, as in a grid."""
+    text = "datasets: [tiny]\nmodels: [SASRec]\nmethods: [mdcns]\npeers: [GRU4Rec]\nseeds: [1]\n"
+    text += "space: {mdcns: {distill_weight: [0, 1], distill_temperature: [0.5, 1, 2]}}\n"
+    sweep = sweep_of(text)
+    (cell,) = cells(sweep)
+    searched = replace(sweep, search="optuna", samples=6)
+    assert few_settings(searched, cell) == settings_of(sweep, cell) and samples_of(searched, cell) == 4
+    assert few_settings(replace(searched, samples=5), cell) == []
+
+
+def test_the_files_that_a_trial_reads_are_named_from_the_root():
+    """Workers of Ray run in folders of their own."""
+    sweep = sweep_of("datasets: [tiny]\nmodels: [S3Rec]\nmethods: [rns]\nseeds: [1]\n", keys={
+        "train_stage": "finetune", "pre_model_path": "pre.pth", "item_attribute": "class",
+    })  # fmt: skip
+    (trial,) = trials(sweep)
+    assert trial.paths == {"data_path": str(Path("data").absolute()), "pre_model_path": str(Path("pre.pth").absolute())}

@@ -11,6 +11,7 @@ from helpers.planted_records import record as planted
 from recbole_mdcns.errors import ConfigError, UserError
 from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.records.files import pack_records, read_records
+from recbole_mdcns.records.record import Record
 from recbole_mdcns.tuning.selection import best_table, by_cell, chosen_records, common_seeds, flat_rows
 
 CELL = Cell("d", "paper", "SASRec", None, "rns", "BCE")
@@ -47,6 +48,22 @@ def test_the_setting_with_less_is_chosen_where_less_is_better():
         for setting, value in ((1, 3.0), (2, 2.0), (3, 4.0))
     ]
     assert [r.trial.setting["a"] for r in chosen_records(records, [1])] == [2]
+
+
+def test_a_record_says_which_way_a_metric_of_the_users_own_is_better():
+    """No class that a record names is imported; ``MeanPlace`` of ``tests/metrics/test_registry.py`` is one."""
+    metric = "MeanPlace@10"
+    own = {"valid_metric": metric, "valid_metric_bigger": False}
+    records = [
+        replace(record(setting, 1, 0.5), valid={"self": {metric.lower(): value}, "peer": {metric.lower(): 1.0}}, **own)
+        for setting, value in ((1, 3.0), (2, 2.0), (3, 4.0))
+    ]
+    assert [r.trial.setting["a"] for r in chosen_records(records, [1])] == [2]
+    assert records[0].best_role == "peer"
+    assert Record.from_json(records[0].to_json(), "again") == records[0]
+    untold = replace(records[0], valid_metric_bigger=None)
+    assert untold.best_role == "self" and not untold.is_smaller_better(metric)
+    assert records[0].is_smaller_better("GiniIndex@10") and not records[0].is_smaller_better("ndcg@10")
 
 
 def test_settings_that_were_validated_by_different_metrics_are_not_compared():

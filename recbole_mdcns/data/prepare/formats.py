@@ -24,6 +24,8 @@ from recbole_mdcns.errors import DataError, UserError
 _BLANKS = re.compile(r"[ \t]+")
 #: The signal that every row of KuaiRand has: the video was shown.
 EXPOSURE = "exposure"
+#: The id of an item of Amazon; ids of its users begin with A.
+_ASIN = re.compile(r"B[0-9A-Z]{9}|[0-9]{9}[0-9X]")
 _RATED = ("user", "item", "rating", "timestamp")
 _AMAZON_2023 = ("user_id", "parent_asin", "rating", "timestamp")
 
@@ -87,14 +89,24 @@ def find_format(dataset: str, format_name: str | None) -> Format:
 def _amazon(path: Path, first_line: str, chosen: Selection) -> Layout:
     """Amazon reviews (McAuley).
 
-    2014: ratings as .csv without header, or 5-core reviews as one object a line, .json; times in seconds. 2023: reviews
-    as .jsonl, or ratings as .csv with a header; items are ``parent_asin``, times in milliseconds, and stay so.
+    2014: ratings as .csv without header, or 5-core reviews as one object a line, .json; times in seconds. 2018: reviews
+    as .json; its ratings have the item first, and are refused. 2023: reviews as .jsonl, or ratings as .csv with a
+    header; items are ``parent_asin``, times in milliseconds, and stay so.
     """
     row, kind = _rated(chosen), extension(path)
     if kind == ".csv" and "parent_asin" in first_line:
         return headed(path, first_line, csv_fields, _AMAZON_2023, row)
     if kind == ".csv":
-        return table(csv_fields, _RATED, _RATED, row)
+
+        def of_2014(user: str, item: str, rating: str, time: str) -> Row:
+            if _ASIN.fullmatch(user) and not _ASIN.fullmatch(item):
+                raise ValueError(
+                    f"{user!r} is the id of an item, and stands where that of the user is expected: ratings of 2018 "
+                    "begin with the item; give the reviews (.json), or swap the two columns"
+                )
+            return row(user, item, rating, time)
+
+        return table(csv_fields, _RATED, _RATED, of_2014)
     if kind in (".json", ".jsonl"):
         needed = _AMAZON_2023 if kind == ".jsonl" else ("reviewerID", "asin", "overall", "unixReviewTime")
 

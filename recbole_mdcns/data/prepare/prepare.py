@@ -18,7 +18,7 @@ from recbole_mdcns.data.prepare.interactions import BadLines, Interactions, read
 from recbole_mdcns.data.prepare.table2 import statistics
 from recbole_mdcns.errors import DataError, UserError
 from recbole_mdcns.support.path_names import checked_name
-from recbole_mdcns.support.safe_write import remove_abandoned, replacing
+from recbole_mdcns.support.safe_write import make_folder, remove_abandoned, replacing
 
 _HEADER = b"user_id:token\titem_id:token\ttimestamp:float\n"
 _ROWS_AT_ONCE = 100_000
@@ -78,7 +78,8 @@ def prepare(
 
     Raises:
         UserError: An argument does not fit the format, or the output exists.
-        DataError: A raw file cannot be used, nothing is left to write, or writing fails.
+        DataError: A raw file cannot be used, nothing is left to write, or the folder cannot be made.
+        WriteError: The file cannot be written, or the disk is full.
     """
     path = new_inter_file(out, name, overwrite, "add --overwrite to replace it")
     raw_format = find_format(name, format_name)
@@ -129,7 +130,8 @@ def write_filtered(
         duplicates: ``first``, ``last`` or ``keep``; see :func:`prepare`.
 
     Raises:
-        DataError: Nothing is left to write, or writing fails.
+        DataError: Nothing is left to write, or the folder cannot be made.
+        WriteError: The file cannot be written, or the disk is full.
     """
     data = data.take(np.lexsort((data.times, data.users)))  # stable
     if duplicates != "keep":
@@ -142,7 +144,7 @@ def write_filtered(
         raise DataError(f"nothing is left of {path.stem}: {', '.join(steps)}")
 
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror}") from None
     remove_abandoned(path.parent, path.name)
