@@ -38,7 +38,9 @@ it builds each model on ml-100k (user, item and time columns) and measures it on
 * **trimmable**: columns that are padding in every row may be cut off.
 
 Training uses the scores of a model and `ranking_loss`. Terms that its own `calculate_loss` adds are not used, for
-example the regularisation of Caser. A run warns that their keys are given and not read:
+example the regularisation of Caser. SASRecF, GRU4RecF and FDSA are refused here because these columns hold no features
+of items; they train on those that `load_col` and `selected_features` name. A run warns that keys of such terms are
+given and not read:
 
 """
 

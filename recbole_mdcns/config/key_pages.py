@@ -16,6 +16,7 @@ from pathlib import Path
 
 import yaml
 
+from recbole_mdcns.config.checks import REPLACED
 from recbole_mdcns.config.key import Key
 from recbole_mdcns.config.keys import model_file_keys, own_keys
 from recbole_mdcns.support.declared import declared
@@ -43,12 +44,15 @@ def markdown() -> str:
         "# Keys",
         "",
         "Give a key as `--key=value` on the command line, in a yaml file (`--config_files`), or in `config_dict`. "
-        "RecBole's other keys work too. `--peer.KEY=value` sets a key of the peer only.",
+        "RecBole's other keys work too, except [some](#keys-of-recbole-that-are-refused). `--peer.KEY=value` sets a "
+        "key of the peer only.",
         "",
         "A run reads the keys of all runs and those of its models, its strategy (`neg_sampler`) and its loss "
         "(`ranking_loss`). It warns of a key that it does not read.",
         *_plugins("negatives", "Strategies", "neg_sampler"),
         *_plugins("losses", "Losses", "ranking_loss"),
+        *("", "## Metrics", "", "| `metrics` | what it is |", "|---|---|"),
+        *(f"| `{metric.name}` | {metric.help} |" for metric in declared("metrics").values()),
     ]
     for title, keys in sections():
         lines += ["", f"## {title}", "", "| key | default | allowed | symbol | meaning |", "|---|---|---|---|---|"]
@@ -56,6 +60,8 @@ def markdown() -> str:
             allowed = str(key.allowed).replace("|", ", ")
             cells = (f"`{key.name}`", f"`{_value(key.default)}`", allowed, key.symbol, key.help.replace("|", "\\|"))
             lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "## Keys of RecBole that are refused", "", "| key | instead |", "|---|---|"]
+    lines += [f"| `{key}` | {instead} |" for key, instead in REPLACED.items()]
     return "\n".join(lines) + "\n"
 
 

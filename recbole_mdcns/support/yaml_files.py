@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -43,6 +44,7 @@ YamlLoader.add_implicit_resolver(_FLOAT_TAG, _FLOAT, list("-+0123456789."))
 YamlLoader.add_implicit_resolver(_INT_TAG, _INT, list("-+0123456789"))
 
 
+@functools.cache  # a configuration asks for it often
 def properties_dir() -> Path:
     """Return the folder of our yaml files: inside the installed package, or beside it in a clone."""
     package = Path(__file__).resolve().parents[1]
@@ -52,6 +54,7 @@ def properties_dir() -> Path:
     raise ConfigError(f"the yaml files of recbole_mdcns are neither in {package} nor beside it: install it again")
 
 
+@functools.cache
 def recbole_properties_dir() -> Path:
     """Return the folder of RecBole's own yaml files."""
     import recbole

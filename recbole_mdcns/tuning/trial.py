@@ -26,6 +26,7 @@ from recbole_mdcns.records.store import Store
 from recbole_mdcns.run_log import start_log
 from recbole_mdcns.support.safe_write import remove_abandoned
 from recbole_mdcns.trainer import NegativeSamplingTrainer
+from recbole_mdcns.trainer.best_models import BestModels
 from recbole_mdcns.tuning.grid import Trial
 from recbole_mdcns.tuning.one_data import check_unchanged
 from recbole_mdcns.version import __version__
@@ -189,6 +190,7 @@ def _record(
 ) -> Record:
     trainer.load_best()
     results = {"valid": trainer.evaluate_all(splits["valid"])}
+    BestModels.add_valid(trainer.files, results["valid"].chosen_by(config["valid_metric"]))  # for load(..., "best")
     record = build_record(config, trainer, splits, trial.command, results, trial.id)
     return replace(record, config=trial.values, status=STOPPED if stopped else FINISHED, stopped=stopped)
 

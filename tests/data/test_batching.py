@@ -124,7 +124,7 @@ def test_sequences_of_equal_length_have_other_companions_in_each_epoch(mode):
 @pytest.mark.parametrize(("model", "peer"), [("SASRec", "Mamba4Rec"), ("SASRec", "FMLP4Rec"), ("LinRec", "FMLP4Rec")])
 def test_training_learns_in_every_mode(mode, model, peer):
     """Both causal, one of them, none."""
-    run = tiny_run(model, peer_model=peer, batching=mode, epochs=12, stopping_step=12)
+    run = tiny_run(model, peer_model=peer, batching=mode, epochs=7)
     score, _ = run.trainer.fit(run.train, run.valid, verbose=False, saved=False)
     assert score > 0.5
     assert {entry["targets"] for entry in run.trainer.epoch_log} == {360}

@@ -15,6 +15,12 @@ def test_leave_one_out_by_hand():
     assert [part.tolist() for part in leave_one_out(users)] == [[0, 1, 2, 3], [4], [5, 6]]
 
 
+def test_the_users_of_a_seed_never_change():
+    """Those of numpy's ``RandomState(42).permutation(10)``, as in the released code."""
+    parts = split_users([f"u{user}" for user in range(10)], (0.7, 0.2, 0.1), 42)
+    assert parts == {"train": ["u8", "u1", "u5", "u0", "u7", "u2", "u9"], "valid": ["u4", "u3"], "test": ["u6"]}
+
+
 @pytest.mark.parametrize(
     ("user_num", "ratio", "counts"),
     [

@@ -1,5 +1,7 @@
 """One contract for every model that can be self or peer; the others are refused in one sentence."""
 
+import itertools
+
 import pytest
 import torch
 from helpers.device import DEVICE, on
@@ -33,7 +35,7 @@ SLOW: dict[str, dict] = {
         "epochs": 20, "eval_step": 20, "learning_rate": 0.005, "n_layers": 1, "batching": "row",
         "hidden_size": 64, "inner_size": 64, "hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0,
     },
-    "Caser": {"epochs": 10, "eval_step": 5}, "NextItNet": {"epochs": 16, "eval_step": 8},
+    "Caser": {"epochs": 10, "eval_step": 5}, "NextItNet": {"epochs": 10, "eval_step": 5, "block_num": 1},
     "GRU4RecCPR": {"epochs": 8, "eval_step": 4}, "SASRecCPR": {"epochs": 8, "eval_step": 4},
 }  # fmt: skip
 
@@ -108,8 +110,12 @@ class TestEveryModel:
         write_inter(cycle_lines(user_num=60, item_num=150, length=8))
         ends = []
         for _ in range(2):
-            run = tiny_run(name, peer_model=name, **{**SMALL, **padding(name), "epochs": 1})
-            run.trainer.fit(run.train, None, verbose=False, saved=False)
+            run = tiny_run(name, peer_model=name, **{**SMALL, **padding(name)})
+            run.trainer.prepare(run.train)
+            run.trainer.strategy.start_epoch(0)
+            torch.manual_seed(1)  # of dropout, as at the start of an epoch
+            for batch in itertools.islice(run.trainer.batches, 3):
+                run.trainer.train_step(batch)
             ends.append(states(run.trainer))
         assert same(*ends)
 

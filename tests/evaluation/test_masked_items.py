@@ -137,3 +137,13 @@ def test_a_run_that_diverges_in_its_only_step_ends_with_one_sentence(capsys):
     assert train_main([*arguments, "--learning_rate=1e38", "--MAX_ITEM_LIST_LENGTH=8", "--topk=[10]"]) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert "self model are not finite" in error and "after epoch 0" in error and "learning_rate" in error
+
+
+def test_a_pass_of_minus_infinity_after_a_good_one_is_an_error():
+    collector = RankCollector(tiny_config(metrics=["Recall"], topk=[2], valid_metric="Recall@2"))
+    rows, target = on(torch.arange(2)), on(torch.tensor([1, 2]))
+    collector.eval_batch_collect(on(torch.tensor([[OUT, 1.0, 2.0]] * 2)), None, rows, target)
+    collector.get_data_struct()
+    collector.eval_batch_collect(on(torch.full((2, 3), OUT)), None, rows, target)
+    with pytest.raises(NonFiniteScores, match="-inf in all of them"):
+        collector.get_data_struct()

@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +28,8 @@ class Mortal(DNS):
 
 def step(loop, batch, taken=[0], own=TrainingLoop.train_step):
     taken[0] += 1
-    if taken[0] == 9 and os.environ["RANK"] == "{rank}" and not pathlib.Path("{folder}/dead").exists():
-        pathlib.Path("{folder}/dead").touch()
+    if taken[0] == 9 and os.environ["RANK"] == "{rank}" and not pathlib.Path("{folder}/dead-{rank}").exists():
+        pathlib.Path("{folder}/dead-{rank}").touch()
         os.kill(os.getpid(), 9)
     return own(loop, batch)
 
@@ -38,8 +40,8 @@ if "RANK" in os.environ:
 
 def dying_strategy(rank: int) -> str:
     """Write the module of a strategy whose process of a rank dies once, and return the strategy's name."""
-    Path("dying.py").write_text(DYING.format(rank=rank, folder=Path.cwd()))
-    return "dying:Mortal"
+    Path(f"dying{rank}.py").write_text(DYING.format(rank=rank, folder=Path.cwd()))
+    return f"dying{rank}:Mortal"
 
 
 def keys(**own) -> list[str]:
@@ -81,33 +83,48 @@ def train(*runs: Sequence[str], number: int = 2) -> list[tuple[list[int], list[s
     return [(codes, [Path(file).read_text() for file in files]) for codes, files in json.loads(done.stdout)]
 
 
-def _train(run: int, number: int, arguments: list[str]) -> tuple[list[int], list[str]]:
+def forked(number: int, files: str, work: Callable[[], int]) -> tuple[list[int], list[str]]:
+    """Fork this process, which has imported what takes long, into processes as torchrun starts them.
+
+    Args:
+        number: The number of processes.
+        files: The names of the files of their stderr, before the rank.
+        work: What each does; its exit code.
+
+    Returns:
+        Their exit codes, the negative signal of one that was killed, and their files.
+    """
     from torch.distributed import TCPStore
 
     store = TCPStore(
         "127.0.0.1", 0, is_master=True, wait_for_workers=False
     )  # as torchrun, which outlives the processes
-    children, files = [], []
-    for rank in range(number):
-        files.append(str(Path(f"stderr-{run}-{rank}").absolute()))
-        children.append(os.fork() or _work(rank, number, store.port, files[-1], arguments))
-    return [os.WEXITSTATUS(status) or -os.WTERMSIG(status) for _, status in (os.waitpid(c, 0) for c in children)], files
+    children, of_all = [], [str(Path(f"{files}-{rank}").absolute()) for rank in range(number)]
+    for rank, file in enumerate(of_all):
+        children.append(os.fork() or _work(rank, number, store.port, file, work))
+    statuses = [status for _, status in (os.waitpid(child, 0) for child in children)]
+    return [os.WEXITSTATUS(status) or -os.WTERMSIG(status) for status in statuses], of_all
 
 
-def _work(rank: int, number: int, port: int, stderr: str, arguments: list[str]) -> int:
-    """Be one of the processes, as torchrun starts it."""
-    from recbole_mdcns.cli.main import train_main
-
+def _work(rank: int, number: int, port: int, stderr: str, work: Callable[[], int]) -> int:
+    """Be one of the processes."""
     own = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": number, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     own["TORCHELASTIC_USE_AGENT_STORE"] = True
     os.environ.update({name: str(value) for name, value in own.items()})
     os.dup2(os.open(stderr, os.O_WRONLY | os.O_CREAT), 2)
     os.dup2(2, 1)
-    os._exit(train_main(arguments))
+    code = 1
+    try:
+        code = work()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
 
 
 if __name__ == "__main__":
     import recbole_mdcns.quick_start  # noqa: F401  (what takes longest, before the forks)
+    from recbole_mdcns.cli.main import train_main
 
-    process_num, all_arguments = json.loads(sys.argv[1])
-    print(json.dumps([_train(place, process_num, each) for place, each in enumerate(all_arguments)]))
+    process_num, runs_of = json.loads(sys.argv[1])
+    print(json.dumps([forked(process_num, f"stderr-{i}", partial(train_main, run)) for i, run in enumerate(runs_of)]))

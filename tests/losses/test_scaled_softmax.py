@@ -125,9 +125,12 @@ SSM = {"ranking_loss": "SSM"}
             {**SSM, "logq_refined": True, "logq_correction": False},
             "logq_correction = False is not allowed with logq_refined = True",
         ),
-        (
-            {"pool_popular_share": 0.5},
-            "pool_popular_share = 0.5 is not allowed with pool_scope = 'target': set pool_scope = batch",
+        *(
+            (
+                {"neg_sampler": name, "pool_popular_share": 0.5},
+                "pool_popular_share = 0.5 is not allowed with pool_scope = 'target': set pool_scope = batch",
+            )
+            for name in ("mdcns", "rns", "dns", "dns_plus")
         ),
         (
             {"pool_scope": "batch", "pool_in_batch_share": 0.2},

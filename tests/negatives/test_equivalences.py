@@ -16,7 +16,7 @@ from recbole_mdcns.negatives.base import ScoredPool
 from recbole_mdcns.negatives.dns_plus import DNS, DNSPlus
 from recbole_mdcns.negatives.draws.popularity import Popularity, item_counts
 from recbole_mdcns.negatives.gnno import GNNO
-from recbole_mdcns.negatives.mixgcf import MixGCF, MixGCFPlus
+from recbole_mdcns.negatives.mixgcf import MixGCF
 from recbole_mdcns.negatives.overlap import NeighbourOverlap
 
 # -- DNS ----------------------------------------------------------------------------------------------------------
@@ -62,10 +62,14 @@ def test_mixgcf_is_the_explicit_mixture_of_embeddings_and_chooses_as_dns():
     assert torch.equal(hardest.indices, scores.argmax(1))
 
 
-def test_mixing_each_candidate_changes_the_choice_and_the_positive_can_be_left_alone():
+def test_mixing_each_candidate_chooses_the_hardest_mixture_and_the_positive_can_be_left_alone():
     pool = scored_pool(1, target_num=200)
-    per_candidate = make(MixGCFPlus, mix_per="candidate", neg_top_num=1).choose(pool).scores[0]
-    assert (per_candidate < torch.maximum(pool.scores[0].max(1).values, pool.positive[0])[:, None]).all()
+    strategy = make(MixGCF, mix_per="candidate")
+    own = torch.Generator(DEVICE).manual_seed(strategy.generator.initial_seed())
+    share = torch.rand(200, 10, generator=own, device=DEVICE)
+    mixed = share * pool.positive[0][:, None] + (1 - share) * pool.scores[0]
+    torch.testing.assert_close(strategy.choose(pool).scores[0][:, 0], mixed.max(1).values)
+    assert (mixed.argmax(1) != pool.scores[0].argmax(1)).any()
     for detach in (False, True):
         chosen = make(MixGCF, mix_detach_positive=detach).choose(pool).scores[0]
         (gradient,) = torch.autograd.grad(chosen.sum(), pool.positive[0], allow_unused=True)

@@ -38,6 +38,16 @@ def test_adasir_with_equal_scores_draws_uniformly():
     assert uniformly(counts[allowed])
 
 
+def test_adasir_takes_up_the_pools_of_the_last_visit():
+    run = prepared("adasir")
+    strategy, batch = run.trainer.strategy, batches_of(run)[0]
+    assert not strategy.visited.any()
+    strategy.choose(flat_pool(run, batch, strategy.propose(batch)))
+    assert strategy.visited.nonzero().flatten().tolist() == sorted(batch.row_index.tolist())
+    kept = strategy.items[batch.row_index].long()
+    assert torch.equal(strategy.propose(batch)[:, : strategy.pool_num], kept)
+
+
 def renewed(counts=None, pool_num=1, **keys):
     """Renew the pools of many targets, all item 7 with W = 1/2, by draws from items 1 and 2.
 
@@ -171,3 +181,15 @@ def test_srns_takes_the_highest_probability_plus_its_deviation_whose_weight_grow
         chosen = strategy.choose(ScoredPool(batch, on(torch.tensor([[7, 8, 9]])), [], [positive], [scores]))
     torch.testing.assert_close(strategy.ring[0, 1].float(), on(torch.tensor(probability)), rtol=1e-3, atol=0.0)
     assert chosen.scores[0].item() == scores[0, best].item()
+
+
+def test_srns_renews_the_memory_after_each_choice():
+    """Of a memory of candidate 0 and one other, the other has odds of e^50 to 1; the choice is of the old memory."""
+    keys = {"srns_memory_num": 1, "srns_fresh_num": 1, "srns_std_weight": 0.0, "srns_temperature": 1.0}
+    strategy = make(SRNS, neg_candidate_num=2, **keys)
+    strategy.ring, strategy.visits = on(torch.zeros(1, RING, 2).half()), on(torch.zeros(1, dtype=torch.uint8))
+    strategy.memory = on(torch.tensor([[0]], dtype=torch.int32))
+    batch: Any = SimpleNamespace(row_index=on(torch.zeros(1, dtype=torch.int64)))
+    scores = on(torch.tensor([[0.0, 50.0]])).requires_grad_()
+    chosen = strategy.choose(ScoredPool(batch, on(torch.tensor([[7, 8]])), [], [on(torch.zeros(1))], [scores]))
+    assert chosen.scores[0].item() == 0.0 and strategy.memory.tolist() == [[1]]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.device import DEVICE
 from helpers.runs import HEADER, states, tiny_config, tiny_run
 from helpers.strategies import batches_of, chosen_of, pool_of, prepared
 
@@ -13,6 +14,10 @@ from recbole_mdcns.negatives import ScoredPool, resolve_strategy, strategy_names
 from recbole_mdcns.negatives.mdcns import MDCNS
 
 NAMES = strategy_names()
+
+
+def own_state_of_torch():
+    return torch.get_rng_state() if DEVICE.type == "cpu" else torch.cuda.get_rng_state(DEVICE)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -41,6 +46,14 @@ class TestEveryStrategy:
             assert weights.shape == (number,) and not weights.requires_grad
         assert len(chosen.extra) in (0, models)
         assert chosen.factors is None or not chosen.factors.requires_grad
+
+    def test_no_draw_comes_from_torchs_own_generator(self, name):
+        """That one is for dropout, and differs between processes, which must choose alike."""
+        run = prepared(name, neg_top_num=3)
+        run.trainer.strategy.start_epoch(3)
+        batch, before = batches_of(run)[0], own_state_of_torch()
+        chosen_of(run, batch)
+        assert torch.equal(own_state_of_torch(), before)
 
     def test_no_gradient_flows_through_the_choice(self, name):
         """The chosen scores move one to one with the scores they were chosen from (mixtures with their share)."""
@@ -212,6 +225,18 @@ def test_exposures_of_ids_of_digits_are_found():
     )
     items, *_ = read_exposures(tiny_run(neg_sampler="ens").data)
     assert len(items) == 9, "0 is not 00"
+
+
+def test_exposures_after_a_target_stay_after_it_where_float32_cannot_tell():
+    """Times of 2022 have steps of 128 s in float32: + 70 and + 100 both become + 128."""
+    base = 1_650_000_000
+    inter = [f"u{user}\ti{step}\t{base + 1280 * step + 70}\n" for user in range(3) for step in range(5)]
+    Path("data/tiny/tiny.inter").write_text(HEADER + "".join(inter))
+    Path("data/tiny/tiny.exposed").write_text(HEADER + f"u0\ti4\t{base + 1280 + 100}\n")  # 30 s after a target
+    data = tiny_run(neg_sampler="ens", topk=[2], valid_metric="NDCG@2", neg_candidate_num=1).data
+    _, _, count = read_exposures(data)
+    of_u0 = data.inter_feat["user_id"] == data.field2token_id["user_id"]["u0"]
+    assert count[of_u0].tolist() == [0, 1]
 
 
 def test_exposures_of_a_target_are_those_of_its_user_before_its_time():

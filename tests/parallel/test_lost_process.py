@@ -7,7 +7,6 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
 from helpers.paths import ROOT
 from helpers.processes import dying_strategy, keys, results, to, train
 
@@ -35,19 +34,20 @@ def sentences(stderr):
     return [line for line in stderr.splitlines() if line.startswith("run_recbole_mdcns:")]
 
 
-@pytest.mark.parametrize("rank", [0, 1])
-def test_a_killed_process_ends_the_other_with_a_sentence_and_a_resumed_run_equals_one_that_was_never_stopped(rank):
+def test_a_killed_process_ends_the_other_with_a_sentence_and_a_resumed_run_equals_one_that_was_never_stopped():
     """With dropout: it is seeded by epoch and process."""
-    named = [*keys(neg_sampler=dying_strategy(rank))]
-    killed = [*named, *to("killed"), "--resume"]
-    runs = train(killed, killed, [*named, *to("whole")])
-    (codes, said), (again, _), (whole, _) = runs
-    assert codes[rank] == -9 and codes[1 - rank] == FAILURE
-    (sentence,) = sentences(said[1 - rank])
-    assert sentence.startswith(LOST) and "--resume" in sentence
-    assert again == whole == [0, 0]
-    assert len(results("whole")["epochs"]) == 3
-    assert results("killed") == results("whole")
+    of_rank = [[*keys(neg_sampler=dying_strategy(rank)), *to(f"killed-{rank}"), "--resume"] for rank in (0, 1)]
+    *killed, (whole, _) = train(
+        *(each for each in of_rank for _ in range(2)), [*keys(neg_sampler=dying_strategy(0)), *to("whole")]
+    )
+    assert whole == [0, 0] and len(results("whole")["epochs"]) == 3
+    for rank in (0, 1):
+        (codes, said), (again, _) = killed[2 * rank : 2 * rank + 2]
+        assert codes[rank] == -9 and codes[1 - rank] == FAILURE
+        (sentence,) = sentences(said[1 - rank])
+        assert sentence.startswith(LOST) and "--resume" in sentence
+        assert again == [0, 0]
+        assert results(f"killed-{rank}") == results("whole")
 
 
 def test_a_mistake_that_all_have_is_said_by_one_and_another_by_the_process_that_has_it():

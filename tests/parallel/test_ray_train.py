@@ -93,7 +93,7 @@ def test_a_process_tells_its_mistake_and_fails_only_if_the_others_do_not_have_it
 
 def test_ray_starts_a_killed_process_again_and_the_result_is_that_of_a_run_that_was_never_stopped(capfd, monkeypatch):
     """In the same Ray: more workers than CPUs."""
-    monkeypatch.delitem(sys.modules, "dying", raising=False)
+    monkeypatch.delitem(sys.modules, "dying1", raising=False)
     ray = pytest.importorskip("ray", reason="Ray is not installed")
     pytest.importorskip("ray.train.torch", reason="Ray Train is not installed")
     named = keys(neg_sampler=dying_strategy(1))
@@ -104,7 +104,7 @@ def test_ray_starts_a_killed_process_again_and_the_result_is_that_of_a_run_that_
         assert main(["train", "--ray", "--workers=2", *named, *to("killed")]) == 0
     finally:
         ray.shutdown()
-    assert Path("dead").exists()
+    assert Path("dead-1").exists()
     ((codes, _),) = train([*named, *to("whole")])
     assert codes == [0, 0]
     assert len(results("whole")["epochs"]) == 3

@@ -1,15 +1,17 @@
-"""Trains some short runs, and writes what they gave: ``train_all.py FOLDER``, alone or by torchrun.
+"""Trains some short runs by one, two and three processes, and writes what they gave: ``train_all.py FOLDER``.
 
-``FOLDER/runs.json`` has the keys of each run by its name.
+``FOLDER/runs.json`` has the keys of each run by its name, by the number of processes.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
+from helpers.processes import forked
 from helpers.runs import states, tiny_run
 
 from recbole_mdcns.errors import UserError
@@ -40,17 +42,25 @@ def results_of(keys: dict) -> dict:
     }  # fmt: skip
 
 
-def main(folder: Path) -> None:
+def work(folder: Path, runs: dict[str, dict]) -> int:
+    """Train the runs as one of the processes."""
     torch.set_num_threads(1)
     with met() as store:
         group = started(store, "auto", "cpu")
-        for name, keys in json.loads((folder / "runs.json").read_text()).items():
+        for name, keys in runs.items():
             keys["checkpoint_dir"] = f"saved-{group.size}-{name}"
             try:
                 result: dict = results_of(keys)
             except UserError as error:
                 result = {"error": str(error)}
             (folder / f"{name}-{group.size}-{group.rank}.json").write_text(json.dumps(result))
+    return 0
+
+
+def main(folder: Path) -> None:
+    for number, runs in json.loads((folder / "runs.json").read_text()).items():
+        codes, files = forked(int(number), f"stderr-{number}", partial(work, folder, runs))
+        assert not any(codes), [Path(file).read_text()[-3000:] for file in files]
 
 
 if __name__ == "__main__":

@@ -236,6 +236,18 @@ def test_a_model_that_embeds_users_knows_its_users_only(caplog):
     assert left.equals(known) and "1 of 3 users are unknown" in caplog.text
 
 
+def test_sequences_of_many_lengths_keep_their_places_in_a_batch(trained):
+    """More than the 64 that are encoded together: a batch of 100 is sorted by length, batches of 7 are not."""
+    recommender = load(trained, DEVICE)
+    lengths = [1 + (7 * place) % 8 for place in range(100)]
+    histories = [[f"i{(3 * place + step) % 30}" for step in range(length)] for place, length in enumerate(lengths)]
+    items = [f"i{n}" for n in range(30)]
+    for role in ("self", "teacher"):
+        together, apart = (recommender.score(histories, items, role, batch_size=size) for size in (100, 7))
+        np.testing.assert_allclose(together, apart, rtol=1e-5, atol=1e-6)
+        assert len(np.unique(together.round(5), axis=0)) > 30
+
+
 def test_users_of_the_run_have_their_whole_histories(trained, caplog):
     recommender = load(trained, DEVICE)
     every = recommender.sequences_of_users(data_path=trained.parent.parent / "data")

@@ -298,12 +298,14 @@ def test_text_of_a_record_marks_up_no_page():
 
 
 @pytest.mark.parametrize("name", ["../../escaped", "..", "a/b", "{root}/escaped"])
-def test_names_in_a_record_write_no_file_outside_of_the_pages(name, capsys):
+def test_names_in_a_record_write_no_file_outside_of_the_pages(name, tmp_path, monkeypatch, capsys):
+    (tmp_path / "a/b").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "a/b")
     pack_records([replace(WHOLE, dataset=name.format(root=Path.cwd()))], Path("evil.jsonl.xz"))
-    before = sorted(Path.cwd().parent.rglob("*"))
+    before = sorted(tmp_path.rglob("*"))
     assert page_of("table3", "evil.jsonl.xz", "deep/er/out") == 2
     assert "evil.jsonl.xz, line 1: dataset = " in sentence(capsys)
-    assert sorted(Path.cwd().parent.rglob("*")) == before
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_escaped_text_by_hand():

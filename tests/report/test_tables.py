@@ -98,7 +98,10 @@ def test_a_planted_difference_is_found_and_noise_is_not():
     assert "*†" in starred[0] and "*†" not in starred[1] and "** ±" in starred[1]
 
 
-@pytest.mark.parametrize(("key", "value"), [("split_seed", 2), ("protocol", "x"), ("split_ratio", [0.5, 0.5, 0])])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("split_seed", 2), ("protocol", "x"), ("split_ratio", [0.5, 0.5, 0]), ("split_file", "mine.tsv")],
+)
 def test_other_splits_are_not_compared(key, value):
     records = [with_config(one, **{key: value}) if one.cell.method == "mdcns" else one for one in planted()]
     lines = fill("table3", ["beauty"], records)

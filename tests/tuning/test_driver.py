@@ -10,7 +10,7 @@ import pytest
 from helpers.planted_records import record as planted
 from helpers.planted_records import with_config
 from helpers.strategies import ONE_EXPOSURE, write_exposures
-from helpers.sweeps import failed, sweep_of, trained
+from helpers.sweeps import Here, failed, sweep_of, trained
 
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.records.store import Store
@@ -22,38 +22,6 @@ from recbole_mdcns.tuning.progress import progress
 from recbole_mdcns.tuning.trial import fail_trial, run_trial
 
 SMALL = "datasets: [tiny]\nmodels: [SASRec]\nmethods: [rns]\nseeds: [1]\n"
-
-
-class Here:
-    """An engine without processes; it notes what was asked of it."""
-
-    seconds_left = math.inf
-
-    def __init__(self, store):
-        self.store, self.asked = store, []
-
-    def start(self):
-        self.asked.append("start")
-
-    def close(self):
-        self.asked.append("close")
-
-    def load(self, trial):
-        self.asked.append("load")
-
-    def each(self, job, plan, *arguments):
-        self.asked += [job.__name__ for _ in plan]
-        for trial in plan:
-            job(trial, self.store, None, *arguments)
-
-    def tune(self, plan, scheduler):
-        self.asked.append(len(plan))
-        for trial in plan:
-            run_trial(trial, self.store)
-        return []
-
-    def search(self, sweep, cell, seed, tried):
-        raise NotImplementedError
 
 
 def test_what_fails_is_not_tried_again_by_the_same_command():

@@ -70,12 +70,13 @@ def test_overrides_narrow_a_sweep():
 
 
 def test_keys_are_of_the_content_alone(monkeypatch):
-    before = {trial.id.key for trial in trials(sweep_of())}
+    def keys_of(**keys):
+        return {trial.id.key for trial in trials(sweep_of(models=["SASRec"], losses=["BCE"], keys=keys))}
+
+    before = keys_of()
     monkeypatch.setattr(sys, "argv", ["worker.py", "--node-ip-address=1.2.3.4", "--epochs=99"])  # as Ray's workers have
-    assert {trial.id.key for trial in trials(sweep_of())} == before
-    assert {trial.id.key for trial in trials(sweep_of(keys={"data_path": "elsewhere", "eval_batch_size": 7}))} == before
-    assert not {trial.id.key for trial in trials(sweep_of(keys={"epochs": 3}))} & before
-    assert not {trial.id.key for trial in trials(sweep_of(keys={"hidden_size": 8}))} & before
+    assert keys_of() == keys_of(data_path="elsewhere", eval_batch_size=7) == before
+    assert not keys_of(epochs=3) & before and not keys_of(hidden_size=8) & before
 
 
 def test_random_search_draws_the_same_settings_again():
@@ -245,3 +246,12 @@ def test_the_files_that_a_trial_reads_are_named_from_the_root():
     })  # fmt: skip
     (trial,) = trials(sweep)
     assert trial.paths == {"data_path": str(Path("data").absolute()), "pre_model_path": str(Path("pre.pth").absolute())}
+
+
+def test_the_draws_of_a_cell_are_seeded_by_its_name_in_every_process(monkeypatch):
+    """0x813b53ac are the first digits of the SHA-256 of tiny/leave_one_out/SASRec/rns/BCE."""
+    seeds = []
+    monkeypatch.setattr("recbole_mdcns.tuning.grid.draws", lambda space, number, seed: seeds.append(seed) or [{}])
+    sweep = sweep_of("datasets: [tiny]\nmodels: [SASRec]\nmethods: [rns]\nsearch: random\n")
+    settings_of(sweep, *cells(sweep))
+    assert seeds == [0x813B53AC]

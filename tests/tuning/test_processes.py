@@ -10,6 +10,7 @@ import subprocess
 import sys
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -272,3 +273,10 @@ def test_what_only_the_other_engine_can_is_refused_in_one_sentence(text, argumen
         assert main(["sweep", "grid.yaml", *arguments.split(), *more]) == 2
         said = capsys.readouterr().err
         assert message in said and said.count("\n") == 1
+
+
+def test_hours_retries_and_threads_of_a_sweep_reach_its_trials(monkeypatch):
+    engine = Processes([sweep_of(SMALL + "trial_hours: 2\nretries: 3\ncpus: 1\n")], Store("store"), 1)
+    monkeypatch.setattr(engine, "_run", lambda jobs, *_, **__: jobs)
+    jobs: Any = engine.tune(list(trials(engine.sweep)), "fifo")
+    assert {more for *_, more in jobs} == {(2, 3, 1)}

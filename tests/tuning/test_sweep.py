@@ -12,11 +12,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 from helpers.paths import python_path
 from helpers.runs import TINY, cycle_lines, write_inter
-from helpers.sweeps import failed, sweep_of, trained, without_times
+from helpers.sweeps import Here, failed, sweep_of, trained, without_times
 from helpers.waiting import in_the_middle, wait_for
 
+from recbole_mdcns.cli.main import main
 from recbole_mdcns.errors import ConfigError, DataError, WriteError
 from recbole_mdcns.records.record import Failure
 from recbole_mdcns.records.store import Store
@@ -86,17 +88,21 @@ def comparable(found):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """The folder of a sweep that nothing interrupted."""
+    """The folder of the same sweep without Ray, one trial after the other in this process."""
     folder, before = tmp_path_factory.mktemp("whole"), os.getcwd()
     try:
-        finish(start(folder))
+        prepare(folder)
+        torch.set_num_threads(1)
+        store = Store("sweeps/grid")
+        run_sweeps([read_sweep("grid.yaml")], store, Here(store))
     finally:
         os.chdir(before)
     return folder
 
 
-def test_a_sweep_leaves_a_record_per_trial_and_reads_test_of_the_chosen_alone(whole, monkeypatch):
-    found = records(whole)
+def check_finished():
+    """Check the records of a whole sweep: one a trial, test of the chosen alone, and nothing that runs again."""
+    found = records()
     assert len(found) == NUMBER and {record.status for record in found.values()} == {"finished"}
     assert all(len(record.epochs) == EPOCHS for record in found.values())
     read = {(r.trial.cell.method, str(r.trial.setting)) for r in found.values() if r.test}
@@ -107,11 +113,10 @@ def test_a_sweep_leaves_a_record_per_trial_and_reads_test_of_the_chosen_alone(wh
     best = {setting for setting in scores if sum(scores[setting]) == max(map(sum, scores.values()))}
     ((chosen,),) = ([setting for sampler, setting in read if sampler == "mdcns"],)
     assert chosen in best and read == {("rns", "{}"), ("mdcns", chosen)}
-    monkeypatch.chdir(whole)
     assert {trial.id.key for trial in trials(read_sweep("grid.yaml"))} == set(found)  # Ray's flags are in no config
     assert not list(Path("sweeps").rglob("*-last.pth"))
     before = {path: path.stat().st_mtime_ns for path in Path("sweeps/grid/records").iterdir()}
-    finish(start(whole))
+    assert main(["sweep", "grid.yaml"]) == 0
     assert {path: path.stat().st_mtime_ns for path in Path("sweeps/grid/records").iterdir()} == before
 
 
@@ -151,6 +156,7 @@ def test_a_sweep_outlives_its_driver_the_end_that_a_cluster_puts_to_it_and_a_wor
     assert comparable(records()) == comparable(records(whole))
     after = _untested()
     assert all(after[path] == done[path] for path in done.keys() & after.keys())  # nothing done is trained again
+    check_finished()
 
 
 def _untested():
@@ -246,11 +252,11 @@ def test_what_a_job_in_a_worker_says_is_one_sentence_here(local_ray):
 
 def test_the_hours_of_a_sweep_end_it_and_the_next_one_goes_on(local_ray):
     text, store = SMALL.replace("[1]", "[1, 2, 3]"), Store("store")
-    keys = {"epochs": 40, "stopping_step": 40}
-    late = run_sweeps([sweep_of(text + "sweep_hours: 0.0012\n", keys=keys)], store)
+    keys = {"epochs": 15, "stopping_step": 15}
+    late = run_sweeps([sweep_of(text + "sweep_hours: 0.0008\n", keys=keys)], store)
     assert len(late) < 3 and not any(trained(record).test for record in late)
     found = list(map(trained, run_sweeps([sweep_of(text, keys=keys)], store)))
-    assert [len(record.epochs) for record in found] == [40] * 3 and all(record.test for record in found)
+    assert [len(record.epochs) for record in found] == [15] * 3 and all(record.test for record in found)
 
 
 @pytest.mark.parametrize("search", ["grid", "optuna"])

@@ -1,5 +1,6 @@
 """A trial without Ray: records, failures, time, and going on where it stopped."""
 
+import math
 import os
 import subprocess
 import sys
@@ -8,15 +9,18 @@ from dataclasses import replace
 import pytest
 import torch
 from helpers.paths import python_path
+from helpers.planted_records import failure
+from helpers.planted_records import record as planted
 from helpers.sweeps import failed, one_trial, trained, without_times
 
 from recbole_mdcns.checkpoints import checkpoint
 from recbole_mdcns.data.load import load_dataset
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.quick_start import run_recbole_mdcns
+from recbole_mdcns.recommend import load
 from recbole_mdcns.records.environment import peak_memory
 from recbole_mdcns.records.store import Store
-from recbole_mdcns.tuning.trial import add_test, end_trial, run_trial, trial_config
+from recbole_mdcns.tuning.trial import add_test, end_trial, final_score, run_trial, trial_config
 
 
 def test_a_record_has_everything_but_test_which_is_read_from_the_weights_left():
@@ -28,6 +32,9 @@ def test_a_record_has_everything_but_test_which_is_read_from_the_weights_left():
     assert store.record(trial.id.key) == record and record.trial == trial.id
     assert record.config["data_path"] == "data"  # no folder of this machine
     assert not list(store.trial_folder(trial.id.key).rglob("*-last.pth"))
+    saved = load(store.trial_folder(trial.id.key) / "saved" / "model.pth")
+    assert saved.roles == ["self", "peer", "teacher"] and saved.best_role == record.best_role is not None
+    assert len(saved.recommend([["i1", "i2"]], k=1, model="best")) == 1
     replayed = []
     assert run_trial(trial, store, report=lambda *each: replayed.append(each)) == store.record(trial.id.key)
     assert replayed == reports  # what a scheduler or a search has to know
@@ -130,12 +137,24 @@ def test_a_trial_that_a_scheduler_stopped_leaves_what_it_has():
 
 
 def test_the_command_of_a_record_does_the_same_without_a_sweep():
-    trial = one_trial()
-    record = trained(run_trial(trial, Store("store")))
+    trial, store = one_trial(), Store("store")
+    record = trained(run_trial(trial, store))
     program, *argv = record.command
     assert program == "run_recbole_mdcns"
     alone = run_recbole_mdcns(argv=argv, saved=False)["record"]
     assert alone["valid"] == record.valid and alone["best_epoch"] == record.best_epoch
+    assert record.valid["self"]["ndcg@10"] == record.best_valid_score
+    add_test(trial, store)
+    tested = trained(store.record(trial.id.key))
+    assert tested.test == alone["test"] != alone["valid"]
+    assert tested.test_rows is not None and tested.test_rows.to_json() == alone["test_rows"]
+
+
+def test_the_last_score_of_a_trial_is_the_higher_the_better():
+    more = planted("rns", 1, [1], valid=0.4)
+    less = replace(more, valid_metric="AveragePopularity@10", best_valid_score=3.0)
+    assert (final_score(more), final_score(less)) == (0.4, -3.0)
+    assert math.isnan(final_score(failure(more))) and math.isnan(final_score(replace(more, best_valid_score=None)))
 
 
 def test_a_folder_that_cannot_be_used_is_refused(tmp_path):

@@ -178,3 +178,13 @@ def test_too_large_a_pool_is_refused_before_training_and_names_user_and_limit(ex
     for batch in TargetLoader(fitting.data, 64, "row", True, None, DEVICE):
         assert not fitting.trainer.strategy.sampler.forbidden(fitting.trainer.strategy.propose(batch), batch).any()
     assert run.trainer.epoch_log == []
+
+
+def test_a_check_expects_the_last_candidate_to_be_the_hardest_to_find():
+    """N = 400 of 1,000 items: the last is one of 599; 412 draws, as many as for the first, have some 340 items."""
+    sampler, batch = sampler_for([[1, 2]] * 50, 1000, 400)
+    sampler.dataset.inter_feat["item_id"] = batch.target.cpu()
+    sampler.check(sampler.dataset)
+    assert not sampler.may_be_crowded
+    pool = sampler.sample(batch)
+    assert pool.min() >= 1 and (pool.sort(1).values.diff(dim=1) > 0).all()
