@@ -105,6 +105,11 @@ class RankCollector(Collector):
         """Return an empty collector for another model, with the same knowledge of the training data."""
         other = RankCollector(self.config, role)
         other.shares = self.shares
+    def begin(self) -> None:
+        """Begin a pass: what was collected of a pass that broke off is forgotten."""
+        self.data_struct.batches.clear()
+        self._row_num = self._empty_num = 0
+
         for name, value in self.data_struct._data_dict.items():
             if not _is_of_a_pass(name):
                 other.data_struct.set(name, value)
@@ -180,8 +185,7 @@ class RankCollector(Collector):
             self._fail(f"{'nan' if highest.isnan().any() else 'inf'} in {int(bad.sum())} of {len(bad)} rows of a batch")
 
     def _fail(self, fault: str) -> None:
-        self.data_struct.batches.clear()
-        self._row_num = self._empty_num = 0
+        self.begin()
         raise NonFiniteScores(f"the scores of the {self.role} model are not finite ({fault})")
 
     def _leave_masked_out(self, scores: Tensor, is_masked: Tensor) -> None:
