@@ -92,6 +92,7 @@ class NegativeSamplingTrainer(Trainer):
         self.use_files(self.checkpoints.files)
         self.tensorboard = run_log.tensorboard(config, self.files.best.stem)
         self.epoch_log: list[dict[str, Any]] = []
+        self._is_broken_off = False  # a training began and did not end
         self._ranking: FullRanking | None = None  # of the pass in which RecBole asks for the ranking of a batch
         self._validates = False
 
@@ -162,11 +163,13 @@ class NegativeSamplingTrainer(Trainer):
 
         Raises:
             CheckpointError: See :meth:`RunCheckpoints.training`.
-            ConfigError: See :meth:`prepare` and :meth:`RunCheckpoints.training`.
+            ConfigError: A training by this trainer broke off before; otherwise see :meth:`prepare` and
+                :meth:`RunCheckpoints.training`.
             TrainingError: The loss is no longer finite.
             WriteError: A checkpoint cannot be written.
         """
         self.prepare(train_data)
+        self._check_not_broken_off()
         self.use_data(dataset_of(train_data))
         self._validates = valid_data is not None and self.eval_step > 0
 
@@ -183,14 +186,36 @@ class NegativeSamplingTrainer(Trainer):
                 self.checkpoints.keep_best(self._progress(-1))
             if self.start_epoch > 0 and (self.start_epoch >= self.epochs or self.cur_step > self.stopping_step):
                 self.logger.info(f"Nothing left to train: {self.start_epoch} epochs are done")
-                return float(self.best_valid_score), self.best_valid_result
+                if not self._lacks_validation():
+                    return float(self.best_valid_score), self.best_valid_result
+                self.start_epoch -= 1  # RecBole then comes to the end of this epoch, which is not trained again
+            self._is_broken_off = True
             try:
                 with compat.no_anomaly_mode():
                     score, result = super().fit(train_data, valid_data, verbose, saved, show_progress, after_validation)
             finally:
                 self.tensorboard.close()
-        self.start_epoch = len(self.epoch_log)
+        self.start_epoch, self._is_broken_off = len(self.epoch_log), False
         return float(score), result
+
+    def _check_not_broken_off(self) -> None:
+        """Refuse to train on from models that may be in the middle of an epoch.
+
+        Raises:
+            ConfigError: The last ``fit`` did not end, and nothing was resumed since.
+        """
+        if self._is_broken_off:
+            last = self.files.last
+            resume = f", and continue with its resume_checkpoint({str(last)!r})" if last.is_file() else ""
+            raise ConfigError(
+                "the last training of this trainer broke off, and its models may be in the middle of an epoch: make a "
+                f"new trainer{resume}"
+            )
+
+    def _lacks_validation(self) -> bool:
+        """Tell whether the last epoch is trained, and an uninterrupted training would have validated it."""
+        ends_here = self._validates and len(self.epoch_log) == self.epochs
+        return ends_here and self.epochs % self.eval_step == 0 and "valid" not in self.epoch_log[-1]
 
     def train_step(self, batch: TargetBatch) -> dict[str, Tensor]:
         """Take one optimiser step per model on a batch; return the loss and its parts."""
@@ -198,6 +223,8 @@ class NegativeSamplingTrainer(Trainer):
 
     def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False) -> float:
         """Train one epoch; replaces RecBole's loop, which has one model and reads the loss at every step."""
+        if epoch_idx < len(self.epoch_log):  # only its validation is missing
+            return self.epoch_log[epoch_idx]["loss"]
         started = perf_counter()
         try:
             entry = self.loop.train_epoch(epoch_idx, show_progress)
@@ -255,6 +282,7 @@ class NegativeSamplingTrainer(Trainer):
             self.start_epoch, self.cur_step, self.epoch_log = progress.epoch + 1, progress.cur_step, progress.epoch_log
             self.best_valid_score, self.best_valid_result = float(progress.best_valid_score), progress.best_valid_result
             self.train_loss_dict = {entry["epoch"]: entry["loss"] for entry in self.epoch_log}
+            self._is_broken_off = False
 
     # -- evaluation ---------------------------------------------------------------------------------------------------
 
