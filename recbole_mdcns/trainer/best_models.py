@@ -31,6 +31,10 @@ class BestModels:
         """Copy the models as they are now."""
         self._in_memory = [copy.deepcopy(self._content(each, progress)) for each in self.scoring_models]
 
+    def forget(self) -> None:
+        """Drop the copies in memory: from now on files hold the best models."""
+        self._in_memory = None
+
     def save(self, files: checkpoint.RunFiles, progress: Progress, identity: DataIdentity) -> None:
         """Write the models as they are now, one file each.
 
@@ -40,13 +44,13 @@ class BestModels:
         self._write([self._content(each, progress) for each in self.scoring_models], files, identity)
 
     def save_kept(self, files: checkpoint.RunFiles, identity: DataIdentity) -> None:
-        """Write the copies in memory, if there are any, one file each; from now on files hold the best models.
+        """Write the copies in memory, if there are any, one file each, and forget them.
 
         Raises:
             WriteError: A file cannot be written.
         """
         self._write(self._in_memory or [], files, identity)
-        self._in_memory = None
+        self.forget()
 
     def _content(self, scoring_model: ScoringModel, progress: Progress) -> dict[str, Any]:
         return {

@@ -145,6 +145,7 @@ class RunCheckpoints:
         return progress
 
 
+        self._best.forget()
 def _version(path: Path) -> tuple[int, int] | None:
     """Return values that change when a file is replaced; None if there is no file."""
     try:

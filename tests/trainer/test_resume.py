@@ -273,6 +273,16 @@ def test_a_training_without_files_can_go_on_with_files():
     assert content["epoch"] == 1 and content["best_valid_score"] == run.trainer.best_valid_score
 
 
+def test_a_resumed_run_forgets_the_models_that_an_earlier_training_kept_in_memory():
+    saved = tiny_run()
+    fit(saved)
+    run = tiny_run()
+    interrupt(run, 1, saved=False)
+    run.trainer.resume_checkpoint(saved.trainer.files.last)
+    run.trainer.load_best(), saved.trainer.load_best()
+    assert same(states(run.trainer), states(saved.trainer))
+
+
 def test_a_better_epoch_in_files_replaces_the_one_in_memory():
     run = tiny_run(epochs=1)
     fit(run, saved=False)
