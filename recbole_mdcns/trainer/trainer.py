@@ -312,7 +312,9 @@ class NegativeSamplingTrainer(Trainer):
         """
         return self._evaluate(eval_data, self.scoring_models, show_progress)
 
-    def _evaluate(self, eval_data, scoring_models: Sequence[ScoringModel], show_progress: bool) -> Evaluation:
+    def _evaluate(
+        self, eval_data, scoring_models: Sequence[ScoringModel], show_progress: bool, is_validation: bool = False
+    ) -> Evaluation:
         if not isinstance(eval_data, FullSortEvalDataLoader):
             raise ConfigError(f"a {type(eval_data).__name__} cannot be evaluated: give the loader of valid or test")
         for each in scoring_models:
@@ -320,7 +322,7 @@ class NegativeSamplingTrainer(Trainer):
         history = dataset_of(eval_data).history.to(self.device)
         teacher = self.loop.objective.teacher
         self._ranking = ranking = FullRanking(self.config, scoring_models, history, self.eval_collector, teacher)
-        with dated_failure(self.epoch_log), self.loop.average.in_place():
+        with dated_failure(self.epoch_log, is_validation), self.loop.average.in_place():
             own = super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
             return ranking.evaluation(own, self.evaluator)
 
@@ -333,7 +335,7 @@ class NegativeSamplingTrainer(Trainer):
         """Validate the self model, and the peers with ``evaluate_peers``; RecBole validates only one model."""
         with_peers = len(self.scoring_models) > 1 and self.config["evaluate_peers"]
         scoring_models = self.scoring_models if with_peers else self.scoring_models[:1]
-        evaluation = self._evaluate(valid_data, scoring_models, show_progress)
+        evaluation = self._evaluate(valid_data, scoring_models, show_progress, is_validation=True)
         by_role = evaluation.chosen_by(self.valid_metric)
         own = self.epoch_log[-1]["valid"] = by_role.pop("self")
         if by_role:
