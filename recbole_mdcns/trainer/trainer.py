@@ -146,6 +146,7 @@ class NegativeSamplingTrainer(Trainer):
             ConfigError: See :meth:`TrainingLoop.prepare`.
         """
         self.loop.prepare(dataset_of(train_data), train_data.generator)
+        self.use_data(dataset_of(train_data))
         self.eval_collector.data_collect(train_data)
 
     def fit(
@@ -170,7 +171,7 @@ class NegativeSamplingTrainer(Trainer):
         """
         self.prepare(train_data)
         self._check_not_broken_off()
-        self.use_data(dataset_of(train_data))
+        self.prepare(train_data)
         self._validates = valid_data is not None and self.eval_step > 0
 
         def after_validation(epoch_idx: int, valid_score: float) -> None:
@@ -265,9 +266,10 @@ class NegativeSamplingTrainer(Trainer):
         if verbose:
             self.logger.info(set_color("Saving current", "blue") + f": {self.saved_model_file}")
 
-    def load_best(self, model_file: str | Path | None = None) -> None:
+    def load_best(self, model_file: str | Path | None = None, evaluated: HistoryDataset | None = None) -> None:
         """Load the best epoch's weights into the models; see :meth:`RunCheckpoints.load_best`."""
-        self.checkpoints.load_best(model_file, kept_epoch(self.epoch_log, self.config) if self.epoch_log else None)
+        epoch = kept_epoch(self.epoch_log, self.config) if self.epoch_log else None
+        self.checkpoints.load_best(model_file, epoch, evaluated)
 
     def resume_checkpoint(self, resume_file: str | Path | bool) -> None:
         """Restore a stopped training; see :meth:`RunCheckpoints.resume`.
@@ -299,9 +301,7 @@ class NegativeSamplingTrainer(Trainer):
             TrainingError: The model gives scores that rank nothing, such as NaN.
         """
         if load_best_model or model_file:
-            if self.checkpoints.identity is None:
-                self.use_data(dataset_of(eval_data))
-            self.load_best(model_file)
+            self.load_best(model_file, dataset_of(eval_data))
         return self._evaluate(eval_data, self.scoring_models[:1], show_progress).metrics["self"]
 
     def evaluate_all(self, eval_data, show_progress=False) -> Evaluation:
