@@ -50,8 +50,8 @@ class NegativeSamplingTrainer(Trainer):
         peer_configs: The peers' configurations; the default is to make them from ``config``.
 
     Raises:
-        ConfigError: Two of the models share parameters, the number of peers is not that of the run, the loss cannot
-            train one of them, or a cut-off of ``topk`` is beyond the catalogue.
+        ConfigError: Two of the models share parameters, the number of peers or of their configurations is not that of
+            the run, the loss cannot train one of them, or a cut-off of ``topk`` is beyond the catalogue.
 
     Attributes:
         scoring_models: The trained models, the self model first.
@@ -169,7 +169,6 @@ class NegativeSamplingTrainer(Trainer):
             TrainingError: The loss is no longer finite.
             WriteError: A checkpoint cannot be written.
         """
-        self.prepare(train_data)
         self._check_not_broken_off()
         self.prepare(train_data)
         self._validates = valid_data is not None and self.eval_step > 0
@@ -283,8 +282,8 @@ class NegativeSamplingTrainer(Trainer):
             self.use_files(self.files)
             self.start_epoch, self.cur_step, self.epoch_log = progress.epoch + 1, progress.cur_step, progress.epoch_log
             self.best_valid_score, self.best_valid_result = float(progress.best_valid_score), progress.best_valid_result
-            self.train_loss_dict = {entry["epoch"]: entry["loss"] for entry in self.epoch_log}
             self._is_broken_off = False
+            self.train_loss_dict = {entry["epoch"]: entry["loss"] for entry in self.epoch_log}
 
     # -- evaluation ---------------------------------------------------------------------------------------------------
 
