@@ -116,7 +116,7 @@ def _run(config: MDCNSConfig, group: Group, saved: bool, command: Sequence[str])
     files = checkpoint.RunFiles.to_resume(config, config["resume"])
     resumed = str(files.last) if files is not None else None
     same = {"version": __version__, "configuration": content_key(config.plain()), "file to resume": resumed}
-    of_passes = ("eval_batch_size", "evaluate_peers")  # no part of that key, but processes share the rows of a pass
+    of_passes = ("eval_batch_size", "evaluate_peers")  # not in content_key, and processes share the rows of a pass
     group.check_same({**same, **{key: config.final_config_dict.get(key) for key in of_passes}})
     with contextlib.ExitStack() as locks:  # held until the record is written: nobody else replaces the best models
         if files is not None and saved:
