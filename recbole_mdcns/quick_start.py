@@ -20,7 +20,7 @@ from recbole_mdcns.config.checks import check_cutoffs
 from recbole_mdcns.config.evaluation_keys import check_evaluation_keys, saved_keys_to_evaluate, values_to_evaluate
 from recbole_mdcns.config.identity import content_key
 from recbole_mdcns.config.keys import has_import_path
-from recbole_mdcns.config.layers import check_layers
+from recbole_mdcns.config.layers import check_layers, refuse_gpu_id
 from recbole_mdcns.config.outputs import check_outputs, check_writable, keep_quiet
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.dataset import HistoryDataset
@@ -81,7 +81,10 @@ def run_recbole_mdcns(
     """
     with met() as store, alive():
         files, given, arguments = check_layers(config_file_list, config_dict, argv)
-        config = MDCNSConfig(model, dataset, files, {**given, **gpu_of_process()}, arguments)
+        gpu = gpu_of_process()
+        if gpu:
+            refuse_gpu_id(files, given, arguments)
+        config = MDCNSConfig(model, dataset, files, {**given, **gpu}, arguments)
         group = started(store, config["distributed_backend"], config["device"].type)
         if not group.is_first:
             keep_quiet(config)
@@ -112,7 +115,9 @@ def _run(config: MDCNSConfig, group: Group, saved: bool, command: Sequence[str])
 
     files = checkpoint.RunFiles.to_resume(config, config["resume"])
     resumed = str(files.last) if files is not None else None
-    group.check_same({"version": __version__, "configuration": content_key(config.plain()), "file to resume": resumed})
+    same = {"version": __version__, "configuration": content_key(config.plain()), "file to resume": resumed}
+    of_passes = ("eval_batch_size", "evaluate_peers")  # not in content_key, and processes share the rows of a pass
+    group.check_same({**same, **{key: config.final_config_dict.get(key) for key in of_passes}})
     with contextlib.ExitStack() as locks:  # held until the record is written: nobody else replaces the best models
         if files is not None and saved:
             locks.enter_context(files.lock.held())

@@ -8,8 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from recbole_mdcns.config.values import parse_values
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.support.yaml_files import place_of
+from recbole_mdcns.support.yaml_files import place_of, read_yaml
 
 
 def check_layers(
@@ -36,6 +37,25 @@ def check_layers(
     if isinstance(argv, str) or not all(isinstance(argument, str) for argument in argv):
         raise ConfigError(f"argv = {argv!r} is not allowed: give a list such as ['--epochs=3', '--seed=1']")
     return list(files), dict(given), list(argv)
+
+
+def refuse_gpu_id(files: Sequence[str | Path], given: Mapping[str, Any], argv: Sequence[str]) -> None:
+    """Refuse ``gpu_id`` from the user of several processes: all of them would get the same.
+
+    Args:
+        files: Yaml files.
+        given: Keys and values.
+        argv: Arguments of a command line.
+
+    Raises:
+        ConfigError: One of them holds it.
+    """
+    for values in (*map(read_yaml, files), given, parse_values(argv)):
+        if "gpu_id" in values:
+            raise ConfigError(
+                f"gpu_id = {values['gpu_id']!r} is not allowed with several processes: each takes the visible GPU of "
+                "its number; set CUDA_VISIBLE_DEVICES to choose GPUs, or use_gpu=False for none"
+            )
 
 
 def with_place(error: ConfigError, file_of: Mapping[str, str | Path]) -> ConfigError:

@@ -31,8 +31,12 @@ class NonFiniteScores(TrainingError):
 
 
 @contextlib.contextmanager
-def dated_failure(epoch_log: Sequence[dict[str, Any]]) -> Iterator[None]:
+def dated_failure(epoch_log: Sequence[dict[str, Any]], is_validation: bool) -> Iterator[None]:
     """Say in an error about non-finite scores which epoch it follows, and which epoch was the last without it.
+
+    Args:
+        epoch_log: The finished epochs.
+        is_validation: The last of them is validated; otherwise the training is over, and its best epoch is evaluated.
 
     Raises:
         TrainingError: Instead of ``NonFiniteScores``.
@@ -43,7 +47,7 @@ def dated_failure(epoch_log: Sequence[dict[str, Any]]) -> Iterator[None]:
         validated = [entry["epoch"] for entry in epoch_log if "valid" in entry]
         if not epoch_log:
             when = ""
-        elif "valid" in epoch_log[-1]:  # training is over, and the best epoch is evaluated
+        elif not is_validation:
             when = " at the best epoch"
         else:
             when = f" after epoch {epoch_log[-1]['epoch']}"
@@ -99,6 +103,11 @@ class RankCollector(Collector):
         compat.with_globals(Collector.__init__, Register=MetricRegister, DataStruct=PassEntries)(self, config)
         self.role = role
         self.shares = RowShares(Group())
+        self._row_num = self._empty_num = 0
+
+    def begin(self) -> None:
+        """Begin a pass: what was collected of a pass that broke off is forgotten."""
+        self.data_struct.batches.clear()
         self._row_num = self._empty_num = 0
 
     def for_role(self, role: str) -> RankCollector:
@@ -180,8 +189,7 @@ class RankCollector(Collector):
             self._fail(f"{'nan' if highest.isnan().any() else 'inf'} in {int(bad.sum())} of {len(bad)} rows of a batch")
 
     def _fail(self, fault: str) -> None:
-        self.data_struct.batches.clear()
-        self._row_num = self._empty_num = 0
+        self.begin()
         raise NonFiniteScores(f"the scores of the {self.role} model are not finite ({fault})")
 
     def _leave_masked_out(self, scores: Tensor, is_masked: Tensor) -> None:

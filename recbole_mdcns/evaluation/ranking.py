@@ -69,6 +69,7 @@ class FullRanking:
         self.teacher = teacher
         self.other_collectors: dict[str, RankCollector] = {}
         self.shares = collector.shares = RowShares(Group.current())
+        collector.begin()
 
     def rank(self, batch: _Batch, rank_rows: Callable[[_Batch], _Batch]) -> _Batch:
         """Rank a batch by the self model, and collect how the others rank it.

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from recbole_mdcns.kernels.full_softmax import LEAST_ROWS, SCORES_HELD, SCORES_HELD_ELSEWHERE
+from recbole_mdcns.kernels.pool_softmax import softmax_
 
 
 def mutual_cross_entropy(
@@ -101,7 +102,5 @@ class _Mutual(torch.autograd.Function):
 
 def _softmax_(scores: Tensor) -> Tensor:
     """Replace scores, shape [rows, V], by their softmax, and return the logs of its denominators, shape [rows]."""
-    highest = scores.amax(1, keepdim=True)
-    mass = scores.sub_(highest).exp_().sum(1, keepdim=True)
-    scores.div_(mass)
-    return (mass.log() + highest).squeeze(1)
+    _, total, highest = softmax_(None, scores)
+    return total.log() + highest

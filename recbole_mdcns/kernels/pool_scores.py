@@ -1,4 +1,4 @@
-"""Scores of the candidate pool: one model's, and the teacher's. Eqs. (3) and (4).
+"""One model's scores of the candidate pool, Eq. (3).
 
 Letters: T targets, N candidates, H hidden size, V items (the table has V + 1 rows, row 0 is the padding).
 Equation numbers are those of MDCNS, SIGIR 2026, arXiv 2605.19651.

@@ -22,7 +22,7 @@ class _PoolSoftmax(torch.autograd.Function):
     @staticmethod
     def forward(ctx, positive: Tensor, negative: Tensor, log_mass: Tensor | None) -> Tensor:
         odds = negative.clone() if log_mass is None else negative + log_mass
-        own, total, highest = _softmax_(positive, odds)
+        own, total, highest = softmax_(positive, odds)
         assert own is not None
         ctx.save_for_backward(own - 1, odds)
         return total.log() + highest - positive
@@ -48,7 +48,7 @@ class Consensus:
         self.own, self.scores = positive, negative
         self.odds = negative / temperature
         scaled = None if positive is None else positive / temperature
-        self.of_own, total, highest = _softmax_(scaled, self.odds)
+        self.of_own, total, highest = softmax_(scaled, self.odds)
         self.log_total = total.log() + highest
 
     def distance(self, positive: Tensor | None, negative: Tensor) -> Tensor:
@@ -62,7 +62,7 @@ class _Distance(torch.autograd.Function):
         tau = teacher.temperature
         odds = negative / tau
         scaled = None if positive is None else positive / tau
-        own, total, highest = _softmax_(scaled, odds)
+        own, total, highest = softmax_(scaled, odds)
         # the sum of p_teacher (log p_teacher - log p_student)
         log_ratio = torch.linalg.vecdot(teacher.odds, teacher.scores - negative) / tau
         of_own = None
@@ -80,7 +80,7 @@ class _Distance(torch.autograd.Function):
         return None if of_own is None else of_own * grad, of_pool * grad[:, None], None
 
 
-def _softmax_(own: Tensor | None, pool: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+def softmax_(own: Tensor | None, pool: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
     """Replace the scores of a pool by their softmax over the pool and the positive, in place.
 
     Returns:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from logging import getLogger
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from recbole_mdcns.checkpoints import checkpoint
-from recbole_mdcns.checkpoints.data_identity import DataIdentity, check_numbers, check_same_data
+from recbole_mdcns.checkpoints.data_identity import DataIdentity, check_numbers
 from recbole_mdcns.checkpoints.saved_state import load_weights
 from recbole_mdcns.checkpoints.storable import other_parameters
 from recbole_mdcns.encoder.scoring_model import ScoringModel
@@ -31,6 +31,10 @@ class BestModels:
         """Copy the models as they are now."""
         self._in_memory = [copy.deepcopy(self._content(each, progress)) for each in self.scoring_models]
 
+    def forget(self) -> None:
+        """Drop the copies in memory: from now on files hold the best models."""
+        self._in_memory = None
+
     def save(self, files: checkpoint.RunFiles, progress: Progress, identity: DataIdentity) -> None:
         """Write the models as they are now, one file each.
 
@@ -40,13 +44,13 @@ class BestModels:
         self._write([self._content(each, progress) for each in self.scoring_models], files, identity)
 
     def save_kept(self, files: checkpoint.RunFiles, identity: DataIdentity) -> None:
-        """Write the copies in memory, if there are any, one file each; from now on files hold the best models.
+        """Write the copies in memory, if there are any, one file each, and forget them.
 
         Raises:
             WriteError: A file cannot be written.
         """
         self._write(self._in_memory or [], files, identity)
-        self._in_memory = None
+        self.forget()
 
     def _content(self, scoring_model: ScoringModel, progress: Progress) -> dict[str, Any]:
         return {
@@ -75,13 +79,20 @@ class BestModels:
         content = checkpoint.load(files.best, "model")
         checkpoint.save({**content, "valid": {role: dict(metrics) for role, metrics in valid.items()}}, files.best)
 
-    def load(self, files: checkpoint.RunFiles, identity: DataIdentity | None, epoch: int | None) -> None:
+    def load(
+        self,
+        files: checkpoint.RunFiles,
+        identity: DataIdentity | None,
+        epoch: int | None,
+        check: Callable[[dict[str, Any], DataIdentity, Path], None],
+    ) -> None:
         """Load the best weights into the models, from the copies in memory or else from the files.
 
         Args:
             files: The files of the run.
             identity: The data that the files must belong to; None if unknown.
             epoch: The epoch that the files must belong to; None if unknown.
+            check: Refuses a file whose data are not those of ``identity``.
 
         Raises:
             CheckpointError: A file is missing, damaged, of another model, of another epoch, or of other data.
@@ -100,7 +111,7 @@ class BestModels:
                     f"{max(content['epoch'], epoch) + 1} or more, or train from scratch"
                 )
             if identity is not None:
-                check_same_data(content, identity, path)
+                check(content, identity, path)
             self._load_weights(each, content, path)
 
     def load_self_model(self, path: str | Path, identity: DataIdentity | None) -> None:

@@ -28,8 +28,8 @@ def measure_models(
         peer_configs: The peers' configurations; the default is to make them from ``config``.
 
     Raises:
-        ConfigError: Two of the models share parameters, the number of peers is not that of the run, or a model cannot
-            be trained.
+        ConfigError: Two of the models share parameters, the number of peers or of their configurations is not that of
+            the run, or a model cannot be trained.
     """
     seen: set[int] = set()
     for each in (model, *peers):
@@ -49,5 +49,7 @@ def measure_models(
             "peer_model say"
         )
     configs = peer_configs or (config.peer_configs() if peers else ())
+    if len(configs) != len(peers):
+        raise ConfigError(f"{len(configs)} peer_configs were given for {len(peers)} peers: give one for each, or none")
     triples = [(model, config, "self"), *zip(peers, configs, roles)]
     return [measure_scoring_model(each, of_model, role) for each, of_model, role in triples]

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from recbole_mdcns.data.batch import TargetBatch
+from recbole_mdcns.encoder.selftest import ignores_others
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.losses import CatalogueLoss
 from recbole_mdcns.trainer.objective import Objective, StepLoss
@@ -30,7 +31,8 @@ def in_parallel(objective: Objective) -> Any:
     """Return the loss of a step as a function; its backward pass averages the gradients of all processes.
 
     Raises:
-        ConfigError: The loss cannot be computed in parts, or NCCL would have to add sparse gradients.
+        ConfigError: The loss cannot be computed in parts, a model cannot encode a batch in parts, or NCCL would have to
+            add sparse gradients.
     """
     step = _Step(objective)
     if dist.get_backend() == "nccl" and any(getattr(layer, "sparse", False) for layer in step.modules()):
@@ -43,4 +45,11 @@ def in_parallel(objective: Objective) -> Any:
             f"ranking_loss = {objective.loss_name!r} is not allowed with several processes: it needs the states of all "
             "targets of a step at once"
         )
+    for each in objective.scoring_models:
+        if not ignores_others(each):
+            raise ConfigError(
+                f"{'model' if each.role == 'self' else 'peer_model'} = {type(each.model).__name__!r} is not allowed "
+                "with several processes: in training its states depend on the other rows of a batch, and each process "
+                "encodes a part of them"
+            )
     return DistributedDataParallel(step, find_unused_parameters=True)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from recbole_mdcns.checkpoints import checkpoint
-from recbole_mdcns.checkpoints.data_identity import DataIdentity, check_same_data
+from recbole_mdcns.checkpoints.data_identity import DataIdentity, check_numbers, check_same_data
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.dataset import HistoryDataset
 from recbole_mdcns.errors import CheckpointError
@@ -101,7 +101,9 @@ class RunCheckpoints:
 
     # -- loading ------------------------------------------------------------------------------------------------------
 
-    def load_best(self, model_file: str | Path | None, epoch: int | None) -> None:
+    def load_best(
+        self, model_file: str | Path | None, epoch: int | None, evaluated: HistoryDataset | None = None
+    ) -> None:
         """Load the best epoch's weights into the models; their averages over steps begin anew.
 
         These weights are averages already, if the run has them.
@@ -109,16 +111,19 @@ class RunCheckpoints:
         Args:
             model_file: Load this file into the self model instead; the other models do not change.
             epoch: The best epoch, if known.
+            evaluated: Another part of the data, for its numbers of items where the training part is unknown.
 
         Raises:
             CheckpointError: A file is missing, damaged, of another model, of another epoch, or numbers items in
                 another way than the data.
         """
+        identity = self.identity or (DataIdentity(evaluated) if evaluated is not None else None)
+        check = check_same_data if self.identity else check_numbers
         if model_file:
-            self._best.load_self_model(model_file, self.identity)
+            self._best.load_self_model(model_file, identity)
             self._state.average.reset("self")
         else:
-            self._best.load(self.files, self.identity, epoch)
+            self._best.load(self.files, identity, epoch, check)
             self._state.average.reset()
 
     def resume(self, resume_file: str | Path | bool) -> Progress | None:
@@ -140,6 +145,7 @@ class RunCheckpoints:
             self.files = files
         version = _version(self.files.last)
         state, progress = self._state.load(self.files.last, self.identity)
+        self._best.forget()
         self._resumed = state, version
         getLogger().info(f"Checkpoint {self.files.last} loaded. Resume training from epoch {progress.epoch + 1}")
         return progress

@@ -50,8 +50,8 @@ class NegativeSamplingTrainer(Trainer):
         peer_configs: The peers' configurations; the default is to make them from ``config``.
 
     Raises:
-        ConfigError: Two of the models share parameters, the number of peers is not that of the run, the loss cannot
-            train one of them, or a cut-off of ``topk`` is beyond the catalogue.
+        ConfigError: Two of the models share parameters, the number of peers or of their configurations is not that of
+            the run, the loss cannot train one of them, or a cut-off of ``topk`` is beyond the catalogue.
 
     Attributes:
         scoring_models: The trained models, the self model first.
@@ -92,6 +92,7 @@ class NegativeSamplingTrainer(Trainer):
         self.use_files(self.checkpoints.files)
         self.tensorboard = run_log.tensorboard(config, self.files.best.stem)
         self.epoch_log: list[dict[str, Any]] = []
+        self._is_broken_off = False  # a training began and did not end
         self._ranking: FullRanking | None = None  # of the pass in which RecBole asks for the ranking of a batch
         self._validates = False
 
@@ -145,6 +146,7 @@ class NegativeSamplingTrainer(Trainer):
             ConfigError: See :meth:`TrainingLoop.prepare`.
         """
         self.loop.prepare(dataset_of(train_data), train_data.generator)
+        self.use_data(dataset_of(train_data))
         self.eval_collector.data_collect(train_data)
 
     def fit(
@@ -162,12 +164,13 @@ class NegativeSamplingTrainer(Trainer):
 
         Raises:
             CheckpointError: See :meth:`RunCheckpoints.training`.
-            ConfigError: See :meth:`prepare` and :meth:`RunCheckpoints.training`.
+            ConfigError: A training by this trainer broke off before; otherwise see :meth:`prepare` and
+                :meth:`RunCheckpoints.training`.
             TrainingError: The loss is no longer finite.
             WriteError: A checkpoint cannot be written.
         """
+        self._check_not_broken_off()
         self.prepare(train_data)
-        self.use_data(dataset_of(train_data))
         self._validates = valid_data is not None and self.eval_step > 0
 
         def after_validation(epoch_idx: int, valid_score: float) -> None:
@@ -183,14 +186,36 @@ class NegativeSamplingTrainer(Trainer):
                 self.checkpoints.keep_best(self._progress(-1))
             if self.start_epoch > 0 and (self.start_epoch >= self.epochs or self.cur_step > self.stopping_step):
                 self.logger.info(f"Nothing left to train: {self.start_epoch} epochs are done")
-                return float(self.best_valid_score), self.best_valid_result
+                if not self._lacks_validation():
+                    return float(self.best_valid_score), self.best_valid_result
+                self.start_epoch -= 1  # RecBole then comes to the end of this epoch, which is not trained again
+            self._is_broken_off = True
             try:
                 with compat.no_anomaly_mode():
                     score, result = super().fit(train_data, valid_data, verbose, saved, show_progress, after_validation)
             finally:
                 self.tensorboard.close()
-        self.start_epoch = len(self.epoch_log)
+        self.start_epoch, self._is_broken_off = len(self.epoch_log), False
         return float(score), result
+
+    def _check_not_broken_off(self) -> None:
+        """Refuse to train on from models that may be in the middle of an epoch.
+
+        Raises:
+            ConfigError: The last ``fit`` did not end, and nothing was resumed since.
+        """
+        if self._is_broken_off:
+            last = self.files.last
+            resume = f", and continue with its resume_checkpoint({str(last)!r})" if last.is_file() else ""
+            raise ConfigError(
+                "the last training of this trainer broke off, and its models may be in the middle of an epoch: make a "
+                f"new trainer{resume}"
+            )
+
+    def _lacks_validation(self) -> bool:
+        """Tell whether the last epoch is trained, and an uninterrupted training would have validated it."""
+        ends_here = self._validates and len(self.epoch_log) == self.epochs
+        return ends_here and self.epochs % self.eval_step == 0 and "valid" not in self.epoch_log[-1]
 
     def train_step(self, batch: TargetBatch) -> dict[str, Tensor]:
         """Take one optimiser step per model on a batch; return the loss and its parts."""
@@ -198,6 +223,8 @@ class NegativeSamplingTrainer(Trainer):
 
     def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False) -> float:
         """Train one epoch; replaces RecBole's loop, which has one model and reads the loss at every step."""
+        if epoch_idx < len(self.epoch_log):  # only its validation is missing
+            return self.epoch_log[epoch_idx]["loss"]
         started = perf_counter()
         try:
             entry = self.loop.train_epoch(epoch_idx, show_progress)
@@ -238,9 +265,10 @@ class NegativeSamplingTrainer(Trainer):
         if verbose:
             self.logger.info(set_color("Saving current", "blue") + f": {self.saved_model_file}")
 
-    def load_best(self, model_file: str | Path | None = None) -> None:
+    def load_best(self, model_file: str | Path | None = None, evaluated: HistoryDataset | None = None) -> None:
         """Load the best epoch's weights into the models; see :meth:`RunCheckpoints.load_best`."""
-        self.checkpoints.load_best(model_file, kept_epoch(self.epoch_log, self.config) if self.epoch_log else None)
+        epoch = kept_epoch(self.epoch_log, self.config) if self.epoch_log else None
+        self.checkpoints.load_best(model_file, epoch, evaluated)
 
     def resume_checkpoint(self, resume_file: str | Path | bool) -> None:
         """Restore a stopped training; see :meth:`RunCheckpoints.resume`.
@@ -254,6 +282,7 @@ class NegativeSamplingTrainer(Trainer):
             self.use_files(self.files)
             self.start_epoch, self.cur_step, self.epoch_log = progress.epoch + 1, progress.cur_step, progress.epoch_log
             self.best_valid_score, self.best_valid_result = float(progress.best_valid_score), progress.best_valid_result
+            self._is_broken_off = False
             self.train_loss_dict = {entry["epoch"]: entry["loss"] for entry in self.epoch_log}
 
     # -- evaluation ---------------------------------------------------------------------------------------------------
@@ -271,9 +300,7 @@ class NegativeSamplingTrainer(Trainer):
             TrainingError: The model gives scores that rank nothing, such as NaN.
         """
         if load_best_model or model_file:
-            if self.checkpoints.identity is None:
-                self.use_data(dataset_of(eval_data))
-            self.load_best(model_file)
+            self.load_best(model_file, dataset_of(eval_data))
         return self._evaluate(eval_data, self.scoring_models[:1], show_progress).metrics["self"]
 
     def evaluate_all(self, eval_data, show_progress=False) -> Evaluation:
@@ -284,7 +311,9 @@ class NegativeSamplingTrainer(Trainer):
         """
         return self._evaluate(eval_data, self.scoring_models, show_progress)
 
-    def _evaluate(self, eval_data, scoring_models: Sequence[ScoringModel], show_progress: bool) -> Evaluation:
+    def _evaluate(
+        self, eval_data, scoring_models: Sequence[ScoringModel], show_progress: bool, is_validation: bool = False
+    ) -> Evaluation:
         if not isinstance(eval_data, FullSortEvalDataLoader):
             raise ConfigError(f"a {type(eval_data).__name__} cannot be evaluated: give the loader of valid or test")
         for each in scoring_models:
@@ -292,7 +321,7 @@ class NegativeSamplingTrainer(Trainer):
         history = dataset_of(eval_data).history.to(self.device)
         teacher = self.loop.objective.teacher
         self._ranking = ranking = FullRanking(self.config, scoring_models, history, self.eval_collector, teacher)
-        with dated_failure(self.epoch_log), self.loop.average.in_place():
+        with dated_failure(self.epoch_log, is_validation), self.loop.average.in_place():
             own = super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
             return ranking.evaluation(own, self.evaluator)
 
@@ -305,7 +334,7 @@ class NegativeSamplingTrainer(Trainer):
         """Validate the self model, and the peers with ``evaluate_peers``; RecBole validates only one model."""
         with_peers = len(self.scoring_models) > 1 and self.config["evaluate_peers"]
         scoring_models = self.scoring_models if with_peers else self.scoring_models[:1]
-        evaluation = self._evaluate(valid_data, scoring_models, show_progress)
+        evaluation = self._evaluate(valid_data, scoring_models, show_progress, is_validation=True)
         by_role = evaluation.chosen_by(self.valid_metric)
         own = self.epoch_log[-1]["valid"] = by_role.pop("self")
         if by_role:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recbole_mdcns.checkpoints import checkpoint
+from recbole_mdcns.checkpoints.saved_state import state_fault
 from recbole_mdcns.cli.main import train_main
 from recbole_mdcns.errors import CheckpointError
 from recbole_mdcns.quick_start import evaluate_saved
@@ -171,6 +172,15 @@ def test_a_model_with_a_wrong_entry_is_refused(way, value, said, files):
 @pytest.mark.parametrize(("way", "value", "said"), COMMON + TRAINING)
 def test_a_training_state_with_a_wrong_entry_is_refused(way, value, said, files):
     assert said in refusal("training", damaged(files["training"], way, value))
+
+
+def test_bytes_as_long_as_a_generators_state_are_no_such_state():
+    """SRNS has a byte for each target."""
+    generator = torch.Generator().get_state()
+    visits = torch.zeros_like(generator)
+    assert state_fault(visits + 3, visits, "visits") == ""
+    assert state_fault(visits[1:], visits, "visits").startswith("visits is a tensor of uint8")
+    assert state_fault(visits, generator, "generator").endswith("expected the state of a random generator")
 
 
 def test_the_command_line_says_it_in_one_line(files, capsys):

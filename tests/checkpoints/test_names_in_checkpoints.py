@@ -9,7 +9,7 @@ from helpers.runs import cycle_lines, fit, same, states, tiny_run, write_inter
 
 from recbole_mdcns.data.names import describe_difference, pack, unpack
 from recbole_mdcns.errors import CheckpointError
-from recbole_mdcns.quick_start import load_data_and_model
+from recbole_mdcns.quick_start import build_model, load_data_and_model
 from recbole_mdcns.trainer import NegativeSamplingTrainer
 
 LINES = cycle_lines()
@@ -146,6 +146,20 @@ def test_weights_are_not_taken_for_items_of_another_order():
         run.trainer.evaluate(run.test, model_file=model_file)
     with pytest.raises(CheckpointError, match="in another order of first appearance"):
         run.trainer.load_best(model_file)
+
+
+def test_the_part_that_is_evaluated_first_is_not_taken_for_the_training_part():
+    """A trainer that was not told its training part, under a protocol whose parts have other users."""
+    model_file, expected, run = trained(protocol="paper")
+    for given in (model_file, None):
+        other = NegativeSamplingTrainer(run.config, build_model(run.config, run.data))
+        other.eval_collector.data_collect(run.train)
+        other.resume_checkpoint(run.trainer.files.last)
+        assert other.evaluate(run.test, model_file=given) == expected
+        assert other.evaluate(run.valid) == run.trainer.evaluate(run.valid)
+        other.resume_checkpoint(run.trainer.files.last)
+        other.prepare(run.train)
+        assert other.data_fingerprints() == run.trainer.data_fingerprints()
 
 
 @pytest.mark.parametrize("kind", ["model", "training"])

@@ -13,6 +13,7 @@ from helpers.runs import TINY, fit, tiny_config, tiny_run, write_inter
 from recbole_mdcns.data.load import dataset_of
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.evaluation.collector import RankCollector
+from recbole_mdcns.evaluation.ranking import FullRanking
 from recbole_mdcns.quick_start import run_recbole_mdcns
 from recbole_mdcns.trainer import NegativeSamplingTrainer
 
@@ -99,6 +100,25 @@ def test_an_evaluation_is_a_value_whatever_was_evaluated_before_or_after():
     assert list(test.metrics) == list(test.places) == ["self", "peer", "teacher"]
     with pytest.raises(dataclasses.FrozenInstanceError):
         test.metrics = {}
+
+
+@pytest.mark.parametrize("keys", [{}, {"metrics": ["NDCG", "ItemCoverage"]}])
+def test_an_evaluation_that_breaks_off_leaves_nothing_to_the_next_one(keys, monkeypatch):
+    """In its third batch; rows of the test count once, and rows of the validation not at all."""
+    run = tiny_run(eval_batch_size=7, **keys)
+    run.trainer.prepare(run.train)
+    expected, rank, batches = run.trainer.evaluate_all(run.test), FullRanking.rank, iter(range(3))
+
+    def breaking(*arguments):
+        if next(batches) == 2:
+            raise KeyboardInterrupt
+        return rank(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FullRanking, "rank", breaking)
+        with pytest.raises(KeyboardInterrupt):
+            run.trainer.evaluate_all(run.valid)
+    assert run.trainer.evaluate_all(run.test) == expected
 
 
 def test_peers_are_left_out_of_validation_by_default():

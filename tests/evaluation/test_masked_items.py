@@ -101,6 +101,15 @@ def spoil(model):
         model.item_embedding.weight[5] = torch.nan
 
 
+def test_after_a_training_whose_last_epoch_is_not_validated_the_best_epoch_is_named():
+    run = tiny_run(neg_sampler="rns", epochs=3, eval_step=2)
+    fit(run, saved=False)
+    run.trainer.load_best()
+    spoil(run.trainer.model)
+    with pytest.raises(TrainingError, match="nan in .* at the best epoch: lower"):
+        run.trainer.evaluate_all(run.test)
+
+
 @pytest.mark.parametrize("index", [0, 1])
 def test_a_model_that_breaks_in_training_is_named_with_its_epoch(index):
     run = tiny_run(peer_model="GRU4Rec", epochs=3, evaluate_peers=True)

@@ -46,7 +46,8 @@ def dying_strategy(rank: int) -> str:
 
 def keys(**own) -> list[str]:
     """Return the keys of a short training as arguments; the tiny dataset has 6 steps an epoch."""
-    named = {"model": "SASRec", "dataset": "tiny", **TINY, "epochs": 3, **own}
+    of_all = {key: value for key, value in TINY.items() if key != "gpu_id"}  # each process has its own
+    named = {"model": "SASRec", "dataset": "tiny", **of_all, "epochs": 3, **own}
     return [f"--{key}={value}" for key, value in named.items()]
 
 

@@ -58,6 +58,7 @@ def test_a_mistake_that_all_have_is_said_by_one_and_another_by_the_process_that_
         "--data_path=gone": "is not in gone/tiny",
         "--train_batch_size=1": "2 processes share the targets of a step, and each needs at least one",
         "--distributed_backend=nccl": "'nccl' is not allowed on a CPU",
+        "--gpu_id=0": "gpu_id = 0 is not allowed with several processes",
     }
     *of_all, (codes, said) = train(
         *(keys(**{mistake[2:].split("=")[0]: mistake.split("=")[1]}) for mistake in mistakes),

@@ -1,12 +1,17 @@
 """How the processes of one training start, as far as one process can tell."""
 
+from contextlib import nullcontext
+from pathlib import Path
+
 import pytest
 import torch
 import torch.distributed as dist
+from helpers.runs import TINY
 
-from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.errors import ConfigError, DataError
 from recbole_mdcns.parallel.group import Group
 from recbole_mdcns.parallel.processes import backend_for, gpu_of_process, started
+from recbole_mdcns.quick_start import run_recbole_mdcns
 
 
 def test_one_process_starts_nothing():
@@ -24,6 +29,29 @@ def test_a_process_works_on_the_gpu_of_its_number(monkeypatch):
     monkeypatch.setattr(dist, "init_process_group", lambda name, **options: calls.append((name, options["rank"])))
     started(object(), "auto", "cuda")
     assert calls == [("device", 1), ("nccl", 5)] and gpu_of_process() == {"gpu_id": "1"}
+
+
+def test_the_gpu_is_not_for_the_user_to_choose(monkeypatch):
+    Path("own.yaml").write_text("gpu_id: '3'\n")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr("recbole_mdcns.quick_start.met", lambda: nullcontext())
+    layers: list[tuple] = [("own.yaml", {}, []), ([], {"gpu_id": "3"}, []), ([], {}, ["--gpu_id='3'"])]
+    for files, given, argv in layers:
+        with pytest.raises(ConfigError, match="gpu_id = '3' is not allowed with several .*CUDA_VISIBLE_DEVICES"):
+            run_recbole_mdcns("SASRec", "gone", files, given, argv=argv)
+    with pytest.raises(DataError, match="dataset 'gone' is not in"):
+        run_recbole_mdcns("SASRec", "gone", config_dict={"data_path": "data", "use_gpu": False})
+
+
+@pytest.mark.parametrize("key", ["eval_batch_size", "evaluate_peers"])
+def test_processes_that_would_rank_other_rows_are_refused(key, monkeypatch):
+    def gather(everyone, own):
+        everyone[:] = [own, {**own, key: "other"}]
+
+    monkeypatch.setattr(dist, "all_gather_object", gather)
+    monkeypatch.setattr("recbole_mdcns.quick_start.started", lambda *_: Group(0, 2))
+    with pytest.raises(ConfigError, match=f"{key} differs between processes: .* in process 0, other in process 1"):
+        run_recbole_mdcns("SASRec", "tiny", config_dict={**TINY, "neg_sampler": "rns", "epochs": 0}, saved=False)
 
 
 def test_backends():

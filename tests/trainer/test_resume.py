@@ -1,5 +1,6 @@
 """A run that was stopped goes on to the same numbers; the best models are kept, on disk or in memory."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -57,10 +58,7 @@ def test_resume_equals_an_uninterrupted_run(keys):
         torch.testing.assert_close(left.state_dict(), right.state_dict(), rtol=0, atol=0)
     averages = [run.trainer.loop.average.state_dict() for run in (second, whole)]
     torch.testing.assert_close(*averages, rtol=0, atol=0)
-    times = "train_seconds"
-    assert [{k: v for k, v in e.items() if k != times} for e in second.trainer.epoch_log] == [
-        {k: v for k, v in e.items() if k != times} for e in whole.trainer.epoch_log
-    ]
+    assert without_times(second.trainer) == without_times(whole.trainer)
     second.trainer.load_best(), whole.trainer.load_best()
     assert same(states(second.trainer), states(whole.trainer))
     assert second.trainer.evaluate_all(second.test) == whole.trainer.evaluate_all(whole.test)
@@ -80,6 +78,54 @@ def test_a_short_run_is_validated_at_its_end_and_resumed_as_it_is():
     score, _ = fit(longer)
     assert ["valid" in entry for entry in longer.trainer.epoch_log] == [False, False, True]
     assert score == longer.trainer.epoch_log[2]["valid"]["ndcg@10"]
+
+
+def interrupt(run, epoch, **arguments):
+    """Train a run until Ctrl-C at the beginning of an epoch."""
+    train = run.trainer._train_epoch
+
+    def until(data, number, *rest, **more):
+        if number == epoch:
+            raise KeyboardInterrupt
+        return train(data, number, *rest, **more)
+
+    run.trainer._train_epoch = until
+    with pytest.raises(KeyboardInterrupt):
+        fit(run, **arguments)
+    run.trainer._train_epoch = train
+
+
+def without_times(trainer):
+    return [{key: value for key, value in entry.items() if key != "train_seconds"} for entry in trainer.epoch_log]
+
+
+def test_a_run_that_is_shortened_to_what_is_done_is_validated_at_its_end():
+    """Killed after 3 epochs, before its first validation, and resumed with 3 epochs."""
+    keys = {"eval_step": 5, "evaluate_peers": True}
+    whole = tiny_run(epochs=3, **keys)
+    result = fit(whole)
+    killed = tiny_run(epochs=9, **keys)
+    interrupt(killed, 3)
+    for _ in range(2):  # the second time, its validation is in the file
+        short = tiny_run(epochs=3, **keys)
+        short.trainer.resume_checkpoint(killed.trainer.files.last)
+        assert fit(short) == result and without_times(short.trainer) == without_times(whole.trainer)
+        short.trainer.load_best()
+        assert same(states(short.trainer), states(whole.trainer))
+
+
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_a_trainer_whose_training_broke_off_trains_no_further_before_it_resumes(epoch):
+    run = tiny_run()
+    interrupt(run, epoch)
+    last = run.trainer.files.last
+    advice = f", and continue with its resume_checkpoint({str(last)!r})" if epoch else ""
+    with pytest.raises(ConfigError, match=f"broke off, .*: make a new trainer{re.escape(advice)}$"):
+        fit(run)
+    if epoch:
+        run.trainer.resume_checkpoint(last)
+        result, whole = fit(run), tiny_run()
+        assert fit(whole) == result and same(states(run.trainer), states(whole.trainer))
 
 
 told: list[tuple[str, int]] = []
@@ -226,6 +272,16 @@ def test_a_training_without_files_can_go_on_with_files():
     assert run.trainer.evaluate(run.test) == expected
     content = torch.load(run.trainer.files.best, weights_only=True)
     assert content["epoch"] == 1 and content["best_valid_score"] == run.trainer.best_valid_score
+
+
+def test_a_resumed_run_forgets_the_models_that_an_earlier_training_kept_in_memory():
+    saved = tiny_run()
+    fit(saved)
+    run = tiny_run()
+    interrupt(run, 1, saved=False)
+    run.trainer.resume_checkpoint(saved.trainer.files.last)
+    run.trainer.load_best(), saved.trainer.load_best()
+    assert same(states(run.trainer), states(saved.trainer))
 
 
 def test_a_better_epoch_in_files_replaces_the_one_in_memory():

@@ -143,6 +143,14 @@ def test_the_same_instance_as_self_and_peer_is_refused():
         NegativeSamplingTrainer(run.config, run.trainer.model, run.trainer.model)
 
 
+@pytest.mark.parametrize("number", [1, 3])
+def test_another_number_of_configurations_than_of_peers_is_refused(number):
+    run = tiny_run(peer_model="GRU4Rec,SASRec")
+    models, configs = [each.model for each in run.trainer.scoring_models], run.config.peer_configs()
+    with pytest.raises(ConfigError, match=f"{number} peer_configs were given for 2 peers"):
+        NegativeSamplingTrainer(run.config, *models, peer_configs=(configs * 2)[:number])
+
+
 def test_peer_has_its_own_optimiser_settings():
     run = tiny_run(**{"peer.learning_rate": 0.123, "peer.weight_decay": 0.5, "peer.learner": "sgd"})
     mine, peers = run.trainer.optimizers
