@@ -4,13 +4,15 @@
         --model=SASRec --dataset=amazon-beauty --protocol=paper --data_path=DIR
 
 A stage is one ordinary run that goes on from the one before. Its test metrics are those of the epoch that validation
-chose so far; nothing is chosen on them. All other arguments are those of ``run_recbole_mdcns``.
+chose so far; nothing is chosen on them. Its ``seconds`` are those of all runs up to it, from the first import to the
+record. All other arguments are those of ``run_recbole_mdcns``.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +34,7 @@ def main() -> None:
         ends = sorted(map(int, options.stages.split(",")))
     except ValueError:
         parser.error(f"--stages {options.stages} is not allowed: give whole numbers of epochs by commas")
+    start = time.perf_counter()
     for epochs in ends:
         resume = ["--resume"] if stages else []
         status = run_command([*arguments, f"--epochs={epochs}", f"--result_file={options.result_file}", *resume])
@@ -40,7 +43,12 @@ def main() -> None:
         (left,) = read_records(options.result_file)
         assert isinstance(left, Record)  # of a single run, which leaves no other
         record = left
-        stages[str(epochs)] = {"best_epoch": record.best_epoch, "valid": record.valid, "test": record.test}
+        stages[str(epochs)] = {
+            "best_epoch": record.best_epoch,
+            "seconds": time.perf_counter() - start,
+            "valid": record.valid,
+            "test": record.test,
+        }
     assert record is not None
     staged = replace(record, command=script_command(), study={"stages": stages})
     write_record(staged, options.result_file)

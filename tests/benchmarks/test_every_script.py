@@ -224,6 +224,7 @@ def run_staged() -> None:
     assert record["command"][:2] == ["python", "benchmarks/studies/staged.py"]  # wherever the repository lies
     stages = record["study"]["stages"]
     assert list(stages) == ["1", "2"] and stages["2"]["test"] == record["test"] and stages["1"]["best_epoch"] == 0
+    assert 0 < stages["1"]["seconds"] < stages["2"]["seconds"]  # all runs up to a stage
 
 
 def run_parity() -> None:
