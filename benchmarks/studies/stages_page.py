@@ -78,7 +78,8 @@ def source(record: Record) -> str:
     made_in = record.environment
     versions = ", ".join(f"{name} {made_in.versions[name]}" for name in ("python", "recbole", "torch"))
     machine = f"{made_in.machine['processor']}, {made_in.machine['torch_threads']} threads"
-    about = f"seed {record.seed}; {machine}; {versions}; commit {made_in.short_commit}"
+    about = f"seed {record.seed}; {record.seconds_per_epoch:.0f} s to train an epoch (median); {machine}; {versions}; "
+    about += f"commit {made_in.short_commit}"
     return f"* {code(' '.join(record.command))}: {text(about)}"
 
 

@@ -114,6 +114,8 @@ class Record:
         parts = ("trial", "data", "environment", "test_rows")
         values.update({name: values[name].to_json() for name in parts if values[name] is not None})
         values["epochs"] = [entry.to_json() for entry in self.epochs]
+        if self.valid_metric_bigger is None:
+            del values["valid_metric_bigger"]  # a record of an older version comes back as it was
         return {"schema": SCHEMA_VERSION, **values}
 
     @classmethod

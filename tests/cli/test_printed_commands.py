@@ -26,6 +26,8 @@ _BEGINS = re.compile(
     r"|(?:recbole-mdcns|python -m recbole_mdcns) (?=[a-z])"
     r"|python (?P<script>benchmarks/\S+\.py))(?P<rest>.*)"
 )
+#: A file that a page prints: its name in the first line, and its content.
+_YAML = re.compile(r"^```yaml\n# (\S+\.yaml)\n(.*?)^```$", re.M | re.S)
 #: Commands that have gone, and scripts that are commands now.
 _GONE = re.compile(
     r"-m recbole_mdcns\.(tuning|data)|recbole_mdcns_tuning|recbole_mdcns\.(evaluate_saved|program)\b"
@@ -81,6 +83,8 @@ def test_a_printed_command_is_parsed(file, name, arguments, monkeypatch):
     if name == "train" and file.name != "extending.md":  # whose classes and keys are those of the page
         check_keys(options, monkeypatch)
     elif name in ("sweep", "status", "best", "export") and options.grid:
+        for of_page, content in _YAML.findall(file.read_text(encoding="utf-8")):
+            Path(of_page).write_text(content)
         sweep_and_store(options)
     elif name == "prepare":
         find_format(options.name, options.format)
