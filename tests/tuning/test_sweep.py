@@ -295,11 +295,11 @@ def test_a_search_that_learns_counts_what_it_has_tried(local_ray, search):
 @pytest.mark.parametrize("samples", [2, 1])
 def test_a_search_tries_few_settings_once_each_and_loads_the_data_that_it_draws(local_ray, samples):
     pytest.importorskip("optuna")
-    text = SMALL + f"search: optuna\nsamples: {samples}\nspace: {{rns: {{MAX_ITEM_LIST_LENGTH: [3, 4]}}}}\n"
+    text = SMALL + f"search: optuna\nsamples: {samples}\nspace: {{rns: {{rm_dup_inter: [first, last]}}}}\n"
     found = run_sweeps([sweep_of(text)], Store("store"))
     assert not [record.reason for record in found if isinstance(record, Failure)]
-    tried = {record.trial.setting["MAX_ITEM_LIST_LENGTH"] for record in found}
-    assert len(found) == len(tried) == samples and tried <= {3, 4}
+    tried = {record.trial.setting["rm_dup_inter"] for record in found}
+    assert len(found) == len(tried) == samples and tried <= {"first", "last"}
     assert not progress(sweep_of(text), Store("store"))[1]
 
 
