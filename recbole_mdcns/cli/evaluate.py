@@ -44,10 +44,10 @@ def evaluate(model_file: str, argv: list[str], trust_code: bool = False) -> None
         UserError: See :func:`~recbole_mdcns.quick_start.evaluate_saved`.
     """
     from recbole_mdcns.config.evaluation_keys import check_evaluation_keys
-    from recbole_mdcns.config.values import parse_key_values, parse_values
+    from recbole_mdcns.config.values import literal, parse_key_values
 
-    keys, as_written = parse_values(argv), parse_key_values(argv)
-    keys.update({key: as_written[key] for key in ("dataset",) if key in as_written})  # it may be called 2018
+    written = parse_key_values(argv)  # a dataset may be called 2018
+    keys = {key: value if key == "dataset" else literal(value) for key, value in written.items()}
     split, result_file = keys.pop("split", "test"), keys.pop("result_file", None)
     check_evaluation_keys(keys)
     check_files(model_file)

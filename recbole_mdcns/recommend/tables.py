@@ -117,8 +117,9 @@ def _read_text(path: Path, kind: str, columns: Columns) -> pd.DataFrame:
     columns.check(names, str(path), SEPARATORS[kind])
     texts = {place: str for place, name in enumerate(names) if name in (columns.user, columns.item)}
     with path.open(encoding="utf-8") as file:
-        filled = [number for number, line in enumerate(file, 1) if line.strip(" \n")]
-    header = filled[0]
+        filled = (number for number, line in enumerate(file, 1) if line.strip(" \n"))
+        header = next(filled)
+        row_num = None if is_atomic else sum(1 for _ in filled)  # a quote is text in an atomic file
     missing = {**{place: [""] for place in texts}, names.index(columns.time): list(NO_TIME)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", pd.errors.DtypeWarning)  # a column of times and texts is refused later
@@ -133,6 +134,6 @@ def _read_text(path: Path, kind: str, columns: Columns) -> pd.DataFrame:
         )
     if not isinstance(table.index, pd.RangeIndex):
         raise ValueError(f"its lines have more fields than the {len(names)} of its header")
-    if len(table) != len(filled) - 1:
+    if row_num is not None and len(table) != row_num:
         raise ValueError(f"a quote in line {_line_of_open_quote(path)} does not end there: a row is one line")
     return table.set_axis(names, axis=1)

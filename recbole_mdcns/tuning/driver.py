@@ -70,7 +70,7 @@ def run_sweeps(sweeps: Sequence[Sweep], store: Store, engine: Engine | None = No
                 ready = [trial for trial in unread if not _is_missing(store, trial)]  # all, unless the hours are over
                 engine.start()
                 engine.each(add_test, ready)
-            if not (unread or any(begun)):
+            if not (unread or any(begun)) and engine.seconds_left > 0:
                 print("every trial has its record: nothing is trained, and the data are not read again")
             return [record for sweep in sweeps for record in sweep_records(sweep, store)]
         finally:
