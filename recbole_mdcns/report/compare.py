@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from recbole_mdcns.evaluation.significance import LEVEL
 from recbole_mdcns.report.description import Description
-from recbole_mdcns.report.lines import Gain, Line
+from recbole_mdcns.report.lines import Gain, Line, is_smaller_better
 
 
 def legend(page: Description) -> str:
@@ -84,8 +84,7 @@ def comparisons(page: Description, block: Sequence[Line], form: str) -> list[str
 def places(lines: Sequence[Line], metric: str) -> dict[int, int]:
     """Return which lines of a block are first and second by our mean as printed: index of the line, then 1 or 2."""
     known = {index: number(line.mean(metric) or 0.0) for index, line in enumerate(lines) if line.is_compared}
-    is_smaller_better = any(lines[index].is_smaller_better(metric) for index in known)
-    ranked = sorted(set(known.values()), key=float, reverse=not is_smaller_better)[:2]
+    ranked = sorted(set(known.values()), key=float, reverse=not is_smaller_better(lines, metric))[:2]
     return {index: ranked.index(value) + 1 for index, value in known.items() if value in ranked}
 
 

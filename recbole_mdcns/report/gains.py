@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from recbole_mdcns.evaluation.significance import bootstrap, holm, is_per_user, paired_t
 from recbole_mdcns.records.paired_rows import same_rows, why_unpaired
-from recbole_mdcns.report.lines import Gain, Line
+from recbole_mdcns.report.lines import Gain, Line, is_smaller_better
 
 
 def set_gains(lines: Sequence[Line], metrics: Sequence[str], tests: Sequence[str] = ("seeds", "users")) -> None:
@@ -33,7 +33,7 @@ def set_gains(lines: Sequence[Line], metrics: Sequence[str], tests: Sequence[str
 
 def best_of(lines: Sequence[Line], metric: str) -> Line:
     """Return the line with the best mean, the first of equal ones."""
-    best = min if any(line.is_smaller_better(metric) for line in lines) else max
+    best = min if is_smaller_better(lines, metric) else max
     return best(lines, key=lambda line: line.mean(metric) or 0.0)
 
 

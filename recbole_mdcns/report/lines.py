@@ -73,10 +73,6 @@ class Line:
         """The name of the method."""
         return self.row.method.name
 
-    def is_smaller_better(self, metric: str) -> bool:
-        """Tell whether less of a metric is better: where the records say so of the metric that chose their epochs."""
-        return any(run.is_smaller_better(metric) for run in self.runs.values())
-
     @property
     def is_compared(self) -> bool:
         """Whether it has runs, of the budget and the test rows that its block is compared at."""
@@ -155,3 +151,8 @@ def budget(record: Record) -> Budget:
 def shown_budget(epochs_and_patience: Budget) -> str:
     """Return a budget as text."""
     return "{} / {}".format(*epochs_and_patience)
+
+
+def is_smaller_better(lines: Iterable[Line], metric: str) -> bool:
+    """Tell whether less of a metric is better: where a record says so of the metric that chose its epoch."""
+    return any(run.is_smaller_better(metric) for line in lines for run in line.runs.values())

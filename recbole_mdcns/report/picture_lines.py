@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from recbole_mdcns.report.compare import blocks
 from recbole_mdcns.report.figure import colours_of
-from recbole_mdcns.report.lines import Line
+from recbole_mdcns.report.lines import Line, is_smaller_better
 
 
 def strongest(lines: Sequence[Line], metric: str) -> list[str]:
@@ -16,8 +16,7 @@ def strongest(lines: Sequence[Line], metric: str) -> list[str]:
     ours = {line.name: line.row.method.is_ours for line in lines}
     for block in blocks(lines):
         known = [line for line in block if line.runs]
-        is_smaller_better = any(line.is_smaller_better(metric) for line in known)
-        known.sort(key=lambda line: line.mean(metric) or 0.0, reverse=is_smaller_better)
+        known.sort(key=lambda line: line.mean(metric) or 0.0, reverse=is_smaller_better(known, metric))
         for place, line in enumerate(known):
             beaten[line.name] += place
     return sorted(beaten, key=lambda name: (not ours[name], -beaten[name]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ from helpers.planted_records import metrics_of, record
 from recbole_mdcns.errors import WriteError
 from recbole_mdcns.report import html_charts, sensitivity
 from recbole_mdcns.report.cells import fill
+from recbole_mdcns.report.compare import places
 from recbole_mdcns.report.description import read_description
 from recbole_mdcns.report.figure import COLOURS, saved_figure
+from recbole_mdcns.report.gains import best_of
 from recbole_mdcns.report.picture_lines import line_colours, with_curve
 
 PAGE = """
@@ -45,6 +48,20 @@ def test_models_of_one_training_share_a_curve_and_a_colour(tmp_path):
     assert colours["pair"] == colours["pair, teacher"] == COLOURS[0]
     assert colours["apart, peer"] == colours["apart, teacher"] == COLOURS[1]
     assert colours["uniform"] == COLOURS[2]
+
+
+def test_a_record_says_that_less_is_better_of_a_metric_of_the_users_own(tmp_path):
+    """The reports do not import its class."""
+    (tmp_path / "page.yaml").write_text(PAGE.replace("ndcg@10", "lastplace@10"))
+    made = []
+    for method, peer, value in (("rns", None, 3.0), ("mdcns", "GRU4Rec", 1.0)):
+        test = {role: {"lastplace@10": value} for role in ("self", "peer", "teacher")}
+        one = replace(record(method, 1, [1, 0], "amazon-beauty", peer), valid=test, test=test)
+        epochs = [replace(entry, valid=test["self"]) for entry in one.epochs]
+        made.append(replace(one, epochs=epochs, valid_metric="LastPlace@10", valid_metric_bigger=False))
+    lines = [line for line in fill(read_description(tmp_path / "page.yaml"), made) if line.runs]
+    assert best_of(lines, "lastplace@10").name == "pair"
+    assert places(lines[:2], "lastplace@10") == {0: 2, 1: 1}
 
 
 @pytest.mark.parametrize("values", [(0.0, 0.1, 1.0), (0.1, 1.0, 10.0), (0.0,)])
