@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from recbole_mdcns.config.checks import LEFT_PADDED
+from recbole_mdcns.config.checks import LEFT_PADDED, RIGHT_PADDED
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.load import dataset_of, load_splits
 from recbole_mdcns.encoder.adapt import make_scoring_model
@@ -53,8 +53,9 @@ def keys_of_own_losses() -> str:
 
 def measure_model(name: str) -> list[str]:
     """Build a model, and return its row of the table: name, whether it is supported, and what was measured."""
+    side = "left" if name in LEFT_PADDED else "right" if name in RIGHT_PADDED else ""
     try:
-        keys = {"pad_side": "left"} if name in LEFT_PADDED else {}
+        keys = {"pad_side": side} if side else {}
         config = MDCNSConfig(name, "ml-100k", config_dict={"use_gpu": False, "MAX_ITEM_LIST_LENGTH": 20, **keys})
         _, splits = load_splits(config)
         scoring_model = make_scoring_model(build_model(config, dataset_of(splits["train"])), config)
@@ -65,7 +66,7 @@ def measure_model(name: str) -> list[str]:
         scores = "log of its probabilities" if scoring_model.gives_probabilities else "its full ranking"
     answers = ["yes" if test(scoring_model) else "no" for test in (is_causal, is_trimmable)]
     ours = "of recbole_mdcns" if config.model_class.__module__.startswith("recbole_mdcns") else ""
-    return [name, SUPPORTED, scores, *answers, "needs pad_side=left" if keys else ours]
+    return [name, SUPPORTED, scores, *answers, f"needs pad_side={side}" if side else ours]
 
 
 def main() -> None:

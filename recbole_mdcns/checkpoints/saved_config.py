@@ -9,6 +9,9 @@ from recbole_mdcns.config.keys import IMPORTING
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.errors import CheckpointError, ConfigError
 
+#: Keys of first weights, which a saved model does not need, and their values for none.
+_STARTS = {"pre_model_path": "", "item_init_range": None}
+
 
 def saved_config(
     content: dict[str, Any],
@@ -17,7 +20,7 @@ def saved_config(
     model_class: type | None = None,
     overrides: dict[str, Any] | None = None,
 ) -> MDCNSConfig:
-    """Build the configuration that a checkpoint of a model holds.
+    """Build the configuration that a checkpoint of a model holds, without keys of first weights.
 
     Args:
         content: The checkpoint.
@@ -29,7 +32,8 @@ def saved_config(
     Raises:
         CheckpointError: The file names a user's class without ``trust_code``, or its keys cannot be used.
     """
-    given = {"log_wandb": False, **(overrides or {})}  # loading is not a run
+    unused = {key: value for key, value in _STARTS.items() if key in content["config"]}
+    given = {"log_wandb": False, **unused, **(overrides or {})}  # loading is not a run
     if model_class is not None:
         given["model"] = model_class
     values = {**content["config"], **given}

@@ -6,14 +6,14 @@ import argparse
 from pathlib import Path
 
 from recbole_mdcns.cli.arguments import Parser, check_files
-from recbole_mdcns.report.description import read_description, shipped
+from recbole_mdcns.report.description import TABLES, read_description, shipped
 from recbole_mdcns.support.path_names import expanded
 from recbole_mdcns.tuning.engine_options import add_engine_arguments
 
 
 def add_arguments(parser: Parser) -> None:
     """Add the options."""
-    tables = [name for name in shipped() if read_description(name).page in ("table", "losses")]
+    tables = [name for name in shipped() if read_description(name).page in TABLES]
     parser.add_argument("page", metavar="PAGE", help=f"yaml file of a table, or one of {', '.join(tables)}")
     parser.add_argument("--datasets", help="separated by commas, by either of their names (all of the table)")
     parser.add_argument("--models", help="separated by commas (all of the table)")

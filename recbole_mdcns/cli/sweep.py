@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     from recbole_mdcns.tuning.selection import best_table
 
     engine = engine_of(options, [sweep], store)
-    for place in unread_keys(sweep):
+    for place in unread_keys([sweep]):
         print(f"{place} is given and not read: no cell of this sweep uses it", file=sys.stderr)
     if options.dry_run:
         print_status(options.storage, sweep_as_asked(options, sweep), store, is_refusing=True)
@@ -41,8 +41,8 @@ def run(options: argparse.Namespace) -> int:
     records = run_sweeps([sweep], store, engine)
     print_table(best_table(records, sweep.choice_seeds))
     failed = [record for record in records if isinstance(record, Failure)]
-    left = len(progress(sweep, store)[1]) - len(failed) if sweep.sweep_hours is not None else 0
-    if left:
+    if engine.seconds_left <= 0:
+        left = len(progress(sweep, store)[1]) - len(failed)
         print(f"\nsweep_hours = {sweep.sweep_hours} have passed, {left} trials are left: the same command continues")
     for failure in failed:
         print(f"failed: {failure.trial.cell}, {failure.trial.setting}: {failure.reason}", file=sys.stderr)

@@ -47,6 +47,7 @@ def run(options: argparse.Namespace) -> None:
     if options.evaluate:
         if options.ray:
             raise ConfigError("--ray is not allowed with --evaluate: one process evaluates")
+        _check_options_of_ray(options)
         from recbole_mdcns.cli.evaluate import evaluate
 
         named = [f"--{key}={value}" for key, value in vars(options).items() if key in _NAMED and value is not None]

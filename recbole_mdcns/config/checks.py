@@ -33,6 +33,8 @@ REPLACED = {
 }
 #: Models that read the newest items at the right edge of the window; padding must not be there.
 LEFT_PADDED = ("SHAN",)
+#: Models that compute with the length of a history, which with padding on the left is the whole window.
+RIGHT_PADDED = ("FOSSIL", "HRM", "STAMP")
 
 
 def check_given(
@@ -186,17 +188,20 @@ def check_evaluation(final: dict[str, Any], given: dict[str, Any]) -> None:
 
 
 def check_padding(pad_side: str, model_classes: Sequence[type]) -> None:
-    """Refuse padding on the right for models that would read it as items.
+    """Refuse padding on the side where a model would read it as items, or miscount them.
 
     Raises:
         ConfigError: Names the key and the model.
     """
-    for cls in model_classes:
-        if any(base.__name__ in LEFT_PADDED for base in cls.__mro__) and pad_side != "left":
-            raise ConfigError(
-                f"pad_side = {pad_side!r} is not allowed with {cls.__name__}, which reads the newest items at the "
-                "right edge of the window: set pad_side=left"
-            )
+    for names, side, why in (
+        (LEFT_PADDED, "left", "reads the newest items at the right edge of the window"),
+        (RIGHT_PADDED, "right", "computes with the length of a history"),
+    ):
+        for cls in model_classes:
+            if any(base.__name__ in names for base in cls.__mro__) and pad_side != side:
+                raise ConfigError(
+                    f"pad_side = {pad_side!r} is not allowed with {cls.__name__}, which {why}: set pad_side={side}"
+                )
 
 
 def check_cutoffs(topk: list[int], item_num: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from recbole_mdcns.config.key import Key
 from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.support.declared import Declaration, declared
-from recbole_mdcns.support.yaml_files import properties_dir, read_yaml, recbole_properties_dir
+from recbole_mdcns.support.yaml_files import properties_dir, read_shipped, recbole_properties_dir
 
 #: Sections of overall.yaml whose keys only some runs read.
 PEERS = "Peers"
@@ -37,7 +37,7 @@ def overall_keys() -> dict[str, Key]:
         ConfigError: An entry of the file is not a key.
     """
     path = properties_dir() / "overall.yaml"
-    entries = ((name, fields, section) for section, keys in read_yaml(path).items() for name, fields in keys.items())
+    entries = ((name, fields, section) for section, keys in read_shipped(path).items() for name, fields in keys.items())
     return _collected((Key.from_fields(name, fields, section, str(path)) for name, fields, section in entries))
 
 
@@ -92,7 +92,7 @@ def _collected(keys: Iterable[Key]) -> dict[str, Key]:
 
 def model_file_keys(path: Path) -> dict[str, Key]:
     """Return the keys with fields of a model's yaml file; RecBole's and users' files may hold plain values instead."""
-    entries = {name: value for name, value in read_yaml(path).items() if isinstance(value, dict)}
+    entries = {name: value for name, value in read_shipped(path).items() if isinstance(value, dict)}
     if "keys" in entries:
         raise ConfigError(f"{path}: there is no key keys: the file of a model names its keys on the first level")
     return {
@@ -105,13 +105,13 @@ def model_file_keys(path: Path) -> dict[str, Key]:
 def model_file_defaults(path: Path) -> dict[str, Any]:
     """Return the defaults in a model's yaml file by key."""
     keys = model_file_keys(path)
-    return {name: keys[name].default if name in keys else value for name, value in read_yaml(path).items()}
+    return {name: keys[name].default if name in keys else value for name, value in read_shipped(path).items()}
 
 
 def dataset_keys(dataset: str) -> dict[str, Any]:
     """Return the keys and values that our yaml file of a dataset sets; nothing where there is no such file."""
     path = properties_dir() / "dataset" / f"{dataset}.yaml"
-    return read_yaml(path) if path.is_file() else {}
+    return read_shipped(path) if path.is_file() else {}
 
 
 @functools.lru_cache(maxsize=1)

@@ -33,7 +33,7 @@ from recbole_mdcns.model.registry import resolve_model, spec_of
 from recbole_mdcns.support.declared import is_known
 from recbole_mdcns.support.foreign_code import ForeignCall
 from recbole_mdcns.support.path_names import checked_name
-from recbole_mdcns.support.yaml_files import YamlLoader, properties_dir, read_yaml
+from recbole_mdcns.support.yaml_files import YamlLoader, properties_dir, read_shipped, read_yaml
 
 _NAMES = ("model", "dataset")
 
@@ -146,6 +146,12 @@ class ModelConfig(Config):
         self.model_spec = spec_of(cls)
         return cls.__name__, cls, dataset
 
+    def _update_internal_config_dict(self, file: str) -> dict[str, Any]:
+        """Take over a file of RecBole's own; every configuration reads the same few."""
+        values = read_shipped(file)
+        self.internal_config_dict.update(values)
+        return values
+
     def _load_internal_config_dict(self, model: str, model_class: type, dataset: str) -> None:
         super()._load_internal_config_dict(keyed_class(model_class).__name__, model_class, dataset)
         internal, ours = self.internal_config_dict, properties_dir()
@@ -153,7 +159,7 @@ class ModelConfig(Config):
         for path in model_yamls(model_class):
             internal.update(model_file_defaults(path))
         protocol = own_keys()["protocol"].check(self.external_config_dict.get("protocol", internal["protocol"]))
-        preset = read_yaml(ours / "protocol" / f"{protocol}.yaml")
+        preset = read_shipped(ours / "protocol" / f"{protocol}.yaml")
         # Model keys of the preset hold for the models that have them.
         internal.update({key: value for key, value in preset.items() if key in internal})
         self._of_dataset = dataset_keys(dataset)

@@ -8,7 +8,7 @@ from pathlib import Path
 from recbole_mdcns.config.key import Key
 from recbole_mdcns.config.keys import UNLISTED_OF_MODEL, model_file_keys
 from recbole_mdcns.support.declared import is_known, yaml_beside
-from recbole_mdcns.support.yaml_files import properties_dir, read_yaml, recbole_properties_dir
+from recbole_mdcns.support.yaml_files import properties_dir, read_shipped, recbole_properties_dir
 
 #: Entries of RecBole's model files that serve RecBole's own training.
 _OF_RECBOLES_TRAINING = {"loss_type", "train_neg_sample_args"}
@@ -34,7 +34,7 @@ def model_keys(*classes: type) -> set[str]:
     bases = [keyed_class(cls) for cls in classes]
     files = [path for cls in bases for path in _of_name(recbole_properties_dir(), cls)]
     files += [path for cls in classes for path in model_yamls(cls)]
-    listed = {key for path in files for key in read_yaml(path)} - _OF_RECBOLES_TRAINING
+    listed = {key for path in files for key in read_shipped(path)} - _OF_RECBOLES_TRAINING
     return listed.union(*(UNLISTED_OF_MODEL.get(cls.__name__, ()) for cls in bases))
 
 
@@ -48,7 +48,7 @@ def keys_of_own_loss(model_class: type) -> frozenset[str]:
 
 @functools.lru_cache(maxsize=1)
 def _keys_of_losses() -> dict[str, frozenset[str]]:
-    table = read_yaml(properties_dir() / "recbole_losses.yaml")
+    table = read_shipped(properties_dir() / "recbole_losses.yaml")
     return {model: frozenset(keys) for model, keys in table.items()}
 
 

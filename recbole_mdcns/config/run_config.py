@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -148,12 +150,17 @@ class MDCNSConfig(ModelConfig):
         """See :meth:`ModelConfig.plain`; ``peer`` holds the resolved keys of the peer, or a list of those of each."""
         values = super().plain()
         if self.parts.peers:
-            peers = [self._resolved(peer) for peer in self.peer_configs()]
+            peers = copy.deepcopy(self._plain_peers)
             values["peer"] = peers[0] if len(peers) == 1 else peers
         if is_known(self.model_class):  # a user's own model may read any key
             of_peers = model_keys(*self.parts.peers) - model_keys(self.model_class) - recbole_keys() - own_keys().keys()
             values = {key: value for key, value in values.items() if key not in of_peers}
         return plain_value(values)
+
+    @functools.cached_property
+    def _plain_peers(self) -> list[dict[str, Any]]:
+        """The resolved keys of each peer, which the given keys determine."""
+        return [self._resolved(peer) for peer in self.peer_configs()]
 
     def _resolved(self, peer: ModelConfig) -> dict[str, Any]:
         own = {*model_keys(peer.model_class), *PEER_TRAINING_KEYS, *self._peer_keys()}

@@ -30,6 +30,8 @@ SMALLEST_PROBABILITY = 1e-12
 class ScoringModel(ABC):
     """A RecBole sequential model for the training loop; nothing of the model is copied.
 
+    It gets copies of the sequences that several models read: HRM writes into its lengths.
+
     Args:
         model: The model, as RecBole builds it.
         config: The configuration that it was built from.
@@ -84,11 +86,10 @@ class ScoringModel(ABC):
         return states[passes.row, passes.position]
 
     def trimmed(self, rows: Interaction) -> Interaction:
-        """Return RecBole's rows without the columns that are padding in all rows, if the model allows it."""
-        if not self.is_trimmable:
-            return rows
-        sequence, width = self.model.ITEM_SEQ, int(rows[self.model.ITEM_SEQ_LEN].max())
-        return Interaction({**rows.interaction, sequence: rows[sequence][:, :width]})
+        """Return a copy of RecBole's rows, without the columns that are padding in all rows if the model allows it."""
+        sequence, length = self.model.ITEM_SEQ, self.model.ITEM_SEQ_LEN
+        kept = rows[sequence][:, : int(rows[length].max())] if self.is_trimmable else rows[sequence]
+        return Interaction({**rows.interaction, sequence: kept.clone(), length: rows[length].clone()})
 
     @abstractmethod
     def like_this(self, model: SequentialRecommender) -> ScoringModel:
@@ -179,7 +180,7 @@ class InnerProductModel(ScoringModel):
 
     def encode_sequences(self, sequences: Sequences) -> Tensor:
         """Return the output of the model's ``forward``, shape [B, H]."""
-        return self.model.forward(*(getattr(sequences, field) for field in self.forward_fields))
+        return self.model.forward(*(getattr(sequences, field).clone() for field in self.forward_fields))
 
     def position_states(self, sequences: Sequences) -> Tensor | None:
         """Return the states from which the model gathers its last one with RecBole's ``gather_indexes``.
@@ -280,8 +281,8 @@ def ranking_rows(model: SequentialRecommender, sequences: Sequences) -> Interact
     """Return sequences as the rows that a model's ``full_sort_predict`` reads."""
     rows = {
         model.USER_ID: sequences.user,
-        model.ITEM_SEQ: sequences.item_seq,
-        model.ITEM_SEQ_LEN: sequences.item_length,
+        model.ITEM_SEQ: sequences.item_seq.clone(),
+        model.ITEM_SEQ_LEN: sequences.item_length.clone(),
         model.ITEM_ID: sequences.item_seq[:, 0],  # the CPR models also compute a loss, which is not used
     }
     return Interaction(rows)

@@ -31,11 +31,11 @@ AT_ONCE = 4
 #: Backbones of ours, which may refuse a window that is narrower than their own, as RecBole's do.
 _BACKBONES = ("recbole_mdcns.model",)
 #: Results of this process by class and settings.
-_measured: dict[Hashable, dict[str, bool]] = {}
+_measured: dict[Hashable, dict[str, bool | None]] = {}
 
 
 def measure_scoring_model(model: SequentialRecommender, config: ModelConfig, role: str = "self") -> ScoringModel:
-    """Return the scoring model of a model, with the abilities that the run needs to know.
+    """Return the scoring model of a model that can be trained, with the abilities that the run needs to know.
 
     With ``pad_side: left`` nothing is measured; causality is measured only if batches may be by user or static, and
     what other rows do only if they may be static. A process measures each class once for the same settings, because the
@@ -47,11 +47,13 @@ def measure_scoring_model(model: SequentialRecommender, config: ModelConfig, rol
     started = perf_counter()
     adapter = find_adapter(model, config, role)
     scoring_model = adapter()
-    try_training(scoring_model)
+    known = _measured.setdefault((type(scoring_model), _settings(model, config)), {})
+    if "trains" not in known:
+        try_training(scoring_model)
+        known["trains"] = True
     if not is_known(type(model)):
         warn_of_changing_scores(model, role)
     if config["pad_side"] == "right":
-        known = _measured.setdefault((type(scoring_model), _settings(model, config)), {})
         if "is_trimmable" not in known:
             known["is_trimmable"] = is_trimmable(scoring_model)
         asked = ["is_trimmable"]
@@ -62,7 +64,7 @@ def measure_scoring_model(model: SequentialRecommender, config: ModelConfig, rol
         on_gpu = next(model.parameters()).device.type == "cuda"
         if config["batching"] == "static" or (config["batching"] == "auto" and on_gpu):
             if "ignores_others" not in known:  # only passes are filled up
-                known["ignores_others"] = known["is_causal"] and ignores_others(scoring_model)
+                known["ignores_others"] = ignores_others(scoring_model) if known["is_causal"] else None
             asked.append("ignores_others")
         scoring_model = adapter(**{ability: known[ability] for ability in asked})
     seconds = perf_counter() - started

@@ -22,8 +22,6 @@ from recbole_mdcns.support.path_names import expanded
 #: Names of each column in the model that is measured: how a model scores does not depend on how many there are, and a
 #: measurement takes long with a million.
 FEW = 100
-#: Keys of first weights, which a saved model does not need, and their values for none.
-_STARTS = {"pre_model_path": "", "item_init_range": None}
 
 
 class SavedModel:
@@ -52,8 +50,7 @@ class SavedModel:
     def __init__(self, path: Path, trust_code: bool, model_class: type | None, device: torch.device):
         content = checkpoint.load(path, "model", "cpu")
         on_device: dict[str, Any] = {"use_gpu": device.type == "cuda", "gpu_id": str(device.index or 0)}
-        unused = {key: value for key, value in _STARTS.items() if key in content["config"]}
-        self.config: MDCNSConfig = saved_config(content, path, trust_code, model_class, {**on_device, **unused})
+        self.config: MDCNSConfig = saved_config(content, path, trust_code, model_class, on_device)
         self.names = checkpoint.names(content, path)
         self.path, self.role = path, content["role"]
         self.valid: dict[str, dict[str, float]] | None = content.get("valid")

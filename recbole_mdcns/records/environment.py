@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import platform
 import subprocess
@@ -60,7 +61,12 @@ def environment(device: torch.device) -> Environment:
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that a result depends on."""
-    by_name = {"python": platform.python_version(), "recbole-mdcns": __version__}
+    return {"python": platform.python_version(), "recbole-mdcns": __version__, **_versions_of_packages()}
+
+
+@functools.cache  # a sweep writes thousands of records
+def _versions_of_packages() -> dict[str, str]:
+    by_name = {}
     for name in _PACKAGES:
         with contextlib.suppress(metadata.PackageNotFoundError):
             by_name[name] = metadata.version(name)

@@ -8,9 +8,11 @@ from typing import Any
 
 from recbole_mdcns.errors import UserError, nearest
 from recbole_mdcns.records.cell import Cell
-from recbole_mdcns.report.description_file import read_description_file
+from recbole_mdcns.report.description_file import TABLES, read_description_file
 from recbole_mdcns.report.reference import Ranges, Reference
 from recbole_mdcns.support.yaml_files import nearest_file, properties_dir
+
+__all__ = ["TABLES", "Budget", "Description", "Method", "Row", "read_description", "shipped"]
 
 Budget = tuple[int, int]
 
@@ -194,6 +196,7 @@ def shipped() -> list[str]:
 def _resolved(content: dict[str, Any], path: Path) -> dict[str, Any]:
     """Return the fields of a description from the checked content of its file."""
     names = content.get("dataset_names", {})
+    metrics = [name.lower() for name in content.get("metrics", [])]  # as records name them
     ours, below = content.get("ours", []), content.get("below", [])
     methods = {
         name: Method(
@@ -218,7 +221,7 @@ def _resolved(content: dict[str, Any], path: Path) -> dict[str, Any]:
         "loss": content.get("loss", "BCE"),
         "datasets": {name: names.get(name, name) for name in content.get("datasets", [])},
         "models": content.get("models", []),
-        "metrics": content.get("metrics", []),
+        "metrics": metrics,
         "methods": methods,
         "rows": [*content.get("rows", [name for name in methods if name not in below]), *below],
         "reference": Reference.read(path.parent, reference) if reference else None,
@@ -227,7 +230,7 @@ def _resolved(content: dict[str, Any], path: Path) -> dict[str, Any]:
         "tests": content.get("tests", ["seeds", "users"]),
         "budgets": {name: (epochs, patience) for name, (epochs, patience) in content.get("budgets", {}).items()},
         "grid": path.parent / content["grid"] if content.get("grid") else None,
-        "dataset_metrics": content.get("dataset_metrics", content.get("metrics", [])),
+        "dataset_metrics": [name.lower() for name in content.get("dataset_metrics", metrics)],
         "overview": (overview.get("title", "Results"), overview.get("text", "")),
         "keys": content.get("keys", {}),
         "settings": content.get("settings", "chosen"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,12 @@ def _is_budget(value: Any) -> bool:
 
 
 _SETTINGS = ("chosen", "all")
-_PAGES = ("table", "losses", "side_by_side", "sensitivity")
+#: Pages of lines that can be trained.
+TABLES = ("table", "losses")
+#: The other pages, which show the records that they are given, and what they read.
+_OF_ALL = ("extends", "page", "title", "note")
+_OTHERS = {"side_by_side": (*_OF_ALL, "settings"), "sensitivity": (*_OF_ALL, "keys")}
+_PAGES = (*TABLES, *_OTHERS)
 _NAMES, _TEXTS = "a list of names without |, each once", "names without |, and texts"
 #: What each key of a description may be, in words too.
 _KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -84,17 +90,16 @@ def read_description_file(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: A key is unknown, missing or has a value that is not allowed.
     """
-    content = _read(path)
-    if "extends" in content:
-        base = path.parent / content["extends"]
-        if not base.is_file():
-            raise ConfigError(f"{path}: extends = {content['extends']!r} is not allowed: there is no {base}")
-        content = {**_read(base), **content}
-    if content.get("page", "table") in ("table", "losses"):
-        for key in _OF_TABLE:
-            if not content.get(key):
-                raise ConfigError(f"{path}: {key} is missing: give {_KEYS[key][1]}")
-    if content.get("page") == "sensitivity" and not content.get("keys"):
+    content = _extended(path)
+    kind = content.get("page", "table")
+    for key in _OF_TABLE if kind in TABLES else ():
+        if not content.get(key):
+            raise ConfigError(f"{path}: {key} is missing: give {_KEYS[key][1]}")
+    for key in content:
+        if key not in _OTHERS.get(kind, content):
+            known = ", ".join(_OTHERS[kind])
+            raise ConfigError(f"{path}: {key} is not allowed in a page of {kind}, which reads only {known}")
+    if kind == "sensitivity" and not content.get("keys"):
         raise ConfigError(f"{path}: keys is missing: give {_KEYS['keys'][1]}")
     content["methods"] = {
         name: _method(entry, f"{path}: methods.{name}") for name, entry in content.get("methods", {}).items()
@@ -111,6 +116,18 @@ def read_description_file(path: Path) -> dict[str, Any]:
     for name in content.get("datasets", []):
         checked_name(content.get("dataset_names", {}).get(name, name), f"{path}: datasets: name")
     return content
+
+
+def _extended(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Return the keys of a file, and below its own those of the file that it extends; ``above`` extend this one."""
+    content = _read(path)
+    if "extends" not in content:
+        return content
+    base = path.parent / content["extends"]
+    for is_wrong, why in ((not base.is_file(), "there is no"), (base in (*above, path), "it would extend itself:")):
+        if is_wrong:
+            raise ConfigError(f"{path}: extends = {content['extends']!r} is not allowed: {why} {base}")
+    return {**_extended(base, (*above, path)), **content}
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -134,6 +151,8 @@ def _method(entry: str | dict[str, Any], where: str) -> dict[str, Any]:
             )
         if not _is_text(value) and not (key == "peer" and _is_named(_is_text)(value)):
             raise ConfigError(f"{where}.{key} = {value!r} is not allowed: give a name")
+        if key == "role" and not re.fullmatch(r"self|teacher|peer\d*", value):
+            raise ConfigError(f"{where}.{key} = {value!r} is not allowed: give self, teacher, or peer (peer1, peer2)")
     if "method" not in entry:
         raise ConfigError(f"{where}: method is missing: give the name that records use")
     return entry

@@ -26,7 +26,7 @@ def markdown(page: Description, lines: Sequence[Line], picture: str | None = Non
                 below = f"not in {page.reference_name}" if page.reference_name else "below the rule"
                 text.append(f"| *{below}* |" + " |" * (len(heads) - 1))
             cells = [_cell(line, metric, order[metric].get(index)) for metric in metrics]
-            cells += [escape.text(line.setting), ", ".join(map(str, line.runs)) or "missing", line.budget]
+            cells += [escape.text(line.setting), ", ".join(map(str, line.runs)) or "missing", escape.text(line.budget)]
             text.append(f"| {line.name} | {' | '.join(cells)} |")
         text += ["", *(f"* {note}" for note in compare.notes(page, block)), ""]
         compared = compare.comparisons(page, block, "github")

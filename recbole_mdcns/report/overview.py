@@ -75,5 +75,5 @@ def _cell(line: Line, metric: str, is_best: bool) -> str:
     value = f"**{value}**" if is_best else value
     spread = f" ± {compare.number(deviation)}" if deviation is not None else ", one seed"
     there = f" ({compare.number(line.reference[metric])})" if metric in line.reference else ""
-    of_budget = "" if line.is_compared else f", {line.budget}"
+    of_budget = "" if line.is_compared else f", {escape.text(line.budget)}"
     return value + compare.marks(line, metric) + spread + of_budget + there

@@ -44,7 +44,8 @@ class Reference:
             if all(line[column] == str(value) for column, value in where.items()):
                 dataset, backbone, method = (line[column] for column in _LINE)
                 of_line = values.setdefault((dataset, backbone, method), {})
-                _add(of_line, line["metric"], _number(line, "value", given), f"{dataset}, {backbone}, {method}", given)
+                metric, value = line["metric"].lower(), _number(line, "value", given)
+                _add(of_line, metric, value, f"{dataset}, {backbone}, {method}", given)
         return cls(str(given.get("name", "the reference")), values)
 
 

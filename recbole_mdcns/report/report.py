@@ -24,7 +24,7 @@ from recbole_mdcns.records.record import AnyRecord, Record
 from recbole_mdcns.report import html_page
 from recbole_mdcns.report.cells import fill, unique
 from recbole_mdcns.report.dataset_page import dataset_page
-from recbole_mdcns.report.description import Description, read_description
+from recbole_mdcns.report.description import TABLES, Description, read_description
 from recbole_mdcns.report.latex import latex
 from recbole_mdcns.report.lines import Line
 from recbole_mdcns.report.markdown import markdown
@@ -49,8 +49,12 @@ def run(options: argparse.Namespace) -> int:
     records, timed = (
         [record for path in paths for record in read_records(path)] for paths in (options.records, options.times)
     )
-    if pages[0].page in ("table", "losses"):
+    if pages[0].page in TABLES:
         records = with_packed(records, options.out)
+    else:
+        for option, value in (("--datasets", options.datasets), ("--times", options.times)):
+            if value:
+                raise UserError(f"{option} is not allowed for a page of {pages[0].page}, which shows all --records")
     write_report(pages, records, options.out, datasets, timed)
     return 0
 
@@ -79,7 +83,7 @@ def write_report(
         raise UserError("no record is of a trial that succeeded: there is nothing to show")
     check_one_data(known)
     kinds = {page.page for page in pages}
-    if not kinds <= {"table", "losses"} and len(pages) > 1:
+    if not kinds <= set(TABLES) and len(pages) > 1:
         raise UserError("a page of side_by_side or sensitivity is written alone: give one page")
     if kinds == {"side_by_side"}:
         write_side_by_side(pages[0], known, out)

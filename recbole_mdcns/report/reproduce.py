@@ -4,10 +4,10 @@
 
 Trials are those of a sweep (docs/sweeps.md): the command continues after a crash, and tables share their cells.
 A budget is the most epochs and the patience, as the page names it: for the paper's tables paper 300 / 30, cpu 80 / 80,
-smoke 2 / 2. --grid takes a sweep's yaml for its ``space``, ``keys`` and ``method_keys``: all settings are tried with
-the first seed, or with --tune_seeds, and the one that validation chooses is trained with the others. Without --grid the
-page says which one; that of the paper's tables tunes M of DNS+ and MixGCF+ (properties/sweep/paper_tables.yaml).
---set takes a key for all runs.
+smoke 2 / 2. --grid takes a sweep's yaml for all that the page and the options do not say, such as its ``space``,
+``keys`` and ``samples``: all settings are tried with the first seed, or with --tune_seeds, and the one that validation
+chooses is trained with the others. Without --grid the page says which one; that of the paper's tables tunes M of DNS+
+and MixGCF+ (properties/sweep/paper_tables.yaml). --set takes a key for all runs.
 The pages are those of all tables that have records: those of this budget's sweeps, and those packed next to the pages
 that the sweeps do not have. --reuse counts records of another machine, packed or not, as done.
 """
@@ -17,18 +17,20 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from recbole_mdcns.config.identity import FREE_KEYS
 from recbole_mdcns.config.values import parse_settings
 from recbole_mdcns.errors import FAILURE, UserError
+from recbole_mdcns.metrics import reported_names
 from recbole_mdcns.records.files import read_records
 from recbole_mdcns.records.parts import TrialId
 from recbole_mdcns.records.record import AnyRecord, Failure, Record
 from recbole_mdcns.records.store import Store
 from recbole_mdcns.report.cells import unique
-from recbole_mdcns.report.description import Description, Row, read_description, shipped
+from recbole_mdcns.report.description import TABLES, Description, Row, read_description, shipped
 from recbole_mdcns.report.figure import require_matplotlib
 from recbole_mdcns.report.lines import budget
 from recbole_mdcns.report.report import with_packed, write_report
@@ -37,11 +39,11 @@ from recbole_mdcns.support.yaml_files import read_yaml
 from recbole_mdcns.tuning.datasets import check_datasets
 from recbole_mdcns.tuning.driver import run_sweeps
 from recbole_mdcns.tuning.engine_options import engine_of
-from recbole_mdcns.tuning.grid import Trial, first_trials, trials
+from recbole_mdcns.tuning.grid import Trial, first_trials, trials, unread_keys
 from recbole_mdcns.tuning.one_data import check_one_data
 from recbole_mdcns.tuning.progress import measured
-from recbole_mdcns.tuning.sweep import Sweep
-from recbole_mdcns.tuning.sweep_file import make_sweep
+from recbole_mdcns.tuning.sweep import ADAPTIVE, Sweep
+from recbole_mdcns.tuning.sweep_file import make_sweep, names_of
 
 
 def run(options: argparse.Namespace) -> int:
@@ -53,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     """
     require_matplotlib()
     page = read_description(options.page)
-    if page.page not in ("table", "losses"):
+    if page.page not in TABLES:
         raise UserError(f"{page.source} is a page of {page.page}, which has no lines to run: give a table")
     sweeps = planned_sweeps(page, options)
     store = Store(options.storage / sweeps[0].name)
@@ -61,10 +63,13 @@ def run(options: argparse.Namespace) -> int:
     reused = [record for path in options.reuse for record in read_records(path)]
     known, packed = [*store.all_records(), *reused], with_packed([], options.out)
     check_plan(sweeps, known, packed)
+    check_shown(page, sweeps)
     check_one_data(unique([*known, *packed]))
+    for place in unread_keys(sweeps):
+        print(f"{place} is given and not read: no line that was asked for uses it", file=sys.stderr)
     make_folder(options.out)  # all is checked: what is refused leaves no folder
-    store.make()
-    import_finished(store, reused)
+    with store.locked():
+        import_finished(store, reused)
     failed = [record for record in run_sweeps(sweeps, store, engine) if isinstance(record, Failure)]
     for failure in failed:
         print(f"reproduce: {failure.trial} failed: {failure.reason}", file=sys.stderr)
@@ -85,10 +90,15 @@ def planned_sweeps(page: Description, options: argparse.Namespace) -> list[Sweep
     keys = {"data_path": options.data_path, **_budget(page, options.budget), **parse_settings(options.set)}
     grid = options.grid or page.grid
     content = {} if grid is None else read_yaml(grid)
+    if content.get("search") in ADAPTIVE:
+        raise UserError(f"{grid}: search = {content['search']!r} is not allowed for tables: choose grid or random")
+    # what the sweeps leave to each other is no mistake of the file
+    known = {"datasets": page.datasets.values(), "methods": [method.method for method in page.methods.values()]}
+    listed = {key: [*names, *names_of(content.get(key))] for key, names in known.items()}
     name = f"reproduction-{options.budget or next(iter(page.budgets))}" if page.budgets else page.name
     return [
         make_sweep(
-            {part: content[part] for part in ("space", "keys", "method_keys", "dataset_keys") if part in content},
+            {**content, **listed},
             grid or page.source,
             keys,
             name=name,
@@ -112,12 +122,12 @@ def together(page: Description) -> list[Description]:
     if page.source not in shipped():
         return [page]
     pages = [read_description(name) for name in shipped()]
-    tables = [each for each in pages if each.page in ("table", "losses")]
+    tables = [each for each in pages if each.page in TABLES]
     return sorted(tables, key=lambda each: (each.page == "losses", each.name))
 
 
 def check_plan(sweeps: Sequence[Sweep], known: Sequence[AnyRecord], packed: Sequence[AnyRecord]) -> None:
-    """Refuse what cannot be trained, or could not be shown.
+    """Refuse what cannot be trained, or has a record already that is another.
 
     Args:
         sweeps: What is asked for.
@@ -133,6 +143,25 @@ def check_plan(sweeps: Sequence[Sweep], known: Sequence[AnyRecord], packed: Sequ
         check_datasets(sweep, [trial.id.cell for trial in first_trials(sweep) if trial.id.key not in finished])
 
 
+def check_shown(page: Description, sweeps: Sequence[Sweep]) -> None:
+    """Refuse a page that could not show what is trained for it.
+
+    Raises:
+        UserError: A trial reports no such metric, or has no model of the role that the page shows.
+    """
+    for trial in (trial for sweep in sweeps for trial in first_trials(sweep)):
+        reported = reported_names(trial.values["metrics"], trial.values["topk"])
+        for metric in page.metrics:
+            if metric not in reported:
+                raise UserError(
+                    f"{page.source}: metrics: {metric} is not reported by {trial.id}, which has {', '.join(reported)}: "
+                    "change the page, or its keys metrics and topk"
+                )
+        roles = {row.method.role for row in page.lines() if row.is_cell(trial.id.cell)}
+        if trial.id.cell.peer is None and roles - {"self"}:
+            raise UserError(f"{page.source}: methods: role = {max(roles)!r} is not allowed: {trial.id} has no peer")
+
+
 def refuse_clashes(planned: Iterable[Trial], records: Iterable[AnyRecord]) -> None:
     """Refuse to train a trial whose cell of the page already has a record with other keys.
 
@@ -144,10 +173,14 @@ def refuse_clashes(planned: Iterable[Trial], records: Iterable[AnyRecord]) -> No
         where = [str(trial), trial.setting, config["epochs"], config["stopping_step"]]
         return json.dumps(where, sort_keys=True)
 
-    known = {place(record.trial, record.config): record for record in records if isinstance(record, Record)}
+    known: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        if isinstance(record, Record):
+            known[place(record.trial, record.config)].append(record)
     for trial in planned:
-        other = known.get(place(trial.id, trial.values))
-        if other and other.trial.key != trial.id.key:
+        others = (each for each in known[place(trial.id, trial.values)] if each.trial.key != trial.id.key)
+        other = next(others, None)
+        if other:
             pairs = {key: (other.config.get(key), v) for key, v in trial.values.items() if key not in FREE_KEYS}
             differing = [f"{key} {there} there, {here} here" for key, (there, here) in pairs.items() if there != here]
             raise UserError(

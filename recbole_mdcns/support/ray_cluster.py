@@ -39,6 +39,8 @@ def start_ray(missing: str, address: str | None = None, logs: bool = False, dash
         ray.init(address=address or "local", log_to_driver=logs, **options)
         if callable(on_sigterm) and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, on_sigterm)
-    except ConnectionError as error:
-        raise ConfigError(f"no Ray cluster answers at --address={address}: {error}") from None
+    except (ConnectionError, ValueError) as error:  # the latter where it is no address
+        raise ConfigError(
+            f"no Ray cluster answers at --address={address}: {error}; give auto, HOST:PORT or ray://HOST:PORT"
+        ) from None
     return True

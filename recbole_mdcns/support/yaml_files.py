@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import functools
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -100,6 +102,19 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         raise ConfigError(f"config file {path}{_problem(error)}") from None
     except (ValueError, KeyError, IndexError) as error:  # PyYAML's, of !!int with a text, or of thousands of digits
         raise ConfigError(f"config file {path} has a value that its type does not allow: {error}") from None
+
+
+def read_shipped(path: str | Path) -> dict[str, Any]:
+    """Read a yaml file as :func:`read_yaml` does, and those of this package and of RecBole only once."""
+    named = os.path.normpath(path)  # RecBole names its own as config/../properties/overall.yaml
+    if named.startswith((f"{properties_dir()}{os.sep}", f"{recbole_properties_dir()}{os.sep}")):
+        return copy.deepcopy(_read_once(named))
+    return read_yaml(path)
+
+
+@functools.cache
+def _read_once(path: str) -> dict[str, Any]:
+    return read_yaml(path)
 
 
 def place_of(path: str | Path, key: str) -> str:

@@ -18,6 +18,7 @@ from recbole_mdcns.tuning.grid import (
     few_settings,
     first_trials,
     make_trial,
+    may_try,
     samples_of,
     trials,
 )
@@ -139,7 +140,8 @@ def trial_of(sweep: Sweep, known: TrialId) -> Trial:
 
 def is_of(sweep: Sweep, known: TrialId) -> bool:
     """Tell whether a trial of a cell of the sweep is one of its trials."""
-    return known.seed in sweep.seeds and trial_of(sweep, known).id.key == known.key
+    is_asked = known.seed in sweep.seeds and may_try(sweep, known.cell, known.setting)
+    return is_asked and trial_of(sweep, known).id.key == known.key
 
 
 def _run_missing(store: Store, engine: Engine, plan: Sequence[Trial], scheduler: str) -> bool:
@@ -228,11 +230,11 @@ def _is_missing(store: Store, trial: Trial) -> bool:
 def _end(store: Store, engine: Engine, plan: list[Trial], lost: Lost, scheduler: str) -> None:
     """Leave the records that trials could not leave themselves: the engine gave them up, or the scheduler stopped them.
 
-    Trials that the end of the sweep's hours stopped have no record: the same command continues them.
+    Other trials without a record were interrupted, or the sweep's hours ended: the same command continues them.
     """
     for trial, reason in lost:
         if store.record(trial.id.key) is None:
             fail_trial(trial, store, reason)
-    if engine.seconds_left > 0:
+    if scheduler != "fifo" and engine.seconds_left > 0:
         without = [trial for trial in plan if store.record(trial.id.key) is None]
         engine.each(end_trial, without, f"by {scheduler}")

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from recbole_mdcns.errors import FAILURE, UserError
 from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.tuning.grid import Trial
 from recbole_mdcns.tuning.one_data import READ
@@ -17,6 +18,12 @@ from recbole_mdcns.tuning.sweep import Sweep
 Lost = list[tuple[Trial, str]]
 #: Keys that decide what a loaded dataset holds, before it is split.
 _DATA_KEYS = (*READ, "data_path", "pad_side", "strict_data", "expected_statistics")
+
+
+class LostWorkers(UserError):
+    """The workers of a job ended, one after the other, for a reason that only their log or the system knows."""
+
+    exit_code = FAILURE
 
 
 class Engine(Protocol):
@@ -52,6 +59,7 @@ class Engine(Protocol):
 
         Raises:
             UserError: A job raised it.
+            LostWorkers: A job has lost every worker that tried it.
         """
 
     def tune(self, plan: Sequence[Trial], scheduler: str) -> Lost:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,10 +22,10 @@ from recbole_mdcns.errors import ConfigError, UserError
 from recbole_mdcns.model.registry import default_peer, resolve_model
 from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.records.parts import TrialId
-from recbole_mdcns.tuning.space import draws, ends, grid
+from recbole_mdcns.tuning.space import draws, ends, grid, has
 from recbole_mdcns.tuning.sweep import Sweep
 
-#: Keys that change the result of a run and are not settings of its training state.
+#: Keys that name a file or folder that a run reads.
 _PATHS = ("data_path", "split_file", "exposure_file", "pre_model_path")
 
 
@@ -70,10 +70,17 @@ def space_of(sweep: Sweep, cell: Cell) -> dict[str, Any]:
         check_symbols(of_others)
     except ConfigError as error:
         raise ConfigError(f"{_place(sweep, cell, str(error))}: {error}") from None
-    return {key: choices for key, choices in _used(sweep, cell, space).items() if key not in of_others}
+    return {key: choices for key, choices in used(sweep, cell, space).items() if key not in of_others}
 
 
-def _used(sweep: Sweep, cell: Cell, setting: dict[str, Any]) -> dict[str, Any]:
+def may_try(sweep: Sweep, cell: Cell, setting: dict[str, Any]) -> bool:
+    """Tell whether the space of a cell has a setting, whose file may have changed since it was tried."""
+    space = space_of(sweep, cell)
+    left_out = space.keys() - used(sweep, cell, {**dict.fromkeys(space), **setting}).keys()
+    return setting.keys() | left_out == space.keys() and all(has(space[key], setting[key]) for key in setting)
+
+
+def used(sweep: Sweep, cell: Cell, setting: dict[str, Any]) -> dict[str, Any]:
     """Return a setting without the keys that another key of the cell or of the setting switches off."""
     off = switched_off({**_fixed(sweep, cell), **setting}, own_keys())
     return {key: value for key, value in setting.items() if key not in off}
@@ -84,9 +91,10 @@ def _fixed(sweep: Sweep, cell: Cell) -> dict[str, Any]:
     return {**sweep.keys, **sweep.dataset_keys.get(cell.dataset, {}), **sweep.keys_of_method(cell.method)}
 
 
-def unread_keys(sweep: Sweep) -> list[str]:
-    """Return where a sweep's file sets keys that no cell they apply to reads."""
-    every = cells(sweep)
+def unread_keys(sweeps: Sequence[Sweep]) -> list[str]:
+    """Return where the file of one or more sweeps sets keys that no cell they apply to reads."""
+    of_cell = {cell: sweep for sweep in sweeps for cell in cells(sweep)}
+    sweep, every = sweeps[0], list(of_cell)
     places = [("keys", sweep.keys, every), ("space.all", sweep.space.get("all", {}), every)]
     for dataset, keys in sweep.dataset_keys.items():
         places.append((f"dataset_keys.{dataset}", keys, [cell for cell in every if cell.dataset == dataset]))
@@ -97,7 +105,7 @@ def unread_keys(sweep: Sweep) -> list[str]:
         f"{place}.{key}"
         for place, keys, read_by in places
         for key in keys
-        if read_by and all(_is_unread(sweep, cell, key) for cell in read_by)
+        if read_by and all(_is_unread(of_cell[cell], cell, key) for cell in read_by)
     ]
 
 
@@ -132,8 +140,8 @@ def settings_of(sweep: Sweep, cell: Cell) -> list[dict[str, Any]]:
 
 def _different(sweep: Sweep, cell: Cell, every: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return settings without the keys that do nothing in them, each once."""
-    used = (_used(sweep, cell, setting) for setting in every)
-    return list({repr(setting): setting for setting in used}.values())
+    different = (used(sweep, cell, setting) for setting in every)
+    return list({repr(setting): setting for setting in different}.values())
 
 
 def first_setting(sweep: Sweep, cell: Cell) -> dict[str, Any]:

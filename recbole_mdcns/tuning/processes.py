@@ -19,10 +19,10 @@ import torch
 
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.data.load import load_dataset
-from recbole_mdcns.errors import FAILURE, ConfigError, UserError
+from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.records.store import Store
-from recbole_mdcns.tuning.engine import Lost, Timed, data_key
+from recbole_mdcns.tuning.engine import Lost, LostWorkers, Timed, data_key
 from recbole_mdcns.tuning.grid import Trial
 from recbole_mdcns.tuning.process_worker import last_line, train, work
 from recbole_mdcns.tuning.sweep import Sweep
@@ -31,12 +31,6 @@ from recbole_mdcns.tuning.sweep import Sweep
 _RETRIES = 2
 #: What is sent to a worker: a function, a trial, the store, further arguments.
 _Job = tuple[Callable[..., Any], Trial, Store, tuple[Any, ...]]
-
-
-class LostWorkers(UserError):
-    """The workers of a job ended, one after the other, for a reason that only their log or the system knows."""
-
-    exit_code = FAILURE
 
 
 @dataclass
@@ -114,11 +108,7 @@ class Processes(Timed):
             self._loaded.add(key)
 
     def each(self, job: Callable[..., Any], plan: Sequence[Trial], *arguments: Any) -> None:
-        """See :class:`Engine`; ``job`` is a function of a module.
-
-        Raises:
-            LostWorkers: A job has lost every worker that tried it.
-        """
+        """See :class:`Engine`; ``job`` is a function of a module."""
         for trial, reason in self._run([(job, trial, self.store, arguments) for trial in plan], _RETRIES):
             raise LostWorkers(f"{job.__name__} of {trial.id} failed {_RETRIES + 1} times: {reason}")
 

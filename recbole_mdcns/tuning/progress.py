@@ -51,7 +51,8 @@ def progress(sweep: Sweep, store: Store) -> tuple[list[dict[str, Any]], list[Job
     for cell, jobs in by_cell.items():
         if sweep.is_adaptive or len(settings_of(sweep, cell)) > 1:
             is_final = all(state.get(key) in (FINISHED, STOPPED) for key, _ in jobs)
-            more = [trial.id.key for trial in chosen if is_final and trial.id.cell == cell]
+            its = [trial.id.key for trial in chosen if trial.id.cell == cell]
+            more = [key for key in its if is_final or state.get(key) in (FINISHED, STOPPED)]
             unknown = len(sweep.seeds) - len(sweep.choice_seeds) - len(more)
             by_cell[cell] = [*jobs, *((key, jobs[0][1]) for key in [*more, *[""] * unknown])]
     rows, rest = [], []

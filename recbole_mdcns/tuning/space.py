@@ -55,6 +55,16 @@ def grid(space: dict[str, Any], where: str) -> list[dict[str, Any]]:
     return [dict(zip(space, values)) for values in itertools.product(*space.values())]
 
 
+def has(choices: Any, value: Any) -> bool:
+    """Tell whether a list has a value, or whether a distribution may draw it."""
+    if isinstance(choices, list):
+        return value in choices
+    ((kind, (low, high)),) = choices.items()
+    if not isinstance(value, int if kind == "randint" else (int, float)):
+        return False
+    return low <= value <= high or math.isclose(value, low) or math.isclose(value, high)  # a logarithm is rounded
+
+
 def ends(choices: Any) -> list[Any]:
     """Return the values of a list, or both ends of a distribution."""
     return choices if isinstance(choices, list) else next(iter(choices.values()))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+#: Searches that choose settings from the results of others.
+ADAPTIVE = ("optuna", "hyperopt")
+
 
 @dataclass
 class Sweep:
@@ -45,7 +48,7 @@ class Sweep:
     @property
     def is_adaptive(self) -> bool:
         """Whether a search chooses settings from the results of others; they cannot be listed in advance."""
-        return self.search in ("optuna", "hyperopt")
+        return self.search in ADAPTIVE
 
     @property
     def choice_seeds(self) -> list[int]:

@@ -14,9 +14,9 @@ from recbole_mdcns.negatives import strategy_names
 from recbole_mdcns.support.path_names import checked_name
 from recbole_mdcns.support.yaml_files import properties_dir
 from recbole_mdcns.tuning.space import check_space, ends
-from recbole_mdcns.tuning.sweep import Sweep
+from recbole_mdcns.tuning.sweep import ADAPTIVE, Sweep
 
-_CHOICES = {"search": ("grid", "random", "optuna", "hyperopt"), "scheduler": ("fifo", "asha", "median")}
+_CHOICES = {"search": ("grid", "random", *ADAPTIVE), "scheduler": ("fifo", "asha", "median")}
 #: Whole or any number, the least, and whether it may be left out.
 _NUMBERS = {
     "samples": (int, 1, False),
@@ -45,6 +45,8 @@ _SET_BY_SWEEPS: dict[str, tuple[Any, ...]] = {
     "config_files": (),
     "gpu_id": (),
 }
+#: Keys that choose the epoch, or what it is chosen by: settings of a search are compared by one metric.
+_OF_CHOICE = ("valid_metric", "metrics", "topk")
 #: The largest seed that numpy takes, less 1: strategies draw with the next one.
 _MOST_SEED = 2**32 - 2
 
@@ -162,6 +164,8 @@ def _check_values(space: dict[str, Any], where: str) -> None:
     for key, choices in space.items():
         if not is_identifying(key):
             raise ConfigError(f"{where}.{key} is not allowed: it changes no result, set its one value under keys")
+        if key in _OF_CHOICE:
+            raise ConfigError(f"{where}.{key} is not allowed: settings are compared by one metric, set it under keys")
         if key in own_keys():
             for value in ends(choices):
                 own_keys()[key].allowed.check(f"{where}.{key}", value)

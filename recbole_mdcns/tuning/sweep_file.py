@@ -74,10 +74,10 @@ def make_sweep(
     sweep.keys = {**sweep.keys, **(keys or {})}
     sweep.origin, sweep.by_option = str(path), frozenset(keys or ())
     sweep.method_keys = {**methods(), **sweep.method_keys}
-    check_entries(sweep, path, {key: _names(content.get(key)) for key in ("datasets", "methods")})
+    check_entries(sweep, path, {key: names_of(content.get(key)) for key in ("datasets", "methods")})
     return sweep
 
 
-def _names(listed: Any) -> list[str]:
+def names_of(listed: Any) -> list[str]:
     """Return the names that a list of the file holds, where options replaced it unseen."""
     return [each for each in listed if isinstance(each, str)] if isinstance(listed, list) else []

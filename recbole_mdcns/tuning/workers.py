@@ -14,10 +14,11 @@ from recbole_mdcns.records.cell import Cell
 from recbole_mdcns.records.record import Record
 from recbole_mdcns.records.store import Store
 from recbole_mdcns.support.ray_cluster import start_ray
-from recbole_mdcns.tuning.engine import Lost, Timed, data_key
-from recbole_mdcns.tuning.grid import Trial, make_trial, space_of
+from recbole_mdcns.tuning.engine import Lost, LostWorkers, Timed, data_key
+from recbole_mdcns.tuning.grid import Trial, make_trial, space_of, used
 from recbole_mdcns.tuning.process_worker import last_line
 from recbole_mdcns.tuning.ray_parts import METRIC, distribution, scheduler_of, searcher
+from recbole_mdcns.tuning.space import ends
 from recbole_mdcns.tuning.sweep import Sweep
 from recbole_mdcns.tuning.trial import final_score, run_trial
 
@@ -89,6 +90,8 @@ class Workers(Timed):
             if isinstance(error.cause, UserError):  # without Ray's traceback of the worker
                 raise error.cause from None
             raise
+        except ray.exceptions.RayError as error:  # its worker crashed, or the memory of its node was full
+            raise LostWorkers(f"{job.__name__} of a trial failed 3 times: {error}") from None
 
     def tune(self, plan: Sequence[Trial], scheduler: str) -> Lost:
         """See :class:`Engine`."""
@@ -104,13 +107,17 @@ class Workers(Timed):
         """See :class:`Engine`."""
         plain = make_trial(sweep, cell, {}, seed)
         self.dataset(plain)
-        options = {"num_samples": sweep.samples, "search_alg": searcher(sweep.search, seed, tried)}
-        space = {key: distribution(choices) for key, choices in space_of(sweep, cell).items()}
+        space = space_of(sweep, cell)
+        whole = [{**{key: ends(choices)[0] for key, choices in space.items()}, **setting} for setting in tried]
+        number = max(sweep.samples, len(tried))  # what has begun is finished, also where fewer are asked for now
+        options = {"num_samples": number, "search_alg": searcher(sweep.search, seed, whole)}
+        drawn = {key: distribution(choices) for key, choices in space.items()}
 
         def trial_of(asked: dict[str, Any]) -> Trial:
-            return replace(make_trial(sweep, cell, asked, seed), paths=plain.paths)  # a worker is elsewhere
+            trial = make_trial(sweep, cell, used(sweep, cell, asked), seed)
+            return replace(trial, paths=plain.paths)  # a worker is elsewhere
 
-        return self._fit(trial_of, space, sweep.samples, sweep.scheduler, **options)
+        return self._fit(trial_of, drawn, number, sweep.scheduler, **options)
 
     def _fit(self, trial_of: _TrialOf, space: dict[str, Any], number: int, scheduler: str, **options: Any) -> Lost:
         from ray import tune

@@ -11,6 +11,7 @@ from helpers.paths import python_path
 from helpers.runs import TINY, tiny_config
 from recbole.model.sequential_recommender import GRU4Rec
 
+from recbole_mdcns.config.checks import RIGHT_PADDED
 from recbole_mdcns.config.keys import own_keys
 from recbole_mdcns.config.run_config import MDCNSConfig
 from recbole_mdcns.errors import ConfigError
@@ -104,6 +105,15 @@ def test_models_that_read_the_right_edge_need_left_padding():
     with pytest.raises(ConfigError, match="pad_side = 'right' is not allowed with SHAN, .*: set pad_side=left"):
         tiny_config("SHAN")
     assert tiny_config("SHAN", pad_side="left").peer_configs()[0]["pad_side"] == "left"
+
+
+@pytest.mark.parametrize("model", RIGHT_PADDED)
+def test_models_that_compute_with_lengths_need_right_padding(model):
+    """With padding on the left, RecBole's lengths are the width of the window."""
+    message = f"pad_side = 'left' is not allowed with {model}, which computes with the length .*: set pad_side=right"
+    for names in ((model, "SASRec"), ("SASRec", model)):
+        with pytest.raises(ConfigError, match=message):
+            tiny_config(names[0], peer_model=names[1], pad_side="left")
 
 
 @pytest.mark.parametrize("model", ["SASRek", "BPR", "", "a b"])

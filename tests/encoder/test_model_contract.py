@@ -51,8 +51,8 @@ def more_users():
 
 @pytest.mark.parametrize("name", SUPPORTED)
 class TestEveryModel:
-    def encoder(self, name):
-        config = tiny_config(name, neg_candidate_num=5, **padding(name))
+    def encoder(self, name, **keys):
+        config = tiny_config(name, neg_candidate_num=5, **padding(name), **keys)
         _, splits = load_splits(config)
         self.data = data = dataset_of(splits["train"])
         torch.manual_seed(0)
@@ -144,7 +144,7 @@ class TestEveryModel:
             torch.testing.assert_close(*states, rtol=1e-4, atol=1e-5)
 
     def test_every_batching_gives_every_target_the_same_loss_and_the_same_gradients(self, name):
-        write_inter(cycle_lines(user_num=60, item_num=150, length=8))
+        write_inter(cycle_lines(user_num=24, item_num=150, length=8))
         encoder, _, _ = self.encoder(name)
         encoder.config["batching"] = "static"  # everything is measured
         encoder = measure_scoring_model(encoder.model.eval(), encoder.config)
@@ -172,8 +172,23 @@ class TestEveryModel:
     def batches(self, mode, encoder):
         source: dict = {"generator": torch.Generator().manual_seed(3), "device": DEVICE}
         if mode == "static":
-            return StaticBatches(self.data, 100, reads_passes=encoder.reads_passes, reads_rows=True, **source)
-        return TargetLoader(self.data, 100, mode, not encoder.is_causal, **source)
+            return StaticBatches(self.data, 40, reads_passes=encoder.reads_passes, reads_rows=True, **source)
+        return TargetLoader(self.data, 40, mode, not encoder.is_causal, **source)
+
+
+def test_a_model_that_writes_into_what_it_reads_changes_nothing_for_the_others():
+    """RecBole's HRM cuts the lengths in place, unless it takes the maximum of its items."""
+    encoder, batch, rows = TestEveryModel().encoder("HRM", pooling_type_layer_1="average", high_order=2)
+    model, part = encoder.model.eval(), batch.rows.parts[0]
+    kept = {name: value.clone() for name, value in rows.interaction.items()}
+    encoder.encode_sequences(part)
+    full_ranking(model, part)
+    assert part.item_length.max() > 2
+    for encoder.is_trimmable in (False, True):
+        read = encoder.trimmed(rows)
+        model.full_sort_predict(read.to(DEVICE))
+        assert all(torch.equal(rows[name], value) for name, value in kept.items())
+    assert DEVICE.type != "cpu" or read["item_length"].max() == 2
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from helpers.runs import cycle_lines, fit, tiny_run, write_inter
 
 from recbole_mdcns.cli.main import main, train_main
 from recbole_mdcns.errors import ConfigError
-from recbole_mdcns.quick_start import evaluate_saved
+from recbole_mdcns.quick_start import evaluate_saved, load_data_and_model
 
 
 @pytest.fixture
@@ -25,6 +26,14 @@ def test_a_saved_model_gives_the_metrics_of_its_run(trained):
         expected = trained.trainer.evaluate_all(getattr(trained, split)).metrics
         assert evaluate_saved(files.best, split) == expected["self"]
         assert evaluate_saved(files.model("peer"), split) == expected["peer"]
+
+
+def test_first_weights_that_are_gone_are_not_asked_for(trained):
+    path = trained.trainer.files.best
+    content = torch.load(path, weights_only=True)
+    torch.save({**content, "config": {**content["config"], "pre_model_path": "gone.pth", "item_init_range": 0.5}}, path)
+    assert evaluate_saved(path) == trained.trainer.evaluate_all(trained.test).metrics["self"]
+    assert not load_data_and_model(path)[0]["pre_model_path"]
 
 
 def test_other_cutoffs_and_metrics(trained, capsys):

@@ -10,11 +10,22 @@ import contextlib
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_flatten, tree_map
 
 
 def tensors_of(values) -> list[torch.Tensor]:
-    return [value for value in tree_flatten(values)[0] if isinstance(value, torch.Tensor)]
+    if isinstance(values, torch.Tensor):
+        return [values]
+    inner = values.values() if isinstance(values, dict) else values if isinstance(values, (tuple, list)) else ()
+    return [tensor for value in inner for tensor in tensors_of(value)]
+
+
+def mapped(change, values):
+    """Return nested tuples, lists and dicts with other leaves."""
+    if isinstance(values, dict):
+        return {key: mapped(change, value) for key, value in values.items()}
+    if isinstance(values, (tuple, list)):
+        return type(values)([mapped(change, value) for value in values])
+    return change(values)
 
 
 class Call:
@@ -36,7 +47,7 @@ class Call:
         """Run it again; ``sparse`` has this replay's sparse tensors by those of the capture: they have no place."""
         args, kwargs = with_own_shapes(self.arguments) if self.changes_shapes else self.arguments
         if self.reads_sparse:
-            args, kwargs = tree_map(lambda value: sparse.get(id(value), value), (args, kwargs))
+            args, kwargs = mapped(lambda value: sparse.get(id(value), value), (args, kwargs))
         result = self.func(*args, **kwargs)
         found = tensors_of(result) if self.results else []
         for index, old in self.results:
@@ -84,7 +95,7 @@ class Tape:
 
 def with_own_shapes(values):
     """Return values with the same memory whose shapes stay when those of the given ones are changed in place."""
-    return tree_map(lambda value: value.detach() if is_dense(value) else value, values)
+    return mapped(lambda value: value.detach() if is_dense(value) else value, values)
 
 
 def is_dense(value) -> bool:

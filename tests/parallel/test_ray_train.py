@@ -20,6 +20,7 @@ from recbole_mdcns.errors import USER_ERROR, UserError
     ("options", "said"),
     [
         (["--workers=2"], "--workers=2 is not allowed without --ray"),
+        (["--evaluate=x.pth", "--workers=2"], "--workers=2 is not allowed without --ray"),
         (["--max_failures=0"], "--max_failures=0 is not allowed without --ray"),
         (["--address=auto"], "--address=auto is not allowed without --ray"),
         (["--ray"], "--ray needs --workers=N"),

@@ -161,6 +161,9 @@ def test_a_reference_of_the_users_own_stands_beside_the_values():
         (OWN + "ranges: {text: from}\n", "ranges = {'text': 'from'} is not allowed: give file and text"),
         (OWN + "grid: gone.yaml\n", "config file gone.yaml cannot be read"),
         (OWN + "extends: gone.yaml\n", "there is no gone.yaml"),
+        (OWN + "extends: own.yaml\n", "it would extend itself: own.yaml"),
+        (OWN.replace("note: what I do", "role: techer"), "methods.mine.role = 'techer' is not allowed: give self"),
+        ("page: side_by_side\nmetrics: [mrr@10]\n", "metrics is not allowed in a page of side_by_side, which reads"),
         (OWN + "page: poem\n", "page = 'poem' is not allowed: give table or losses or side_by_side or sensitivity"),
         (OWN.replace("[shop, films]", "[../shop]"), "datasets: name = '../shop'"),
         ("page: sensitivity\n", "keys is missing"),
@@ -170,6 +173,13 @@ def test_a_mistake_in_the_file_is_told_with_its_key(text, culprit):
     with pytest.raises(ConfigError, match=r"yaml|csv") as refused:
         own_page(text)
     assert culprit in str(refused.value)
+
+
+def test_a_page_may_extend_one_that_extends_another():
+    Path("base.yaml").write_text(OWN.replace("[novelty@10, mrr@10]", "[MRR@10]"))
+    Path("middle.yaml").write_text("extends: base.yaml\ntitle: Middle\nloss: BPR\n")
+    page = own_page("extends: middle.yaml\ntitle: Mine\n")
+    assert (page.title, page.loss, page.metrics, page.models) == ("Mine", "BPR", ["mrr@10"], ["SASRec"])
 
 
 @pytest.mark.parametrize("space", ["", "[a]", "{all: }"])

@@ -273,6 +273,7 @@ def forged():
             package_version=f"{EVIL} {one.seed}",
             trial=replace(one.trial, setting={EVIL: EVIL}),
             command=["run", EVIL],
+            stopped=EVIL,
             environment=made_in,
             config={**one.config, "learner": EVIL, "protocol": EVIL},
             epochs=[replace(one.epochs[0], parts={EVIL: 1.0})],

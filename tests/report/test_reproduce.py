@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from helpers.planted_records import failure, planted, record
+from helpers.planted_records import failure, planted, record, with_config
 from helpers.runs import cycle_lines, write_inter
 
 from recbole_mdcns.cli.arguments import Parser
 from recbole_mdcns.cli.main import main
 from recbole_mdcns.cli.reproduce import add_arguments
+from recbole_mdcns.errors import UserError
 from recbole_mdcns.records.files import pack_records, read_records
 from recbole_mdcns.records.store import Store
 from recbole_mdcns.report import reproduce
@@ -20,8 +21,14 @@ from recbole_mdcns.report.cells import fill
 from recbole_mdcns.report.compare import command
 from recbole_mdcns.report.description import read_description
 from recbole_mdcns.report.report import with_packed
-from recbole_mdcns.report.reproduce import asked_rows, has_records, import_finished, planned_sweeps
-from recbole_mdcns.tuning.grid import cells
+from recbole_mdcns.report.reproduce import (
+    asked_rows,
+    has_records,
+    import_finished,
+    planned_sweeps,
+    refuse_clashes,
+)
+from recbole_mdcns.tuning.grid import cells, settings_of, trials, unread_keys
 
 ASKED = ["reproduce", "table7", "--datasets", "beauty", "--methods", "RNS", "--budget", "cpu", "--storage", "s"]
 PAGES = ["--out", "out"]
@@ -137,6 +144,60 @@ def test_what_cannot_be_run_or_shown_is_said_before_any_training(monkeypatch, ca
     monkeypatch.setattr(reproduce, "run_sweeps", interrupted)
     assert main([*ASKED, "--out", "empty"]) == 130
     assert "the same command continues" in capsys.readouterr().err
+
+
+OWN = """
+datasets: [tiny]
+models: [SASRec]
+metrics: [NDCG@10]
+methods: {mine: {method: "softened:Softened"}, ours: {method: mdcns, peer: GRU4Rec}, plain: rns}
+"""
+
+
+@pytest.mark.parametrize(
+    ("page", "grid", "said"),
+    [
+        (OWN.replace("NDCG@10", "recall@50"), "", "own.yaml: metrics: recall@50 is not reported by tiny/"),
+        (
+            OWN.replace("plain: rns", "plain: {method: rns, role: teacher}"),
+            "",
+            "role = 'teacher' is not allowed: tiny/",
+        ),
+        (OWN, "spaces: {}\n", "grid.yaml: there is no key spaces (did you mean space?)"),
+        (OWN, "search: optuna\n", "grid.yaml: search = 'optuna' is not allowed for tables: choose grid or random"),
+        (OWN, "space: {other: {neg_num: [1]}}\n", "grid.yaml: space: there is no method other"),
+    ],
+)
+def test_what_could_not_be_shown_or_is_no_grid_is_refused_before_any_training(page, grid, said, capsys):
+    pytest.importorskip("matplotlib")
+    Path("own.yaml").write_text(page)
+    Path("grid.yaml").write_text(grid)
+    assert main(["reproduce", "own.yaml", "--methods=ours,plain", "--grid=grid.yaml", "--data_path=data"]) == 2
+    assert said in capsys.readouterr().err and not Path("sweeps").exists()
+
+
+def test_a_grid_says_all_of_a_sweep_that_the_page_and_the_options_do_not():
+    Path("own.yaml").write_text(OWN)
+    Path("grid.yaml").write_text(
+        "datasets: [elsewhere]\nmodels: [GRU4Rec]\nseeds: [9]\nsearch: random\nsamples: 3\nretries: 5\n"
+        "dataset_keys: {elsewhere: {neg_num: 2}}\nkeys: {d_state: 9}\n"
+        "space: {mdcns: {neg_top_num: {randint: [1, 90]}}, 'softened:Softened': {softened_temperature: [1, 2]}}\n"
+    )
+    asked = options_of("own.yaml", "--grid=grid.yaml", "--methods=ours,plain", "--seeds=1,2")
+    with_peer, without = planned_sweeps(read_description("own.yaml"), asked)
+    assert (with_peer.datasets, with_peer.seeds, with_peer.retries) == (["tiny"], [1, 2], 5)
+    assert len(settings_of(with_peer, *cells(with_peer))) == 3 and settings_of(without, *cells(without)) == [{}]
+    assert unread_keys([with_peer, without]) == ["keys.d_state"]
+
+
+def test_of_two_records_of_a_place_none_may_be_of_other_keys():
+    (trial,) = trials(planned_sweeps(read_description("table7"), options_of(*ASKED[1:], "--seeds=1"))[0])
+    same = replace(record("rns", 1, [1, 0]), trial=trial.id, config=trial.values)
+    other = with_config(replace(same, trial=replace(trial.id, key="0" * 16)), learning_rate=0.5)
+    refuse_clashes([trial], [same])
+    for both in ([same, other], [other, same]):
+        with pytest.raises(UserError, match=r"has a record with other keys \(learning_rate 0.5 there, 0.001 here\)"):
+            refuse_clashes([trial], both)
 
 
 def test_a_missing_matplotlib_is_said_before_any_training(monkeypatch, capsys):

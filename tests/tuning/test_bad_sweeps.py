@@ -113,6 +113,7 @@ BAD = [
     (SWEEP + "space: {all: {srns_std_weight: [1, x]}}\n", "bad.yaml: space.all.srns_std_weight = 'x' is not allowed"),
     (SWEEP + "keys: {neg_num: 1}\nspace: {all: {neg_num: [1, 2]}}\n", "keys.neg_num = 1 is never used"),
     (SWEEP + "space: {all: {eval_batch_size: [64, 128]}}\n", "space.all.eval_batch_size is not allowed: it changes no"),
+    (SWEEP + "space: {rns: {valid_metric: [NDCG@10, Recall@10]}}\n", "rns.valid_metric is not allowed: settings are"),
     (SWEEP + "method_keys: {a/b: {neg_sampler: rns}}\n", "method_keys: name = 'a/b'"),
     (SWEEP.replace("[rns]", "[mine]") + "method_keys: {mine: {neg_sampler: 5}}\n", "neg_sampler = 5"),
     (SWEEP.replace("[rns]", "[mine]") + "method_keys: {mine: {neg_sampler: rnss}}\n", "neg_sampler = 'rnss'"),

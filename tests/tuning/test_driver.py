@@ -16,7 +16,7 @@ from recbole_mdcns.errors import ConfigError
 from recbole_mdcns.records.store import Store
 from recbole_mdcns.tuning.driver import run_sweeps
 from recbole_mdcns.tuning.engine import Timed, data_key
-from recbole_mdcns.tuning.grid import make_trial, trials
+from recbole_mdcns.tuning.grid import trials
 from recbole_mdcns.tuning.one_data import check_one_data
 from recbole_mdcns.tuning.progress import progress
 from recbole_mdcns.tuning.trial import fail_trial, run_trial
@@ -150,34 +150,6 @@ def test_changed_exposures_are_told_before_anything_is_trained_on_them():
     _, changed = run_sweeps([sweep_of(text.replace("[1]", "[1, 2]"))], engine.store, engine)
     assert "what the sampler reads of 'tiny' changed between them" in failed(changed).reason
     assert done.data.sampler_fingerprint and trained(run_sweeps([sweep_of(SMALL)], engine.store, engine)[0])
-
-
-class Drawing(Here):
-    """An engine whose search draws with repetition: the settings 1, 1, then 1, 2, then 3."""
-
-    rounds = ([1, 1], [1, 2], [3, 3])
-
-    def search(self, sweep, cell, seed, tried):
-        drawn = self.rounds[min(self.asked.count("search"), 2)]
-        self.asked.append("search")
-        for number in drawn:
-            run_trial(make_trial(sweep, cell, {"neg_num": number}, seed), self.store)
-        return []
-
-
-def test_a_search_that_draws_a_setting_twice_goes_on_until_it_has_tried_as_many_as_are_asked_for():
-    engine = Drawing(Store("store"))
-    text = SMALL + "search: hyperopt\nsamples: 3\nspace: {rns: {neg_num: {randint: [1, 9]}}}\n"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("recbole_mdcns.tuning.grid.find_spec", lambda name: True)  # the package that would search
-        found = list(map(trained, run_sweeps([sweep_of(text)], engine.store, engine)))
-    assert [each.trial.setting["neg_num"] for each in found if each.test] and engine.asked.count("search") == 3
-    assert sorted(each.trial.setting["neg_num"] for each in found) == [1, 2, 3]
-    engine.rounds = ([1, 1],) * 3
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("recbole_mdcns.tuning.grid.find_spec", lambda name: True)
-        run_sweeps([sweep_of(text.replace("seeds: [1]", "seeds: [7]"))], engine.store, engine)
-    assert engine.asked.count("search") == 3 + 2  # nothing new is drawn: it ends
 
 
 def test_the_note_of_a_trial_is_read_once_as_long_as_it_does_not_change(monkeypatch):

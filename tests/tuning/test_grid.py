@@ -1,5 +1,6 @@
 """What a sweep consists of: cells, settings, trials and their keys; bad yaml is refused."""
 
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +14,19 @@ from recbole_mdcns.records.record import Record
 from recbole_mdcns.records.store import Store
 from recbole_mdcns.support.yaml_files import properties_dir
 from recbole_mdcns.tuning.driver import sweep_records
-from recbole_mdcns.tuning.grid import cells, few_settings, first_trials, make_trial, samples_of, settings_of, trials
+from recbole_mdcns.tuning.grid import (
+    cells,
+    few_settings,
+    first_trials,
+    make_trial,
+    may_try,
+    samples_of,
+    settings_of,
+    trials,
+)
 from recbole_mdcns.tuning.progress import progress
 from recbole_mdcns.tuning.ray_parts import distribution
-from recbole_mdcns.tuning.space import draws
+from recbole_mdcns.tuning.space import draws, has
 from recbole_mdcns.tuning.sweep_file import read_sweep
 
 
@@ -203,7 +213,7 @@ def test_progress_counts_what_the_sweep_asks_for_now(monkeypatch):
     one = sweep_of(models=["SASRec"], losses=["BCE"], methods=["rns"], space={"rns": {"neg_num": [1]}})
     (row,), rest = progress(replace(one, tune_seeds=[2]), store)
     assert row["trials"] == len(rest) == len(list(first_trials(replace(one, tune_seeds=[2])))) == 2
-    begun = make_trial(sweep, cells(sweep)[1], {"learning_rate": 0.015}, 1)
+    begun = make_trial(sweep, cells(sweep)[1], {"learning_rate": 0.02}, 1)
     store.trial_folder(begun.id.key).mkdir()
     store.begin(begun.id)
     searched = replace(sweep, search="random", samples=1)  # as optuna, which need not be installed
@@ -237,6 +247,30 @@ def test_a_search_of_few_settings_counts_those_that_differ_in_what_they_do():
     searched = replace(sweep, search="optuna", samples=6)
     assert few_settings(searched, cell) == settings_of(sweep, cell) and samples_of(searched, cell) == 4
     assert few_settings(replace(searched, samples=5), cell) == []
+
+
+@pytest.mark.parametrize(
+    ("choices", "values", "others"),
+    [
+        ([0.1, "a", [1, 2]], [0.1, "a", [1, 2]], [0.2, None, [1]]),
+        ({"uniform": [0, 3]}, [0, 2.7, 3], [-0.1, 3.1, "1", None]),
+        ({"randint": [2, 4]}, [2, 3, 4], [1, 5, 2.5]),
+        ({"loguniform": [0.001, 0.1]}, [0.001, math.exp(math.log(0.1)) + 1e-17, 0.05], [0.0009, 0.11]),
+    ],
+)
+def test_a_space_has_what_may_be_drawn_from_it(choices, values, others):
+    assert all(has(choices, value) for value in values) and not any(has(choices, value) for value in others)
+
+
+def test_a_search_may_try_whole_settings_of_its_space_without_what_they_switch_off():
+    text = "datasets: [tiny]\nmodels: [SASRec]\nmethods: [mdcns]\npeers: [GRU4Rec]\nseeds: [1]\n"
+    sweep = sweep_of(text + "space: {mdcns: {distill_weight: [0, 1], distill_temperature: {uniform: [0.5, 2]}}}\n")
+    (cell,) = cells(sweep)
+    whole = {"distill_weight": 1, "distill_temperature": 2.0}
+    assert may_try(sweep, cell, whole) and may_try(sweep, cell, {"distill_weight": 0})
+    assert may_try(sweep, cell, {**whole, "distill_weight": 0})  # what it switches off may be said
+    for other in ({"distill_weight": 1}, {**whole, "neg_top_num": 3}, {**whole, "distill_temperature": 3.0}, {}):
+        assert not may_try(sweep, cell, other)
 
 
 def test_the_files_that_a_trial_reads_are_named_from_the_root():

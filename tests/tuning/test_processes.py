@@ -26,9 +26,10 @@ from recbole_mdcns.errors import ConfigError, WriteError
 from recbole_mdcns.records.store import Store
 from recbole_mdcns.tuning import processes, progress
 from recbole_mdcns.tuning.driver import run_sweeps
+from recbole_mdcns.tuning.engine import LostWorkers
 from recbole_mdcns.tuning.engine_options import sweep_as_asked
 from recbole_mdcns.tuning.grid import trials
-from recbole_mdcns.tuning.processes import LostWorkers, Processes, places
+from recbole_mdcns.tuning.processes import Processes, places
 from recbole_mdcns.tuning.sweep_file import read_sweep
 from recbole_mdcns.tuning.trial import run_trial
 
@@ -49,12 +50,21 @@ SMALL = "datasets: [tiny]\nmodels: [SASRec]\nmethods: [rns]\nseeds: [1, 2, 3, 4]
 STARTED_IN = "RECBOLE_MDCNS_TEST"
 
 
-def start():
+def start(at_once=2):
     """Start the sweep as a separate process in which, as in its workers, Ray cannot be imported."""
     Path("blocked").mkdir(exist_ok=True)
     Path("blocked/ray.py").write_text("open('ray-was-imported', 'w').close()\nraise ImportError('blocked')\n")
     environment = {**os.environ, STARTED_IN: os.getcwd(), "PYTHONPATH": python_path(Path("blocked").resolve())}
-    command = [sys.executable, "-m", "recbole_mdcns", "sweep", "grid.yaml", "--engine", "processes", "--at_once=2"]
+    command = [
+        sys.executable,
+        "-m",
+        "recbole_mdcns",
+        "sweep",
+        "grid.yaml",
+        "--engine",
+        "processes",
+        f"--at_once={at_once}",
+    ]
     with open("out.log", "w") as log:
         return subprocess.Popen(command, stdout=log, stderr=log, env=environment)
 
@@ -95,7 +105,7 @@ def test_a_sweep_outlives_a_worker_its_driver_and_sigterm_and_never_imports_ray(
     done = {key: record for key, record in records().items() if record.test is None}
     assert 0 < len(done) < 4
 
-    process = start()
+    process = start(at_once=1)
     wait_for(lambda: workers() and in_the_middle(), process)
     process.terminate()
     assert process.wait(timeout=60) == 143

@@ -109,6 +109,9 @@ def test_a_report_that_is_refused_makes_no_folder(capsys):
     pytest.importorskip("matplotlib")
     Store("sweeps/mine").write(record("rns", 1, [1, 0]))
     before = files()
-    assert main(["report", "table3", "--records", "sweeps/mine", "--datasets", "nowhere", "--out", "pages"]) == 2
+    asked = ["--records", "sweeps/mine", "--datasets", "nowhere", "--out", "pages"]
+    assert main(["report", "table3", *asked]) == 2
     assert "nowhere" in capsys.readouterr().err
+    assert main(["report", "side_by_side", *asked]) == 2
+    assert "--datasets is not allowed for a page of side_by_side, which shows all" in capsys.readouterr().err
     assert files() == before

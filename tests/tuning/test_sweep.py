@@ -23,9 +23,11 @@ from recbole_mdcns.errors import ConfigError, DataError, WriteError
 from recbole_mdcns.records.record import Failure
 from recbole_mdcns.records.store import Store
 from recbole_mdcns.tuning.driver import run_sweeps
+from recbole_mdcns.tuning.engine import LostWorkers
 from recbole_mdcns.tuning.grid import trials
 from recbole_mdcns.tuning.progress import progress
 from recbole_mdcns.tuning.sweep_file import read_sweep
+from recbole_mdcns.tuning.trial import add_test
 from recbole_mdcns.tuning.workers import Workers
 
 pytestmark = pytest.mark.cpu_only("workers without a GPU of their own train on the CPU, on every machine")
@@ -39,24 +41,23 @@ models: [SASRec]
 peers: [GRU4Rec]
 methods: [mdcns, rns]
 seeds: [1, 2]
+max_concurrent: 1
 space: {mdcns: {learning_rate: [0.01, 0.003]}}
 keys: %s
 """
 EPOCHS = 15  # some seconds: enough time to be killed in the middle
 NUMBER = 6  # (2 settings of mdcns + 1 of rns) x 2 seeds
-#: A variable of the environment by which the processes of one of these sweeps are known.
+#: A variable of the environment by which the processes of these sweeps are known.
 STARTED_IN = "RECBOLE_MDCNS_TEST"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def importable_by_workers():
-    """Let processes in other folders find the package, installed or not."""
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = python_path()
-    yield
-    os.environ.pop("PYTHONPATH")
-    if before:
-        os.environ["PYTHONPATH"] = before
+    """Let processes in other folders find the package, installed or not, and be known as those of these tests."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PYTHONPATH", python_path())
+        patched.setenv(STARTED_IN, str(os.getpid()))
+        yield
 
 
 def prepare(folder):
@@ -71,11 +72,7 @@ def start(folder):
     prepare(folder)
     command = [sys.executable, "-m", "recbole_mdcns", "sweep", "grid.yaml"]
     with open("out.log", "a") as log:
-        return subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, STARTED_IN: os.getcwd()})
-
-
-def finish(process):
-    assert process.wait(timeout=600) == 0, Path("out.log").read_text()[-3000:]
+        return subprocess.Popen(command, stdout=log, stderr=log)
 
 
 def records(folder="."):
@@ -120,10 +117,49 @@ def check_finished():
     assert {path: path.stat().st_mtime_ns for path in Path("sweeps/grid/records").iterdir()} == before
 
 
-def test_a_sweep_outlives_its_driver_the_end_that_a_cluster_puts_to_it_and_a_worker(whole, tmp_path):
+def test_a_node_of_a_cluster_that_dies_takes_no_trial_with_it(whole, tmp_path):
+    """The driver's own node lives; a separate process of the driver might be on the node that dies."""
+    from ray.cluster_utils import Cluster
+
+    prepare(tmp_path)
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+    ray.init(address=cluster.address, log_to_driver=False)
+    try:
+        mine = ray.get_runtime_context().get_node_id()
+        (store_of_mine,) = (node["ObjectStoreSocketName"] for node in ray.nodes() if node["NodeID"] == mine)
+        victims = [node for node in nodes if node.plasma_store_socket_name != store_of_mine][:1]
+
+        def kill():
+            wait_for(in_the_middle)
+            for victim in victims:
+                cluster.remove_node(victim, allow_graceful=False)
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        run_sweeps([read_sweep("grid.yaml", methods=["mdcns"], seeds=[1])], Store("sweeps/grid"))
+        killer.join()
+        wait_for(lambda: sum(node["Alive"] for node in ray.nodes()) == 2)  # Ray notices some seconds late
+        found, expected = records(), records(whole)
+        assert len(found) == 2  # those of the whole sweep, except which of them has test metrics
+        assert all(without_times(record) == without_times(expected[key]) for key, record in found.items())
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def local_ray():
+    # one process, started once for all tests
+    ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+def test_a_sweep_outlives_its_driver_the_end_that_a_cluster_puts_to_it_and_a_worker(whole, local_ray, tmp_path):
     """One sweep, for speed: its driver is killed; the next gets SIGTERM; a third one loses a worker, and finishes.
 
-    Ray trains the trial of a killed worker again, in a new worker or in one that is left.
+    Ray trains the trial of a killed worker again, in a new worker. The third driver is this process.
 
     ``tests/cli/test_signals.py`` has Ctrl-C, which takes the same way as SIGTERM.
     """
@@ -148,11 +184,18 @@ def test_a_sweep_outlives_its_driver_the_end_that_a_cluster_puts_to_it_and_a_wor
     assert len(records()) < NUMBER
     wait_for(lambda: not _workers())
 
-    started = time.time()
-    process = start(tmp_path)
-    wait_for(lambda: _workers() and in_the_middle(since=started))
-    _workers()[0].kill()
-    finish(process)
+    started, killed = time.time(), []
+
+    def kill():
+        wait_for(lambda: _workers() and in_the_middle(since=started))
+        killed.extend(_workers())
+        killed[0].kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    assert main(["sweep", "grid.yaml"]) == 0
+    killer.join()
+    assert len(killed) == 1
     assert comparable(records()) == comparable(records(whole))
     after = _untested()
     assert all(after[path] == done[path] for path in done.keys() & after.keys())  # nothing done is trained again
@@ -171,49 +214,9 @@ def _workers():
     for process in psutil.process_iter(["name", "cmdline"]):
         text = " ".join(process.info["cmdline"] or [])
         with contextlib.suppress(psutil.Error):
-            if text.startswith("ray::") and "train" in text and process.environ().get(STARTED_IN) == os.getcwd():
+            if text.startswith("ray::") and "train" in text and process.environ().get(STARTED_IN) == str(os.getpid()):
                 found.append(process)
     return found
-
-
-def test_a_node_of_a_cluster_that_dies_takes_no_trial_with_it(whole, tmp_path):
-    """The driver's own node lives; a separate process of the driver might be on the node that dies."""
-    from ray.cluster_utils import Cluster
-
-    prepare(tmp_path)
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-    nodes = [cluster.add_node(num_cpus=1) for _ in range(3)]
-    ray.init(address=cluster.address, log_to_driver=False)
-    try:
-        mine = ray.get_runtime_context().get_node_id()
-        (store_of_mine,) = (node["ObjectStoreSocketName"] for node in ray.nodes() if node["NodeID"] == mine)
-        victims = [node for node in nodes if node.plasma_store_socket_name != store_of_mine][:2]
-
-        def kill():
-            wait_for(in_the_middle)
-            for victim in victims:
-                cluster.remove_node(victim, allow_graceful=False)
-
-        killer = threading.Thread(target=kill)
-        killer.start()
-        run_sweeps([read_sweep("grid.yaml", methods=["mdcns"], seeds=[1])], Store("sweeps/grid"))
-        killer.join()
-        wait_for(lambda: sum(node["Alive"] for node in ray.nodes()) == 2)  # Ray notices some seconds late
-        found, expected = records(), records(whole)
-        assert len(found) == 2  # those of the whole sweep, except which of them has test metrics
-        assert all(without_times(record) == without_times(expected[key]) for key, record in found.items())
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
-
-
-@pytest.fixture(scope="module")
-def local_ray():
-    ray.init(
-        "local", num_cpus=1, include_dashboard=False, log_to_driver=False
-    )  # a process less to start for every test
-    yield
-    ray.shutdown()
 
 
 SMALL = "datasets: [tiny]\nmodels: [SASRec]\nmethods: [rns]\nseeds: [1]\n"
@@ -248,6 +251,25 @@ def test_what_a_job_in_a_worker_says_is_one_sentence_here(local_ray):
         WriteError, match=r"^record.json cannot be written \(No space left on device\): make room there$"
     ):
         workers.each(full, list(trials(sweep)))
+
+
+def test_what_ray_itself_cannot_end_is_one_sentence(monkeypatch):
+    def lost(jobs):
+        raise ray.exceptions.WorkerCrashedError
+
+    monkeypatch.setattr(ray, "get", lost)
+    with pytest.raises(LostWorkers, match=r"^add_test of a trial failed 3 times: .*died unexpectedly"):
+        Workers(sweep_of(SMALL), Store("store")).each(add_test, [])
+
+
+def test_an_address_that_is_none_is_told_with_what_is_allowed(monkeypatch):
+    def init(**options):
+        raise ValueError("Invalid address format: headnode")
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    with pytest.raises(ConfigError, match=r"at --address=headnode: Invalid .*; give auto, HOST:PORT or ray://"):
+        Workers(sweep_of(SMALL), Store("store"), address="headnode").start()
 
 
 def test_the_hours_of_a_sweep_end_it_and_the_next_one_goes_on(local_ray):
