@@ -39,17 +39,42 @@ def all_pairs() -> list[tuple[str, str]]:
     ]
 
 
+def pair(text: str) -> tuple[str, str]:
+    """Return the two models of an option."""
+    model, _, peer = text.partition("+")
+    if not (model and peer):
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed: give two models, such as SASRec+GRU4Rec")
+    return model, peer
+
+
+def record_of(file: Path, keys: list[str]) -> Record:
+    """Return the record of a pair.
+
+    Raises:
+        UserError: Another command made it, or it lacks a metric.
+    """
+    (record,) = read_records(file)
+    assert isinstance(record, Record)  # of a single run, which leaves no other
+    if not set(keys) <= set(record.command):
+        raise UserError(f"{file} was made by another command, {' '.join(record.command)}: give another --out")
+    for role in ROLES:
+        need_metrics(record, [METRIC], role, splits=("valid",))
+    return record
+
+
 def main() -> None:
     """Run what is missing, then write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder of the records and of README.md")
-    parser.add_argument("--pairs", nargs="+", metavar="SELF+PEER", help="these alone, such as SASRec+GRU4Rec")
+    parser.add_argument("--pairs", nargs="+", type=pair, metavar="SELF+PEER", help="these alone, as SASRec+GRU4Rec")
     options, keys = parser.parse_known_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    pairs = [tuple(pair.split("+", 1)) for pair in options.pairs] if options.pairs else all_pairs()
+    files = {each: options.out / f"{'-'.join(each)}.json" for each in options.pairs or all_pairs()}
+    for file in files.values():
+        if file.exists():
+            record_of(file, keys)
     rows = []
-    for model, peer in pairs:
-        file = options.out / f"{model}-{peer}.json"
+    for (model, peer), file in files.items():
         error = ""
         if not file.exists():
             own_keys = ["--pad_side=left"] if model in LEFT_PADDED else []
@@ -61,12 +86,7 @@ def main() -> None:
         if error:
             rows.append([model, peer, escaped(error)])
             continue
-        (record,) = read_records(file)
-        assert isinstance(record, Record)  # of a single run, which leaves no other
-        if not set(keys) <= set(record.command):
-            raise UserError(f"{file} was made by another command, {' '.join(record.command)}: give another --out")
-        for role in ROLES:
-            need_metrics(record, [METRIC], role, splits=("valid",))
+        record = record_of(file, keys)
         scores = [f"{record.valid[role][METRIC]:.4f}" for role in ROLES]
         rows.append([model, peer, *scores, escaped(record.environment.short_commit)])
     headers = ["self", "peer", *(f"valid {METRIC}, {role}" for role in ROLES), "commit"]

@@ -26,6 +26,7 @@ from recbole_mdcns.trainer import NegativeSamplingTrainer
 
 TREATMENTS = ("left out", "score 0", "ranked")
 METRICS = ("recall@10", "ndcg@10", "recall@20", "ndcg@20")
+KEYS = {"metrics": ["Recall", "NDCG"], "topk": [10, 20], "valid_metric": "NDCG@10"}
 
 
 class ZeroHistory(NegativeSamplingTrainer):
@@ -46,7 +47,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="file of the page; without, it is only printed")
     options = parser.parse_args()
     logging.disable(logging.WARNING)
-    loaded, model, _, train, *evaluated = load_data_and_model(options.model_file, data_path=options.data_path)
+    loaded, model, _, train, *evaluated = load_data_and_model(options.model_file, data_path=options.data_path, **KEYS)
     rows = []
     for split, data in zip(("valid", "test"), evaluated):
         for treatment in TREATMENTS:
