@@ -155,7 +155,7 @@ def check_shown(page: Description, sweeps: Sequence[Sweep]) -> None:
             if metric not in reported:
                 raise UserError(
                     f"{page.source}: metrics: {metric} is not reported by {trial.id}, which has {', '.join(reported)}: "
-                    "change the page, or its keys metrics and topk"
+                    "change the page, or give --set metrics=[...] and --set topk=[...]"
                 )
         roles = {row.method.role for row in page.lines() if row.is_cell(trial.id.cell)}
         if trial.id.cell.peer is None and roles - {"self"}:
@@ -183,6 +183,10 @@ def refuse_clashes(planned: Iterable[Trial], records: Iterable[AnyRecord]) -> No
         if other:
             pairs = {key: (other.config.get(key), v) for key, v in trial.values.items() if key not in FREE_KEYS}
             differing = [f"{key} {there} there, {here} here" for key, (there, here) in pairs.items() if there != here]
+            if not differing:  # they have keys of their own
+                raise UserError(
+                    f"{trial.id} has a record of a single run; a table counts those of sweeps: leave it out"
+                )
             raise UserError(
                 f"{trial.id} has a record with other keys ({'; '.join(differing)}): give another --storage and "
                 "another --out"

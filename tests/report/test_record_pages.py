@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import lzma
 import re
 import shlex
 import shutil
@@ -31,6 +32,22 @@ def no_pictures(monkeypatch):
     for module in (side_by_side, sensitivity):
         monkeypatch.setattr(module, "draw", lambda *_, **__: None)
     monkeypatch.setattr(report, "draw_table", lambda *_: False)
+
+
+@pytest.fixture
+def quick_packing(monkeypatch):
+    """Pack with less effort: 20 MB would take ten seconds. ``tests/tuning/test_selection.py`` has the bytes."""
+    opened = lzma.open
+
+    def quick(file, mode, **more):
+        return opened(file, mode, preset=0 if mode == "wb" else None, **more)
+
+    monkeypatch.setattr(lzma, "open", quick)
+
+
+def content_of(path):
+    """Return the bytes of a file, unpacked."""
+    return lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes()
 
 
 def study(monkeypatch, name, folder):
@@ -178,17 +195,17 @@ def test_the_pages_of_single_runs_are_those_committed(folder, monkeypatch):
 
 
 @pytest.mark.parametrize("name", [path.stem for path in sorted((BENCHMARKS / "pages").glob("*.yaml"))])
-def test_the_pages_of_sweeps_are_those_committed(name, monkeypatch):
+def test_the_pages_of_sweeps_are_those_committed(name, monkeypatch, quick_packing):
     monkeypatch.setattr(report, "draw_table", lambda *_: True)
     assert page_of(str(BENCHMARKS / "pages" / f"{name}.yaml"), RESULTS / name) == 0
     committed = sorted(path for path in (RESULTS / name).glob("*") if path.suffix in (".md", ".tex", ".xz"))
     assert "README.md" in [path.name for path in committed]
     root = f"{BENCHMARKS.parent}/".encode()  # a command names the yaml file as it was given
     for path in committed:
-        assert (Path("page") / path.name).read_bytes().replace(root, b"") == path.read_bytes(), path
+        assert content_of(Path("page") / path.name).replace(root, b"") == content_of(path), path
 
 
-def test_the_tables_of_the_paper_are_those_committed(monkeypatch):
+def test_the_tables_of_the_paper_are_those_committed(monkeypatch, quick_packing):
     monkeypatch.setattr(report, "draw_table", lambda *_: True)
     shutil.copytree(RESULTS / "paper", "copy")
     for path in Path("copy").glob("*.md"):
@@ -197,7 +214,7 @@ def test_the_tables_of_the_paper_are_those_committed(monkeypatch):
     assert main(["report", *tables, "--records", "copy", "--out", "copy"]) == 0
     for path in sorted(path for path in Path("copy").glob("*") if path.suffix in (".md", ".tex", ".xz")):
         if path.name != "README.md":  # which has Figure 3 too
-            assert path.read_bytes() == (RESULTS / "paper" / path.name).read_bytes(), path
+            assert content_of(path) == content_of(RESULTS / "paper" / path.name), path
 
 
 # Damaged records

@@ -195,6 +195,8 @@ def test_of_two_records_of_a_place_none_may_be_of_other_keys():
     same = replace(record("rns", 1, [1, 0]), trial=trial.id, config=trial.values)
     other = with_config(replace(same, trial=replace(trial.id, key="0" * 16)), learning_rate=0.5)
     refuse_clashes([trial], [same])
+    with pytest.raises(UserError, match="has a record of a single run; a table counts those of sweeps: leave it out"):
+        refuse_clashes([trial], [replace(same, trial=replace(trial.id, key="run-1"))])
     for both in ([same, other], [other, same]):
         with pytest.raises(UserError, match=r"has a record with other keys \(learning_rate 0.5 there, 0.001 here\)"):
             refuse_clashes([trial], both)
