@@ -7,6 +7,7 @@ import functools
 import os
 import re
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +59,10 @@ def properties_dir() -> Path:
 
 @functools.cache
 def recbole_properties_dir() -> Path:
-    """Return the folder of RecBole's own yaml files."""
-    import recbole
-
-    return Path(recbole.__file__).resolve().parent / "properties"
+    """Return the folder of RecBole's own yaml files, without importing it."""
+    spec = find_spec("recbole")
+    assert spec is not None and spec.origin, "setup.py requires recbole"
+    return Path(spec.origin).resolve().parent / "properties"
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
