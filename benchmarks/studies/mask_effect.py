@@ -12,6 +12,7 @@ import argparse
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from recbole.model.abstract_recommender import SequentialRecommender
@@ -26,7 +27,7 @@ from recbole_mdcns.trainer import NegativeSamplingTrainer
 
 TREATMENTS = ("left out", "score 0", "ranked")
 METRICS = ("recall@10", "ndcg@10", "recall@20", "ndcg@20")
-KEYS = {"metrics": ["Recall", "NDCG"], "topk": [10, 20], "valid_metric": "NDCG@10"}
+KEYS: dict[str, Any] = {"metrics": ["Recall", "NDCG"], "topk": [10, 20], "valid_metric": "NDCG@10"}
 
 
 class ZeroHistory(NegativeSamplingTrainer):
