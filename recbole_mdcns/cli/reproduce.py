@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from recbole_mdcns.cli.arguments import Parser, check_files
-from recbole_mdcns.report.description import TABLES, read_description, shipped
+from recbole_mdcns.report.description import read_description, shipped
+from recbole_mdcns.report.description_file import TABLES
 from recbole_mdcns.support.path_names import expanded
 from recbole_mdcns.tuning.engine_options import add_engine_arguments
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 from collections.abc import Mapping
 from typing import Any
@@ -150,7 +149,7 @@ class MDCNSConfig(ModelConfig):
         """See :meth:`ModelConfig.plain`; ``peer`` holds the resolved keys of the peer, or a list of those of each."""
         values = super().plain()
         if self.parts.peers:
-            peers = copy.deepcopy(self._plain_peers)
+            peers = self._plain_peers
             values["peer"] = peers[0] if len(peers) == 1 else peers
         if is_known(self.model_class):  # a user's own model may read any key
             of_peers = model_keys(*self.parts.peers) - model_keys(self.model_class) - recbole_keys() - own_keys().keys()

@@ -8,11 +8,9 @@ from typing import Any
 
 from recbole_mdcns.errors import UserError, nearest
 from recbole_mdcns.records.cell import Cell
-from recbole_mdcns.report.description_file import TABLES, read_description_file
+from recbole_mdcns.report.description_file import read_description_file
 from recbole_mdcns.report.reference import Ranges, Reference
 from recbole_mdcns.support.yaml_files import nearest_file, properties_dir
-
-__all__ = ["TABLES", "Budget", "Description", "Method", "Row", "read_description", "shipped"]
 
 Budget = tuple[int, int]
 

@@ -124,10 +124,11 @@ def _extended(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     if "extends" not in content:
         return content
     base = path.parent / content["extends"]
-    for is_wrong, why in ((not base.is_file(), "there is no"), (base in (*above, path), "it would extend itself:")):
-        if is_wrong:
-            raise ConfigError(f"{path}: extends = {content['extends']!r} is not allowed: {why} {base}")
-    return {**_extended(base, (*above, path)), **content}
+    above = (*above, path.resolve())
+    if base.resolve() in above or not base.is_file():
+        why = f"there is no {base}" if not base.is_file() else f"{base} would extend itself"
+        raise ConfigError(f"{path}: extends = {content['extends']!r} is not allowed: {why}")
+    return {**_extended(base, above), **content}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -24,7 +24,8 @@ from recbole_mdcns.records.record import AnyRecord, Record
 from recbole_mdcns.report import html_page
 from recbole_mdcns.report.cells import fill, unique
 from recbole_mdcns.report.dataset_page import dataset_page
-from recbole_mdcns.report.description import TABLES, Description, read_description
+from recbole_mdcns.report.description import Description, read_description
+from recbole_mdcns.report.description_file import TABLES
 from recbole_mdcns.report.latex import latex
 from recbole_mdcns.report.lines import Line
 from recbole_mdcns.report.markdown import markdown

@@ -30,7 +30,8 @@ from recbole_mdcns.records.parts import TrialId
 from recbole_mdcns.records.record import AnyRecord, Failure, Record
 from recbole_mdcns.records.store import Store
 from recbole_mdcns.report.cells import unique
-from recbole_mdcns.report.description import TABLES, Description, Row, read_description, shipped
+from recbole_mdcns.report.description import Description, Row, read_description, shipped
+from recbole_mdcns.report.description_file import TABLES
 from recbole_mdcns.report.figure import require_matplotlib
 from recbole_mdcns.report.lines import budget
 from recbole_mdcns.report.report import with_packed, write_report
@@ -62,8 +63,7 @@ def run(options: argparse.Namespace) -> int:
     engine = engine_of(options, sweeps, store)
     reused = [record for path in options.reuse for record in read_records(path)]
     known, packed = [*store.all_records(), *reused], with_packed([], options.out)
-    check_plan(sweeps, known, packed)
-    check_shown(page, sweeps)
+    check_plan(page, sweeps, known, packed)
     check_one_data(unique([*known, *packed]))
     for place in unread_keys(sweeps):
         print(f"{place} is given and not read: no line that was asked for uses it", file=sys.stderr)
@@ -126,40 +126,46 @@ def together(page: Description) -> list[Description]:
     return sorted(tables, key=lambda each: (each.page == "losses", each.name))
 
 
-def check_plan(sweeps: Sequence[Sweep], known: Sequence[AnyRecord], packed: Sequence[AnyRecord]) -> None:
-    """Refuse what cannot be trained, or has a record already that is another.
+def check_plan(
+    page: Description, sweeps: Sequence[Sweep], known: Sequence[AnyRecord], packed: Sequence[AnyRecord]
+) -> None:
+    """Refuse what cannot be trained, or could not be shown.
 
     Args:
+        page: The table.
         sweeps: What is asked for.
         known: Records of trials that do not run again.
         packed: Those beside the pages.
 
     Raises:
-        UserError: A trial has a record with other keys, or its dataset is missing.
+        UserError: A trial has a record with other keys, reports no metric of the page or has no model of its role, or
+            its dataset is missing.
     """
     refuse_clashes((trial for sweep in sweeps for trial in trials(sweep)), [*known, *packed])
     finished = {record.trial.key for record in unique(known)}
     for sweep in sweeps:
-        check_datasets(sweep, [trial.id.cell for trial in first_trials(sweep) if trial.id.key not in finished])
+        first = list(first_trials(sweep))
+        for trial in first:
+            check_shown(page, trial)
+        check_datasets(sweep, [trial.id.cell for trial in first if trial.id.key not in finished])
 
 
-def check_shown(page: Description, sweeps: Sequence[Sweep]) -> None:
-    """Refuse a page that could not show what is trained for it.
+def check_shown(page: Description, trial: Trial) -> None:
+    """Refuse a page that could not show a trial.
 
     Raises:
-        UserError: A trial reports no such metric, or has no model of the role that the page shows.
+        UserError: The trial reports no such metric, or has no model of the role that the page shows.
     """
-    for trial in (trial for sweep in sweeps for trial in first_trials(sweep)):
-        reported = reported_names(trial.values["metrics"], trial.values["topk"])
-        for metric in page.metrics:
-            if metric not in reported:
-                raise UserError(
-                    f"{page.source}: metrics: {metric} is not reported by {trial.id}, which has {', '.join(reported)}: "
-                    "change the page, or give --set metrics=[...] and --set topk=[...]"
-                )
-        roles = {row.method.role for row in page.lines() if row.is_cell(trial.id.cell)}
-        if trial.id.cell.peer is None and roles - {"self"}:
-            raise UserError(f"{page.source}: methods: role = {max(roles)!r} is not allowed: {trial.id} has no peer")
+    reported = reported_names(trial.values["metrics"], trial.values["topk"])
+    for metric in page.metrics:
+        if metric not in reported:
+            raise UserError(
+                f"{page.source}: metrics: {metric} is not reported by {trial.id}, which has {', '.join(reported)}: "
+                "change the page, or give --set metrics=[...] and --set topk=[...]"
+            )
+    roles = {row.method.role for row in page.lines() if row.is_cell(trial.id.cell)}
+    if trial.id.cell.peer is None and roles - {"self"}:
+        raise UserError(f"{page.source}: methods: role = {max(roles)!r} is not allowed: {trial.id} has no peer")
 
 
 def refuse_clashes(planned: Iterable[Trial], records: Iterable[AnyRecord]) -> None:

@@ -113,9 +113,7 @@ def read_shipped(path: str | Path) -> dict[str, Any]:
     return read_yaml(path)
 
 
-@functools.cache
-def _read_once(path: str) -> dict[str, Any]:
-    return read_yaml(path)
+_read_once = functools.cache(read_yaml)
 
 
 def place_of(path: str | Path, key: str) -> str:

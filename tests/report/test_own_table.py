@@ -161,7 +161,7 @@ def test_a_reference_of_the_users_own_stands_beside_the_values():
         (OWN + "ranges: {text: from}\n", "ranges = {'text': 'from'} is not allowed: give file and text"),
         (OWN + "grid: gone.yaml\n", "config file gone.yaml cannot be read"),
         (OWN + "extends: gone.yaml\n", "there is no gone.yaml"),
-        (OWN + "extends: own.yaml\n", "it would extend itself: own.yaml"),
+        (OWN + "extends: own.yaml\n", "own.yaml would extend itself"),
         (OWN.replace("note: what I do", "role: techer"), "methods.mine.role = 'techer' is not allowed: give self"),
         ("page: side_by_side\nmetrics: [mrr@10]\n", "metrics is not allowed in a page of side_by_side, which reads"),
         (OWN + "page: poem\n", "page = 'poem' is not allowed: give table or losses or side_by_side or sensitivity"),

@@ -12,7 +12,8 @@ from helpers.planted_records import with_config
 from helpers.strategies import ONE_EXPOSURE, write_exposures
 from helpers.sweeps import Here, failed, sweep_of, trained
 
-from recbole_mdcns.errors import ConfigError
+from recbole_mdcns.cli.main import main
+from recbole_mdcns.errors import FAILURE, ConfigError
 from recbole_mdcns.records.store import Store
 from recbole_mdcns.tuning.driver import run_sweeps
 from recbole_mdcns.tuning.engine import Timed, data_key
@@ -30,6 +31,17 @@ def test_what_fails_is_not_tried_again_by_the_same_command():
     found = run_sweeps([sweep_of(text, keys={"learning_rate": 1e30})], engine.store, engine)
     assert [record.status for record in found] == ["failed", "failed"]
     assert engine.asked == ["start", "load", "load", 2, "close"]
+
+
+def test_a_failed_setting_is_all_that_is_left_and_no_hours_have_passed(monkeypatch, capsys):
+    text = SMALL.replace("[1]", "[1, 2]\ntune_seeds: [1]\nsweep_hours: 10")
+    sweep = sweep_of(text + "space: {rns: {learning_rate: [0.01, 1.0e+30]}}\n")
+    monkeypatch.setattr("recbole_mdcns.cli.sweep.sweep_and_store", lambda options: (sweep, Store("store")))
+    monkeypatch.setattr("recbole_mdcns.cli.sweep.engine_of", lambda options, sweeps, store: Here(store))
+    assert main(["sweep", "grid.yaml"]) == FAILURE
+    assert "have passed" not in capsys.readouterr().out
+    rows, left = progress(sweep, Store("store"))
+    assert (rows[0]["finished"], rows[0]["failed"], len(left)) == (2, 1, 1)
 
 
 def test_a_training_that_two_methods_ask_for_runs_once():
